@@ -1,0 +1,141 @@
+"""The command line: multiview list | run NAME | show NAME | figures | report | data verify DIR."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from multiview.experiment import Experiment
+from multiview.find import find, names
+from multiview.report import present, write_report
+from multiview.results import RESULTS, export, load, stored_runs
+from multiview.script import DONE, ERROR, USAGE, run_script
+
+Out = Annotated[Path, tyro.conf.arg(help="directory of all results")]
+Name = Annotated[str, tyro.conf.Positional]
+
+
+class UnknownName(ValueError):
+    """The command line names what does not exist."""
+
+
+def list_experiments() -> int:
+    """Name, claim and presets of every experiment."""
+    table = Table("name", "claim", "presets", box=None)
+    for name in names():
+        experiment = find(name)
+        table.add_row(name, experiment.title, ", ".join(experiment.grids))
+    _console().print(table)
+    return DONE
+
+
+def run(name: Name, *own: str) -> int:
+    """Run an experiment; the rest are its own options, see `multiview run NAME --help`."""
+    return run_script(_find(name), own)
+
+
+def show(
+    name: Name,
+    *,
+    out: Out = RESULTS,
+    preset: str | None = None,
+    export_to: Annotated[Path | None, tyro.conf.arg(name="export")] = None,
+) -> int:
+    """Print an experiment's stored results: summary, claims, verdicts.
+
+    Args:
+        preset: Only the runs of this preset.
+        export_to: Write all rows of the newest code to this .parquet or .csv file as well.
+    """
+    experiment = _find(name)
+    runs = [r for r in stored_runs(out, name) if preset in (None, r.preset)]
+    if not runs:
+        wanted = name if preset is None else f"{name} --preset {preset}"
+        raise FileNotFoundError(
+            f"no results in {out / name}: make them with `multiview run {wanted}`."
+        )
+    console = _console()
+    for stored in runs:
+        console.rule(stored.label)
+        present(console, experiment, stored)
+    if export_to is not None:
+        export(load(out / name), export_to)
+    return DONE
+
+
+def figures(*, out: Out = RESULTS) -> int:
+    """Draw the figures of all stored runs again."""
+    importlib.import_module("figures.make").main(out)
+    return DONE
+
+
+def report(*, out: Out = RESULTS) -> int:
+    """Gather every stored claim, verdict and figure in OUT/report.md."""
+    _console().print(write_report(out), soft_wrap=True)
+    return DONE
+
+
+def data(
+    action: Annotated[Literal["verify"], tyro.conf.Positional],
+    directory: Annotated[Path, tyro.conf.Positional],
+) -> int:
+    """Check the image files in a directory against their published sizes and digests."""
+    from multiview.data.images import verify  # the one place where bookkeeping asks the science
+
+    for line in verify(directory):
+        print(line)
+    return DONE
+
+
+COMMANDS = {
+    "list": list_experiments,
+    "run": run,
+    "show": show,
+    "figures": figures,
+    "report": report,
+    "data": data,
+}
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Do what ``arguments`` say and return the exit code: 0 done, 1 error, 2 usage, 3 refuted."""
+    try:
+        if arguments[:1] == ["run"] and arguments[1:2] and not arguments[1].startswith("-"):
+            return run(arguments[1], *arguments[2:])  # its options are the script's, not ours
+        return tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="multiview",
+            description=__doc__,
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+    except (ValueError, OSError) as error:
+        Console(stderr=True).print(str(error), style="bold red", markup=False, soft_wrap=True)
+        return USAGE if isinstance(error, UnknownName) else ERROR
+
+
+def main() -> NoReturn:
+    """The program ``multiview``."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def _find(name: str) -> Experiment:
+    if name not in names():
+        try:
+            find(name)
+        except ValueError as error:
+            raise UnknownName(str(error)) from error
+    return find(name)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""sample_patches: labelled samples of the multi-view distributions, with full provenance."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from multiview.data.provenance import Kind, draw_provenance, uniform
+from multiview.data.spec import MultiViewSpec
+
+BLOCK = 256  # samples drawn at a time; part of the stream contract, so never to be changed
+
+
+@dataclass(frozen=True, eq=False)
+class PatchBatch:
+    """Samples and how each was made.
+
+    Indexing with a slice, mask or index tensor gives the batch of those samples.
+    """
+
+    patches: Float[Tensor, "n P d"]
+    labels: Int[Tensor, " n"]
+    is_single: Bool[Tensor, " n"]
+    lone_view: Int[Tensor, " n"]  # the strong view of a single-view sample, else -1
+    strength: Float[Tensor, "n k L"]  # Z: sum of a feature's coefficients, 0 where absent
+    placement: Int[Tensor, "n P"]  # flat feature class * L + view of each patch, -1: noise only
+    amount: Float[Tensor, "n P"]  # z: coefficient of that feature in the patch
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: slice | Tensor) -> "PatchBatch":
+        return PatchBatch(**{name: value[index] for name, value in vars(self).items()})
+
+
+def sample_patches(
+    spec: MultiViewSpec,
+    features: Float[Tensor, "k L d"],
+    n: int,
+    generator: Generator,
+    kind: Kind = "mixed",
+) -> PatchBatch:
+    """Draw ``n`` labelled samples of D ("mixed"), D_m ("multi") or D_s ("single").
+
+    Samples come in blocks of ``BLOCK``, each from a generator of its own, on as many threads as
+    torch uses. The stream contract: a call takes one number from ``generator``, whatever ``n``;
+    from the same state, the first ``n`` samples of a longer draw are the draw of ``n``, bit by
+    bit and on any number of threads; a second call gives new samples.
+
+    Args:
+        features: Unit vectors of ``make_features``; ``features[j, v]`` is view v of class j.
+        n: Number of samples, at least 0.
+        generator: Sole source of randomness; advanced in place.
+
+    Raises:
+        ValueError: If ``features`` has another shape than ``spec`` says, ``n`` is negative, or
+            ``kind`` is unknown.
+    """
+    shape = (spec.num_classes, spec.num_views, spec.patch_dim)
+    if tuple(features.shape) != shape:
+        raise ValueError(
+            f"features has shape {tuple(features.shape)}, but spec says {shape}: "
+            "make it with make_features(spec, generator)."
+        )
+    if n < 0:
+        raise ValueError(f"n={n} must be a number of samples: use n >= 0.")
+    if kind not in ("mixed", "multi", "single"):
+        raise ValueError(f'kind={kind!r} is unknown: use "mixed", "multi" or "single".')
+    frame = features.detach().flatten(0, 1).float()
+    num_blocks = max(1, -(-n // BLOCK))
+    first = int(torch.randint(2**32, (), generator=generator))
+    # An odd stride never repeats a seed within a call; seeds drawn at random would in a long one.
+    seeds = [(first + 0x9E3779B9 * i) % 2**32 for i in range(num_blocks)]
+    # Memory from numpy, which asks the kernel for huge pages: torch's own is slow to touch first.
+    memory = np.empty((num_blocks * BLOCK, spec.num_patches, spec.patch_dim), np.float32)
+    patches = torch.from_numpy(memory)
+
+    def draw(seed: int, block: Tensor) -> dict[str, Tensor]:
+        own_generator = Generator().manual_seed(seed)
+        provenance = draw_provenance(spec, BLOCK, own_generator, kind)
+        _write_patches(
+            spec, frame, provenance["placement"], provenance["amount"], own_generator, block
+        )
+        return provenance
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        blocks = list(pool.map(draw, seeds, patches.split(BLOCK)))
+    whole = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
+    return PatchBatch(patches=patches, **whole)[:n]
+
+
+def _write_patches(
+    spec: MultiViewSpec,
+    features: Float[Tensor, "K d"],
+    placement: Int[Tensor, "n P"],
+    amount: Float[Tensor, "n P"],
+    generator: Generator,
+    out: Float[Tensor, "n P d"],
+) -> None:
+    """Fill ``out`` with x_p = z_p v + sum_v' alpha_{p,v'} v' + xi_p."""
+    patches, placement, amount = out.flatten(0, 1), placement.flatten(), amount.flatten()
+    background = spec.sigma_p if spec.sigma_background is None else spec.sigma_background
+    std = torch.where(placement >= 0, spec.sigma_p, background)
+    patches.normal_(generator=generator).mul_(std.unsqueeze(1))
+    if spec.gamma_noise > 0:
+        alpha = uniform(generator, len(patches), len(features))
+        patches.addmm_(alpha, features, alpha=spec.gamma_noise)
+    carrier = (placement >= 0).nonzero().squeeze(1)
+    signal = features.index_select(0, placement[carrier]) * amount[carrier].unsqueeze(1)
+    patches.index_add_(0, carrier, signal)  # several times faster than patches[carrier] += signal

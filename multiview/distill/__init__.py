@@ -1,0 +1,12 @@
+"""Knowledge distillation."""
+
+from multiview.distill.losses import hinton_kd, l2_logits, paper_kd, truncated_probabilities
+from multiview.distill.patch import distillation_objective
+
+__all__ = [
+    "distillation_objective",
+    "hinton_kd",
+    "l2_logits",
+    "paper_kd",
+    "truncated_probabilities",
+]

@@ -1,0 +1,107 @@
+"""Distillation losses on logits; a teacher's logits are constants."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+Reduction = Literal["mean", "none"]
+
+
+def hinton_kd(
+    student_logits: Float[Tensor, "*batch k"],
+    teacher_logits: Float[Tensor, "*batch k"],
+    temperature: float = 4.0,
+    *,
+    reduction: Reduction = "mean",
+) -> Float[Tensor, "*reduced"]:
+    """T^2 KL(teacher || student) of the softened probabilities softmax(logits / T).
+
+    T^2 keeps the gradient's size independent of T (Hinton, Vinyals & Dean, arXiv 1503.02531,
+    Section 2.1); for hot T the loss tends to half the mean squared difference of centred logits.
+
+    Args:
+        temperature: T > 0.
+        reduction: "mean" over all samples (not over classes), or "none" for one value each.
+    """
+    _refuse_non_positive("temperature", temperature)
+    student = functional.log_softmax(student_logits / temperature, -1)
+    teacher = functional.log_softmax(teacher_logits.detach() / temperature, -1)
+    divergence = (teacher.exp() * (teacher - student)).sum(-1)
+    return _reduce(temperature**2 * divergence, reduction)
+
+
+def l2_logits(
+    student_logits: Float[Tensor, "*batch k"],
+    teacher_logits: Float[Tensor, "*batch k"],
+    *,
+    center: bool = False,
+    reduction: Reduction = "mean",
+) -> Float[Tensor, "*reduced"]:
+    """Half the squared distance of logits (Ba & Caruana, arXiv 1312.6184, Section 2.3).
+
+    Args:
+        center: Subtract each sample's mean difference first, which softmax cannot see.
+        reduction: "mean" over all samples, or "none" for one value each.
+    """
+    difference = student_logits - teacher_logits.detach()
+    if center:
+        difference = difference - difference.mean(-1, keepdim=True)
+    return _reduce(difference.square().sum(-1) / 2, reduction)
+
+
+def truncated_probabilities(
+    logits: Float[Tensor, "*batch k"], tau: float
+) -> Float[Tensor, "*batch k"]:
+    """softmax(min(tau^2 F, 1) / tau): outputs above 1 / tau^2 all look alike.
+
+    Source: arXiv 2012.09816, Section 3 (there tau = 1 / log^2 k).
+    """
+    _refuse_non_positive("tau", tau)
+    return ((tau**2 * logits).clamp(max=1) / tau).softmax(-1)
+
+
+def paper_kd(
+    student_logits: Float[Tensor, "*batch k"],
+    teacher_logits: Float[Tensor, "*batch k"],
+    tau: float = 1 / 3,
+    *,
+    scale: float = 1.0,
+    gated: bool = True,
+    reduction: Reduction = "mean",
+) -> Float[Tensor, "*reduced"]:
+    """The paper's distillation term: it pushes F_i up where the student is below the teacher.
+
+    With p = ``truncated_probabilities``, the derivative with respect to F_i is
+    [p_i(student) - p_i(teacher)]^-, exactly as in the update of arXiv 2012.09816, Section 3. That
+    is no loss's gradient; the value returned is the total shortfall, sum_i -[...]^-, while
+    autograd sees the paper's derivative (that of F, not of ``scale`` F).
+
+    Args:
+        tau: The paper's temperature; outputs are truncated at 1 / tau^2.
+        scale: The paper's Theta(1) factor on both networks' outputs; outputs above
+            1 / (scale tau^2) count as fully present.
+        gated: Multiply the derivative by 1[scale F_i < 1 / tau^2]. The literal update (False) keeps
+            pushing outputs that are truncated already and runs away at finite size.
+        reduction: "mean" over all samples, or "none" for one value each.
+    """
+    student = student_logits.detach()
+    teacher = truncated_probabilities(scale * teacher_logits.detach(), tau)
+    shortfall = (truncated_probabilities(scale * student, tau) - teacher).clamp(max=0)
+    push = torch.where(scale * student < 1 / tau**2, shortfall, 0) if gated else shortfall
+    # Zero in value, with derivative `push`.
+    carrier = (push * (student_logits - student)).sum(-1)
+    return _reduce(carrier - shortfall.sum(-1), reduction)
+
+
+def _refuse_non_positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{name}={value} must be > 0.")
+
+
+def _reduce(values: Tensor, reduction: Reduction) -> Tensor:
+    if reduction not in ("mean", "none"):
+        raise ValueError(f'reduction is "mean" or "none", got {reduction!r}.')
+    return values.mean() if reduction == "mean" else values

@@ -1,0 +1,14 @@
+"""Ensembles: the mean of the members' outputs."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def mean_logits(logits: Float[Tensor, "n members k"]) -> Float[Tensor, "n k"]:
+    """Average the members' logits, as the paper's ensemble does (arXiv 2012.09816, Theorem 2)."""
+    return logits.mean(1)
+
+
+def mean_probabilities(logits: Float[Tensor, "n members k"]) -> Float[Tensor, "n k"]:
+    """Average the members' softmax probabilities; rows sum to 1."""
+    return logits.softmax(-1).mean(1)

@@ -1,0 +1,32 @@
+"""The experiments there are: the modules of the package ``theory_experiments``."""
+
+import difflib
+import importlib
+import pkgutil
+
+from multiview.experiment import Experiment
+
+PACKAGE = "theory_experiments"
+
+
+def names() -> list[str]:
+    """Names of all experiments, sorted, without importing their scripts."""
+    package = importlib.import_module(PACKAGE)
+    modules = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
+
+
+def find(name: str) -> Experiment:
+    """The ``EXPERIMENT`` of the script ``name``.
+
+    Raises:
+        ValueError: If there is none; the message names those there are.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"no experiment {name!r}: there are {', '.join(names())}.{hint}")
+    experiment = importlib.import_module(f"{PACKAGE}.{name}").EXPERIMENT
+    if experiment.name != name:
+        raise ValueError(f"{PACKAGE}/{name}.py names its experiment {experiment.name!r}.")
+    return experiment

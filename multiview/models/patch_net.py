@@ -1,0 +1,98 @@
+"""PatchNet: many independent copies of the paper's two-layer network in one tensor."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview.models.smoothed_relu import smoothed_relu
+
+CHUNK_ELEMENTS = 2**18  # pre-activations held at a time: 1 MiB in float32 stays in cache
+
+
+class PatchNet(nn.Module):
+    """F_i(X) = sum over neurons r and patches p of sReLU(<w_{i,r}, x_p>), for each member.
+
+    Output weights are 1 and there are no biases, as in arXiv 2012.09816, Section 2; every weight
+    starts from N(0, sigma_init^2). Members share nothing: training one never touches another.
+
+    Args:
+        members: Number of independent networks E.
+        num_classes: k, outputs of each.
+        width: m, neurons per class.
+        patch_dim: d.
+        q: Power of the smoothed ReLU below its knee, > 1 (3 or 4 in the paper).
+        relu_knee: R > 0, where the smoothed ReLU turns linear. The paper's asymptotic
+            1/polylog(k) lets losing views catch up at small k; 2 to 3 shows the theorem.
+        sigma_init: Standard deviation of each initial weight, >= 0.
+        generator: Sole source of randomness; advanced in place.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    weight: nn.Parameter  # (members, k, m, d)
+
+    def __init__(
+        self,
+        *,
+        members: int = 1,
+        num_classes: int = 10,
+        width: int = 12,
+        patch_dim: int = 300,
+        q: float = 4,
+        relu_knee: float = 3.0,
+        sigma_init: float = 0.03,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        sizes = {"members": members, "num_classes": num_classes}
+        sizes |= {"width": width, "patch_dim": patch_dim}
+        for name, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"{name} counts at least 1, got {value}.")
+        if not q > 1:
+            raise ValueError(f"q={q} has no continuous slope at 0: use q > 1 (the paper: 3 or 4).")
+        if not relu_knee > 0:
+            raise ValueError(f"relu_knee={relu_knee} must be > 0.")
+        if not sigma_init >= 0:
+            raise ValueError(f"sigma_init={sigma_init} is a standard deviation: use >= 0.")
+        self.q = q
+        self.relu_knee = relu_knee
+        self.sigma_init = sigma_init
+        # Drawn member by member, so a larger ensemble begins with the same nets.
+        start = torch.stack(
+            [
+                torch.randn(num_classes, width, patch_dim, generator=generator)
+                for _ in range(members)
+            ]
+        )
+        self.weight = nn.Parameter(sigma_init * start)
+
+    def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n members k"]:
+        """Logits of every member, computed in chunks of samples."""
+        members, k, m, d = self.weight.shape
+        flat = self.weight.flatten(0, 2)
+        logits = []
+        for chunk in patches.split(chunk_size(patches.shape[1], flat.shape[0])):
+            preactivation = flat @ chunk.reshape(-1, d).T  # (members*k*m, chunk*P)
+            active = smoothed_relu(preactivation, self.q, self.relu_knee)
+            logits.append(active.view(members, k, m, len(chunk), -1).sum((2, 4)))
+        return torch.cat(logits, dim=2).permute(2, 0, 1)
+
+    def with_weight(self, weight: Float[Tensor, "e k m d"]) -> "PatchNet":
+        """The same kind of network with these weights (copied), any number of members."""
+        net = PatchNet.__new__(PatchNet)
+        nn.Module.__init__(net)
+        net.q, net.relu_knee, net.sigma_init = self.q, self.relu_knee, self.sigma_init
+        net.weight = nn.Parameter(weight.detach().clone())
+        return net
+
+    def member(self, index: int | slice) -> "PatchNet":
+        """The networks at ``index``, as a PatchNet of their own (weights copied)."""
+        chosen = self.weight[index]
+        return self.with_weight(chosen if chosen.dim() == 4 else chosen.unsqueeze(0))
+
+
+def chunk_size(num_patches: int, num_neurons: int) -> int:
+    """Samples per chunk such that their pre-activations stay in cache."""
+    return max(1, CHUNK_ELEMENTS // (num_patches * num_neurons))

@@ -1,0 +1,33 @@
+"""The smoothed ReLU: a power q below the knee, linear above."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+def smoothed_relu(z: Float[Tensor, "..."], q: float, relu_knee: float) -> Float[Tensor, "..."]:
+    """0 for z <= 0; z^q / (q R^(q-1)) up to the knee R; z - (1 - 1/q) R beyond it.
+
+    Continuously differentiable for q > 1. Source: arXiv 2012.09816, Section 2 (sReLU, with the
+    knee written as a script rho there).
+    """
+    bent = z.clamp(0, relu_knee)
+    # One formula for all three pieces: s(z) = s'(z) (z - (1 - 1/q) min(z, R)).
+    return smoothed_relu_slope(z, q, relu_knee) * (z - (1 - 1 / q) * bent)
+
+
+def smoothed_relu_slope(
+    z: Float[Tensor, "..."], q: float, relu_knee: float
+) -> Float[Tensor, "..."]:
+    """Derivative of ``smoothed_relu``: min(z+, R)^(q-1) / R^(q-1), in [0, 1]."""
+    return integer_power(z.clamp(0, relu_knee) / relu_knee, q - 1)
+
+
+def integer_power(base: Tensor, exponent: float) -> Tensor:
+    """``base ** exponent``, by products where the exponent is 1, 2 or 3: pow is 10x slower."""
+    if exponent == 1:
+        return base
+    if exponent == 2:
+        return base * base
+    if exponent == 3:
+        return base * base * base
+    return base**exponent

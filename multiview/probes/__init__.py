@@ -1,0 +1,13 @@
+"""What a network has learned."""
+
+from multiview.probes.coverage import Coverage, view_coverage
+from multiview.probes.lottery import Lottery, lottery_winners, view_norms, view_signal
+
+__all__ = [
+    "Coverage",
+    "Lottery",
+    "lottery_winners",
+    "view_coverage",
+    "view_norms",
+    "view_signal",
+]

@@ -1,0 +1,86 @@
+"""View coverage: which views of which class a classifier has learned."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from multiview.data import MultiViewSpec, sample_patches
+from multiview.train.metrics import wrong
+
+COVERED = 0.9  # a view is learned when its probes are classified right at least this often
+PROBES_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a classifier does on samples that show one view of their class and nothing else of it.
+
+    With ``members`` classifiers every tensor has that axis first.
+    """
+
+    accuracy: Float[Tensor, "*members k L"]
+    margin: Float[Tensor, "*members k L"]  # mean of label logit - largest other logit
+
+    @property
+    def covered(self) -> Bool[Tensor, "*members k L"]:
+        """Views classified right on at least 90% of their probes."""
+        return self.accuracy >= COVERED
+
+    @property
+    def fraction(self) -> Float[Tensor, "*members"]:
+        """c: the fraction of all class-view pairs covered; 1 / L for a net with one view each."""
+        return self.covered.float().mean((-2, -1))
+
+    @property
+    def views_per_class(self) -> Float[Tensor, "*members k"]:
+        """Number of covered views of each class."""
+        return self.covered.float().sum(-1)
+
+
+def view_coverage(
+    classifier: Callable[[Tensor], Tensor],
+    spec: MultiViewSpec,
+    features: Float[Tensor, "k L d"],
+    generator: torch.Generator,
+    probes_per_view: int = 100,
+) -> Coverage:
+    """Probe a classifier with samples of class j that carry view v alone.
+
+    A probe is a single-view sample whose weak views are absent (rho = 0): view v of the label at
+    full strength, other classes' features at the strength Gamma, and the usual noise. A learned
+    view is recognised whatever else is there; a view that is not, only where no learned feature
+    of another class happens to occur, (1 - s/k)^(k-1) of the time for one view per class.
+
+    Args:
+        classifier: Logits (n, k), or (n, members, k) of many classifiers, from patches (n, P, d).
+        generator: Draws the probes; advanced in place.
+        probes_per_view: Mean number of probes for each class and view; the probes are drawn at
+            random, so the number of one pair varies.
+
+    Raises:
+        ValueError: If ``probes_per_view`` is below 20, too few to tell 0.9 from chance.
+    """
+    if probes_per_view < 20:
+        raise ValueError(f"probes_per_view={probes_per_view} is too few: use at least 20.")
+    k, L = spec.num_classes, spec.num_views
+    batch = sample_patches(
+        replace(spec, rho=0.0), features, probes_per_view * k * L, generator, kind="single"
+    )
+    with torch.no_grad():
+        logits = torch.cat([classifier(part) for part in batch.patches.split(PROBES_AT_ONCE)])
+    label = batch.labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
+    rival = logits.scatter(-1, label, -torch.inf).amax(-1)
+    margin = logits.gather(-1, label).squeeze(-1) - rival
+    right = (~wrong(logits, batch.labels)).to(margin.dtype)
+    pair = batch.labels * L + batch.lone_view
+
+    def mean_by_pair(values: Tensor) -> Tensor:  # (n, *members) -> (*members, k, L)
+        total = torch.zeros(k * L, *values.shape[1:], dtype=values.dtype)
+        total.index_add_(0, pair, values)
+        count = pair.bincount(minlength=k * L).view(-1, *[1] * (values.dim() - 1))
+        return (total / count).movedim(0, -1).unflatten(-1, (k, L))
+
+    return Coverage(accuracy=mean_by_pair(right), margin=mean_by_pair(margin))

@@ -1,0 +1,56 @@
+"""Progress of a sweep on the terminal; silent where there is none."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from multiview.runner import Outcome
+
+
+class Bars:
+    """One bar over all cells, its rate and time left, and the last message of a running cell."""
+
+    def __init__(self, console: Console, title: str, total: int) -> None:
+        self._running: dict[str, float] = {}  # row key -> fraction done
+        self._done = 0
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[message]}", style="dim"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._progress.add_task(title, total=total, rate="", message="")
+
+    def __enter__(self) -> "Bars":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._progress.stop()
+
+    def listen(self, key: str, message: str, fraction: float | None = None) -> None:
+        """Show what a running cell says."""
+        self._running[key] = fraction or 0.0
+        self._update(message)
+
+    def follow(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+        """Pass the outcomes on and count them."""
+        for outcome in outcomes:
+            self._running.pop(outcome.key, None)
+            self._done += 1
+            self._update("")
+            yield outcome
+
+    def _update(self, message: str) -> None:
+        completed = self._done + sum(list(self._running.values()))
+        task = self._progress.tasks[self._task]
+        minutes = (task.elapsed or 0.0) / 60
+        rate = f"{completed / minutes:.1f} cells/min" if minutes and completed else ""
+        self._progress.update(self._task, completed=completed, message=message, rate=rate)

@@ -1,0 +1,161 @@
+"""Row files: one JSON file a cell, its arrays beside it, both whole or not there."""
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiview.atomic import write_atomically
+
+# The columns every row has beside its cell and its result.
+RESERVED = frozenset(
+    {
+        *("key", "experiment", "preset", "code_version", "status", "failure", "device", "threads"),
+        *("package_version", "torch_version", "python_version", "seconds", "finished"),
+    }
+)
+
+
+class DamagedRow(ValueError):
+    """A row file, or the arrays beside it, is not what was written."""
+
+
+def plain_cell(cell: Any) -> dict[str, Any]:
+    """A cell as nested dicts and lists.
+
+    Raises:
+        ValueError: If a field cannot be written to JSON and read back equal; the message names it.
+    """
+
+    def plain(value: Any, where: str) -> Any:
+        if is_dataclass(value) and not isinstance(value, type):
+            return {
+                f.name: plain(getattr(value, f.name), f"{where}.{f.name}") for f in fields(value)
+            }
+        if isinstance(value, tuple | list):
+            return [plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        if value is None or isinstance(value, str | int):
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return float(value)
+        raise ValueError(
+            f"{where}={value!r} cannot stand in a cell: use finite numbers, strings, booleans, "
+            "None, tuples and dataclasses of them."
+        )
+
+    return plain(cell, type(cell).__name__)
+
+
+def columns(cell: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A plain cell as table columns: nested names joined by dots, lists as tuples."""
+
+    def hashable(value: Any) -> Any:
+        return tuple(map(hashable, value)) if isinstance(value, list) else value
+
+    found = {}
+    for name, value in cell.items():
+        nested = isinstance(value, dict)
+        found |= columns(value, f"{prefix}{name}.") if nested else {prefix + name: hashable(value)}
+    return found
+
+
+def refuse_clash(cell: Mapping[str, Any], result: Iterable[str] = ()) -> None:
+    """Raise a ValueError if two of cell, result and bookkeeping claim one column."""
+    fields, names = set(columns(cell)), set(result)
+    if clash := (fields & names) | ((fields | names) & RESERVED):
+        raise ValueError(f"the column {min(clash)!r} exists already: choose another name.")
+
+
+def row_key(experiment: str, cell: Any, version: str) -> str:
+    """The name of a cell's row: a hash of the experiment, every field and the code version."""
+    text = json.dumps([experiment, plain_cell(cell), version], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def split_result(result: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Part a result into what goes to JSON and the arrays (or CPU tensors) that do not.
+
+    Raises:
+        TypeError: If a value is neither; the message names it.
+    """
+
+    def plain(value: Any, where: str) -> Any:
+        if value is None or isinstance(value, str | int):
+            return value
+        if isinstance(value, float):
+            return float(value)
+        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+            return {key: plain(item, f"{where}.{key}") for key, item in value.items()}
+        if isinstance(value, tuple | list):
+            return [plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        if hasattr(value, "__array__") and np.asarray(value).ndim == 0:
+            return np.asarray(value).item()
+        raise TypeError(
+            f"{where} is a {type(value).__name__}: a row holds numbers, strings, booleans, None, "
+            "lists and dicts of them, and at its top level arrays."
+        )
+
+    values, arrays = {}, {}
+    for name, value in result.items():
+        if hasattr(value, "__array__") and np.ndim(value) > 0:
+            arrays[name] = np.asarray(value)
+            if arrays[name].dtype.hasobject:
+                raise TypeError(f"{name} is an array of objects: a row holds arrays of numbers.")
+        else:
+            values[name] = plain(value, name)
+    return values, arrays
+
+
+def write_row(directory: Path, row: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Store ``row`` under its ``key``; the arrays come first, so a row never lacks them."""
+    row = {**row, "arrays": None}
+    if arrays:
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        write_atomically(directory / f"{row['key']}.npz", buffer.getvalue())
+        row["arrays"] = hashlib.sha256(buffer.getvalue()).hexdigest()
+    text = json.dumps({"digest": _digest(row), "row": row}, indent=1)
+    write_atomically(directory / f"{row['key']}.json", text.encode())
+
+
+def read_row(path: Path) -> dict[str, Any]:
+    """Read a row back, its arrays under ``arrays``.
+
+    Raises:
+        DamagedRow: If anything differs from what was written.
+        FileNotFoundError: If there is no such row.
+    """
+    try:
+        stored = json.loads(path.read_bytes())
+        row, digest = stored["row"], stored["digest"]
+        if digest != _digest(row):
+            raise DamagedRow(f"{path}: its content does not match its digest")
+        if row["key"] != path.stem:
+            raise DamagedRow(f"{path}: it is the row {row['key']} under another name")
+    except (ValueError, TypeError, KeyError) as error:
+        if isinstance(error, DamagedRow):
+            raise
+        raise DamagedRow(f"{path}: not a row file ({error})") from error
+    return {**row, "arrays": _read_arrays(path.with_suffix(".npz"), row["arrays"])}
+
+
+def _digest(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row).encode()).hexdigest()
+
+
+def _read_arrays(path: Path, digest: str | None) -> dict[str, np.ndarray]:
+    if digest is None:
+        return {}
+    if not path.exists():
+        raise DamagedRow(f"{path}: the row's arrays are missing")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != digest:
+        raise DamagedRow(f"{path}: {len(data)} bytes that do not match the row's digest")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return dict(arrays)

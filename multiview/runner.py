@@ -1,0 +1,154 @@
+"""The runner: a grid becomes rows; those already stored are skipped."""
+
+import platform
+import re
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Literal
+
+import multiview
+from multiview.code_version import code_version
+from multiview.engines import report
+from multiview.experiment import Context, Experiment
+from multiview.results import Run, read_rows
+from multiview.rows import plain_cell, refuse_clash, row_key, split_result, write_row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One cell to compute, with all a worker on any machine must know."""
+
+    run: Callable[[Any, Context], Any]
+    cell: Any
+    context: Context
+    directory: Path
+    stamp: dict[str, Any]  # what the row says beside its cell and result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a job: a row, a row that records a failure, or no row."""
+
+    key: str
+    cell: Any
+    status: Literal["ok", "failed", "error"]
+    message: str = ""
+
+
+def plan(
+    experiment: Experiment,
+    preset: str,
+    options: Any,
+    *,
+    out: Path,
+    seeds: int | None = None,
+    fresh: bool = False,
+    context: Context | None = None,
+) -> tuple[Run, list[Job]]:
+    """The rows a run wants, and the jobs for those that are not stored.
+
+    Raises:
+        ValueError: If the grid, the options or a cell is bad; nothing is computed or written.
+    """
+    version = code_version(experiment)
+    cells = experiment.cells(preset, options, seeds)
+    keys = [row_key(experiment.name, cell, version) for cell in cells]
+    if len(set(keys)) < len(keys):
+        twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)
+        raise ValueError(f"preset={preset} of {experiment.name} has the cell {twice!r} twice.")
+    refuse_clash(plain_cell(cells[0]))
+    directory = out.resolve() / experiment.name
+    run = Run(
+        directory=directory,
+        label=_label(experiment, preset, options),
+        experiment=experiment.name,
+        preset=preset,
+        options=asdict(options),
+        figure=experiment.figure,
+        code_version=version,
+        keys=tuple(keys),
+    )
+    paths = (directory / f"{key}.json" for key in keys)
+    stored = {row["key"] for row in read_rows(path for path in paths if path.exists())}
+    context = context or Context()
+    stamp = {"experiment": experiment.name, "preset": preset, "code_version": version}
+    jobs = [
+        Job(
+            run=experiment.run,
+            cell=cell,
+            context=context,
+            directory=directory,
+            stamp={"key": key, **stamp},
+        )
+        for cell, key in zip(cells, keys, strict=True)
+        if fresh or key not in stored
+    ]
+    return run, jobs
+
+
+def _label(experiment: Experiment, preset: str, options: Any) -> str:
+    """Name of a run's files; the default preset and options go without saying."""
+    default = asdict(experiment.options())
+    changed = {k: v for k, v in asdict(options).items() if v != default[k]}
+    parts = [experiment.name, *([preset] if preset != experiment.default_preset else [])]
+    parts += [re.sub(r"[^\w.]+", "_", f"{name}_{value}") for name, value in changed.items()]
+    return "-".join(parts)
+
+
+def work(job: Job) -> Outcome:
+    """Compute a cell and store its row, wherever the engine has put us.
+
+    A loss that stopped being a number (FloatingPointError) belongs to the settings, so it is a
+    row, "failed", and not tried again; any other exception leaves no row.
+    """
+    import torch
+
+    key = job.stamp["key"]
+    begin = time.perf_counter()
+    row = {**job.stamp, "status": "ok", "failure": "", "cell": plain_cell(job.cell), "result": {}}
+    arrays = {}
+    try:
+        result = job.run(job.cell, replace(job.context, progress=partial(report, key)))
+        refuse_clash(row["cell"], result)
+        row["result"], arrays = split_result(result)
+    except FloatingPointError as error:
+        row |= {"status": "failed", "failure": str(error) or type(error).__name__}
+    except Exception:
+        return Outcome(key=key, cell=job.cell, status="error", message=traceback.format_exc())
+    row |= {
+        "package_version": multiview.__version__,
+        "torch_version": torch.__version__,
+        "python_version": platform.python_version(),
+        "device": job.context.device,
+        "threads": torch.get_num_threads(),
+        "seconds": round(time.perf_counter() - begin, 6),
+        "finished": datetime.now(UTC).isoformat(),
+    }
+    write_row(job.directory, row, arrays)
+    return Outcome(key=key, cell=job.cell, status=row["status"], message=row["failure"])
+
+
+def compute(jobs: Iterable[Job], executor: Executor) -> Iterator[Outcome]:
+    """Submit every job and yield the outcomes as they come.
+
+    Raises:
+        concurrent.futures.BrokenExecutor: If a worker was killed; rows stored so far stay.
+        OSError: If a row cannot be written, e.g. because the disk is full.
+    """
+    done: SimpleQueue = SimpleQueue()
+    waiting = 0
+    for job in jobs:
+        executor.submit(work, job).add_done_callback(done.put)
+        waiting += 1
+        while not done.empty():  # an engine may compute while it is given the job
+            waiting -= 1
+            yield done.get().result()
+    for _ in range(waiting):
+        yield done.get().result()

@@ -1,0 +1,172 @@
+"""What a script in ``theory_experiments`` does when it is run as a program."""
+
+import importlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
+from dataclasses import field, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import tyro
+from rich.console import Console
+
+from multiview import find
+from multiview.engines import ENGINES, refuse_device
+from multiview.experiment import Context, Experiment
+from multiview.progress import Bars
+from multiview.report import present
+from multiview.results import RESULTS, Run
+from multiview.runner import Job, Outcome, compute, plan
+
+DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
+
+
+# What every script can be told: name, type, default, help, and how the value is called.
+OPTIONS = (
+    ("seeds", int | None, None, "independent repetitions, unless the preset's number", "N"),
+    ("out", Path, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
+    ("engine", Literal[tuple(ENGINES)], "local", "where cells are computed", None),
+    ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
+    ("data_dir", Path | None, None, "directory of the real images, where some are used", "DIR"),
+    ("device", str, "cpu", "torch device", "NAME"),
+    ("resume", bool, False, "compute only the cells that have no row: what happens anyway", None),
+    ("fresh", bool, False, "compute every cell again", None),
+    ("check", bool, False, "exit with 3 if a claim is refuted", None),
+    ("no_figure", bool, False, "draw nothing", None),
+)
+
+
+def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
+    """Run ``experiment`` as the command line says and exit.
+
+    Exit codes: 0 done, 1 error, 2 usage, 3 done but a claim was refuted and ``--check`` given.
+    """
+    sys.exit(run_script(_importable(experiment), args))
+
+
+def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:
+    """``main`` without the exit; usage errors found by the parser still raise SystemExit(2)."""
+    settings = _parse(experiment, args)
+    errors, begin = Console(stderr=True), time.perf_counter()
+    try:
+        run, jobs = _plan(experiment, settings)
+        bars = Bars(errors, experiment.name, len(jobs))
+        listener = bars.listen if errors.is_terminal else None
+        engine = ENGINES[settings.engine](settings.workers, listener)
+    except ValueError as error:
+        return _complain(errors, str(error), USAGE)
+    count: Counter[str] = Counter()
+    try:
+        run.directory.mkdir(parents=True, exist_ok=True)
+        run.store()
+        with engine as executor, bars:
+            for outcome in bars.follow(compute(jobs, executor)):
+                count[outcome.status] += 1
+                _tell(errors, outcome)
+    except KeyboardInterrupt:
+        return _complain(errors, f"Interrupted. {_remains(count, jobs, settings)}")
+    except BrokenExecutor:
+        reason = "A worker was killed, perhaps for want of memory."
+        return _complain(errors, f"{reason} {_remains(count, jobs, settings)}")
+    except OSError as error:
+        return _complain(errors, f"Cannot write: {error}. {_remains(count, jobs, settings)}")
+    errors.print(
+        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(jobs)} stored before, "
+        f"{count['ok']} computed, {count['failed']} failed, {count['error']} stopped by an error; "
+        f"{time.perf_counter() - begin:.1f} s",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return _conclude(errors, experiment, run, settings, failed=bool(count["error"]))
+
+
+def _importable(experiment: Experiment) -> Experiment:
+    """The experiment as its own module has it, so that workers can unpickle ``run`` and cells."""
+    path = getattr(sys.modules["__main__"], "__file__", None)
+    package = importlib.import_module(find.PACKAGE).__path__
+    if experiment.run.__module__ == "__main__" and path is not None:
+        script = Path(path).resolve()
+        if str(script.parent) in package:
+            return find.find(script.stem)
+    return experiment
+
+
+def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
+    presets = Literal[tuple(experiment.grids)]
+    preset = ("preset", presets, experiment.default_preset, "size of the sweep", None)
+    settings = [
+        (name, Annotated[kind, tyro.conf.arg(help=text, metavar=metavar)], field(default=default))
+        for name, kind, default, text, metavar in (preset, *OPTIONS)
+    ]
+    own = ("own", experiment.options, field(default=experiment.options()))
+    return tyro.cli(
+        make_dataclass("Settings", [*settings, own], frozen=True, kw_only=True),
+        prog=f"{experiment.name}.py",
+        description=f"{experiment.docstring.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
+        "3 done but a claim was refuted and --check was given.",
+        args=args,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+    )
+
+
+def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
+    if settings.resume and settings.fresh:
+        raise ValueError("--resume and --fresh exclude each other: give one.")
+    if settings.data_dir is not None and not settings.data_dir.is_dir():
+        raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
+    refuse_device(settings.device)
+    return plan(
+        experiment,
+        settings.preset,
+        settings.own,
+        out=settings.out,
+        seeds=settings.seeds,
+        fresh=settings.fresh,
+        context=Context(device=settings.device, data_dir=settings.data_dir),
+    )
+
+
+def _conclude(
+    errors: Console, experiment: Experiment, run: Run, settings: Any, *, failed: bool
+) -> int:
+    """Print summary and claims, draw the figure; returns the exit code."""
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    judged = present(console, experiment, run)
+    if experiment.figure is not None and not settings.no_figure:
+        try:
+            for path in importlib.import_module("figures.make").draw(run):
+                console.print(path, soft_wrap=True, highlight=False)
+        except Exception as error:
+            if not failed:
+                raise
+            errors.print(f"no figure of the rows there are: {error!r}", style="red", markup=False)
+    if failed:
+        return ERROR
+    refuted = any(judgement.verdict == "refuted" for judgement in judged)
+    return REFUTED if refuted and settings.check else DONE
+
+
+def _tell(errors: Console, outcome: Outcome) -> None:
+    if outcome.status != "ok":
+        errors.print(
+            f"{outcome.status}: {outcome.cell}\n{outcome.message}",
+            style="red",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _remains(count: Counter[str], jobs: Sequence[Job], settings: Any) -> str:
+    again = "with --resume instead of --fresh" if settings.fresh else "again"
+    return (
+        f"{count['ok'] + count['failed']} of {len(jobs)} cells were computed and stay; "
+        f"run the same command {again} to compute the rest."
+    )
+
+
+def _complain(errors: Console, message: str, code: int = ERROR) -> int:
+    errors.print(message, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    return code

@@ -1,0 +1,22 @@
+"""Which samples a classifier gets wrong; a tie counts as wrong."""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def wrong(
+    logits: Float[Tensor, "n *members k"], labels: Int[Tensor, " n"]
+) -> Bool[Tensor, "n *members"]:
+    """True where the label's logit is not strictly the largest.
+
+    The paper's error is Pr[exists i != y: F_y < F_i] (arXiv 2012.09816, Section 3); an untrained
+    net whose logits are all 0 would be right everywhere under it, so ties count as errors here.
+    NaN logits are wrong too.
+
+    Args:
+        logits: Of one classifier (n, k) or of many (n, members, k).
+    """
+    own = labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
+    score = logits.gather(-1, own)
+    rivals = logits.scatter(-1, own, -float("inf")).amax(-1)
+    return ~(score.squeeze(-1) > rivals)

@@ -1,0 +1,38 @@
+"""Losses on logits with their derivatives, as the patch-net trainer takes them."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from multiview.train.patch_gradient import Objective
+
+
+def cross_entropy(targets: Int[Tensor, " N"] | Float[Tensor, "N k"], num_classes: int) -> Objective:
+    """Cross-entropy with labels (N,) or probabilities (N, k); derivative softmax(F) - target."""
+    if targets.dim() == 1:
+        targets = torch.nn.functional.one_hot(targets, num_classes).float()
+
+    def objective(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        target = targets[rows].to(logits.dtype).unsqueeze(1)
+        log_probability = logits.log_softmax(-1)
+        return -(target * log_probability).sum(-1), log_probability.exp() - target
+
+    return objective
+
+
+def differentiated(loss: Callable[[Tensor, Tensor], Tensor]) -> Objective:
+    """Objective of any differentiable ``loss(logits (n, e, k), rows (n,)) -> (n, e)``.
+
+    Autograd sees the logits only, never the network, so its cost is small beside the gradient's.
+    """
+
+    def objective(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        leaf = logits.detach().requires_grad_()
+        with torch.enable_grad():
+            value = loss(leaf, rows)
+            (residual,) = torch.autograd.grad(value.sum(), leaf)
+        return value.detach(), residual
+
+    return objective

@@ -1,0 +1,64 @@
+"""The closed-form gradient against autograd, in float64."""
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from net_strategies import patch_nets_with_data
+from torch.nn import functional
+
+from multiview import stream
+from multiview.models import PatchNet, patch_net
+from multiview.train import cross_entropy
+from multiview.train.patch_gradient import patch_gradient
+
+
+def autograd(net, patches, target, summed):
+    """Mean loss of each network (or of the sum) and the weight gradient of their total."""
+    logits = net(patches)
+    if summed:
+        logits = logits.sum(1, keepdim=True)
+    losses = -(target.unsqueeze(1) * logits.log_softmax(-1)).sum(-1).mean(0)
+    (gradient,) = torch.autograd.grad(losses.sum(), net.weight)
+    return losses.detach(), gradient
+
+
+@given(patch_nets_with_data(), st.booleans(), st.booleans())
+def test_equals_autograd(case, summed, soft):
+    net, patches, labels = case
+    k = net.weight.shape[1]
+    target = functional.one_hot(labels, k).double()
+    if soft:
+        target = torch.rand(target.shape, generator=stream(k, "soft"), dtype=torch.float64)
+        target = target / target.sum(1, keepdim=True)
+    rows = torch.arange(len(patches))
+    ours = patch_gradient(net, patches, cross_entropy(target, k), rows, summed)
+    loss, gradient = autograd(net, patches, target, summed)
+    torch.testing.assert_close(ours.weight, gradient, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(ours.loss, loss, rtol=1e-10, atol=1e-12)
+    logits = net(patches).detach()
+    expected = logits.sum(1, keepdim=True) if summed else logits
+    torch.testing.assert_close(ours.logits, expected, rtol=1e-10, atol=1e-12)
+
+
+@given(patch_nets_with_data())
+def test_some_rows_give_the_gradient_of_their_mean(case):
+    net, patches, labels = case
+    k = net.weight.shape[1]
+    rows = torch.arange(0, len(patches), 2)
+    ours = patch_gradient(net, patches, cross_entropy(labels, k), rows)
+    target = functional.one_hot(labels[rows], k).double()
+    _, gradient = autograd(net, patches[rows], target, summed=False)
+    torch.testing.assert_close(ours.weight, gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_the_size_of_a_chunk_changes_only_rounding(monkeypatch):
+    net = PatchNet(
+        members=3, num_classes=4, width=5, patch_dim=8, sigma_init=1.0, generator=stream(0, "w")
+    ).double()
+    patches = torch.randn(37, 3, 8, generator=stream(0, "x"), dtype=torch.float64)
+    objective = cross_entropy(torch.arange(37) % 4, 4)
+    whole = patch_gradient(net, patches, objective, torch.arange(37))
+    monkeypatch.setattr(patch_net, "CHUNK_ELEMENTS", 1000)  # 5 samples at a time
+    pieces = patch_gradient(net, patches, objective, torch.arange(37))
+    torch.testing.assert_close(pieces.weight, whole.weight, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(pieces.logits, whole.logits, rtol=1e-12, atol=1e-14)

@@ -1,0 +1,171 @@
+"""The patch-net trainer: laws, limits and its stop rule, on tiny problems."""
+
+import numpy as np
+import pytest
+import torch
+
+from multiview import stream
+from multiview.data import MultiViewSpec, make_features, sample_patches
+from multiview.models import PatchNet
+from multiview.probes import view_norms
+from multiview.train import Diverged, TrainSpec, train_patch_net
+from multiview.train.metrics import wrong
+
+SPEC = MultiViewSpec(num_classes=3, patch_dim=20, num_patches=6, sparsity=1.0, mu=0.1, sigma_p=0.1)
+
+
+def problem(members: int = 1, seed: int = 0, dtype=torch.float32, **net):
+    features = make_features(SPEC, stream(seed, "features"))
+    batch = sample_patches(SPEC, features, 60, stream(seed, "train"))
+    settings = {"num_classes": 3, "width": 4, "patch_dim": 20, "q": 3, "relu_knee": 1.0}
+    settings |= {"sigma_init": 0.05, "members": members} | net
+    network = PatchNet(**settings, generator=stream(seed, "init")).to(dtype)
+    return network, batch.patches.to(dtype), batch.labels, features
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        TrainSpec(max_steps=40),
+        TrainSpec(method="gd", learning_rate=0.5, max_steps=40),
+        TrainSpec(method="sgd", learning_rate=0.5, batch_size=17, max_steps=40),
+    ],
+    ids=lambda spec: spec.method,
+)
+def test_a_batched_run_equals_each_member_alone(spec):
+    net, patches, labels, _ = problem(members=3, dtype=torch.float64)
+    together = train_patch_net(net, patches, labels, spec, generator=stream(0, "sgd"))
+    for e in range(3):
+        alone = train_patch_net(net.member(e), patches, labels, spec, generator=stream(0, "sgd"))
+        torch.testing.assert_close(
+            together.net.weight[e], alone.net.weight[0], rtol=1e-8, atol=1e-10
+        )
+        assert together.steps[e] == alone.steps[0]
+
+
+def test_members_that_are_done_stay_as_they_are():
+    net, patches, labels, _ = problem(members=4, dtype=torch.float64)
+    result = train_patch_net(net, patches, labels, TrainSpec(max_steps=500, loss_bound=0.3))
+    assert result.converged.all()
+    assert len(set(result.steps.tolist())) > 1  # they did stop at different times
+    assert not wrong(result.net(patches), labels).any()
+    longest = result.steps.max()
+    assert len(result.loss) == longest
+    for e in range(4):  # the history repeats the last value of a finished member
+        assert (result.loss[result.steps[e] - 1 :, e] == result.loss[result.steps[e] - 1, e]).all()
+    assert (result.loss[-1] < 0.3).all()
+    assert (result.error[-1] == 0).all()
+
+
+def view_norm_path(net, patches, labels, features, spec):
+    times, norms = [], []
+
+    def record(time, now):
+        times.append(float(time[0]))
+        norms.append(view_norms(now, features).flatten())
+
+    train_patch_net(net, patches, labels, spec, observe=record)
+    return np.array(times), torch.stack(norms).numpy()
+
+
+def test_flow_follows_small_fixed_steps():
+    """View norms stay within 2% of gradient descent's at equal flow time, escapes included."""
+    net, patches, labels, features = problem(dtype=torch.float64)
+    fixed = TrainSpec(method="gd", learning_rate=0.05, max_steps=12_000, loss_bound=0)
+    fixed_time, fixed_norm = view_norm_path(net, patches, labels, features, fixed)
+    flow = TrainSpec(relative_step=0.01, max_steps=4000, loss_bound=0)
+    time, norm = view_norm_path(net, patches, labels, features, flow)
+    inside = time <= fixed_time[-1]
+    assert norm[inside][-1].max() > 10 * norm[0].max()  # the comparison covers the escapes
+    for feature in range(norm.shape[1]):
+        expected = np.interp(time[inside], fixed_time, fixed_norm[:, feature])
+        gap = np.abs(norm[inside, feature] - expected)
+        assert (gap <= 0.02 * np.maximum(expected, norm[inside].max(1))).all()
+
+
+def test_training_leaves_the_given_net_alone():
+    net, patches, labels, _ = problem()
+    before = net.weight.detach().clone()
+    result = train_patch_net(net, patches, labels, TrainSpec(max_steps=3))
+    assert torch.equal(net.weight, before)
+    assert not torch.equal(result.net.weight, before)
+
+
+def test_one_step_of_gd_is_the_gradient_times_the_rate():
+    net, patches, labels, _ = problem(dtype=torch.float64)
+    spec = TrainSpec(method="gd", learning_rate=0.7, max_steps=1)
+    after = train_patch_net(net, patches, labels, spec).net.weight
+    loss = torch.nn.functional.cross_entropy(net(patches)[:, 0], labels)
+    loss.backward()
+    assert net.weight.grad is not None
+    expected = net.weight.detach() - 0.7 * net.weight.grad
+    torch.testing.assert_close(after.detach(), expected, rtol=1e-10, atol=1e-12)
+
+
+def test_summed_training_is_training_one_wide_net():
+    net, patches, labels, _ = problem(members=3, dtype=torch.float64)
+    wide = net.with_weight(net.weight.transpose(0, 1).flatten(1, 2).unsqueeze(0))
+    torch.testing.assert_close(wide(patches)[:, 0], net(patches).sum(1))
+    spec = TrainSpec(max_steps=60)
+    summed = train_patch_net(net, patches, labels, TrainSpec(max_steps=60, summed=True))
+    alone = train_patch_net(wide, patches, labels, spec)
+    torch.testing.assert_close(
+        summed.net(patches).sum(1), alone.net(patches)[:, 0], rtol=1e-7, atol=1e-9
+    )
+    assert summed.steps.tolist() == alone.steps.tolist()
+
+
+def test_sgd_sees_every_sample_once_a_sweep():
+    net, patches, labels, _ = problem()
+    seen = []
+
+    def objective(logits, rows):
+        seen.append(rows)
+        return logits.sum(-1), torch.zeros_like(logits)
+
+    spec = TrainSpec(method="sgd", batch_size=16, max_steps=8)
+    train_patch_net(net, patches, labels, spec, objective=objective, generator=stream(0, "sgd"))
+    rows = torch.cat(seen)
+    assert len(rows) == 120
+    assert torch.equal(rows[:60].sort().values, torch.arange(60))
+    assert not torch.equal(rows[:60], rows[60:])
+
+
+def test_sgd_without_a_generator_is_refused():
+    net, patches, labels, _ = problem()
+    with pytest.raises(ValueError, match="generator"):
+        train_patch_net(net, patches, labels, TrainSpec(method="sgd"))
+
+
+def test_a_loss_that_is_no_number_stops_with_step_and_settings():
+    net, patches, labels, _ = problem()
+    patches = patches.clone()
+    patches[5] = float("inf")
+    with pytest.raises(Diverged, match=r"step 1 .*relative_step"):
+        train_patch_net(net, patches, labels, TrainSpec())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("method", "adam"),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("inf")),
+        ("relative_step", -1.0),
+        ("relative_step", float("nan")),
+        ("batch_size", 0),
+        ("max_steps", 0),
+        ("loss_bound", -0.1),
+        ("loss_bound", float("nan")),
+    ],
+)
+def test_bad_settings_are_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=field):
+        TrainSpec(**{field: value})
+
+
+def test_same_start_same_bits():
+    net, patches, labels, _ = problem(members=2)
+    first = train_patch_net(net, patches, labels, TrainSpec(max_steps=30))
+    again = train_patch_net(net, patches, labels, TrainSpec(max_steps=30))
+    assert torch.equal(first.net.weight, again.net.weight)

@@ -1,0 +1,1 @@
+"""One script a claim: its cells, its run, its grids."""
