@@ -3,17 +3,24 @@
 import importlib
 import io
 import sys
+import traceback
 from pathlib import Path
 
 from multiview.results import RESULTS, Run, stored_runs
 
 
 def draw(run: Run) -> list[Path]:
-    """Draw a run's figure from its rows that succeeded, into .png and .pdf beside them."""
+    """Draw a run's figure from its rows that succeeded, into .png and .pdf beside them.
+
+    Without such a row nothing is drawn.
+    """
     import matplotlib.pyplot as plt
 
     table = run.table()
-    figure = importlib.import_module(f"figures.{run.figure}").draw(table[table["status"] == "ok"])
+    ok = table[table["status"] == "ok"] if len(table) else table
+    if ok.empty:
+        return []
+    figure = importlib.import_module(f"figures.{run.figure}").draw(ok)
     paths = []
     for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         buffer = io.BytesIO()  # without dates, so that the same rows give the same bytes
@@ -23,12 +30,19 @@ def draw(run: Run) -> list[Path]:
     return paths
 
 
-def main(out: Path) -> None:
-    """Draw what can be drawn and print the paths."""
+def main(out: Path = RESULTS) -> int:
+    """Draw what can be drawn and print the paths; 1 if a figure could not be drawn, else 0."""
+    code = 0
     for run in stored_runs(out):
         if run.figure:
-            print(*draw(run))
+            try:
+                print(*draw(run), sep="\n")
+            except Exception:  # rows of an unfinished run must not stop the others
+                print(f"{run.label} cannot be drawn:", file=sys.stderr)
+                traceback.print_exc()
+                code = 1
+    return code
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else RESULTS)
+    sys.exit(main(*map(Path, sys.argv[1:2])))

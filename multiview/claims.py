@@ -66,7 +66,7 @@ def judge(claim: Claim, table: Any) -> Judgement:
     ok, note = table[table["status"] == "ok"], ""
     try:
         values = np.atleast_1d(np.asarray(claim.estimate(ok), dtype=float)) if len(ok) else []
-    except LookupError as error:  # the setting it asks for has no row
+    except (LookupError, AttributeError) as error:  # what it asks for is in no row
         values, note = [], f"{type(error).__name__}: {error}"
     seeds = table["seed"].nunique()
     if np.ndim(values) != 1 or len(values) > seeds:

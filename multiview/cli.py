@@ -70,8 +70,7 @@ def show(
 
 def figures(*, out: Out = RESULTS) -> int:
     """Draw the figures of all stored runs again."""
-    importlib.import_module("figures.make").main(out)
-    return DONE
+    return importlib.import_module("figures.make").main(out)
 
 
 def report(*, out: Out = RESULTS) -> int:
@@ -105,8 +104,9 @@ COMMANDS = {
 def command(arguments: Sequence[str]) -> int:
     """Do what ``arguments`` say and return the exit code: 0 done, 1 error, 2 usage, 3 refuted."""
     try:
-        if arguments[:1] == ["run"] and arguments[1:2] and not arguments[1].startswith("-"):
-            return run(arguments[1], *arguments[2:])  # its options are the script's, not ours
+        match arguments:
+            case ["run", name, *own] if not name.startswith("-"):
+                return run(name, *own)  # whose options are the script's, not ours
         return tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="multiview",

@@ -25,10 +25,15 @@ def science_files() -> list[Path]:
 
 
 def code_version(experiment: Experiment) -> str:
-    """Sixteen hexadecimal digits that change with the science's source or the script's."""
+    """Sixteen hexadecimal digits that change with the source of science and script.
+
+    The script is the file that defines ``run``; the modules beside it whose names begin with one
+    underscore are what scripts share, and count as well.
+    """
     root = Path(multiview.__file__).parent
+    script = Path(inspect.getfile(experiment.run))
     digest = hashlib.sha256()
-    for path in science_files():
-        digest.update(f"{path.relative_to(root).as_posix()}\0{path.read_text()}\0".encode())
-    digest.update(Path(inspect.getfile(experiment.run)).read_text().encode())
+    for path in [*science_files(), *sorted(script.parent.glob("_[!_]*.py")), script]:
+        name = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+        digest.update(f"{name.as_posix()}\0{path.read_text()}\0".encode())
     return digest.hexdigest()[:16]

@@ -3,12 +3,14 @@
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from multiview.atomic import write_atomically
@@ -26,7 +28,10 @@ def judgements(experiment: Experiment, run: Run, table: Any) -> list[Judgement]:
     """The experiment's claims about this preset and these options, judged by the run's rows."""
     if table.empty:
         return []
-    options = experiment.options(**run.options)
+    try:
+        options = experiment.options(**run.options)
+    except (TypeError, ValueError):  # the script has other options now, as the notes will say
+        return []
     return [judge(claim, table) for claim in experiment.claims(run.preset, options)]
 
 
@@ -49,17 +54,26 @@ def present(console: Console, experiment: Experiment, run: Run) -> list[Judgemen
     for note in notes(experiment, run, table):
         console.print(note, style="yellow", markup=False)
     if experiment.summary is not None and len(table):
-        ok = table[table["status"] == "ok"]
-        try:
-            console.print(experiment.summary(ok), highlight=False)
-        except Exception as error:  # a summary may need the rows that are not there
-            if len(ok) == len(run.keys):
-                raise
-            console.print(f"no summary of {len(ok)} rows: {error!r}", style="red", markup=False)
+        with tolerant(console, run, table):
+            ok = table[table["status"] == "ok"]
+            console.print(experiment.summary(ok), highlight=False, markup=False)
     judged = judgements(experiment, run, table)
     if judged:
         console.print(claims_table(judged))
     return judged
+
+
+@contextmanager
+def tolerant(console: Console, run: Run, table: Any) -> Iterator[None]:
+    """Print what goes wrong instead of raising it if rows are missing, for that may be why."""
+    try:
+        yield
+    except Exception as error:
+        ok = len(table) and int((table["status"] == "ok").sum())
+        if ok == len(run.keys):
+            raise
+        message = f"not possible with {ok} of {len(run.keys)} rows: {error!r}"
+        console.print(message, style="bold red", markup=False, soft_wrap=True)
 
 
 def claims_table(judged: Sequence[Judgement]) -> Table:
@@ -67,7 +81,7 @@ def claims_table(judged: Sequence[Judgement]) -> Table:
     table = Table(*COLUMNS, box=box.SIMPLE_HEAD)
     for judgement in judged:
         *cells, verdict = _cells(judgement)
-        table.add_row(*cells, f"[{COLOURS[judgement.verdict]}]{verdict}")
+        table.add_row(*map(escape, cells), f"[{COLOURS[judgement.verdict]}]{verdict}")
     return table
 
 

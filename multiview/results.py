@@ -13,13 +13,13 @@ from multiview.atomic import write_atomically
 from multiview.rows import DamagedRow, columns, read_row
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas
 
 RESULTS = Path("results")  # below the current directory
 RUN_SUFFIX = ".run.json"
 
 
-def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "pd.DataFrame":
+def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "pandas.DataFrame":
     """Every stored row of an experiment, one line each, in the order in which they finished.
 
     Columns are the cell's fields (nested ones with dots: ``spec.mu``), what ``run`` returned
@@ -70,26 +70,34 @@ def read_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return rows
 
 
-def as_table(rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
+def as_table(rows: Iterable[dict[str, Any]]) -> "pandas.DataFrame":
     """One line a row, nested dicts flattened into dotted columns."""
-    import pandas as pd
+    import pandas
 
     lines = []
     for row in rows:
         stamp = {k: v for k, v in row.items() if k not in ("cell", "result", "arrays")}
         lines.append({**columns(row["cell"]), **row["result"], **row["arrays"], **stamp})
-    return pd.DataFrame(lines)
+    return pandas.DataFrame(lines)
 
 
-def export(table: "pd.DataFrame", path: Path) -> None:
-    """Write ``table`` to ``path``, whose ending .parquet or .csv says how; arrays become lists.
+def export(table: "pandas.DataFrame", path: Path) -> None:
+    """Write ``table`` to ``path``, whose ending .parquet or .csv says how.
+
+    Arrays become lists; lists, which may be ragged, become JSON text.
 
     Raises:
         ValueError: If the ending is another.
     """
     if path.suffix not in (".parquet", ".csv"):
         raise ValueError(f"export={path} must end in .parquet or .csv.")
-    table = table.map(lambda value: value.tolist() if isinstance(value, np.ndarray) else value)
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.tolist()
+        return json.dumps(value) if isinstance(value, list | tuple | dict) else value
+
+    table = table.map(plain)
     data = table.to_csv(index=False) if path.suffix == ".csv" else table.to_parquet(index=False)
     write_atomically(path, data.encode() if isinstance(data, str) else data)
 
@@ -118,7 +126,7 @@ class Run:
         write_atomically(path, data)
         return path
 
-    def table(self) -> "pd.DataFrame":
+    def table(self) -> "pandas.DataFrame":
         """The run's rows that are stored by now, in grid order."""
         paths = (self.directory / f"{key}.json" for key in self.keys)
         rows = read_rows(path for path in paths if path.exists())
@@ -128,12 +136,12 @@ class Run:
 def stored_runs(out: Path = RESULTS, experiment: str = "*") -> list[Run]:
     """The runs stored below ``out``, sorted by experiment and label."""
     runs = []
-    for path in sorted(out.glob(f"{experiment}/*{RUN_SUFFIX}")):
+    for path in out.glob(f"{experiment}/*{RUN_SUFFIX}"):
+        label = path.name.removesuffix(RUN_SUFFIX)
         try:
             stored = json.loads(path.read_bytes())
             stored["keys"] = tuple(stored["keys"])
-            label = path.name.removesuffix(RUN_SUFFIX)
             runs.append(Run(directory=path.parent, label=label, **stored))
         except (ValueError, TypeError, KeyError) as error:
             warnings.warn(f"damaged run file {path}: run it again ({error})", stacklevel=2)
-    return runs
+    return sorted(runs, key=lambda run: (run.experiment, run.label))

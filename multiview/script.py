@@ -17,12 +17,11 @@ from multiview import find
 from multiview.engines import ENGINES, refuse_device
 from multiview.experiment import Context, Experiment
 from multiview.progress import Bars
-from multiview.report import present
+from multiview.report import present, tolerant
 from multiview.results import RESULTS, Run
 from multiview.runner import Job, Outcome, compute, plan
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
-
 
 # What every script can be told: name, type, default, help, and how the value is called.
 OPTIONS = (
@@ -89,7 +88,7 @@ def _importable(experiment: Experiment) -> Experiment:
     package = importlib.import_module(find.PACKAGE).__path__
     if experiment.run.__module__ == "__main__" and path is not None:
         script = Path(path).resolve()
-        if str(script.parent) in package:
+        if script.parent in [Path(place).resolve() for place in package]:
             return find.find(script.stem)
     return experiment
 
@@ -136,13 +135,9 @@ def _conclude(
     console = Console(width=None if sys.stdout.isatty() else 120)
     judged = present(console, experiment, run)
     if experiment.figure is not None and not settings.no_figure:
-        try:
+        with tolerant(errors, run, run.table()):
             for path in importlib.import_module("figures.make").draw(run):
                 console.print(path, soft_wrap=True, highlight=False)
-        except Exception as error:
-            if not failed:
-                raise
-            errors.print(f"no figure of the rows there are: {error!r}", style="red", markup=False)
     if failed:
         return ERROR
     refuted = any(judgement.verdict == "refuted" for judgement in judged)

@@ -11,8 +11,6 @@ from torch import Generator, Tensor
 from multiview.data.provenance import Kind, draw_provenance, uniform
 from multiview.data.spec import MultiViewSpec
 
-BLOCK = 256  # samples drawn at a time; part of the stream contract, so never to be changed
-
 
 @dataclass(frozen=True, eq=False)
 class PatchBatch:
@@ -45,10 +43,10 @@ def sample_patches(
 ) -> PatchBatch:
     """Draw ``n`` labelled samples of D ("mixed"), D_m ("multi") or D_s ("single").
 
-    Samples come in blocks of ``BLOCK``, each from a generator of its own, on as many threads as
-    torch uses. The stream contract: a call takes one number from ``generator``, whatever ``n``;
-    from the same state, the first ``n`` samples of a longer draw are the draw of ``n``, bit by
-    bit and on any number of threads; a second call gives new samples.
+    Samples come in blocks, each from a generator of its own, on as many threads as torch uses.
+    The stream contract: a call takes one number from ``generator``, whatever ``n``; from the same
+    state, the first ``n`` samples of a longer draw are the draw of ``n``, bit by bit and on any
+    number of threads; a second call gives new samples.
 
     Args:
         features: Unit vectors of ``make_features``; ``features[j, v]`` is view v of class j.
@@ -70,26 +68,32 @@ def sample_patches(
     if kind not in ("mixed", "multi", "single"):
         raise ValueError(f'kind={kind!r} is unknown: use "mixed", "multi" or "single".')
     frame = features.detach().flatten(0, 1).float()
-    num_blocks = max(1, -(-n // BLOCK))
+    block_size = _block_size(spec)
+    num_blocks = max(1, -(-n // block_size))
     first = int(torch.randint(2**32, (), generator=generator))
     # An odd stride never repeats a seed within a call; seeds drawn at random would in a long one.
     seeds = [(first + 0x9E3779B9 * i) % 2**32 for i in range(num_blocks)]
     # Memory from numpy, which asks the kernel for huge pages: torch's own is slow to touch first.
-    memory = np.empty((num_blocks * BLOCK, spec.num_patches, spec.patch_dim), np.float32)
+    memory = np.empty((num_blocks * block_size, spec.num_patches, spec.patch_dim), np.float32)
     patches = torch.from_numpy(memory)
 
     def draw(seed: int, block: Tensor) -> dict[str, Tensor]:
         own_generator = Generator().manual_seed(seed)
-        provenance = draw_provenance(spec, BLOCK, own_generator, kind)
+        provenance = draw_provenance(spec, block_size, own_generator, kind)
         _write_patches(
             spec, frame, provenance["placement"], provenance["amount"], own_generator, block
         )
         return provenance
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        blocks = list(pool.map(draw, seeds, patches.split(BLOCK)))
+        blocks = list(pool.map(draw, seeds, patches.split(block_size)))
     whole = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
     return PatchBatch(patches=patches, **whole)[:n]
+
+
+def _block_size(spec: MultiViewSpec) -> int:
+    """Samples drawn at a time, 4 MiB or less; part of the stream contract, so not to be changed."""
+    return max(1, min(256, 2**20 // (spec.num_patches * spec.patch_dim)))
 
 
 def _write_patches(
@@ -103,11 +107,14 @@ def _write_patches(
     """Fill ``out`` with x_p = z_p v + sum_v' alpha_{p,v'} v' + xi_p."""
     patches, placement, amount = out.flatten(0, 1), placement.flatten(), amount.flatten()
     background = spec.sigma_p if spec.sigma_background is None else spec.sigma_background
-    std = torch.where(placement >= 0, spec.sigma_p, background)
+    std = torch.where(placement >= 0, spec.sigma_p, background).to(patches.dtype)
     patches.normal_(generator=generator).mul_(std.unsqueeze(1))
     if spec.gamma_noise > 0:
-        alpha = uniform(generator, len(patches), len(features))
-        patches.addmm_(alpha, features, alpha=spec.gamma_noise)
+        # Multiples of 2^-24: float64 sums of their products are exact, so that the order in which
+        # BLAS adds, which varies with the number of threads, changes no bit.
+        grid = features.double().mul_(2.0**24).round_().mul_(2.0**-24)
+        alpha = uniform(generator, len(patches), len(features)).double()
+        patches += (alpha @ grid).mul_(spec.gamma_noise).float()
     carrier = (placement >= 0).nonzero().squeeze(1)
     signal = features.index_select(0, placement[carrier]) * amount[carrier].unsqueeze(1)
     patches.index_add_(0, carrier, signal)  # several times faster than patches[carrier] += signal

@@ -69,7 +69,7 @@ def _draw_strengths(
     cases = ("label_strength", "rho", "other_strength", "gamma_other")
     bounds = torch.tensor([spec.interval(name) for name in cases], dtype=torch.float32)
     low, high = bounds[case].unbind(-1)
-    return torch.lerp(low, high, uniform(generator, *own.shape))
+    return low + (high - low) * uniform(generator, *own.shape)  # rounds to at most high
 
 
 def _place_features(
@@ -78,10 +78,9 @@ def _place_features(
     """Put each chosen feature on C_p random patches of its own and split its strength."""
     n, most = order.shape
     C_p, P = spec.patches_per_feature, spec.num_patches
-    # The paper leaves the split open; exponential weights make it uniform on the simplex.
-    # torch.rand may return 0 but never 1: kept above 0, all weights are positive and finite.
-    weight = -uniform(generator, n, most, C_p).clamp_min(2.0**-25).log()
-    share = weight / weight.sum(-1, keepdim=True)
+    # The paper leaves the split open: cutting [0, 1] at random makes it uniform on the simplex.
+    cuts = uniform(generator, n, most, C_p - 1).sort(-1).values
+    share = pad(pad(cuts, (1, 0)), (0, 1), value=1.0).diff(dim=-1)
     amount = strength.gather(1, order).unsqueeze(-1) * share
     feature = torch.where(chosen, order, -1).repeat_interleave(C_p, 1)
     empty = P - most * C_p
@@ -91,4 +90,5 @@ def _place_features(
 
 
 def uniform(generator: Generator, *shape: int) -> Tensor:
+    """Uniform on [0, 1) in float32, whatever the default dtype."""
     return torch.rand(shape, generator=generator, dtype=torch.float32)

@@ -80,8 +80,7 @@ def _refuse_layer_without_kernel(name: str, layer: nn.Module) -> None:
                 "call module.eval() first."
             )
     drop = getattr(layer, "p" if isinstance(layer, _DropoutNd) else "dropout", 0.0)
-    random = isinstance(layer, nn.RReLU) or (isinstance(drop, float) and drop > 0)
-    if layer.training and random:
+    if layer.training and isinstance(drop, float) and drop > 0:
         raise ValueError(
             f"{name} ({kind}) draws at random in train mode, so its kernel is not defined: "
             "call module.eval() first."

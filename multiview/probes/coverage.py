@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from multiview.data import MultiViewSpec, sample_patches
+from multiview.data import MultiViewSpec, PatchBatch, sample_patches
 from multiview.train.metrics import wrong
 
 COVERED = 0.9  # a view is learned when its probes are classified right at least this often
@@ -40,42 +40,43 @@ class Coverage:
         return self.covered.float().sum(-1)
 
 
-def view_coverage(
-    classifier: Callable[[Tensor], Tensor],
+def coverage_probes(
     spec: MultiViewSpec,
     features: Float[Tensor, "k L d"],
     generator: torch.Generator,
     probes_per_view: int = 100,
-) -> Coverage:
-    """Probe a classifier with samples of class j that carry view v alone.
+) -> PatchBatch:
+    """Samples of class j that carry view v alone, for all j and v.
 
     A probe is a single-view sample whose weak views are absent (rho = 0): view v of the label at
-    full strength, other classes' features at the strength Gamma, and the usual noise. A learned
-    view is recognised whatever else is there; a view that is not, only where no learned feature
-    of another class happens to occur, (1 - s/k)^(k-1) of the time for one view per class.
+    full strength, other classes' features at the strength Gamma, and the usual noise.
 
     Args:
-        classifier: Logits (n, k), or (n, members, k) of many classifiers, from patches (n, P, d).
-        generator: Draws the probes; advanced in place.
-        probes_per_view: Mean number of probes for each class and view; the probes are drawn at
-            random, so the number of one pair varies.
+        generator: Sole source of randomness; advanced in place.
+        probes_per_view: Mean number of probes for each class and view; they are drawn at random,
+            so the number of one pair varies.
 
     Raises:
         ValueError: If ``probes_per_view`` is below 20, too few to tell 0.9 from chance.
     """
     if probes_per_view < 20:
         raise ValueError(f"probes_per_view={probes_per_view} is too few: use at least 20.")
-    k, L = spec.num_classes, spec.num_views
-    batch = sample_patches(
-        replace(spec, rho=0.0), features, probes_per_view * k * L, generator, kind="single"
-    )
-    with torch.no_grad():
-        logits = torch.cat([classifier(part) for part in batch.patches.split(PROBES_AT_ONCE)])
-    label = batch.labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
+    number = probes_per_view * spec.num_classes * spec.num_views
+    return sample_patches(replace(spec, rho=0.0), features, number, generator, kind="single")
+
+
+def coverage_of(logits: Float[Tensor, "n *members k"], probes: PatchBatch) -> Coverage:
+    """Coverage of the classifier, or of each of many, that gave these logits on the probes.
+
+    A learned view is recognised whatever else is there; one that is not, only where no learned
+    feature of another class happens to occur, (1 - s/k)^(k-1) of the time for one view a class.
+    """
+    k, L = probes.strength.shape[1:]
+    label = probes.labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
     rival = logits.scatter(-1, label, -torch.inf).amax(-1)
     margin = logits.gather(-1, label).squeeze(-1) - rival
-    right = (~wrong(logits, batch.labels)).to(margin.dtype)
-    pair = batch.labels * L + batch.lone_view
+    right = (~wrong(logits, probes.labels)).to(margin.dtype)
+    pair = probes.labels * L + probes.lone_view
 
     def mean_by_pair(values: Tensor) -> Tensor:  # (n, *members) -> (*members, k, L)
         total = torch.zeros(k * L, *values.shape[1:], dtype=values.dtype)
@@ -84,3 +85,23 @@ def view_coverage(
         return (total / count).movedim(0, -1).unflatten(-1, (k, L))
 
     return Coverage(accuracy=mean_by_pair(right), margin=mean_by_pair(margin))
+
+
+def view_coverage(
+    classifier: Callable[[Tensor], Tensor],
+    spec: MultiViewSpec,
+    features: Float[Tensor, "k L d"],
+    generator: torch.Generator,
+    probes_per_view: int = 100,
+) -> Coverage:
+    """Which views a classifier has learned: ``coverage_of`` its logits on ``coverage_probes``.
+
+    Args:
+        classifier: Logits (n, k), or (n, members, k) of many classifiers, from patches (n, P, d).
+        generator: Draws the probes; advanced in place.
+        probes_per_view: Mean number of probes for each class and view, at least 20.
+    """
+    probes = coverage_probes(spec, features, generator, probes_per_view)
+    with torch.no_grad():
+        parts = [classifier(part) for part in probes.patches.split(PROBES_AT_ONCE)]
+    return coverage_of(torch.cat(parts), probes)

@@ -79,7 +79,7 @@ def train_patch_net(
     objective: Objective | None = None,
     generator: torch.Generator | None = None,
     observe: Callable[[Tensor, PatchNet], None] | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> TrainResult:
     """Train a copy of ``net``.
 
@@ -89,7 +89,7 @@ def train_patch_net(
             targets and ``distill`` for teachers.
         generator: Order of the samples under sgd, advanced in place.
         observe: Called before every sweep with the networks' flow times (e,) and the current net.
-        progress: Called every few steps with a line on step, loss and error.
+        progress: Called after every sweep with a line and the fraction of ``max_steps`` done.
 
     Raises:
         Diverged: If a loss becomes infinite or NaN.
@@ -126,8 +126,8 @@ def train_patch_net(
         errors.append(error.clone())
         _refuse_divergence(loss, steps, spec)
         if progress is not None:
-            state = f"loss {loss.max():.3f} error {error.max():.3f}"
-            progress(f"step {int(steps.max())}/{spec.max_steps} {state}")
+            line = f"step {int(steps.max())} loss {loss.max():.3f} error {error.max():.3f}"
+            progress(line, int(steps.max()) / spec.max_steps)
         going = ((error > 0) | (loss >= spec.loss_bound)) & (steps < spec.max_steps)
         if not going[active].all():
             rates.keep(going[active])
@@ -162,7 +162,7 @@ class _Rates:
         """Rates at these weights (e, k, m, d), e = nets * per_net."""
         num_nets = len(weight) // self.per_net
         if self.spec.method != "flow":
-            return torch.full((num_nets,), self.spec.learning_rate)
+            return torch.full((num_nets,), self.spec.learning_rate, dtype=weight.dtype)
         if self.before is None:
             # The largest of a class's projections on its features starts near 1.5 sigma_init.
             step = 1.5 * self.sigma_init * self.spec.relative_step / (self.q - 1)

@@ -1,0 +1,191 @@
+"""Real images in memory: load_images reads a data set, verify reports on its files."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from multiview.data import cifar, mnist
+from multiview.data.files import DamagedData, DataFile
+
+ImageName = Literal["cifar10", "cifar100", "mnist"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageData:
+    """A data set with its two splits; ``test`` is whatever the errors are counted on."""
+
+    name: str
+    class_names: tuple[str, ...]
+    train_images: UInt8[Tensor, "n_train C H W"]
+    train_labels: Int[Tensor, " n_train"]
+    test_images: UInt8[Tensor, "n_test C H W"]
+    test_labels: Int[Tensor, " n_test"]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    def subset(self, n_train: int, n_test: int, generator: torch.Generator) -> "ImageData":
+        """``n_train`` training and ``n_test`` test images, as many of each class, at random.
+
+        Args:
+            n_train: A multiple of the number of classes, as is ``n_test``.
+            generator: Sole source of randomness; advanced in place.
+
+        Raises:
+            ValueError: If the classes cannot have equal shares or hold too few images.
+        """
+        train = self._balanced("n_train", self.train_labels, n_train, generator)
+        test = self._balanced("n_test", self.test_labels, n_test, generator)
+        return replace(
+            self,
+            train_images=self.train_images[train],
+            train_labels=self.train_labels[train],
+            test_images=self.test_images[test],
+            test_labels=self.test_labels[test],
+        )
+
+    def hold_out(self, n: int, generator: torch.Generator) -> "ImageData":
+        """``n`` training images, as many of each class, in the place of the test images.
+
+        Settings are chosen on the result: it holds no test image, and no image twice.
+        """
+        held = self._balanced("n", self.train_labels, n, generator)
+        kept = torch.ones(len(self.train_labels), dtype=torch.bool)
+        kept[held] = False
+        return replace(
+            self,
+            train_images=self.train_images[kept],
+            train_labels=self.train_labels[kept],
+            test_images=self.train_images[held],
+            test_labels=self.train_labels[held],
+        )
+
+    def standardised(
+        self,
+    ) -> tuple[Float[Tensor, "n_train C H W"], Float[Tensor, "n_test C H W"]]:
+        """Training and test images in float32 with the mean and deviation of each channel over the
+        training images taken out; a constant channel becomes 0."""
+        train = self.train_images.double()
+        mean = train.mean((0, 2, 3), keepdim=True)
+        deviation = train.std((0, 2, 3), correction=0, keepdim=True)
+        deviation[deviation == 0] = 1
+        return tuple(  # type: ignore[return-value]
+            ((images.double() - mean) / deviation).float() for images in (train, self.test_images)
+        )
+
+    def _balanced(
+        self, field: str, labels: Tensor, n: int, generator: torch.Generator
+    ) -> Int[Tensor, " n"]:
+        """Indices of ``n`` random samples in random order, as many of each class."""
+        share, rest = divmod(n, self.num_classes)
+        if n < 1 or rest:
+            raise ValueError(
+                f"{field}={n} images cannot be shared equally by {self.num_classes} classes: "
+                f"use a positive multiple of {self.num_classes}."
+            )
+        order = torch.randperm(len(labels), generator=generator)
+        members = [order[labels[order] == label] for label in range(self.num_classes)]
+        fewest = min(map(len, members))
+        if fewest < share:
+            raise ValueError(
+                f"{field}={n} asks for {share} images of each class, but {self.name} has a class "
+                f"with {fewest}: use at most {fewest * self.num_classes}."
+            )
+        chosen = torch.cat([indices[:share] for indices in members])
+        return chosen[torch.randperm(n, generator=generator)]
+
+
+class _Reader(NamedTuple):
+    find: Callable[[Path], Path | None]  # the folder of the files, below the data folder
+    files: Callable[[Path], list[DataFile]]
+    read: Callable[[Path], dict[str, Any]]
+    layout: str  # where the files are expected
+
+
+_READERS: Mapping[str, _Reader] = {
+    **{
+        name: _Reader(
+            find=partial(cifar.find_cifar, layout),
+            files=partial(cifar.cifar_files, layout),
+            read=partial(cifar.read_cifar, layout),
+            layout=layout.folder,
+        )
+        for name, layout in (("cifar10", cifar.CIFAR10), ("cifar100", cifar.CIFAR100))
+    },
+    "mnist": _Reader(mnist.find_mnist, mnist.mnist_files, mnist.read_mnist, "MNIST/raw"),
+}
+
+
+def load_images(name: str, data_dir: Path | str) -> ImageData:
+    """Read a data set from its standard layout on disk.
+
+    Args:
+        data_dir: The folder of the files, or the one that holds it: ``cifar-10-batches-py``,
+            ``cifar-100-python`` or ``MNIST/raw``.
+
+    Raises:
+        DamagedData: If a file is missing, truncated, altered or malformed; a ValueError that says
+            which, with size and digest, and the command that mends it.
+        ValueError: If there is no such data set.
+    """
+    if name not in get_args(ImageName):
+        raise ValueError(f"name={name!r} is not one of {', '.join(get_args(ImageName))}.")
+    reader, data_dir = _READERS[name], Path(data_dir).expanduser()
+    folder = reader.find(data_dir)
+    if folder is None:
+        wanted = data_dir / reader.layout
+        remedies = dict.fromkeys(file.remedy for file in reader.files(wanted))
+        commands = "\n".join(f"    {command}" for command in (f"mkdir -p {wanted}", *remedies))
+        raise DamagedData(
+            f"{data_dir} holds no {name}: expected {wanted}, or its files in {data_dir} itself.\n"
+            f"  Mend it:\n{commands}"
+        )
+    fields = reader.read(folder)
+    names = fields.pop("class_names")
+    # Copied where numpy reads straight from the file's bytes, which torch must not write to.
+    arrays = {key: np.require(value, requirements=["C", "W"]) for key, value in fields.items()}
+    tensors = {key: torch.from_numpy(array) for key, array in arrays.items()}
+    return ImageData(name=name, class_names=names, **tensors)
+
+
+def verify(data_dir: Path | str) -> list[str]:
+    """One line for each file of every data set in ``data_dir``: where it is and what it is.
+
+    A file is *official* (its digest is the published one), *matches SHA256SUMS* in its folder, or
+    is of *unknown content, but well-formed*.
+
+    Raises:
+        ValueError: If any file is damaged, with all of them and what mends each; or if there is
+            no data set.
+    """
+    data_dir = Path(data_dir).expanduser()
+    found = {name: folder for name, r in _READERS.items() if (folder := r.find(data_dir))}
+    if not found:
+        layouts = ", ".join(reader.layout for reader in _READERS.values())
+        raise ValueError(f"{data_dir} holds none of {layouts}: name the folder that does.")
+    lines: list[str] = []
+    damage: list[str] = []
+    for name, folder in found.items():
+        before = len(damage)
+        for file in _READERS[name].files(folder):
+            try:
+                _, origin = file.load()
+                lines.append(f"{file.path}: {origin}")
+            except DamagedData as error:
+                damage.append(str(error))
+        if len(damage) == before:  # each file is good; do they fit together?
+            try:
+                _READERS[name].read(folder)
+            except DamagedData as error:
+                damage.append(str(error))
+    if damage:
+        raise DamagedData("\n".join([f"{len(damage)} damaged in {data_dir}:", *damage]))
+    return lines

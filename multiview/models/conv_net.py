@@ -1,0 +1,74 @@
+"""A small convolutional net for small images, and the sum of several nets."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ConvNet(nn.Module):
+    """Two convolutions, each with GroupNorm, ReLU and 2x2 max pooling, and a linear layer.
+
+    The first convolution (4x4) halves the image, so that a training run and a tangent kernel of
+    thousands of images take seconds. GroupNorm with one group looks at one sample only: the
+    function of a sample never depends on the batch, and its tangent kernel is well-defined.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_shape: tuple[int, int, int],
+        num_classes: int,
+        widths: tuple[int, int] = (16, 40),
+        generator: torch.Generator,
+    ) -> None:
+        """Draw the weights: N(0, 2 / fan-in) before a ReLU, N(0, 1 / fan-in) last, biases 0.
+
+        Args:
+            image_shape: (channels, height, width); height and width at least 8.
+            generator: Sole source of randomness; advanced in place.
+        """
+        super().__init__()
+        channels, height, width = image_shape
+        if min(height, width) < 8:
+            raise ValueError(f"image_shape={image_shape} is pooled three times: use at least 8x8.")
+        if min(num_classes, channels, *widths) < 1:
+            raise ValueError(f"num_classes={num_classes} and widths={widths} count at least 1.")
+        first, second = widths
+        flat = second * (height // 8) * (width // 8)
+        self.layers = nn.Sequential(
+            nn.utils.skip_init(nn.Conv2d, channels, first, 4, stride=2, padding=1),
+            nn.GroupNorm(1, first),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.utils.skip_init(nn.Conv2d, first, second, 3, padding=1),
+            nn.GroupNorm(1, second),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.utils.skip_init(nn.Linear, flat, num_classes),
+        )
+        for layer in self.layers:
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                variance = (2 if isinstance(layer, nn.Conv2d) else 1) / layer.weight[0].numel()
+                nn.init.normal_(layer.weight, std=variance**0.5, generator=generator)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+
+    def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        return self.layers(images)
+
+
+class SumOfNets(nn.Module):
+    """F = sum of the nets' outputs: to train it is to train them as one wide network.
+
+    The plain sum, as for PatchNets. The mean is the same function class with another step: in the
+    mean of E nets, a rate E times as large moves each net as far as if it were trained alone.
+    """
+
+    def __init__(self, nets: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
+        return torch.stack([net(x) for net in self.nets]).sum(0)

@@ -1,0 +1,142 @@
+"""The tangent kernels of the patch network, in closed form."""
+
+from functools import partial
+from math import isqrt
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from multiview.models.smoothed_relu import smoothed_relu_slope
+from multiview.ntk.tiles import gram_tiles, spans
+
+Order = Literal["auto", "features", "patches"]
+HELD_BYTES = 2**26  # features of the rows held at a time
+TILE = 256  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
+PAIRS = 2**18  # patch pairs of a tile in the "patches" order: they stay in cache
+PAIR_COST = 16  # multiplying and adding up one pair, in multiply-adds of a GEMM (measured: 10-20)
+
+
+def patch_net_gram(
+    weight: Float[Tensor, "*members k m d"],
+    x1: Float[Tensor, "n1 P d"],
+    x2: Float[Tensor, "n2 P d"] | None = None,
+    *,
+    q: float,
+    relu_knee: float,
+    order: Order = "auto",
+    dtype: torch.dtype = torch.float64,
+) -> Float[Tensor, "*members k n1 n2"]:
+    """NTK of F_i(X) = sum_r sum_p sReLU(<w_ir, x_p>), one kernel for each class.
+
+    Outputs share no weights, so the full kernel is these k blocks and zero elsewhere:
+
+        K_i(X, X') = sum_r <phi_ir(X), phi_ir(X')>,  phi_ir(X) = sum_p s'(<w_ir, x_p>) x_p
+                   = sum_pp' <x_p, x'_p'> sum_r s'_irp s'_irp'.
+
+    The first line is the order "features" (n1 n2 m d multiply-adds a class), the second "patches"
+    (n1 n2 P^2 m a class, after the n1 n2 P^2 d inner products that all classes and members share).
+    Neither holds more than a bounded part of the features; without ``x2`` half is computed.
+
+    Args:
+        weight: One network, or several along a leading axis of members; ``net.weight`` of a
+            PatchNet. The kernel of the sum F = sum_e F_e is the sum of the members' kernels.
+        x1: Patches of the rows.
+        x2: Patches of the columns; those of the rows if None.
+        q: Power of the smoothed ReLU.
+        relu_knee: Its knee.
+        order: "features" or "patches"; "auto" takes the one with fewer operations.
+        dtype: Precision of the products. The result is float64 in any case; entries from float32
+            products are wrong by about 1e-6 of the diagonal.
+
+    Returns:
+        float64 kernels, not scaled: near initialisation they are of order
+        (sigma_init |x| / relu_knee)^(2q - 2), so scale them before a ridge is added (as ``solve``
+        does).
+
+    Raises:
+        ValueError: If shapes disagree or ``order`` is unknown.
+    """
+    if order not in get_args(Order):
+        raise ValueError(f"order={order!r}: choose one of {get_args(Order)}.")
+    columns = x1 if x2 is None else x2
+    if not 3 <= weight.dim() <= 4 or weight.shape[-1] != x1.shape[-1]:
+        raise ValueError(
+            f"weight {tuple(weight.shape)} must be (k, m, d) or (members, k, m, d), with d = "
+            f"{x1.shape[-1]} as in x1."
+        )
+    if x1.shape[1:] != columns.shape[1:]:
+        raise ValueError(
+            f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} differ in their patches."
+        )
+    (n1, num_patches), n2 = x1.shape[:2], len(columns)
+    m, d = weight.shape[-2:]
+    flat = weight.detach().to(dtype).reshape(-1, d)  # neurons of all members and classes
+    num_kernels = len(flat) // m
+    if order == "auto":
+        order = cheaper_order(n1, n2, num_patches, d, m, num_kernels)
+    if order == "features":
+        features, product = partial(_features, m=m), _feature_products
+        width, step = flat.numel(), TILE
+    else:
+        features, product = _with_patches, partial(_patch_products, m=m, d=d)
+        width, step = num_patches * (d + len(flat)), max(1, isqrt(PAIRS) // num_patches)
+    held = max(step, HELD_BYTES // (width * flat.element_size()))
+
+    def features_of(x: Float[Tensor, "n P d"]) -> Tensor:
+        return features(x, smoothed_relu_slope(x @ flat.T, q, relu_knee))
+
+    x1, x2 = x1.to(dtype), None if x2 is None else x2.to(dtype)
+    kernel = torch.empty((num_kernels, n1, n2), dtype=torch.float64, device=x1.device)
+    for rows, cols, tile in gram_tiles(x1, x2, features_of, product, held=held, step=step):
+        kernel[:, rows, cols] = tile
+        if x2 is None and rows != cols:
+            kernel[:, cols, rows] = tile.mT
+    return kernel.view(*weight.shape[:-2], n1, n2)
+
+
+def cheaper_order(n1: int, n2: int, num_patches: int, d: int, m: int, num_kernels: int) -> Order:
+    """The order with fewer multiply-adds, for ``num_kernels`` = members x classes at once."""
+    slopes = (n1 + n2) * num_patches * num_kernels * m * d
+    features = 2 * slopes + n1 * n2 * num_kernels * m * d
+    patches = slopes + n1 * n2 * num_patches**2 * (d + num_kernels * (m + PAIR_COST))
+    return "features" if features <= patches else "patches"
+
+
+def _features(
+    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P neurons"], m: int
+) -> Float[Tensor, "n c map"]:
+    """phi_ir(X) = sum_p s'_irp x_p, all neurons of a kernel in one axis."""
+    return (slope.mT @ x).view(len(x), -1, m * x.shape[-1])
+
+
+def _feature_products(
+    rows: Float[Tensor, "r c map"], columns: Float[Tensor, "s c map"]
+) -> Float[Tensor, "c r s"]:
+    return rows.transpose(0, 1) @ columns.transpose(0, 1).mT
+
+
+def _with_patches(
+    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P neurons"]
+) -> Float[Tensor, "n P both"]:
+    return torch.cat([x, slope], dim=2)
+
+
+def _patch_products(
+    rows: Float[Tensor, "r P both"], columns: Float[Tensor, "s P both"], m: int, d: int
+) -> Float[Tensor, "c r s"]:
+    """sum_pp' <x_p, x'_p'> sum_r s'_irp s'_irp', the inner products of patches formed once."""
+    num_patches, s = rows.shape[1], len(columns)
+    # Patches before samples: the sum over pairs then adds whole contiguous rows.
+    columns = columns.transpose(0, 1).flatten(0, 1)
+    num_kernels = (rows.shape[2] - d) // m
+    result = rows.new_empty(num_kernels, len(rows), s)
+    for span in spans(0, len(rows), max(1, PAIRS // (num_patches**2 * s))):
+        part = rows[span].transpose(0, 1).flatten(0, 1)  # (P*r, d + neurons)
+        inner = part[:, :d] @ columns[:, :d].T  # (P*r, P*s)
+        slopes = zip(part[:, d:].split(m, 1), columns[:, d:].split(m, 1), strict=True)
+        for i, (mine, theirs) in enumerate(slopes):
+            pairs = (mine @ theirs.T).mul_(inner).view(num_patches, -1).sum(0)
+            result[i, span] = pairs.view(-1, num_patches, s).sum(1)
+    return result

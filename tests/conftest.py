@@ -1,0 +1,12 @@
+"""Shapes and types of every call into multiview are checked while its tests run."""
+
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+install_import_hook("multiview", "typechecking.check")
+
+# Fixed examples: a statistical law either always passes or always fails on given code, so that its
+# false-alarm rate is paid once. New ones: pytest --hypothesis-profile=random.
+settings.register_profile("fixed", deadline=None, max_examples=30, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=200)
+settings.load_profile("fixed")

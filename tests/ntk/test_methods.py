@@ -1,0 +1,110 @@
+"""The four methods on kernels of known features."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from ntk_strategies import features_with_targets
+
+from multiview.ntk import kernel_methods, predict, soft_targets, solve
+
+
+def close(actual, expected):
+    size = expected.abs().max().item()
+    torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-8 * size)
+
+
+def members_of(train, test, members):
+    """Kernels of different maps of the same samples."""
+    for e in range(members):
+        maps = [torch.cat([x, x.roll(1, -1) * e], -1) for x in (train, test)]
+        yield maps[0] @ maps[0].mT, maps[1] @ maps[0].mT
+
+
+@given(features_with_targets(), st.integers(1, 3))
+def test_methods_are_what_they_are_called(drawn, members):
+    train, test, targets, ridge = drawn
+    pairs = list(members_of(train, test, members))
+    copies = [(a.clone(), b.clone()) for a, b in pairs]
+    outputs = kernel_methods(iter(pairs), targets, ridge)
+    fits = [solve(k, targets, ridge) for k, _ in pairs]
+    close(
+        outputs.single,
+        torch.stack([predict(k, s) for (_, k), s in zip(pairs, fits, strict=True)], 1),
+    )
+    close(
+        outputs.ensemble,
+        sum(predict(k, s) for (_, k), s in zip(pairs, fits, strict=True)) / members,
+    )
+    kernel, k_test = (torch.stack([k[i] for k in pairs]).sum(0) for i in range(2))
+    close(outputs.summed, predict(k_test, solve(kernel, targets, ridge)))
+    teacher = sum(predict(k, s) for (k, _), s in zip(pairs, fits, strict=True)) / members
+    close(outputs.distilled, predict(pairs[0][1], solve(pairs[0][0], teacher, ridge)))
+    assert outputs.jitter == 0
+    for (a, b), (c, d) in zip(pairs, copies, strict=True):
+        assert torch.equal(a, c)
+        assert torch.equal(b, d)
+
+
+@given(features_with_targets())
+def test_copies_of_one_model_gain_nothing(drawn):
+    train, test, targets, ridge = drawn
+    pair = (train @ train.mT, test @ train.mT)
+    outputs = kernel_methods([pair, pair, pair], targets, ridge)
+    close(outputs.ensemble, outputs.single[:, 0])
+    close(outputs.summed, outputs.single[:, 0])
+
+
+def test_summed_kernel_is_ridge_regression_on_all_features_together():
+    generator = torch.Generator().manual_seed(0)
+    train, test = ([torch.randn(n, 5, generator=generator).double() for _ in "ab"] for n in (8, 6))
+    targets = torch.randn(8, 3, generator=generator).double()
+    pairs = [(a @ a.T, b @ a.T) for a, b in zip(train, test, strict=True)]
+    together, at_test = torch.cat(train, 1), torch.cat(test, 1)
+    kernel = together @ together.T
+    ridge = 0.1 * kernel.diagonal().mean() * torch.eye(10).double()
+    weights = torch.linalg.solve(together.T @ together + ridge, together.T @ targets)
+    close(kernel_methods(pairs, targets, 0.1).summed, at_test @ weights)
+
+
+def test_an_interpolating_student_learns_the_hard_labels_again():
+    generator = torch.Generator().manual_seed(0)
+    maps = [torch.randn(9, 20, generator=generator).double() for _ in range(3)]
+    targets = torch.randn(6, 2, generator=generator).double()
+    pairs = [(x[:6] @ x[:6].T, x[6:] @ x[:6].T) for x in maps]
+    outputs = kernel_methods(pairs, targets, ridge=0.0)
+    close(outputs.distilled, outputs.single[:, 0])  # distillation cannot help where all is fitted
+
+
+@given(features_with_targets())
+def test_a_hot_teacher_is_its_centred_outputs(drawn):
+    outputs = drawn[2]
+    k, temperature = outputs.shape[1], 1e6
+    soft = soft_targets(outputs, temperature)
+    torch.testing.assert_close(soft.sum(1), torch.zeros(len(soft)).double())
+    centred = outputs - outputs.mean(1, keepdim=True)
+    torch.testing.assert_close(k * temperature * soft, centred, rtol=1e-3, atol=1e-4)
+
+
+def test_temperature_softens_what_is_distilled():
+    x = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)).double()
+    targets = torch.eye(8)[:, :3].double()
+    pair = (x @ x.T, x @ x.T)
+    tempered = kernel_methods([pair], targets, 0.01, temperature=0.5).distilled
+    teacher = soft_targets(kernel_methods([pair], targets, 0.01).single[:, 0], 0.5)
+    close(tempered, predict(pair[1], solve(pair[0], teacher, 0.01)))
+
+
+def test_a_singular_member_is_reported():
+    singular = torch.ones(2, 2).double()
+    outputs = kernel_methods(
+        [(torch.eye(2).double(), singular), (singular, singular)], torch.ones(2, 1), ridge=0.0
+    )
+    assert outputs.jitter > 0
+
+
+def test_bad_input_is_refused():
+    with pytest.raises(ValueError, match="at least one member"):
+        kernel_methods([], torch.ones(2, 1))
+    with pytest.raises(ValueError, match="temperature=0"):
+        soft_targets(torch.ones(2, 2), 0)

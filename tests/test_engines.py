@@ -1,0 +1,93 @@
+"""Engines: any executor computes the same rows; processes share the cores and are heard."""
+
+import multiprocessing
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from test_runner import contents
+from toy_experiment import EXPERIMENT
+
+from multiview import engines
+from multiview.engines import LocalEngine, ProcessEngine, cores, refuse_device, report
+from multiview.runner import compute, plan
+
+
+def sweep(out, executor):
+    run, jobs = plan(EXPERIMENT, "smoke", EXPERIMENT.options(), out=out)
+    run.directory.mkdir(parents=True)
+    with executor:
+        outcomes = list(compute(jobs, executor))
+    assert sorted(outcome.key for outcome in outcomes) == sorted(run.keys)
+    return run
+
+
+def test_every_engine_computes_the_same_rows(tmp_path):
+    heard = []
+    processes = ProcessEngine(1, lambda *message: heard.append(message))
+    runs = [
+        sweep(tmp_path / "local", LocalEngine()),
+        sweep(tmp_path / "threads", ThreadPoolExecutor(2)),  # stands for any executor
+        sweep(tmp_path / "processes", processes),
+    ]
+    local, *others = [contents(run.directory) for run in runs]
+    assert all(other == local for other in others)
+    assert heard[0] == (runs[0].keys[0], "step 0", 0.0)  # through the process boundary
+    assert set(runs[2].table()["threads"]) == {cores()}  # one worker has all cores
+    assert multiprocessing.active_children() == []
+
+
+def test_an_outcome_is_told_before_the_next_cell_begins(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    monkeypatch.setenv("TOY_LOG", str(log))
+    run, jobs = plan(EXPERIMENT, "smoke", EXPERIMENT.options(), out=tmp_path)
+    run.directory.mkdir(parents=True)
+    computed = [len(log.read_text().splitlines()) for _ in compute(jobs, LocalEngine())]
+    assert computed == [1, 2, 3, 4]
+
+
+def test_workers_share_the_cores():
+    assert ProcessEngine(2 * cores())._initargs[0] == 1
+    assert ProcessEngine(1)._initargs[0] == cores() == len(os.sched_getaffinity(0))
+
+
+def test_a_failing_call_fails_its_future_only():
+    future = LocalEngine().submit(int, "x")
+    assert isinstance(future.exception(), ValueError)
+    assert LocalEngine().submit(int, "7").result() == 7
+
+
+def test_messages_are_cheap_and_none_are_sent_when_nobody_listens(monkeypatch):
+    heard = []
+    LocalEngine(listener=lambda *message: heard.append(message))
+    monkeypatch.setattr(engines, "_last_message", -1.0)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 2.5 * engines.MESSAGE_INTERVAL:
+        report("key", "step", 0.5)
+    assert 2 <= len(heard) <= 4
+    assert heard[0] == ("key", "step", 0.5)
+    LocalEngine()
+    time.sleep(engines.MESSAGE_INTERVAL)
+    report("key", "step")
+    assert len(heard) <= 4
+
+
+@pytest.mark.parametrize("engine", [LocalEngine, ProcessEngine])
+def test_no_workers_are_refused(engine):
+    with pytest.raises(ValueError, match="workers=0"):
+        engine(0)
+
+
+def test_the_local_engine_has_one_worker():
+    with pytest.raises(ValueError, match=r"workers=2.*use processes"):
+        LocalEngine(2)
+
+
+@pytest.mark.parametrize("device", ["cup", "cuda:99"])
+def test_devices_that_are_not_there_are_refused(device):
+    with pytest.raises(ValueError, match=f"device='{device}'.*use cpu"):
+        refuse_device(device)
+    refuse_device("cpu")
+    assert torch.zeros(1).device.type == "cpu"

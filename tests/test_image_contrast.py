@@ -1,0 +1,98 @@
+"""run_images on tiny made-up images."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from multiview import stream
+from multiview.data.images import ImageData
+from multiview.models.conv_net import ConvNet
+from multiview.ntk import centred_one_hot, gram, predict, solve
+from multiview.train.metrics import wrong
+from multiview.train.optim import OptimSpec
+from theory_experiments._image_contrast import ImageCell, run_images
+
+CELL = ImageCell(
+    data="mnist",
+    num_train=24,
+    num_test=60,
+    members=3,
+    widths=(3, 4),
+    optim=OptimSpec(epochs=12, batch_size=8),
+    flip=False,
+    padding=1,
+)
+
+
+def images(per_class: int = 40) -> ImageData:
+    """Three classes of noise, each a little brighter in its own corner."""
+    n = 3 * per_class
+    labels = torch.arange(n) % 3
+    pixels = torch.randint(0, 180, (2, n, 1, 8, 8), generator=stream(0, "noise"))
+    for label in range(3):
+        row, column = divmod(label, 2)
+        own = (slice(None), labels == label, 0)
+        pixels[(*own, slice(4 * row, 4 * row + 4), slice(4 * column, 4 * column + 4))] += 70
+    return ImageData(
+        name="mnist",
+        class_names=("a", "b", "c"),
+        train_images=pixels[0].to(torch.uint8),
+        train_labels=labels,
+        test_images=pixels[1].to(torch.uint8),
+        test_labels=labels,
+    )
+
+
+@pytest.fixture(scope="module")
+def row():
+    return run_images(CELL, images())
+
+
+def test_every_number_is_there_and_models_beat_chance(row):
+    for kind in ("network", "ntk"):
+        for method in ("one", "ensemble", "sum", "distilled"):
+            assert 0 <= row[f"{kind}_{method}"] < 2 / 3, (kind, method)
+        each, by_size = row[f"{kind}_one_each"], row[f"{kind}_by_size"]
+        assert len(each) == len(by_size) == 3
+        assert by_size[0] == row[f"{kind}_one"] == pytest.approx(sum(each) / 3)
+        assert by_size[-1] == row[f"{kind}_ensemble"]
+        assert len(set(each)) > 1  # the members differ
+    assert 0 <= row["network_ensemble_probabilities"] < 2 / 3
+    assert row["network_train"] < row["network_one"]
+
+
+def test_the_same_cell_gives_the_same_row_and_another_seed_another(row):
+    assert run_images(CELL, images()) == row
+    assert run_images(replace(CELL, seed=1), images()) != row
+
+
+def test_kernels_are_those_of_the_untrained_members(row):
+    data = images().subset(CELL.num_train, CELL.num_test, stream(CELL.seed, "images", "subset"))
+    train, test = data.standardised()
+    targets = centred_one_hot(data.train_labels, 3)
+    for member in range(3):
+        generator = stream(CELL.seed, "images", "init", "member", member)
+        net = ConvNet(image_shape=(1, 8, 8), num_classes=3, widths=(3, 4), generator=generator)
+        solution = solve(gram(net, train, outputs="trace"), targets, CELL.ridge)
+        outputs = predict(gram(net, test, train, outputs="trace"), solution)
+        error = wrong(outputs, data.test_labels).double().mean().item()
+        assert row["ntk_one_each"][member] == pytest.approx(error, abs=1e-9)
+
+
+def test_progress_only_moves_forward_and_ends_at_one():
+    heard: list[float] = []
+    run_images(CELL, images(), lambda message, fraction: heard.append(fraction))
+    assert heard == sorted(heard)
+    assert heard[0] == 0
+    assert heard[-1] == pytest.approx(1)
+
+
+def test_other_images_than_the_cells_are_refused():
+    with pytest.raises(ValueError, match="data='cifar10', but the images are mnist"):
+        run_images(replace(CELL, data="cifar10"), images())
+
+
+def test_one_member_is_no_ensemble():
+    with pytest.raises(ValueError, match="members=1"):
+        replace(CELL, members=1)

@@ -1,0 +1,135 @@
+"""kill -9 in the middle of a sweep: finished rows stay, the rest follows, and nothing differs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_runner import contents
+from toy_experiment import EXPERIMENT
+
+from multiview.engines import LocalEngine
+from multiview.rows import read_row
+from multiview.runner import compute, plan
+
+SCRIPT = Path(__file__).with_name("toy_experiment.py")
+CELLS = 10
+
+
+def start(out, engine, log, nap="0", workers=None, **environment):
+    command = [sys.executable, SCRIPT, "--seeds", str(CELLS // 2), "--out", out]
+    command += ["--engine", engine, *(["--workers", str(workers)] if workers else [])]
+    return subprocess.Popen(
+        command,
+        env={**os.environ, "TOY_LOG": str(log), "TOY_NAP": nap, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # a process group of its own, workers included
+    )
+
+
+def rows(out):
+    found = (out / "toy_experiment").glob("*.json")
+    return [path for path in found if not path.name.endswith(".run.json")]
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened for a minute"
+        time.sleep(0.01)
+
+
+def compute_here(out):
+    """The same cells in this process; returns the directory and how many were absent."""
+    run, jobs = plan(EXPERIMENT, "laptop", EXPERIMENT.options(), out=out, seeds=CELLS // 2)
+    run.directory.mkdir(exist_ok=True)
+    return run.directory, len(list(compute(jobs, LocalEngine())))
+
+
+@pytest.fixture
+def undisturbed(tmp_path_factory):
+    return compute_here(tmp_path_factory.mktemp("undisturbed"))[0]
+
+
+def arrays(directory):
+    return {path.name: path.read_bytes() for path in directory.glob("*.npz")}
+
+
+@pytest.mark.parametrize("engine", ["local", "processes"])
+def test_after_a_kill_the_rest_is_computed_and_nothing_differs(tmp_path, undisturbed, engine):
+    log = tmp_path / "log"
+    program = start(tmp_path, engine, log, nap="0.2")
+    wait_for(lambda: len(rows(tmp_path)) >= 3)
+    os.killpg(program.pid, signal.SIGKILL)
+    program.communicate()
+    finished = {path: path.stat().st_mtime_ns for path in rows(tmp_path)}
+    assert 3 <= len(finished) < CELLS
+    for path in finished:
+        assert read_row(path)["status"] == "ok"
+
+    log.unlink()
+    again = start(tmp_path, engine, log)
+    output, _ = again.communicate()
+    assert again.returncode == 0, output
+    assert len(log.read_text().splitlines()) == CELLS - len(finished)
+    assert f"{len(finished)} stored before, {CELLS - len(finished)} computed" in output
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    directory = tmp_path / "toy_experiment"
+    assert contents(directory) == contents(undisturbed)
+    assert arrays(directory) == arrays(undisturbed)
+
+
+def test_a_killed_worker_is_reported_and_the_rest_follows(tmp_path, undisturbed):
+    program = start(tmp_path, "processes", tmp_path / "log", nap="0.05", TOY_SEED_3="die")
+    output, _ = program.communicate()
+    assert program.returncode == 1
+    assert "A worker was killed" in output
+    assert "run the same command again" in output
+    assert "Traceback" not in output
+    finished = len(rows(tmp_path))
+    assert 0 < finished < CELLS
+    directory, computed = compute_here(tmp_path)
+    assert computed == CELLS - finished
+    assert contents(directory) == contents(undisturbed)
+
+
+@pytest.mark.parametrize("engine", ["local", "processes"])
+def test_ctrl_c_ends_cleanly(tmp_path, engine):
+    workers = 1 if engine == "processes" else None
+    program = start(tmp_path, engine, tmp_path / "log", nap="0.3", workers=workers)
+    wait_for(lambda: len(rows(tmp_path)) >= 1)
+    os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    output, _ = program.communicate(timeout=20)
+    assert program.returncode == 1
+    assert "Interrupted." in output
+    assert "Traceback" not in output
+    assert not alive(program.pid)
+    stored = len(rows(tmp_path))
+    assert 1 <= stored < CELLS
+    assert f"of {CELLS} cells were computed and stay" in output
+
+
+def test_workers_do_not_outlive_a_killed_program(tmp_path):
+    program = start(tmp_path, "processes", tmp_path / "log", nap="0.2", workers=1)
+    wait_for(lambda: len(rows(tmp_path)) >= 1)
+    program.kill()  # the program alone, not its workers
+    program.wait()
+    wait_for(lambda: not alive(program.pid), seconds=10)
+    program.communicate()
+
+
+def alive(group):
+    """Whether a process of this group runs on."""
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            return True
+    return False

@@ -1,0 +1,201 @@
+"""Row files: their names, what comes back, and every way of being damaged."""
+
+import errno
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from toy_experiment import Cell, Coin
+
+from multiview.rows import (
+    DamagedRow,
+    columns,
+    plain_cell,
+    read_row,
+    refuse_clash,
+    row_key,
+    split_result,
+    write_row,
+)
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+cells = st.builds(
+    Cell,
+    seed=st.integers(),
+    flips=st.integers(),
+    sizes=st.lists(st.integers(), max_size=3).map(tuple),
+    coin=st.builds(Coin, heads=finite),
+)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+results = st.dictionaries(st.text(), st.recursive(scalars, st.lists, max_leaves=8), max_size=4)
+dtypes = st.sampled_from(["float32", "float64", "int64", "bool", "uint8"])
+arrays = st.dictionaries(
+    st.sampled_from("abc"),
+    st.builds(lambda dtype, shape: np.ones(shape, dtype), dtypes, st.tuples(st.integers(0, 3))),
+)
+
+
+def test_a_row_is_named_the_same_for_ever():
+    key = row_key("toy", Cell(seed=1, flips=2), "version")
+    assert key == "c590eb8a4d42990f70bdb8606914dba6"
+    assert key == row_key("toy", replace(Cell(seed=1, flips=2)), "version")
+
+
+@given(cells, cells)
+def test_rows_have_one_name_only_if_their_cells_are_equal(one, other):
+    assert (row_key("toy", one, "v") == row_key("toy", other, "v")) == (one == other)
+
+
+@given(cells)
+def test_every_field_changes_the_name(cell):
+    others = [
+        replace(cell, seed=cell.seed + 1),
+        replace(cell, flips=cell.flips + 1),
+        replace(cell, sizes=(*cell.sizes, 0)),
+        replace(cell, coin=Coin(heads=float(np.nextafter(cell.coin.heads, 2.0)))),
+    ]
+    keys = {row_key("toy", c, "v") for c in [cell, *others]}
+    keys |= {row_key("toy2", cell, "v"), row_key("toy", cell, "v2")}
+    assert len(keys) == 7
+
+
+@given(cells)
+def test_a_cell_survives_json(cell):
+    plain = json.loads(json.dumps(plain_cell(cell)))
+    assert columns(plain) == {
+        "seed": cell.seed,
+        "flips": cell.flips,
+        "sizes": cell.sizes,
+        "coin.heads": cell.coin.heads,
+    }
+
+
+@dataclass(frozen=True)
+class Anything:
+    x: object
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), Path("a"), np.ones(2), {"a": 1}, [object()], Coin]
+)
+def test_a_cell_that_json_would_change_is_refused(value):
+    with pytest.raises(ValueError, match=r"Anything\.x"):
+        plain_cell(Anything(value))
+
+
+@given(results, arrays)
+def test_a_row_comes_back_as_it_was(tmp_path_factory, result, beside):
+    directory = tmp_path_factory.mktemp("rows")
+    values, found = split_result({**result, **beside})
+    write_row(directory, {"key": "k", "result": values}, found)
+    row = read_row(directory / "k.json")
+    assert row["result"] == {k: v for k, v in result.items() if k not in beside}
+    assert set(row["arrays"]) == set(beside)
+    for name, array in beside.items():
+        assert row["arrays"][name].dtype == array.dtype
+        np.testing.assert_array_equal(row["arrays"][name], array)
+
+
+def test_scalars_of_numpy_and_torch_become_numbers():
+    result = {
+        "a": np.float32(0.5),
+        "b": [np.int64(3), np.bool_(True)],
+        "c": torch.tensor(2.0),
+        "d": torch.ones(2, 2),
+    }
+    values, beside = split_result(result)
+    assert values == {"a": 0.5, "b": [3, True], "c": 2.0}
+    assert [type(value) for value in (values["a"], *values["b"])] == [float, int, bool]
+    np.testing.assert_array_equal(beside["d"], np.ones((2, 2), np.float32))
+
+
+@pytest.mark.parametrize("value", [{1, 2}, object(), [np.ones(2)], {1: 2}, np.array([None, 1])])
+def test_what_a_row_cannot_hold_is_refused_by_name(value):
+    with pytest.raises(TypeError, match="strange"):
+        split_result({"strange": value})
+
+
+def test_two_values_for_one_column_are_refused():
+    cell = plain_cell(Cell(seed=0, flips=1))
+    refuse_clash(cell, ["heads", "error"])
+    for name in ("coin.heads", "flips", "seconds"):
+        with pytest.raises(ValueError, match=name):
+            refuse_clash(cell, ["error", name])
+    with pytest.raises(ValueError, match="device"):
+        refuse_clash({"device": "cpu"})
+
+
+@pytest.fixture
+def stored(tmp_path):
+    row = {"key": "k", "result": {"error": 0.25}}
+    write_row(tmp_path, row, {"a": np.arange(5), "b": np.ones(3)})
+    return tmp_path / "k.json"
+
+
+def test_the_same_row_has_the_same_bytes(stored, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    write_row(other, {"key": "k", "result": {"error": 0.25}}, {"a": np.arange(5), "b": np.ones(3)})
+    for suffix in (".json", ".npz"):
+        assert stored.with_suffix(suffix).read_bytes() == (other / f"k{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_a_row_cut_anywhere_is_damaged(stored, suffix):
+    path = stored.with_suffix(suffix)
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DamagedRow, match=str(path)):
+            read_row(stored)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz"])
+def test_a_flipped_bit_never_gives_another_row(stored, suffix):
+    before = read_row(stored)
+    path = stored.with_suffix(suffix)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 5):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            after = read_row(stored)  # e.g. a blank that became another
+        except DamagedRow:
+            continue
+        np.testing.assert_equal(after, before)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"row": {}, "digest": ""}', "\xff"])
+def test_what_is_no_row_is_damaged(stored, text):
+    stored.write_text(text, encoding="latin-1")
+    with pytest.raises(DamagedRow, match=str(stored)):
+        read_row(stored)
+
+
+def test_a_row_under_another_name_and_one_without_its_arrays_are_damaged(stored):
+    stored.with_name("other.json").write_bytes(stored.read_bytes())
+    with pytest.raises(DamagedRow, match="another name"):
+        read_row(stored.with_name("other.json"))
+    stored.with_suffix(".npz").unlink()
+    with pytest.raises(DamagedRow, match="missing"):
+        read_row(stored)
+
+
+@pytest.mark.parametrize("calls_before", [0, 1])
+def test_a_full_disk_leaves_neither_row_nor_junk(tmp_path, monkeypatch, calls_before):
+    calls = iter([None] * calls_before)
+    sync = os.fsync
+
+    def full(descriptor):
+        if next(calls, "full") == "full":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_row(tmp_path, {"key": "k"}, {"a": np.ones(3)})
+    assert [path.name for path in tmp_path.iterdir()] == ["k.npz"][:calls_before]

@@ -1,0 +1,230 @@
+"""A script as a program: options, exit codes, what it prints and draws."""
+
+import errno
+import os
+import subprocess
+import sys
+import types
+from dataclasses import replace
+
+import pytest
+from matplotlib.figure import Figure
+from toy_experiment import EXPERIMENT, claims
+
+from multiview.results import load
+from multiview.script import run_script
+
+REFUTED = replace(
+    EXPERIMENT,
+    claims=lambda preset, options: [replace(claims(preset, options)[0], predicted=(0.9, 1.0))],
+)
+
+
+@pytest.fixture
+def toy(tmp_path, capfd):
+    def run(*args, experiment=EXPERIMENT):
+        try:
+            code = run_script(experiment, ["--out", str(tmp_path / "out"), *args])
+        except SystemExit as stop:  # the parser's
+            code = stop.code
+        printed = capfd.readouterr()
+        return code, printed.out, printed.err
+
+    return run
+
+
+def test_a_run_prints_its_summary_and_its_verdicts(toy):
+    code, out, err = toy("--preset", "smoke")
+    assert code == 0
+    assert "heads: 0.4" in out or "heads: 0.5" in out
+    assert "fair: heads as often as tails" in out
+    assert "Theorem 0" in out
+    assert "0.3 to 0.7" in out
+    assert "4 cells, 0 stored before, 4 computed, 0 failed" in err
+    assert "4 stored before, 0 computed" in toy("--preset", "smoke", "--resume")[2]
+    assert "0 stored before, 4 computed" in toy("--preset", "smoke", "--fresh")[2]
+
+
+def test_only_check_makes_a_refuted_claim_an_exit_code(toy):
+    code, out, _ = toy(experiment=REFUTED)
+    assert "refuted" in out
+    assert code == 0
+    assert toy("--check", experiment=REFUTED)[0] == 3
+    assert toy("--check")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--preset", "huge"], "smoke"),
+        (["--engine", "dusk"], "processes"),
+        (["--seeds", "0"], "seeds=0"),
+        (["--seeds", "many"], "many"),
+        (["--workers", "2"], "use processes"),
+        (["--engine", "processes", "--workers", "0"], "workers=0"),
+        (["--device", "abacus"], "device='abacus'"),
+        (["--data-dir", "/no/such/place"], "data_dir=/no/such/place"),
+        (["--fresh", "--resume"], "exclude each other"),
+        (["--coin", "square"], "forged"),
+        (["--unheard-of"], "--unheard-of"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_written(toy, tmp_path, args, said):
+    code, out, err = toy(*args)
+    assert code == 2
+    assert said in out + err
+    assert "Traceback" not in out + err
+    assert not (tmp_path / "out").exists()
+
+
+def test_failed_cells_are_told_and_do_not_stop_the_sweep(toy, monkeypatch):
+    monkeypatch.setenv("TOY_SEED_1", "diverge")
+    code, out, err = toy("--preset", "smoke", "--seeds", "4")
+    assert code == 0
+    assert "the loss is nan at step 3" in err
+    assert "6 computed, 2 failed" in err
+    assert "2 of 8 cells failed" in out
+    assert "3 (1 missing)" in out
+    assert "2 of 8 cells failed" in toy("--preset", "smoke", "--seeds", "4")[1]  # from the store
+
+
+def test_a_bug_is_told_with_its_traceback_and_ends_in_1(toy, monkeypatch):
+    monkeypatch.setenv("TOY_SEED_1", "raise")
+    code, out, err = toy("--preset", "smoke", "--check", experiment=REFUTED)
+    assert code == 1
+    assert "RuntimeError: a bug" in err
+    assert "Cell(seed=1, flips=100" in err
+    assert "2 stopped by an error" in err
+    assert "2 of 4 cells have no row yet" in out
+    monkeypatch.delenv("TOY_SEED_1")
+    assert toy("--preset", "smoke")[0] == 0
+
+
+def test_a_summary_that_cannot_do_without_missing_rows_is_only_reported(toy, monkeypatch):
+    fragile = replace(EXPERIMENT, summary=lambda table: table.set_index("seed").loc[1])
+    monkeypatch.setenv("TOY_SEED_1", "diverge")
+    code, out, _ = toy("--preset", "smoke", experiment=fragile)
+    assert code == 0
+    assert "not possible with 2 of 4 rows: KeyError(1)" in out
+    broken = replace(EXPERIMENT, summary=lambda table: table["nothing"])
+    monkeypatch.delenv("TOY_SEED_1")
+    with pytest.raises(KeyError):  # all rows are there: a bug
+        toy("--preset", "smoke", "--fresh", experiment=broken)
+
+
+def test_a_full_disk_is_told_and_what_was_stored_stays(toy, tmp_path, monkeypatch):
+    sync, calls = os.fsync, []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) > 6:  # the run file, then arrays and row of a cell each
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = toy("--preset", "smoke")
+    assert code == 1
+    assert "No space left on device" in err
+    assert "2 of 4 cells were computed and stay; run the same command again" in err
+    assert "Traceback" not in err
+    monkeypatch.undo()
+    assert len(load(tmp_path / "out")) == 2
+    assert "2 stored before, 2 computed" in toy("--preset", "smoke")[2]
+
+
+def test_an_unusable_out_is_an_error(toy, tmp_path):
+    (tmp_path / "out").write_text("a file")
+    code, _, err = toy()
+    assert code == 1
+    assert str(tmp_path / "out") in err
+    assert "Traceback" not in err
+
+
+@pytest.fixture
+def figure(monkeypatch):
+    """figures/toy.py, and the tables it was given."""
+    drawn = []
+
+    def draw(table):
+        drawn.append(table)
+        return Figure()
+
+    module = types.ModuleType("figures.toy")
+    module.draw = draw  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "figures.toy", module)
+    return drawn
+
+
+def test_the_figure_is_drawn_from_the_rows_that_succeeded(toy, tmp_path, figure, monkeypatch):
+    monkeypatch.setenv("TOY_SEED_1", "diverge")
+    experiment = replace(EXPERIMENT, figure="toy")
+    code, out, _ = toy("--seeds", "3", experiment=experiment)
+    assert code == 0
+    assert figure[0]["seed"].tolist() == [0, 0, 2, 2]
+    paths = [tmp_path / "out/toy_experiment" / f"toy_experiment.{kind}" for kind in ("png", "pdf")]
+    assert all(str(path) in out for path in paths)
+    before = [path.read_bytes() for path in paths]
+    assert before[0][:4] == b"\x89PNG"
+    assert before[1][:4] == b"%PDF"
+    toy("--seeds", "3", experiment=experiment)
+    assert [path.read_bytes() for path in paths] == before  # the same rows, the same bytes
+    assert len(figure) == 2
+    toy("--seeds", "3", "--no-figure", experiment=experiment)
+    assert len(figure) == 2
+
+
+def test_a_figure_that_cannot_do_without_missing_rows_is_only_reported(toy, figure, monkeypatch):
+    def fail(table):
+        raise ValueError("empty")
+
+    experiment = replace(EXPERIMENT, figure="toy")
+    monkeypatch.setattr(sys.modules["figures.toy"], "draw", fail)
+    monkeypatch.setenv("TOY_SEED_1", "diverge")
+    code, _, err = toy("--preset", "smoke", experiment=experiment)
+    assert code == 0
+    assert "not possible with 2 of 4 rows: ValueError('empty')" in err
+    monkeypatch.delenv("TOY_SEED_1")
+    with pytest.raises(ValueError, match="empty"):
+        toy("--preset", "smoke", "--fresh", experiment=experiment)
+
+
+def test_help_names_every_option_and_the_claim(toy):
+    code, out, _ = toy("--help")
+    assert code == 0
+    assert "A coin shows heads half of the time." in out
+    for option in ("preset", "seeds", "out", "engine", "workers", "data-dir", "device"):
+        assert f"--{option}" in out
+    for option in ("resume", "fresh", "check", "no-figure", "coin"):
+        assert f"--{option}" in out
+    assert "a forged one shows heads" in out
+    assert "3 done but a claim was refuted" in out
+
+
+def test_a_script_of_the_package_is_run_by_its_importable_name(tmp_path):
+    """Cells and run of a program live in __main__, which other processes cannot import."""
+    package = tmp_path / "theory_experiments"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "where.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from multiview.experiment import Experiment, grid\n"
+        "from multiview.script import main\n"
+        "@dataclass(frozen=True)\n"
+        "class Cell:\n"
+        "    seed: int\n"
+        "def run(cell, context):\n"
+        "    return {'module': type(cell).__module__}\n"
+        "grids = {'smoke': grid(Cell(seed=0), seeds=1)}\n"
+        "EXPERIMENT = Experiment(name='where', run=run, grids=grids,\n"
+        "                        summary=lambda table: table['module'][0])\n"
+        "if __name__ == '__main__':\n"
+        "    main(EXPERIMENT)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, package / "where.py", "--out", tmp_path / "out"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "theory_experiments.where"

@@ -1,0 +1,154 @@
+"""fit and OptimSpec: deterministic, trains, takes soft targets, stops on NaN."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from multiview import stream
+from multiview.data.augment import flip_and_crop
+from multiview.models.conv_net import ConvNet
+from multiview.train.errors import Diverged
+from multiview.train.loop import fit, target_loss
+from multiview.train.optim import OptimSpec
+
+
+def problem(n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
+    """Three classes of noisy 8x8 images, each with its own bright corner."""
+    labels = torch.arange(n) % 3
+    images = 0.5 * torch.randn(n, 1, 8, 8, generator=stream(0, "noise"))
+    for i, label in enumerate(labels):
+        row, column = divmod(int(label), 2)
+        images[i, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 1
+    return images, labels
+
+
+def net() -> ConvNet:
+    return ConvNet(image_shape=(1, 8, 8), num_classes=3, widths=(4, 6), generator=stream(0, "init"))
+
+
+SPEC = OptimSpec(epochs=20, batch_size=16, learning_rate=0.1)
+
+
+def test_it_trains_and_leaves_eval_mode():
+    x, y = problem()
+    module = net()
+    result = fit(module, x, target_loss(y), SPEC, stream(0, "order"))
+    assert result.steps == 20 * 4
+    assert result.loss.shape == (20,)
+    assert result.loss[-1] < 0.2 * result.loss[0]
+    assert (module(x).argmax(1) == y).float().mean() > 0.95
+    assert not module.training
+
+
+def test_the_same_seeds_give_the_same_bits():
+    x, y = problem()
+
+    def weights(order: int) -> torch.Tensor:
+        module = net()
+        fit(module, x, target_loss(y), SPEC, stream(order, "order"), augment=flip_and_crop)
+        return nn.utils.parameters_to_vector(module.parameters())
+
+    assert weights(0).equal(weights(0))
+    assert not weights(0).equal(weights(1))
+
+
+def test_one_hot_probabilities_train_like_labels():
+    x, y = problem()
+    hard, soft = net(), net()
+    one_hot = nn.functional.one_hot(y, 3).float()
+    a = fit(hard, x, target_loss(y), SPEC, stream(0, "order"))
+    b = fit(soft, x, target_loss(one_hot), SPEC, stream(0, "order"))
+    torch.testing.assert_close(a.loss, b.loss, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(hard(x), soft(x), rtol=1e-3, atol=1e-3)
+
+
+def test_it_is_plain_descent_where_everything_else_is_off():
+    x, y = problem(12)
+    linear = nn.utils.skip_init(nn.Linear, 64, 3, bias=False)
+    weight = torch.randn(3, 64, generator=stream(0, "weight")).double()
+    with torch.no_grad():
+        linear.weight.copy_(weight)
+    module = nn.Sequential(nn.Flatten(), linear)
+    spec = OptimSpec(
+        epochs=3, batch_size=12, learning_rate=0.1, momentum=0, weight_decay=0, warmup=0
+    )
+    losses = fit(module, x, target_loss(y), spec, stream(0, "order")).loss
+    features = x.flatten(1).double()
+    for step in range(3):
+        p = (features @ weight.T).softmax(1)
+        expected = -p[range(12), y].log().mean().item()
+        assert losses[step].item() == pytest.approx(expected, rel=1e-5)
+        residual = p - nn.functional.one_hot(y, 3)
+        weight -= 0.1 * (3 - step) / 3 * residual.T @ features / 12
+    torch.testing.assert_close(linear.weight.double(), weight, rtol=1e-5, atol=1e-6)
+
+
+def test_the_loss_sees_the_inputs_and_rows_the_module_saw():
+    x, _ = problem(20)
+    shift = lambda images, generator: images + 100  # noqa: E731
+
+    def loss(outputs, inputs, rows):
+        torch.testing.assert_close(inputs, x[rows] + 100)
+        seen.extend(rows.tolist())
+        return outputs.square().mean()
+
+    seen: list[int] = []
+    spec = OptimSpec(epochs=2, batch_size=8, learning_rate=1e-3)
+    fit(net(), x, loss, spec, stream(0, "order"), augment=shift)
+    assert sorted(seen[:20]) == sorted(seen[20:]) == list(range(20))
+    assert seen[:20] != seen[20:]
+
+
+def test_progress_hears_of_every_epoch():
+    x, y = problem(12)
+    heard: list[tuple[str, float]] = []
+    spec = OptimSpec(epochs=4, batch_size=6)
+    hear = lambda message, fraction: heard.append((message, fraction))  # noqa: E731
+    fit(net(), x, target_loss(y), spec, stream(0, "order"), progress=hear)
+    assert [fraction for _, fraction in heard] == [0.25, 0.5, 0.75, 1.0]
+    assert heard[0][0].startswith("epoch 1/4 loss ")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_divergence_names_step_and_settings(bad):
+    x, y = problem(20)
+    calls = iter(range(100))
+
+    def loss(outputs, inputs, rows):
+        value = target_loss(y)(outputs, inputs, rows)
+        return value * bad if next(calls) == 7 else value
+
+    spec = OptimSpec(epochs=4, batch_size=5, learning_rate=0.03)
+    message = r"at step 7 of 16 \(epoch 1\) .*learning_rate=0\.03"
+    with pytest.raises(Diverged, match=message):
+        fit(net(), x, loss, spec, stream(0, "order"))
+
+
+def test_the_rate_rises_to_its_peak_and_falls_to_zero():
+    spec = OptimSpec(learning_rate=2.0, warmup=0.25)
+    rates = [spec.rate(step, 100) for step in range(100)]
+    assert max(rates) == pytest.approx(2.0)
+    assert rates.index(max(rates)) in (24, 25)
+    assert rates[11] == pytest.approx(2 * 12 / 25)
+    assert rates[-1] == pytest.approx(2 / 75)
+    assert min(rates) > 0
+    assert OptimSpec(warmup=0, learning_rate=2.0).rate(0, 10) == 2.0
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": math.nan},
+        {"warmup": 1.0},
+        {"momentum": 1.0},
+        {"weight_decay": -1.0},
+    ],
+)
+def test_bad_settings_are_refused_by_name(field):
+    with pytest.raises(ValueError, match=next(iter(field))):
+        OptimSpec(**field)

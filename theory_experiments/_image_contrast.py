@@ -1,0 +1,154 @@
+"""The eight classifiers of ``ensemble_vs_ntk`` on real images.
+
+A convolutional net and its tangent kernel at initialisation, each as one model, as an ensemble, as
+a sum trained directly, and distilled from the ensemble.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.data.augment import flip_and_crop
+from multiview.data.images import ImageData, ImageName
+from multiview.distill import hinton_kd
+from multiview.ensemble import mean_logits, mean_probabilities
+from multiview.models.conv_net import ConvNet, SumOfNets
+from multiview.ntk import centred_one_hot, gram, kernel_methods
+from multiview.train.loop import Loss, fit, target_loss
+from multiview.train.metrics import wrong
+from multiview.train.optim import OptimSpec
+from theory_experiments._contrast import Outputs, Progress, error, error_columns, within
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageCell:
+    """One repetition: images, initialisations and training orders all depend on ``seed``.
+
+    Settings were chosen on training images held out from training (``ImageData.hold_out``); no
+    test image had a part in it.
+    """
+
+    seed: int = 0
+    data: ImageName = "cifar10"
+    num_train: int = 1000
+    num_test: int = 2000
+    members: int = 5  # they share the images, not the initialisation
+    widths: tuple[int, int] = (16, 40)
+    # of every network, the sum and the student included
+    optim: OptimSpec = field(default_factory=OptimSpec)
+    flip: bool = True  # augmentation, of the networks only: mirror images
+    padding: int = 0  # and shifts by up to so many pixels
+    temperature: float = 4.0  # of the distilled net
+    ridge: float = 1e-2  # of the kernels, relative to their mean diagonal
+
+    def __post_init__(self) -> None:
+        if self.members < 2:
+            raise ValueError(f"members={self.members} is no ensemble: use at least 2.")
+
+
+CIFAR10 = ImageCell()
+MNIST = ImageCell(data="mnist", flip=False)  # a digit's mirror image is no digit
+
+
+def run_images(
+    cell: ImageCell, images: ImageData, progress: Progress = lambda message, fraction: None
+) -> dict[str, Any]:
+    """Errors of the eight classifiers, trained and tested on a class-balanced subset of ``images``.
+
+    Returns:
+        The ``error_columns`` of ``network`` and ``ntk``. The kernel's student has the features of
+        its member 0, so ``ntk_one_each[0]`` is its like. Also ``network_ensemble_probabilities``
+        (mean of probabilities in place of logits), ``network_train`` (the members' mean error on
+        the training images as they are) and ``ntk_jitter``.
+    """
+    if images.name != cell.data:
+        raise ValueError(f"data={cell.data!r}, but the images are {images.name}: load those.")
+    data = images.subset(cell.num_train, cell.num_test, stream(cell.seed, "images", "subset"))
+    train, test = data.standardised()
+    nets = [_net(cell, data, "member", i) for i in range(cell.members)]
+    # Kernels first: they are those of the initial weights, which training changes.
+    targets = centred_one_hot(data.train_labels, data.num_classes)
+    kernels = _kernels(nets, train, test, within(progress, 0.0, 0.5))
+    ntk = kernel_methods(kernels, targets, cell.ridge)
+    kernel = Outputs(single=ntk.single, summed=ntk.summed, distilled=ntk.distilled)
+    network = _train_networks(cell, nets, data, train, test, within(progress, 0.5, 1.0))
+    labels = data.test_labels
+    return {
+        **error_columns("network", network, labels),
+        **error_columns("ntk", kernel, labels),
+        "network_ensemble_probabilities": error(mean_probabilities(network.single), labels),
+        "network_train": float(wrong(_together(nets, train), data.train_labels).double().mean()),
+        "ntk_jitter": ntk.jitter,
+    }
+
+
+def _kernels(
+    nets: list[ConvNet], train: Tensor, test: Tensor, progress: Progress
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """K(train, train) and K(test, train) of each net, one kernel for all classes: the trace."""
+    for i, net in enumerate(nets):
+        progress(f"kernel {i + 1}/{len(nets)}", i / len(nets))
+        yield gram(net, train, outputs="trace"), gram(net, test, train, outputs="trace")
+
+
+def _train_networks(
+    cell: ImageCell,
+    nets: list[ConvNet],
+    data: ImageData,
+    train: Float[Tensor, "n C H W"],
+    test: Float[Tensor, "t C H W"],
+    progress: Progress,
+) -> Outputs:
+    """Train the members in place, and a sum of as many nets and a student from fresh starts."""
+    augment = partial(flip_and_crop, flip=cell.flip, padding=cell.padding)
+    label_loss = target_loss(data.train_labels)
+    works = 2 * cell.members + 2  # in trainings of one net; the student also asks its teachers
+
+    def train_one(module: nn.Module, name: str, loss: Loss, begin: int, end: int) -> None:
+        part = within(progress, begin / works, end / works)
+        fit(
+            module,
+            train,
+            loss,
+            cell.optim,
+            stream(cell.seed, "images", "order", name),
+            augment=augment,
+            progress=lambda message, fraction: part(f"{name}: {message}", fraction),
+        )
+
+    def distillation_loss(logits: Tensor, seen: Tensor, rows: Tensor) -> Tensor:
+        teacher = mean_logits(_together(nets, seen))  # of the images as the student sees them
+        return label_loss(logits, seen, rows) + hinton_kd(logits, teacher, cell.temperature)
+
+    for i, net in enumerate(nets):
+        train_one(net, f"member {i}", label_loss, i, i + 1)
+    summed = SumOfNets(_net(cell, data, "sum", i) for i in range(cell.members))
+    train_one(summed, "sum", label_loss, cell.members, 2 * cell.members)
+    student = _net(cell, data, "student", 0)
+    train_one(student, "student", distillation_loss, 2 * cell.members, works)
+    single = _together(nets, test)
+    both = _together([summed, student], test)
+    return Outputs(single=single, summed=both[:, 0], distilled=both[:, 1])
+
+
+def _net(cell: ImageCell, data: ImageData, name: str, index: int) -> ConvNet:
+    _, *shape = data.train_images.shape
+    return ConvNet(
+        image_shape=(shape[0], shape[1], shape[2]),
+        num_classes=data.num_classes,
+        widths=cell.widths,
+        generator=stream(cell.seed, "images", "init", name, index),
+    )
+
+
+def _together(nets: list[Any], x: Float[Tensor, "n C H W"]) -> Float[Tensor, "n nets k"]:
+    """The nets' logits, without gradient."""
+    with torch.no_grad():
+        parts = [torch.stack([net(part) for net in nets], 1) for part in x.split(500)]
+    return torch.cat(parts)
