@@ -77,6 +77,14 @@ def test_mnist_reads_either_form(tmp_path, form):
     assert data.train_labels[:11].tolist() == [*range(10), 0]
 
 
+def test_mnist_reads_the_plain_form_where_both_are_there_and_verify_both(tmp_path):
+    folder = write_mnist(tmp_path, "both")
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(b"damaged")
+    load_images("mnist", tmp_path)
+    with pytest.raises(ValueError, match=r"train-labels-idx1-ubyte\.gz: it does not decompress"):
+        verify(tmp_path)
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_the_folder_itself_and_its_parent_are_the_same(tmp_path, name):
     folder = WRITERS[name](tmp_path)

@@ -1,0 +1,187 @@
+"""The contrast of networks and kernels: errors, the law 2^-K, and the views each has learned."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from figures import style
+from multiview.intervals import mean_interval
+
+METHODS = {
+    "one": "one model",
+    "ensemble": "ensemble",
+    "sum": "trained as a sum",
+    "distilled": "distilled from\nthe ensemble",
+}
+MODELS = {"network": "networks", "ntk": "their tangent kernels"}
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw one run of ``ensemble_vs_ntk``, on patches or on images.
+
+    Args:
+        table: One row a repetition.
+    """
+    style.use()
+    if "coverage_one" not in table:
+        return _draw_images(table)
+    figure = Figure(figsize=(style.WIDTH, 9.2), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.12), hspace=0.04)
+    left, right = top.subplots(1, 2, gridspec_kw={"width_ratios": (1.5, 1)})
+    _contrast(left, table, "test error on single-view samples")
+    style.title(left, "a", "Ensembles work differently in networks and in kernels")
+    _by_size(right, table, law=True)
+    style.title(right, "b", "Each member halves the error")
+    axes = bottom.subplots()
+    _coverage(axes, table.iloc[0])
+    style.title(axes, "c", "Views learned: a row a view, a column a classifier (one repetition)")
+    return figure
+
+
+def _draw_images(table: pd.DataFrame) -> Figure:
+    figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.5, 1)})
+    _contrast(left, table, "test error")
+    style.title(left, "a", f"Networks and kernels on {_data_name(table)}")
+    _by_size(right, table, law=False)
+    style.title(right, "b", "Error against the size of the ensemble")
+    return figure
+
+
+def _data_name(table: pd.DataFrame) -> str:
+    names = {"cifar10": "CIFAR-10", "mnist": "MNIST"}
+    name = str(table["data"].iloc[0])
+    return names.get(name, name)
+
+
+def _contrast(axes: Axes, table: pd.DataFrame, label: str) -> None:
+    """Bars: mean of the repetitions; dots: each of them; lines: 95% intervals."""
+    ticks, names, top = [], [], 0.0
+    for g, (model, model_name) in enumerate(MODELS.items()):
+        for i, (method, name) in enumerate(METHODS.items()):
+            x = g * (len(METHODS) + 1) + i
+            values = table[f"{model}_{method}"].to_numpy()
+            mean, low, high = mean_interval(values)
+            axes.bar(x, mean, width=0.72, color=style.COLOURS[method], alpha=0.85, zorder=2)
+            if len(values) > 1:
+                axes.vlines(x, max(low, 0), high, color=style.INK, lw=1.2, zorder=3)
+            top = max(top, *values)
+            spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else [0.0]
+            axes.scatter(x + spread, values, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
+            axes.annotate(
+                f"{100 * mean:.1f}%",
+                (x, max(*values, mean)),
+                xytext=(0, 5),
+                textcoords="offset points",
+                ha="center",
+                fontsize=9,
+                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+                zorder=5,
+            )
+            ticks.append(x)
+            names.append(name)
+        centre = g * (len(METHODS) + 1) + (len(METHODS) - 1) / 2
+        axes.text(
+            centre,
+            -0.3,
+            model_name,
+            ha="center",
+            va="top",
+            weight="bold",
+            transform=axes.get_xaxis_transform(),
+        )
+    axes.set_xticks(ticks, names, rotation=32, ha="right", rotation_mode="anchor", fontsize=8.5)
+    axes.grid(axis="x", visible=False)
+    axes.set_ylim(0, 1.2 * top or 1)  # an interval of two repetitions may reach far beyond
+    axes.set_ylabel(f"{label}\nmean, 95% interval, n = {len(table)}")
+
+
+def _by_size(axes: Axes, table: pd.DataFrame, *, law: bool) -> None:
+    """Error against the number of members averaged."""
+    floor = 1e-3 if law else 0.0
+    for model, colour, marker in (
+        ("network", style.COLOURS["one"], "o"),
+        ("ntk", style.COLOURS["sum"], "s"),
+    ):
+        curves = np.stack([np.asarray(curve) for curve in table[f"{model}_by_size"]])
+        sizes = np.arange(1, curves.shape[1] + 1)
+        mean = curves.mean(0)
+        axes.plot(
+            sizes,
+            np.maximum(mean, floor),
+            marker=marker,
+            ms=5,
+            color=colour,
+            label=MODELS[model],
+            zorder=3,
+        )
+        if len(curves) > 1:
+            axes.fill_between(
+                sizes,
+                np.maximum(curves.min(0), floor),
+                np.maximum(curves.max(0), floor),
+                color=colour,
+                alpha=0.15,
+                lw=0,
+            )
+    if law:
+        axes.plot(sizes, 0.5**sizes, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
+        axes.set_yscale("log")
+        axes.set_ylim(floor * 0.8, 1)
+        axes.set_yticks([1, 0.1, 0.01, 0.001], ["100%", "10%", "1%", "0.1%"])
+    axes.set_xticks(sizes)
+    axes.set_xlabel("number of members averaged, K")
+    axes.set_ylabel("error of the ensemble")
+    legend = axes.legend(fontsize=8.5, loc="lower left" if law else "upper right")
+    legend.set_title("mean and range of repetitions", prop={"size": 8.5})
+
+
+def _coverage(axes: Axes, row: pd.Series) -> None:
+    """Views by classifiers of one repetition; a filled cell is a view learned."""
+    members = np.asarray(row["coverage_one"])  # (E, k, L)
+    _, k, L = members.shape
+    groups = [
+        ("networks, one by one", members, [f"{e + 1}" for e in range(len(members))], "one"),
+        *(
+            ("", np.asarray(row[f"coverage_{who}"])[None], [name], who)
+            for who, name in (
+                ("ensemble", "ensemble"),
+                ("sum", "trained\nas a sum"),
+                ("distilled", "distilled"),
+                ("self", "self-\ndistilled"),
+            )
+        ),
+        ("", np.asarray(row["coverage_ntk_one"])[:1], ["NTK\none"], "one"),
+        ("", np.asarray(row["coverage_ntk_ensemble"])[None], ["NTK\nensemble"], "ensemble"),
+        ("", np.asarray(row["coverage_ntk_sum"])[None], ["NTK\nsum"], "sum"),
+        ("", np.asarray(row["coverage_ntk_distilled"])[None], ["NTK\ndistilled"], "distilled"),
+    ]
+    x, ticks, names = 0.0, [], []
+    for _, covered, labels, method in groups:
+        for views, label in zip(covered, labels, strict=True):
+            for i in range(k):
+                for v in range(L):
+                    # Classes are set apart by a gap; view 1 stands above view 2.
+                    y = i * (L + 0.6) + v
+                    face = style.COLOURS[method] if views[i, v] else "#F0F0F0"
+                    axes.add_patch(_box(x, y, face))
+            ticks.append(x + 0.5)
+            names.append(f"{views.mean():.0%}\n{label}")
+            x += 1
+        x += 0.5
+    height = k * (L + 0.6) - 0.6
+    axes.set_xlim(-0.2, x)
+    axes.set_ylim(height + 0.2, -0.4)
+    axes.set_xticks(ticks, names, rotation=0, fontsize=8)
+    axes.set_yticks(
+        [i * (L + 0.6) + L / 2 for i in range(k)], [f"class {i}" for i in range(k)], fontsize=8
+    )
+    axes.grid(visible=False)
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def _box(x: float, y: float, face: str) -> Rectangle:
+    return Rectangle((x + 0.04, y + 0.04), 0.92, 0.92, facecolor=face, edgecolor="white", lw=0.5)
