@@ -56,6 +56,10 @@ def _no_claims(preset: str, options: Any) -> Sequence[Claim]:
     return ()
 
 
+def _accept(options: Any, context: Context) -> None:
+    """Refuse nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """What a script declares; the runner does all else.
@@ -66,6 +70,8 @@ class Experiment:
             lists of them; arrays are stored beside the row.
         grids: One ``Grid`` a preset.
         claims: ``claims(preset, options)``: decided before the run, so it never sees a row.
+        check: ``check(options, context)`` raises a ValueError for what ``run`` could not work with,
+            such as missing data; called before any cell is computed.
         options: Frozen dataclass of the script's own options, scalars with defaults. What changes
             a result must also stand in the cell.
         summary: ``summary(table)``, a string or rich renderable printed after a run.
@@ -76,6 +82,7 @@ class Experiment:
     run: Callable[[Any, Context], Mapping[str, Any]]
     grids: Mapping[str, Grid]
     claims: Callable[[str, Any], Sequence[Claim]] = _no_claims
+    check: Callable[[Any, Context], None] = _accept
     options: type = NoOptions
     summary: Callable[[Any], Any] | None = None
     figure: str | None = None

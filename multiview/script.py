@@ -117,6 +117,8 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
     refuse_device(settings.device)
+    context = Context(device=settings.device, data_dir=settings.data_dir)
+    experiment.check(settings.own, context)
     return plan(
         experiment,
         settings.preset,
@@ -124,7 +126,7 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
         out=settings.out,
         seeds=settings.seeds,
         fresh=settings.fresh,
-        context=Context(device=settings.device, data_dir=settings.data_dir),
+        context=context,
     )
 
 

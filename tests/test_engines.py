@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,22 +21,25 @@ def sweep(out, executor):
     run.directory.mkdir(parents=True)
     with executor:
         outcomes = list(compute(jobs, executor))
+        on_ctrl_c = executor.submit(signal.getsignal, signal.SIGINT).result()
     assert sorted(outcome.key for outcome in outcomes) == sorted(run.keys)
-    return run
+    return run, on_ctrl_c
 
 
 def test_every_engine_computes_the_same_rows(tmp_path):
     heard = []
     processes = ProcessEngine(1, lambda *message: heard.append(message))
-    runs = [
+    swept = [
         sweep(tmp_path / "local", LocalEngine()),
         sweep(tmp_path / "threads", ThreadPoolExecutor(2)),  # stands for any executor
         sweep(tmp_path / "processes", processes),
     ]
+    runs = [run for run, _ in swept]
     local, *others = [contents(run.directory) for run in runs]
     assert all(other == local for other in others)
     assert heard[0] == (runs[0].keys[0], "step 0", 0.0)  # through the process boundary
     assert set(runs[2].table()["threads"]) == {cores()}  # one worker has all cores
+    assert swept[2][1] == signal.SIG_IGN  # Ctrl-C is the parent's to handle
     assert multiprocessing.active_children() == []
 
 

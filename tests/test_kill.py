@@ -29,6 +29,8 @@ def start(out, engine, log, nap="0", workers=None, **environment):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # a process group of its own, workers included
+        # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

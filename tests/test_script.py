@@ -228,3 +228,13 @@ def test_a_script_of_the_package_is_run_by_its_importable_name(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "theory_experiments.where"
+
+
+def test_what_the_experiment_refuses_stops_it_before_any_cell(toy):
+    def check(options, context):
+        raise ValueError(f"data_dir={context.data_dir} holds no {options.coin} coins.")
+
+    code, _, err = toy("--coin", "forged", experiment=replace(EXPERIMENT, check=check))
+    assert code == 2
+    assert "data_dir=None holds no forged coins." in err
+    assert "computed" not in err

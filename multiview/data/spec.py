@@ -127,26 +127,23 @@ class MultiViewSpec:
 def _checked(name: str, value: Any) -> int | Strength:
     """The field's value as Python numbers, refused if it is of the wrong kind or size."""
     if name in SMALLEST:
-        if (
-            not isinstance(value, int | np.integer)
-            or isinstance(value, bool)
-            or value < SMALLEST[name]
-        ):
+        is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not is_integer or value < SMALLEST[name]:
             raise ValueError(f"{name}={value!r} must be an integer: use {SMALLEST[name]} or more.")
         return int(value)
-    if name in STRENGTHS and isinstance(value, tuple | list) and len(value) == 2:
-        low, high = _number(name, value[0]), _number(name, value[1])
-        if low > high:
-            raise ValueError(f"{name}=({low}, {high}) is reversed: use ({high}, {low}).")
-        return low, high
-    return _number(name, value)
-
-
-def _number(name: str, value: Any) -> float:
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(
-        value, bool
-    )
-    if not is_number or not 0 <= value <= LARGEST:  # NaN is not
+    is_pair = name in STRENGTHS and isinstance(value, tuple | list) and len(value) == 2
+    parts: list[Any] = [*value] if is_pair else [value]
+    if not all(map(_is_amount, parts)):
         kind = "a number or a (low, high) pair" if name in STRENGTHS else "a number"
         raise ValueError(f"{name}={value!r} must be {kind}: use finite values from 0 to {LARGEST}.")
-    return float(value)
+    if not is_pair:
+        return float(parts[0])
+    low, high = map(float, parts)
+    if low > high:
+        raise ValueError(f"{name}=({low}, {high}) is reversed: use ({high}, {low}).")
+    return low, high
+
+
+def _is_amount(value: Any) -> bool:
+    is_number = isinstance(value, int | float | np.integer | np.floating)
+    return is_number and not isinstance(value, bool) and bool(0 <= value <= LARGEST)  # NaN is not

@@ -15,7 +15,7 @@ from multiview.train.metrics import wrong
 from multiview.train.objectives import cross_entropy
 from multiview.train.patch_gradient import Objective, patch_gradient
 
-MAX_GROWTH = 1.5  # flow: a step is at most this many times the one before
+MAX_GROWTH = 3.0  # flow: a step is at most this many times the one before
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,26 +12,13 @@ from multiview.models import PatchNet, patch_net, smoothed_relu
 @given(patch_nets_with_data())
 def test_forward_equals_the_loops(case):
     net, patches, _ = case
-    expected = torch.stack(
-        [
-            torch.stack(
-                [
-                    torch.stack(
-                        [
-                            sum(
-                                smoothed_relu(w @ x, net.q, net.relu_knee)
-                                for w in neurons
-                                for x in sample
-                            )
-                            for neurons in member
-                        ]
-                    )
-                    for member in net.weight.detach()
-                ]
-            )
-            for sample in patches
-        ]
-    )
+    expected = torch.zeros(len(patches), *net.weight.shape[:2], dtype=torch.float64)
+    for n, sample in enumerate(patches):
+        for e, member in enumerate(net.weight.detach()):
+            for i, neurons in enumerate(member):
+                for w in neurons:
+                    for x in sample:
+                        expected[n, e, i] += smoothed_relu(w @ x, net.q, net.relu_knee)
     torch.testing.assert_close(net(patches).detach(), expected, rtol=1e-12, atol=1e-12)
 
 
