@@ -15,7 +15,7 @@ METHODS = {
     "sum": "trained as a sum",
     "distilled": "distilled from\nthe ensemble",
 }
-MODELS = {"network": "networks", "ntk": "their tangent kernels"}
+MODELS = {"network": "networks", "ntk": "tangent kernels"}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -28,15 +28,17 @@ def draw(table: pd.DataFrame) -> Figure:
     if "coverage_one" not in table:
         return _draw_images(table)
     figure = Figure(figsize=(style.WIDTH, 9.2), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.12), hspace=0.04)
+    grid = figure.add_gridspec(2, 1, height_ratios=(1, 1.12), hspace=0.04)
+    top = figure.add_subfigure(grid[0])
+    bottom = figure.add_subfigure(grid[1])
     left, right = top.subplots(1, 2, gridspec_kw={"width_ratios": (1.5, 1)})
     _contrast(left, table, "test error on single-view samples")
-    style.title(left, "a", "Ensembles work differently in networks and in kernels")
-    _by_size(right, table, law=True)
-    style.title(right, "b", "Each member halves the error")
+    style.title(left, "a", "The contrast of networks and kernels")
+    _by_size(right, table)
+    style.title(right, "b", "Error against the size of the ensemble")
     axes = bottom.subplots()
     _coverage(axes, table.iloc[0])
-    style.title(axes, "c", "Views learned: a row a view, a column a classifier (one repetition)")
+    style.title(axes, "c", "Which views each has learned: a row a view, a column a classifier")
     return figure
 
 
@@ -45,7 +47,7 @@ def _draw_images(table: pd.DataFrame) -> Figure:
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.5, 1)})
     _contrast(left, table, "test error")
     style.title(left, "a", f"Networks and kernels on {_data_name(table)}")
-    _by_size(right, table, law=False)
+    _by_size(right, table)
     style.title(right, "b", "Error against the size of the ensemble")
     return figure
 
@@ -68,7 +70,7 @@ def _contrast(axes: Axes, table: pd.DataFrame, label: str) -> None:
             if len(values) > 1:
                 axes.vlines(x, max(low, 0), high, color=style.INK, lw=1.2, zorder=3)
             top = max(top, *values)
-            spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else [0.0]
+            spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
             axes.scatter(x + spread, values, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
             axes.annotate(
                 f"{100 * mean:.1f}%",
@@ -98,9 +100,10 @@ def _contrast(axes: Axes, table: pd.DataFrame, label: str) -> None:
     axes.set_ylabel(f"{label}\nmean, 95% interval, n = {len(table)}")
 
 
-def _by_size(axes: Axes, table: pd.DataFrame, *, law: bool) -> None:
-    """Error against the number of members averaged."""
-    floor = 1e-3 if law else 0.0
+def _by_size(axes: Axes, table: pd.DataFrame) -> None:
+    """Error against the number of members averaged; on patches beside the theory's."""
+    theory = "theory_by_size" in table
+    floor = 1e-3 if theory else 0.0
     for model, colour, marker in (
         ("network", style.COLOURS["one"], "o"),
         ("ntk", style.COLOURS["sum"], "s"),
@@ -126,16 +129,21 @@ def _by_size(axes: Axes, table: pd.DataFrame, *, law: bool) -> None:
                 alpha=0.15,
                 lw=0,
             )
-    if law:
-        axes.plot(sizes, 0.5**sizes, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
+    if theory:
+        law = table["theory_by_size"].iloc[0]
+        axes.plot(sizes, law, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
         axes.set_yscale("log")
         axes.set_ylim(floor * 0.8, 1)
         axes.set_yticks([1, 0.1, 0.01, 0.001], ["100%", "10%", "1%", "0.1%"])
     axes.set_xticks(sizes)
     axes.set_xlabel("number of members averaged, K")
     axes.set_ylabel("error of the ensemble")
-    legend = axes.legend(fontsize=8.5, loc="lower left" if law else "upper right")
-    legend.set_title("mean and range of repetitions", prop={"size": 8.5})
+    axes.legend(
+        title="mean and range of repetitions",
+        fontsize=8.5,
+        title_fontsize=8.5,
+        loc="lower left" if theory else "upper right",
+    )
 
 
 def _coverage(axes: Axes, row: pd.Series) -> None:
@@ -177,6 +185,11 @@ def _coverage(axes: Axes, row: pd.Series) -> None:
     axes.set_xticks(ticks, names, rotation=0, fontsize=8)
     axes.set_yticks(
         [i * (L + 0.6) + L / 2 for i in range(k)], [f"class {i}" for i in range(k)], fontsize=8
+    )
+    axes.set_xlabel(
+        "views covered (right on 90% of the samples that show this view alone); numbers: single "
+        "networks; one repetition",
+        fontsize=8.5,
     )
     axes.grid(visible=False)
     for side in axes.spines.values():

@@ -11,10 +11,9 @@ COLOURS = {
     "ensemble": "#009E73",
     "sum": "#E69F00",
     "distilled": "#D55E00",
-    "hinton": "#CC79A7",
     "self": "#56B4E9",
 }
-INK, FAINT = "#222222", "#9A9A9A"
+INK = "#222222"
 
 
 def use() -> None:

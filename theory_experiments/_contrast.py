@@ -12,7 +12,6 @@ from multiview.ensemble import mean_logits
 from multiview.train.metrics import wrong
 
 Progress = Callable[[str, float], None]
-MOST_CHOICES = 100  # subsets of the members averaged for each size of the ensemble
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +33,13 @@ def error_columns(model: str, outputs: Outputs, labels: Int[Tensor, " t"]) -> di
 
     Returns:
         ``<model>_one``, the members' mean error, and ``_one_each``, theirs; ``_ensemble`` that of
-        their mean logits and ``_by_size`` of those of 1, 2, ... members, the mean over the first
+        their mean logits and ``_by_size`` of those of 1, 2, ... members, the mean over all
         choices of them; ``_sum`` and ``_distilled``.
     """
     members = range(outputs.single.shape[1])
     by_size = []
     for size in range(1, len(members) + 1):
-        choices = itertools.islice(itertools.combinations(members, size), MOST_CHOICES)
+        choices = itertools.combinations(members, size)
         errors = [error(mean_logits(outputs.single[:, list(each)]), labels) for each in choices]
         by_size.append(sum(errors) / len(errors))
     return {

@@ -1,8 +1,9 @@
 """The classifiers of ``ensemble_vs_ntk`` on the paper's synthetic patches.
 
-The patch network and its tangent kernel at initialisation, each as one model, as an ensemble, as a
-sum trained directly and distilled from the ensemble; the network also distilled by the paper's own
-update, and into itself.
+The patch network and the tangent kernel of the same architecture, each as one model, as an
+ensemble, as a sum trained directly and distilled from the ensemble; the network also distilled by
+Hinton's loss, and into itself. The kernels' networks are wider and start larger (``kernel_width``,
+``kernel_sigma_init``): at the networks' own start few neurons carry the kernel.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +22,9 @@ from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram
 from multiview.probes import coverage_of, coverage_probes, lottery_winners, view_norms, view_signal
-from multiview.theory import distractor_probability, single_view_error
-from multiview.train import TrainResult, TrainSpec, train_patch_net
+from multiview.theory import distractor_probability, ensemble_error, single_view_error
+from multiview.train import TrainResult, TrainSpec, per_member, train_patch_net
+from multiview.train.patch_gradient import Objective
 from theory_experiments._contrast import Outputs, Progress, error, error_columns, within
 
 
@@ -42,10 +44,10 @@ class PatchCell:
     q: float = 4
     relu_knee: float = 3.0
     sigma_init: float = 0.06
-    kernel_width: int = 16  # m of the kernels' networks
+    kernel_width: int = 14  # m of the kernels' networks
     kernel_sigma_init: float = 3.0  # their start; lazy training needs a large one
-    train: TrainSpec = field(default_factory=TrainSpec)
-    student_steps: int = 400
+    train: TrainSpec = field(default_factory=lambda: TrainSpec(relative_step=0.6, loss_bound=0.05))
+    student: TrainSpec = field(default_factory=lambda: TrainSpec(max_steps=400, loss_bound=0.0))
     temperature: float = 4.0  # of Hinton's loss
     tau: float = 1 / 3  # of the paper's update
     scale: float = 10.0  # the paper's factor on logits: F above 1 / (scale tau^2) is truncated
@@ -73,15 +75,18 @@ class Samples:
     probes: PatchBatch
 
 
+# A fresh net taught by the ensemble with the paper's update; one with Hinton's loss; and member 0
+# taught further by member 1 with the paper's update, the second phase of self-distillation.
+STUDENTS = ("distilled", "hinton", "self")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Networks:
     """The trained networks of one repetition."""
 
     members: TrainResult
     summed: TrainResult
-    hinton: TrainResult  # student of the ensemble by Hinton's loss
-    paper: TrainResult  # student of the ensemble by the paper's update
-    own: TrainResult  # member 0, taught further by member 1
+    students: TrainResult  # in the order of STUDENTS
 
 
 def run_patches(
@@ -148,7 +153,9 @@ def _net(cell: PatchCell, name: str, members: int, **other: Any) -> PatchNet:
 def _train(cell: PatchCell, train: PatchBatch, start: PatchNet, progress: Progress) -> Networks:
     """Train members, sum and students, each from a start of its own."""
 
-    def fit(name: str, net: PatchNet, spec: TrainSpec, begin: float, end: float, **given: Any):
+    def fit(
+        name: str, net: PatchNet, spec: TrainSpec, begin: float, end: float, **given: Any
+    ) -> TrainResult:
         inner = within(progress, begin, end)
         return train_patch_net(
             net,
@@ -165,24 +172,21 @@ def _train(cell: PatchCell, train: PatchBatch, start: PatchNet, progress: Progre
 
     teachers = _logits(members.net, train)
     ensemble = mean_logits(teachers)
-    student = replace(cell.train, max_steps=cell.student_steps, loss_bound=0.0)
-
-    def taught(teacher: Tensor, loss: DistillationLoss, weight: float = 1.0) -> dict[str, Any]:
-        return {"objective": distillation_objective(train.labels, teacher, loss, weight)}
-
     hinton = partial(hinton_kd, temperature=cell.temperature)
     paper = partial(paper_kd, tau=cell.tau, scale=cell.scale)
-    fresh, trained = _net(cell, "student", 1), members.net.member(0)
-    by_hinton = taught(ensemble, hinton)
-    by_paper = taught(ensemble, paper, cell.push)
-    by_member = taught(teachers[:, 1], paper, cell.push)
-    return Networks(
-        members=members,
-        summed=summed,
-        hinton=fit("Hinton's student", fresh, student, 0.7, 0.8, **by_hinton),
-        paper=fit("paper's student", fresh, student, 0.8, 0.9, **by_paper),
-        own=fit("self-distillation", trained, student, 0.9, 1.0, **by_member),
+
+    def taught(teacher: Tensor, loss: DistillationLoss, weight: float = 1.0) -> Objective:
+        return distillation_objective(train.labels, teacher, loss, weight)
+
+    objective = per_member(
+        taught(ensemble, paper, cell.push),
+        taught(ensemble, hinton),
+        taught(teachers[:, 1], paper, cell.push),
     )
+    fresh = _net(cell, "student", 1).weight
+    begin = start.with_weight(torch.cat([fresh, fresh, members.net.weight[:1]]))
+    students = fit("students", begin, cell.student, 0.7, 1.0, objective=objective)
+    return Networks(members=members, summed=summed, students=students)
 
 
 def _logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members k"]:
@@ -197,9 +201,7 @@ def _network_logits(networks: Networks, batch: PatchBatch) -> dict[str, Tensor]:
         "one": members,
         "ensemble": mean_logits(members),
         "sum": _logits(networks.summed.net, batch).sum(1),
-        "distilled": _logits(networks.paper.net, batch)[:, 0],
-        "hinton": _logits(networks.hinton.net, batch)[:, 0],
-        "self": _logits(networks.own.net, batch)[:, 0],
+        **dict(zip(STUDENTS, _logits(networks.students.net, batch).unbind(1), strict=True)),
     }
 
 
@@ -283,6 +285,7 @@ def _explanation(
         ``both_learned``, the fraction of classes of which a network covers every view;
         ``distractor``, the chance that a learned feature of another class occurs in a sample;
         ``predicted_one``, the error that the measured coverage and distractors predict;
+        ``theory_by_size``, the theory's error of 1, 2, ... averaged networks;
         ``lottery``, the fraction of classes whose strongest view was predicted from the start;
         ``steps`` of the members and the fraction ``converged``.
     """
@@ -297,6 +300,9 @@ def _explanation(
         "both_learned": float(covered.all(-1).double().mean()),
         "distractor": distractor,
         "predicted_one": single_view_error(coverage, distractor),
+        "theory_by_size": [
+            ensemble_error(size, spec.num_views) for size in range(1, cell.members + 1)
+        ],
         "lottery": float((winners == learned).double().mean()),
         "steps": members.steps.tolist(),
         "converged": float(members.converged.double().mean()),

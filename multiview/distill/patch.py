@@ -26,6 +26,11 @@ def distillation_objective(
         loss: ``hinton_kd``, ``paper_kd`` or ``l2_logits``, their settings bound by ``partial``.
         weight: Of the distillation loss; the paper's eta' / eta.
     """
+    if len(teacher_logits) != len(labels):
+        raise ValueError(
+            f"teacher_logits has {len(teacher_logits)} rows for {len(labels)} labels: compute them "
+            "on the same samples in the same order."
+        )
     teacher = teacher_logits.detach().unsqueeze(1)  # the same for every student
 
     def total(logits: Tensor, rows: Tensor) -> Tensor:

@@ -19,15 +19,4 @@ def smoothed_relu_slope(
     z: Float[Tensor, "..."], q: float, relu_knee: float
 ) -> Float[Tensor, "..."]:
     """Derivative of ``smoothed_relu``: min(z+, R)^(q-1) / R^(q-1), in [0, 1]."""
-    return integer_power(z.clamp(0, relu_knee) / relu_knee, q - 1)
-
-
-def integer_power(base: Tensor, exponent: float) -> Tensor:
-    """``base ** exponent``, by products where the exponent is 1, 2 or 3: pow is 10x slower."""
-    if exponent == 1:
-        return base
-    if exponent == 2:
-        return base * base
-    if exponent == 3:
-        return base * base * base
-    return base**exponent
+    return (z.clamp(0, relu_knee) / relu_knee) ** (q - 1)

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from multiview.data import MultiViewSpec, PatchBatch, sample_patches
-from multiview.train.metrics import wrong
+from multiview.train.metrics import margin
 
 COVERED = 0.9  # a view is learned when its probes are classified right at least this often
 PROBES_AT_ONCE = 2000
@@ -72,10 +72,8 @@ def coverage_of(logits: Float[Tensor, "n *members k"], probes: PatchBatch) -> Co
     feature of another class happens to occur, (1 - s/k)^(k-1) of the time for one view a class.
     """
     k, L = probes.strength.shape[1:]
-    label = probes.labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
-    rival = logits.scatter(-1, label, -torch.inf).amax(-1)
-    margin = logits.gather(-1, label).squeeze(-1) - rival
-    right = (~wrong(logits, probes.labels)).to(margin.dtype)
+    lead = margin(logits, probes.labels)
+    right = (lead > 0).to(lead.dtype)
     pair = probes.labels * L + probes.lone_view
 
     def mean_by_pair(values: Tensor) -> Tensor:  # (n, *members) -> (*members, k, L)
@@ -84,7 +82,7 @@ def coverage_of(logits: Float[Tensor, "n *members k"], probes: PatchBatch) -> Co
         count = pair.bincount(minlength=k * L).view(-1, *[1] * (values.dim() - 1))
         return (total / count).movedim(0, -1).unflatten(-1, (k, L))
 
-    return Coverage(accuracy=mean_by_pair(right), margin=mean_by_pair(margin))
+    return Coverage(accuracy=mean_by_pair(right), margin=mean_by_pair(lead))
 
 
 def view_coverage(

@@ -1,7 +1,7 @@
 """Training: closed-form patch-net gradients and one loop for any module."""
 
 from multiview.train.errors import Diverged
-from multiview.train.objectives import cross_entropy, differentiated
+from multiview.train.objectives import cross_entropy, differentiated, per_member
 from multiview.train.patch_training import TrainResult, TrainSpec, train_patch_net
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "TrainSpec",
     "cross_entropy",
     "differentiated",
+    "per_member",
     "train_patch_net",
 ]

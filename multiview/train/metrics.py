@@ -4,6 +4,15 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
+def margin(
+    logits: Float[Tensor, "n *members k"], labels: Int[Tensor, " n"]
+) -> Float[Tensor, "n *members"]:
+    """The label's logit minus the largest other one, of one classifier (n, k) or of many."""
+    own = labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
+    rivals = logits.scatter(-1, own, -float("inf")).amax(-1)
+    return logits.gather(-1, own).squeeze(-1) - rivals
+
+
 def wrong(
     logits: Float[Tensor, "n *members k"], labels: Int[Tensor, " n"]
 ) -> Bool[Tensor, "n *members"]:
@@ -16,7 +25,4 @@ def wrong(
     Args:
         logits: Of one classifier (n, k) or of many (n, members, k).
     """
-    own = labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
-    score = logits.gather(-1, own)
-    rivals = logits.scatter(-1, own, -float("inf")).amax(-1)
-    return ~(score.squeeze(-1) > rivals)
+    return ~(margin(logits, labels) > 0)

@@ -22,6 +22,16 @@ def cross_entropy(targets: Int[Tensor, " N"] | Float[Tensor, "N k"], num_classes
     return objective
 
 
+def per_member(*objectives: Objective) -> Objective:
+    """A loss of its own for each member, so that different students train side by side."""
+
+    def objective(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        parts = [each(logits[:, e : e + 1], rows) for e, each in enumerate(objectives)]
+        return torch.cat([loss for loss, _ in parts], 1), torch.cat([r for _, r in parts], 1)
+
+    return objective
+
+
 def differentiated(loss: Callable[[Tensor, Tensor], Tensor]) -> Objective:
     """Objective of any differentiable ``loss(logits (n, e, k), rows (n,)) -> (n, e)``.
 

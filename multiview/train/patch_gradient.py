@@ -1,15 +1,15 @@
 """The loss gradient of PatchNets in closed form: two matrix products per chunk, no graph."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from multiview.models.patch_net import PatchNet, chunk_size
-from multiview.models.smoothed_relu import integer_power
 
 
+@runtime_checkable
 class Objective(Protocol):
     """A loss on logits that knows its own derivative."""
 
@@ -32,17 +32,33 @@ class Gradient(NamedTuple):
     logits: Float[Tensor, "n e k"]  # e is 1 where the members are summed
 
 
+class Workspace:
+    """Memory that chunks and steps take in turn: fresh pages cost more than the work on them."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, int], like: Tensor) -> Float[Tensor, "a b"]:
+        """An uninitialised tensor of the type of ``like``; the next of this name overwrites it."""
+        size = shape[0] * shape[1]
+        buffer = self._buffers.get(name)
+        if buffer is None or buffer.numel() < size or buffer.dtype != like.dtype:
+            buffer = self._buffers[name] = like.new_empty(size)
+        return buffer[:size].view(shape)
+
+
 def patch_gradient(
     net: PatchNet,
     patches: Float[Tensor, "N P d"],
     objective: Objective,
     rows: Int[Tensor, " n"],
     summed: bool = False,
+    workspace: Workspace | None = None,
 ) -> Gradient:
     """Gradient of the mean loss over ``rows``, each member on its own or all as one sum.
 
-    Logits of a chunk depend on that chunk alone, so forward, loss and backward run chunk by chunk
-    and nothing is stored: extra memory does not grow with the number of samples.
+    Logits of a chunk depend on that chunk alone, so forward, loss and backward run chunk by chunk:
+    of a sample nothing is kept but its logits.
 
     Args:
         patches: All training samples.
@@ -50,18 +66,24 @@ def patch_gradient(
         rows: Samples to use: all for full-batch descent, some for SGD.
         summed: Feed F = sum over members to one loss (training the sum) instead of each F_e to
             its own. The plain sum, not the mean: a factor 1/E would shrink the knee relative to F.
+        workspace: Buffers to use again from call to call.
     """
+    workspace = workspace or Workspace()
     members, k, m, d = net.weight.shape
-    flat = net.weight.detach().flatten(0, 2)
+    P, q, knee = patches.shape[1], net.q, net.relu_knee
+    flat, samples = net.weight.detach().flatten(0, 2), patches.flatten(1)
     total = torch.zeros_like(flat)
     losses, logits = [], []
-    for chosen in rows.split(chunk_size(patches.shape[1], flat.shape[0])):
-        x = patches[chosen].flatten(0, 1)  # (n*P, d)
-        z = flat @ x.T  # (members*k*m, n*P)
-        bent = z.clamp(0, net.relu_knee)
-        slope = integer_power(bent / net.relu_knee, net.q - 1)
-        active = z.sub_(bent, alpha=1 - 1 / net.q).mul_(slope)  # sReLU, see smoothed_relu
-        shape = (members, k, m, len(chosen), -1)
+    for chosen in rows.split(chunk_size(P, len(flat))):
+        n = len(chosen)
+        x = workspace.take("patches", (n, P * d), samples)
+        torch.index_select(samples, 0, chosen, out=x)
+        x = x.view(n * P, d)
+        z = torch.mm(flat, x.T, out=workspace.take("z", (len(flat), n * P), flat))
+        slope = torch.clamp(z, 0, knee, out=workspace.take("slope", (len(flat), n * P), flat))
+        # sReLU = slope * (z - (1 - 1/q) min(z+, R)), see smoothed_relu.
+        active = z.sub_(slope, alpha=1 - 1 / q).mul_(slope.div_(knee).pow_(q - 1))
+        shape = (members, k, m, n, P)
         output = active.view(shape).sum((2, 4)).permute(2, 0, 1)  # (n, members, k)
         if summed:
             output = output.sum(1, keepdim=True)

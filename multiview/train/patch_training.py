@@ -13,7 +13,7 @@ from multiview.models.patch_net import PatchNet
 from multiview.train.errors import Diverged
 from multiview.train.metrics import wrong
 from multiview.train.objectives import cross_entropy
-from multiview.train.patch_gradient import Objective, patch_gradient
+from multiview.train.patch_gradient import Objective, Workspace, patch_gradient
 
 MAX_GROWTH = 3.0  # flow: a step is at most this many times the one before
 
@@ -29,8 +29,9 @@ class TrainSpec:
     is the stability limit of the classes that have broken out, and it rises as the loss falls.
     ``gd`` is full-batch descent, ``sgd`` minibatch descent, both at ``learning_rate``.
 
-    A network stops after the sweep over the samples in which every sample was right and the mean
-    loss was below ``loss_bound``, or at ``max_steps``.
+    A network is done when every sample was right and the mean loss below ``loss_bound`` in a sweep
+    over the samples, or at ``max_steps``. Under ``flow`` and ``gd`` a sweep is one gradient and the
+    step that would follow is not taken, so the trained net is the one that was found right.
     """
 
     method: Literal["flow", "gd", "sgd"] = "flow"
@@ -93,10 +94,10 @@ def train_patch_net(
 
     Raises:
         Diverged: If a loss becomes infinite or NaN.
-        ValueError: If ``sgd`` is given no generator.
+        ValueError: If patches, labels and net do not fit together, ``sgd`` is given no generator,
+            or ``flow`` a net that starts at 0, from where it never moves.
     """
-    if spec.method == "sgd" and generator is None:
-        raise ValueError("method='sgd' shuffles the samples: pass generator=stream(seed, 'sgd').")
+    _refuse_misfits(net, patches, labels, spec, generator)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
     per_net = len(net.weight) if spec.summed else 1
     num_nets = len(net.weight) // per_net
@@ -106,29 +107,35 @@ def train_patch_net(
     losses, errors = [], []
     active = torch.ones(num_nets, dtype=torch.bool)  # the others are done and cost nothing
     part = net.with_weight(weight)  # the active networks
-    rates = _Rates(spec, net, per_net)
+    rates, workspace = _Rates(spec, net, per_net), Workspace()
     while active.any():
         if observe is not None:
             observe(flow_time.clone(), net.with_weight(weight))
         sweep_loss, sweep_wrong = torch.zeros(2, int(active.sum()), dtype=torch.float64)
+        seen = 0
         for rows in _batches(len(patches), spec, generator):
-            gradient = patch_gradient(part, patches, objective, rows, spec.summed)
+            gradient = patch_gradient(part, patches, objective, rows, spec.summed, workspace)
+            seen += len(rows)
             sweep_loss += gradient.loss * len(rows)
             sweep_wrong += wrong(gradient.logits, labels[rows]).sum(0)
             rate = rates.next(part.weight.detach(), gradient.weight)
+            if spec.method != "sgd":  # this gradient was the whole sweep
+                rate = rate * _unfinished(sweep_loss / seen, sweep_wrong / seen, spec)
             part.weight.data -= rate.repeat_interleave(per_net).view(-1, 1, 1, 1) * gradient.weight
-            steps[active] += 1
+            steps[active] += rate > 0
             flow_time[active] += rate
+            if int(steps.max()) >= spec.max_steps:
+                break  # in the middle of a sweep of sgd
         members = active.repeat_interleave(per_net)
         weight[members] = part.weight.detach()
-        loss[active], error[active] = sweep_loss / len(patches), sweep_wrong / len(patches)
+        loss[active], error[active] = sweep_loss / seen, sweep_wrong / seen
         losses.append(loss.clone())
         errors.append(error.clone())
         _refuse_divergence(loss, steps, spec)
         if progress is not None:
             line = f"step {int(steps.max())} loss {loss.max():.3f} error {error.max():.3f}"
             progress(line, int(steps.max()) / spec.max_steps)
-        going = ((error > 0) | (loss >= spec.loss_bound)) & (steps < spec.max_steps)
+        going = _unfinished(loss, error, spec) & (steps < spec.max_steps)
         if not going[active].all():
             rates.keep(going[active])
             active &= going
@@ -137,10 +144,34 @@ def train_patch_net(
         net=net.with_weight(weight),
         steps=steps,
         flow_time=flow_time,
-        converged=(error == 0) & (loss < spec.loss_bound),
+        converged=~_unfinished(loss, error, spec),
         loss=torch.stack(losses),
         error=torch.stack(errors),
     )
+
+
+def _refuse_misfits(
+    net: PatchNet,
+    patches: Tensor,
+    labels: Tensor,
+    spec: TrainSpec,
+    generator: torch.Generator | None,
+) -> None:
+    num_classes, dim = net.weight.shape[1], net.weight.shape[3]
+    if len(patches) == 0 or len(labels) != len(patches) or patches.shape[-1] != dim:
+        raise ValueError(
+            f"patches {tuple(patches.shape)} and labels {tuple(labels.shape)} must hold the same "
+            f"samples, at least one, of patch_dim={dim} as the net."
+        )
+    if labels.min() < 0 or labels.max() >= num_classes:
+        raise ValueError(
+            f"labels run from {int(labels.min())} to {int(labels.max())}, but the net has classes "
+            f"0 to {num_classes - 1}."
+        )
+    if spec.method == "sgd" and generator is None:
+        raise ValueError("method='sgd' shuffles the samples: pass generator=stream(seed, 'sgd').")
+    if spec.method == "flow" and not net.weight.any():
+        raise ValueError("every weight is 0, where the flow stays: use sigma_init > 0.")
 
 
 def _batches(num_samples: int, spec: TrainSpec, generator: torch.Generator | None) -> Iterator:
@@ -171,7 +202,11 @@ class _Rates:
             old_weight, old_gradient, old_rate = self.before
             moved = (weight - old_weight).view(num_nets, -1).norm(dim=1)
             turned = (gradient - old_gradient).view(num_nets, -1).norm(dim=1)
-            rate = torch.minimum(self.spec.relative_step * moved / turned, MAX_GROWTH * old_rate)
+            # A gradient that did not turn at all leaves the growth as the only limit.
+            limit = (
+                self.spec.relative_step * moved / turned.clamp(min=torch.finfo(moved.dtype).tiny)
+            )
+            rate = torch.minimum(limit.nan_to_num(posinf=torch.inf), MAX_GROWTH * old_rate)
         self.before = weight.clone(), gradient, rate
         return rate
 
@@ -181,6 +216,13 @@ class _Rates:
             weight, gradient, rate = self.before
             members = nets.repeat_interleave(self.per_net)
             self.before = weight[members], gradient[members], rate[nets]
+
+
+def _unfinished(
+    loss: Float[Tensor, " nets"], error: Float[Tensor, " nets"], spec: TrainSpec
+) -> Bool[Tensor, " nets"]:
+    """Networks that the stop rule lets go on, from the means over a sweep."""
+    return (error > 0) | (loss >= spec.loss_bound)
 
 
 def _refuse_divergence(loss: Tensor, steps: Tensor, spec: TrainSpec) -> None:

@@ -66,7 +66,7 @@ def test_one_hot_probabilities_train_like_labels():
 
 def test_it_is_plain_descent_where_everything_else_is_off():
     x, y = problem(12)
-    linear = nn.utils.skip_init(nn.Linear, 64, 3, bias=False)
+    linear: nn.Linear = nn.utils.skip_init(nn.Linear, 64, 3, bias=False)
     weight = torch.randn(3, 64, generator=stream(0, "weight")).double()
     with torch.no_grad():
         linear.weight.copy_(weight)
@@ -99,6 +99,15 @@ def test_the_loss_sees_the_inputs_and_rows_the_module_saw():
     fit(net(), x, loss, spec, stream(0, "order"), augment=shift)
     assert sorted(seen[:20]) == sorted(seen[20:]) == list(range(20))
     assert seen[:20] != seen[20:]
+
+
+def test_the_history_is_the_mean_over_the_samples_whatever_the_batches():
+    x, _ = problem(20)
+    values = torch.arange(20.0)
+    loss = lambda outputs, inputs, rows: values[rows].mean() + 0 * outputs.sum()  # noqa: E731
+    spec = OptimSpec(epochs=2, batch_size=8)  # 8, 8 and 4 samples
+    result = fit(net(), x, loss, spec, stream(0, "order"))
+    torch.testing.assert_close(result.loss, torch.full((2,), 9.5))
 
 
 def test_progress_hears_of_every_epoch():

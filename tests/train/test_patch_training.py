@@ -49,10 +49,12 @@ def test_members_that_are_done_stay_as_they_are():
     assert result.converged.all()
     assert len(set(result.steps.tolist())) > 1  # they did stop at different times
     assert not wrong(result.net(patches), labels).any()
-    longest = result.steps.max()
-    assert len(result.loss) == longest
+    assert len(result.loss) == result.steps.max() + 1  # no step follows the last sweep
     for e in range(4):  # the history repeats the last value of a finished member
-        assert (result.loss[result.steps[e] - 1 :, e] == result.loss[result.steps[e] - 1, e]).all()
+        assert (result.loss[result.steps[e] :, e] == result.loss[result.steps[e], e]).all()
+    logits = result.net(patches)
+    final = [torch.nn.functional.cross_entropy(logits[:, e], labels) for e in range(4)]
+    torch.testing.assert_close(result.loss[-1], torch.stack(final).detach())
     assert (result.loss[-1] < 0.3).all()
     assert (result.error[-1] == 0).all()
 
