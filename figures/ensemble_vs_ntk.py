@@ -35,7 +35,7 @@ def draw(table: pd.DataFrame) -> Figure:
     _contrast(left, table, "test error on single-view samples")
     style.title(left, "a", "The contrast of networks and kernels")
     _by_size(right, table)
-    style.title(right, "b", "Error against the size of the ensemble")
+    style.title(right, "b", "Error by ensemble size")
     axes = bottom.subplots()
     _coverage(axes, table.iloc[0])
     style.title(axes, "c", "Which views each has learned: a row a view, a column a classifier")
@@ -48,7 +48,7 @@ def _draw_images(table: pd.DataFrame) -> Figure:
     _contrast(left, table, "test error")
     style.title(left, "a", f"Networks and kernels on {_data_name(table)}")
     _by_size(right, table)
-    style.title(right, "b", "Error against the size of the ensemble")
+    style.title(right, "b", "Error by ensemble size")
     return figure
 
 
@@ -142,7 +142,7 @@ def _by_size(axes: Axes, table: pd.DataFrame) -> None:
         title="mean and range of repetitions",
         fontsize=8.5,
         title_fontsize=8.5,
-        loc="lower left" if theory else "upper right",
+        loc="upper right",
     )
 
 

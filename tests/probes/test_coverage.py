@@ -1,11 +1,13 @@
 """Coverage of classifiers whose views are known by construction."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from multiview import stream
 from multiview.data import MultiViewSpec, make_features
-from multiview.probes import view_coverage
+from multiview.probes import coverage_probes, view_coverage
 
 SPEC = MultiViewSpec(
     num_classes=4,
@@ -69,6 +71,15 @@ def test_many_classifiers_have_their_own_rows():
         torch.testing.assert_close(together.accuracy[e], alone.accuracy)
         torch.testing.assert_close(together.margin[e], alone.margin)
     assert together.fraction.tolist() == pytest.approx([0, 1, 3 / 12])
+
+
+def test_probes_show_one_view_alone_even_where_weak_views_are_strong():
+    spec = replace(SPEC, rho=1.0)
+    probes = coverage_probes(spec, make_features(spec, stream(0, "features")), stream(0, "probes"))
+    own = probes.strength[torch.arange(len(probes)), probes.labels]
+    lone = torch.nn.functional.one_hot(probes.lone_view, 3).bool()
+    assert (own[lone] >= 1).all()
+    assert (own[~lone] == 0).all()
 
 
 def test_too_few_probes_are_refused():

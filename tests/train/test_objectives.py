@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from multiview import stream
-from multiview.train import cross_entropy, differentiated
+from multiview.train import cross_entropy, differentiated, per_member
 
 
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(2, 5), st.integers(0, 10**6))
@@ -50,3 +50,14 @@ def test_differentiated_returns_the_losss_own_derivative():
     torch.testing.assert_close(value, scale * logits.square().sum(-1))
     torch.testing.assert_close(residual, 2 * scale[..., None] * logits)
     assert not value.requires_grad
+
+
+def test_each_member_has_its_own_loss():
+    first, second = torch.tensor([0, 1]), torch.tensor([2, 0])
+    logits = torch.randn(2, 2, 3, generator=stream(3, "logits"))
+    rows = torch.arange(2)
+    loss, residual = per_member(cross_entropy(first, 3), cross_entropy(second, 3))(logits, rows)
+    for e, labels in enumerate((first, second)):
+        alone = cross_entropy(labels, 3)(logits[:, e : e + 1], rows)
+        assert torch.equal(loss[:, e], alone[0][:, 0])
+        assert torch.equal(residual[:, e], alone[1][:, 0])

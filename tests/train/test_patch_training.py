@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from unchecked import unchecked
 
 from multiview import stream
 from multiview.data import MultiViewSpec, make_features, sample_patches
@@ -143,7 +144,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_settings():
     net, patches, labels, _ = problem()
     patches = patches.clone()
     patches[5] = float("inf")
-    with pytest.raises(Diverged, match=r"step 1 .*relative_step"):
+    with pytest.raises(Diverged, match=r"after step 0 .*relative_step"):
         train_patch_net(net, patches, labels, TrainSpec())
 
 
@@ -162,7 +163,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_settings():
     ],
 )
 def test_bad_settings_are_refused_by_name(field, value):
-    with pytest.raises(ValueError, match=field):
+    with unchecked(), pytest.raises(ValueError, match=field):
         TrainSpec(**{field: value})
 
 
@@ -171,3 +172,19 @@ def test_same_start_same_bits():
     first = train_patch_net(net, patches, labels, TrainSpec(max_steps=30))
     again = train_patch_net(net, patches, labels, TrainSpec(max_steps=30))
     assert torch.equal(first.net.weight, again.net.weight)
+
+
+def test_sgd_stops_at_the_step_limit_within_a_sweep():
+    net, patches, labels, _ = problem()
+    spec = TrainSpec(method="sgd", batch_size=10, max_steps=4, learning_rate=0.01)
+    result = train_patch_net(net, patches, labels, spec, generator=stream(0, "sgd"))
+    assert result.steps.tolist() == [4]
+
+
+def test_misfits_are_refused_before_any_step():
+    net, patches, labels, _ = problem()
+    for wrong_labels in (labels[:-1], torch.cat([labels, labels]), labels + 1, labels[:0]):
+        with unchecked(), pytest.raises(ValueError, match="labels"):
+            train_patch_net(net, patches, wrong_labels, TrainSpec())
+    with pytest.raises(ValueError, match="every weight is 0"):
+        train_patch_net(net.with_weight(0 * net.weight), patches, labels, TrainSpec())
