@@ -47,7 +47,7 @@ class PatchCell:
     kernel_width: int = 14  # m of the kernels' networks
     kernel_sigma_init: float = 3.0  # their start; lazy training needs a large one
     train: TrainSpec = field(default_factory=lambda: TrainSpec(relative_step=0.6, loss_bound=0.05))
-    student: TrainSpec = field(default_factory=lambda: TrainSpec(max_steps=400, loss_bound=0.0))
+    student: TrainSpec = field(default_factory=lambda: TrainSpec(max_steps=300, loss_bound=0.0))
     temperature: float = 4.0  # of Hinton's loss
     tau: float = 1 / 3  # of the paper's update
     scale: float = 10.0  # the paper's factor on logits: F above 1 / (scale tau^2) is truncated

@@ -51,7 +51,7 @@ LAPTOP = PatchCell(
         other_strength=(0.3, 0.4),
     ),
     num_train=800,
-    num_kernel_test=250,
+    num_kernel_test=200,
     probes_per_view=20,
 )
 PAPER = replace(
