@@ -70,7 +70,7 @@ def run_images(
     """
     if images.name != cell.data:
         raise ValueError(f"data={cell.data!r}, but the images are {images.name}: load those.")
-    data = images.subset(cell.num_train, cell.num_test, stream(cell.seed, "images", "subset"))
+    data = images.subset(cell.num_train, cell.num_test, stream(cell.seed, "real images", "subset"))
     train, test = data.standardised()
     nets = [_net(cell, data, "member", i) for i in range(cell.members)]
     # Kernels first: they are those of the initial weights, which training changes.
@@ -125,7 +125,7 @@ def _train_networks(
             train,
             loss,
             optim,
-            stream(cell.seed, "images", "order", name),
+            stream(cell.seed, "real images", "order", name),
             augment=augment,
             progress=lambda message, fraction: part(f"{name}: {message}", fraction),
         )
@@ -152,7 +152,7 @@ def _net(cell: ImageCell, data: ImageData, name: str, index: int) -> ConvNet:
         image_shape=(shape[0], shape[1], shape[2]),
         num_classes=data.num_classes,
         widths=cell.widths,
-        generator=stream(cell.seed, "images", "init", name, index),
+        generator=stream(cell.seed, "real images", "init", name, index),
     )
 
 

@@ -87,7 +87,7 @@ SMOKE = replace(
 IMAGES: dict[str, dict[str, Any]] = {
     "smoke": {"num_train": 100, "num_test": 100, "members": 2, "optim": OptimSpec(epochs=2)},
     "laptop": {},
-    "paper": {"num_train": 5000, "num_test": 10_000, "members": 10},
+    "paper": {"num_train": 5000, "num_test": 8000, "members": 10},
 }
 
 
