@@ -68,11 +68,13 @@ def test_the_same_cell_gives_the_same_row_and_another_seed_another(row):
 
 
 def test_kernels_are_those_of_the_untrained_members(row):
-    data = images().subset(CELL.num_train, CELL.num_test, stream(CELL.seed, "images", "subset"))
+    data = images().subset(
+        CELL.num_train, CELL.num_test, stream(CELL.seed, "real images", "subset")
+    )
     train, test = data.standardised()
     targets = centred_one_hot(data.train_labels, 3)
     for member in range(3):
-        generator = stream(CELL.seed, "images", "init", "member", member)
+        generator = stream(CELL.seed, "real images", "init", "member", member)
         net = ConvNet(image_shape=(1, 8, 8), num_classes=3, widths=(3, 4), generator=generator)
         solution = solve(gram(net, train, outputs="trace"), targets, CELL.ridge)
         outputs = predict(gram(net, test, train, outputs="trace"), solution)
