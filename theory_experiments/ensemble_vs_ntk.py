@@ -37,7 +37,7 @@ class Options:
     """The paper's synthetic patches, or real images from --data-dir."""
 
 
-# Chosen on the seeds 1000 to 1003, which no preset uses. Noise of norm 1 on patches that carry a
+# Compared on the seeds 1000 to 1003, which no preset uses. Noise of norm 1 on patches that carry a
 # feature makes single-view training samples memorable; a start of 0.06 against a knee of 3 lets
 # all classes break out together, before losing views catch up.
 LAPTOP = PatchCell(
