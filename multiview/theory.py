@@ -1,41 +1,94 @@
-"""Closed forms of the multi-view theory, to be held against measurements."""
+"""Closed forms of the multi-view theory, to be held against measurements.
+
+Coverage c is the fraction of class-view pairs a classifier has learned. Theorems 1-4 of arXiv
+2012.09816 are errors mu (1 - c): c = 1/2 for one network, 1 - 2^-K for K of them.
+"""
+
+import math
+
+import numpy as np
+from scipy.stats import hypergeom
+
+from multiview.data import MultiViewSpec
 
 
-def single_view_error(coverage: float, distractor: float = 1.0) -> float:
+def single_view_error(coverage: float, lost: float = 1.0) -> float:
     """Error on single-view samples of a classifier that covers this fraction of the views.
 
-    A sample whose strong view is unknown is lost only if a learned feature of another class
-    occurs in it. A network with one of two views a class has coverage 1/2, hence the 0.5 mu of
-    arXiv 2012.09816, Theorem 1.
+    Args:
+        coverage: c in [0, 1]; 1 / L for a network with one of L views of each class, hence the
+            0.5 mu of Theorem 1.
+        lost: Probability that a sample whose strong view is unknown is wrong; see ``lost_error``.
+    """
+    return (1 - coverage) * lost
+
+
+def mixed_error(mu: float, single: float, multi: float = 0.0) -> float:
+    """Error on D, of which a fraction ``mu`` is single-view, from those on its two parts."""
+    return mu * single + (1 - mu) * multi
+
+
+def coverage(all_learned: float, num_views: int = 2) -> float:
+    """c of a network that learned every view of some classes and one view of each other.
 
     Args:
-        coverage: c, the fraction of class-view pairs covered, in [0, 1].
-        distractor: Probability that a learned feature of another class occurs.
+        all_learned: Fraction of the classes with every view learned; 0 in the theory.
+        num_views: L.
     """
-    return (1 - coverage) * distractor
+    return all_learned + (1 - all_learned) / num_views
 
 
-def distractor_probability(inclusion: float, num_classes: int, views_learned: float = 1.0) -> float:
-    """Probability that at least one learned feature of another class occurs in a sample.
+def ensemble_error(members: int, num_views: int = 2, all_learned: float = 0.0) -> float:
+    """Single-view error of K averaged networks: (1 - c)^K, or 2^-K as in Theorem 2.
 
-    Features occur independently here; where they are redrawn until they fit, this is an
-    approximation (0.94 for 0.95 in the laptop preset of ``ensemble_vs_ntk``).
-
-    Args:
-        inclusion: Probability of each feature, s/k; ``MultiViewSpec.inclusion_probability``.
-        num_classes: k.
-        views_learned: Mean number of views learned of a class.
-    """
-    return 1 - (1 - inclusion) ** (views_learned * (num_classes - 1))
-
-
-def ensemble_error(members: int, num_views: int = 2) -> float:
-    """Single-view error (1 - 1/L)^K of K averaged networks that each learn a view at random.
-
-    The sample's view is unknown to all of them with that probability; 2^-K with two views.
+    A sample's view is unknown to each with probability 1 - c, independently.
 
     Args:
         members: K >= 1.
         num_views: L.
+        all_learned: Fraction of the classes of which one network learns every view.
     """
-    return (1 - 1 / num_views) ** members
+    return (1 - coverage(all_learned, num_views)) ** members
+
+
+def student_coverage(teacher: float, num_views: int = 2) -> float:
+    """c = 1 - (1 - c_T) (1 - 1/L) of a student that adds a view of its own to its teacher's.
+
+    A view is missing only if the teacher lacks it and the student's lottery drew another: with
+    L = 2 a single teacher (c_T = 1/2) leaves 1/4, which is Theorem 4.
+    """
+    return 1 - (1 - teacher) * (1 - 1 / num_views)
+
+
+def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
+    """Probability that a sample whose strong view is unknown is wrong.
+
+    Its label speaks through the weak views at strength rho, other classes through those of their
+    learned features that occur, at strength Gamma; it is lost if one of these is the stronger. With
+    rho < Gamma that is the chance that any occurs, about 1 - e^{-s} for one view a class; with
+    rho > Gamma lost views do no harm. Exact also where features are redrawn until they fit.
+
+    Args:
+        views_learned: Mean number of views learned of a class; the number of learned features is
+            taken as the two whole numbers next to it.
+    """
+    counts = np.arange(spec.max_other_features + 1)
+    low, high = spec.interval("rho")
+    rho = np.linspace(low, high, 1001) if high > low else np.array([low])
+    low, high = spec.interval("gamma_other")
+    if high > low:
+        stronger = np.clip((high - rho) / (high - low), 0, 1)  # P(Gamma > rho)
+    else:
+        stronger = (low > rho).astype(float)
+    learned = views_learned * (spec.num_classes - 1)
+    whole = math.floor(learned)
+    error = 0.0
+    for number, weight in ((whole, whole + 1 - learned), (whole + 1, learned - whole)):
+        if weight > 0:
+            # Of m features that occur, any m of all, this many were learned.
+            occurring = np.arange(number + 1)
+            law = hypergeom.pmf(occurring, spec.num_other_features, number, counts[:, None])
+            law = np.asarray(spec.other_count_probabilities()) @ law
+            harmless = (1 - stronger[:, None]) ** occurring @ law
+            error += weight * (1 - float(harmless.mean()))
+    return max(0.0, error)

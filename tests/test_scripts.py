@@ -14,8 +14,10 @@ from multiview.results import load
 from multiview.script import run_script
 from multiview.train import TrainSpec
 from theory_experiments import _patch_contrast as patch_contrast
+from theory_experiments import _patch_nets as patch_nets
 from theory_experiments import ensemble_vs_ntk as contrast
 from theory_experiments._contrast import Outputs, error_columns
+from theory_experiments._estimates import difference
 from theory_experiments._patch_contrast import PatchCell, run_patches
 
 TINY = PatchCell(
@@ -89,11 +91,11 @@ def test_a_patch_row_holds_together():
 
 def test_each_student_has_its_own_start_and_teacher(monkeypatch):
     taught, trained = [], []
-    objective, train = patch_contrast.distillation_objective, patch_contrast.train_patch_net
+    objective, train = patch_nets.distillation_objective, patch_nets.train_patch_net
     monkeypatch.setattr(
-        patch_contrast,
+        patch_nets,
         "distillation_objective",
-        lambda labels, teacher, loss, weight: (
+        lambda labels, teacher, loss, weight=1.0: (
             taught.append((teacher, loss.func, weight)) or objective(labels, teacher, loss, weight)
         ),
     )
@@ -102,9 +104,9 @@ def test_each_student_has_its_own_start_and_teacher(monkeypatch):
         trained.append((net, train(net, *args, **given)))
         return trained[-1][1]
 
-    monkeypatch.setattr(patch_contrast, "train_patch_net", record)
+    monkeypatch.setattr(patch_nets, "train_patch_net", record)
     samples = patch_contrast._draw(TINY)
-    start = patch_contrast._net(TINY, "members", 3)
+    start = patch_nets.new_nets(TINY, "members", 3)
     patch_contrast._train(TINY, samples.train, start, lambda message, fraction: None)
     members, students = trained[0][1].net, trained[2][0]
     logits = members(samples.train.patches).detach()
@@ -141,6 +143,6 @@ def test_estimates_have_the_sign_of_their_names():
             "ntk_one_each": [[0.1, 0.9]],
         }
     )
-    gain = contrast.difference("network_one", "network_sum")(table)
+    gain = difference("network_one", "network_sum")(table)
     assert gain.tolist() == pytest.approx([0.1])
     assert contrast.student_minus_its_like(table).tolist() == pytest.approx([0.2])

@@ -1,10 +1,24 @@
 """Closed forms against enumeration."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from multiview.theory import distractor_probability, ensemble_error, single_view_error
+from multiview import stream
+from multiview.data import MultiViewSpec, make_features, sample_patches
+from multiview.theory import (
+    coverage,
+    ensemble_error,
+    lost_error,
+    mixed_error,
+    single_view_error,
+    student_coverage,
+)
+
+SPEC = MultiViewSpec(
+    num_classes=4, patch_dim=8, num_patches=8, sparsity=1.2, rho=0.1, gamma_other=0.3
+)
 
 
 @pytest.mark.parametrize(("members", "views"), [(1, 2), (3, 2), (2, 3), (4, 3)])
@@ -14,20 +28,51 @@ def test_ensemble_error_counts_the_draws_that_miss_a_view(members, views):
     assert ensemble_error(members, views) == pytest.approx(missed / len(draws))
 
 
-def test_distractors_by_enumeration():
-    p, others = 0.3, 4
-    present = 0.0
-    for occurs in itertools.product((True, False), repeat=others):
-        weight = 1.0
-        for each in occurs:
-            weight *= p if each else 1 - p
-        present += weight * any(occurs)
-    assert distractor_probability(p, others + 1) == pytest.approx(present)
-    # Two views learned of each class are twice as many features.
-    assert distractor_probability(p, 3, 2.0) == pytest.approx(present)
+def test_classes_with_every_view_learned_raise_coverage():
+    assert coverage(0.0) == 0.5
+    assert coverage(0.2, 4) == pytest.approx(0.2 + 0.8 / 4)
+    assert ensemble_error(3, 2, all_learned=0.2) == pytest.approx(0.4**3)
 
 
-def test_errors_are_lost_views_with_a_distractor():
+@pytest.mark.parametrize("views", [2, 3])
+def test_a_student_lacks_what_its_teachers_and_its_own_draw_lack(views):
+    teachers = 2
+    taught = 1 - ensemble_error(teachers, views)
+    assert 1 - student_coverage(taught, views) == pytest.approx(ensemble_error(3, views))
+    assert single_view_error(student_coverage(0.5)) == 0.25  # Theorem 4
+
+
+def test_an_occurring_learned_feature_costs_a_lost_view():
+    expected = 1 - (1 - 0.3) ** 3  # one learned view of each of three other classes, s/k = 0.3
+    assert lost_error(SPEC) == pytest.approx(expected)
+    assert lost_error(SPEC, 2.0) == pytest.approx(1 - 0.7**6)
+    assert lost_error(replace(SPEC, rho=0.4)) == 0.0  # the weak view is stronger
+
+
+def test_lost_error_counts_samples_where_features_are_redrawn_until_they_fit():
+    spec = replace(SPEC, num_patches=4, sparsity=2.0)  # room for two of six other features
+    batch = sample_patches(
+        spec, make_features(spec, stream(0, "f")), 20_000, stream(0, "s"), kind="single"
+    )
+    present = (batch.strength[:, :, 0] > 0).float()  # one learned view, 0, of every class
+    others = present.sum(1) - present.gather(1, batch.labels.unsqueeze(1)).squeeze(1)
+    measured = float((others > 0).float().mean())
+    assert lost_error(spec) == pytest.approx(measured, abs=0.01)
+    assert lost_error(spec) != pytest.approx(1 - (1 - spec.inclusion_probability) ** 3, abs=0.01)
+
+
+def test_a_lost_view_does_no_harm_where_rho_exceeds_gamma():
+    # One distractor at 0.2 certainly present: it wins where rho, uniform on [0.1, 0.3], is below.
+    spec = replace(
+        SPEC, num_classes=2, num_patches=4, sparsity=2.0, rho=(0.1, 0.3), gamma_other=0.2
+    )
+    assert lost_error(spec) == pytest.approx(0.5, abs=1e-3)
+    # Both uniform on the same interval: either is the stronger half of the time.
+    assert lost_error(replace(spec, gamma_other=(0.1, 0.3))) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_errors_are_lost_views():
     assert single_view_error(0.5) == 0.5  # Theorem 1
     assert single_view_error(0.75, 0.8) == pytest.approx(0.2)
     assert single_view_error(1.0) == 0.0
+    assert mixed_error(0.1, 0.5, 0.01) == pytest.approx(0.05 + 0.009)

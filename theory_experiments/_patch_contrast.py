@@ -7,7 +7,7 @@ Hinton's loss, and into itself. The kernels' networks are wider and start larger
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,42 +16,36 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from multiview import stream
-from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
-from multiview.distill import DistillationLoss, distillation_objective, hinton_kd, paper_kd
+from multiview.data import PatchBatch, sample_patches
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram
 from multiview.probes import coverage_of, coverage_probes, lottery_winners, view_norms, view_signal
-from multiview.theory import distractor_probability, ensemble_error, single_view_error
-from multiview.train import TrainResult, TrainSpec, per_member, train_patch_net
-from multiview.train.patch_gradient import Objective
+from multiview.theory import ensemble_error, lost_error, mixed_error, single_view_error
+from multiview.train import TrainResult, per_member
 from theory_experiments._contrast import Outputs, Progress, error, error_columns, within
+from theory_experiments._patch_nets import (
+    TeachingCell,
+    draw_features,
+    draw_train,
+    fit,
+    hinton_lesson,
+    logits_of,
+    new_nets,
+    paper_lesson,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchCell:
+class PatchCell(TeachingCell):
     """One repetition: features, samples and initialisations all depend on ``seed``."""
 
-    seed: int = 0
     data: str = "patches"
-    spec: MultiViewSpec = field(default_factory=MultiViewSpec)
-    num_train: int = 1000
     num_test: int = 1000  # of single-view and of multi-view samples each
-    num_kernel_test: int = 400  # of these, the first ones test the kernels
-    probes_per_view: int = 50
-    members: int = 10  # they share the samples, not the initialisation
-    width: int = 10
-    q: float = 4
-    relu_knee: float = 3.0
-    sigma_init: float = 0.06
+    num_kernel_test: int = 200  # of these, the first ones test the kernels
+    probes_per_view: int = 20
     kernel_width: int = 14  # m of the kernels' networks
     kernel_sigma_init: float = 3.0  # their start; lazy training needs a large one
-    train: TrainSpec = field(default_factory=lambda: TrainSpec(relative_step=0.6, loss_bound=0.05))
-    student: TrainSpec = field(default_factory=lambda: TrainSpec(max_steps=300, loss_bound=0.0))
-    temperature: float = 4.0  # of Hinton's loss
-    tau: float = 1 / 3  # of the paper's update
-    scale: float = 10.0  # the paper's factor on logits: F above 1 / (scale tau^2) is truncated
-    push: float = 5.0  # eta' / eta, the weight of that update
     ridge: float = 1e-3  # of the kernels, relative to their mean diagonal
 
     def __post_init__(self) -> None:
@@ -103,7 +97,7 @@ def run_patches(
         (k, L), with the members first for ``one``. The rest: see ``_explanation``.
     """
     samples = _draw(cell)
-    start = _net(cell, "members", cell.members)
+    start = new_nets(cell, "members", cell.members)
     networks = _train(cell, samples.train, start, within(progress, 0.0, 0.75))
     logits = partial(_network_logits, networks)
     columns: dict[str, Any] = {}
@@ -126,82 +120,44 @@ def run_patches(
 
 def _draw(cell: PatchCell) -> Samples:
     spec, seed = cell.spec, cell.seed
-    features = make_features(spec, stream(seed, "features"))
-    sample = partial(sample_patches, spec, features)
+    features = draw_features(cell)
+    sample = partial(sample_patches, spec, features, cell.num_test)
     return Samples(
         features=features,
-        train=sample(cell.num_train, stream(seed, "train")),
-        single=sample(cell.num_test, stream(seed, "test", "single"), kind="single"),
-        multi=sample(cell.num_test, stream(seed, "test", "multi"), kind="multi"),
+        train=draw_train(cell, features),
+        single=sample(stream(seed, "test", "single"), kind="single"),
+        multi=sample(stream(seed, "test", "multi"), kind="multi"),
         probes=coverage_probes(spec, features, stream(seed, "probes"), cell.probes_per_view),
-    )
-
-
-def _net(cell: PatchCell, name: str, members: int, **other: Any) -> PatchNet:
-    settings = {"width": cell.width, "sigma_init": cell.sigma_init} | other
-    return PatchNet(
-        members=members,
-        num_classes=cell.spec.num_classes,
-        patch_dim=cell.spec.patch_dim,
-        q=cell.q,
-        relu_knee=cell.relu_knee,
-        generator=stream(cell.seed, "init", name),
-        **settings,
     )
 
 
 def _train(cell: PatchCell, train: PatchBatch, start: PatchNet, progress: Progress) -> Networks:
     """Train members, sum and students, each from a start of its own."""
+    members = fit("members", start, train, cell.train, progress, 0.0, 0.4)
+    sum_start, sum_spec = new_nets(cell, "sum", cell.members), replace(cell.train, summed=True)
+    summed = fit("sum", sum_start, train, sum_spec, progress, 0.4, 0.7)
 
-    def fit(
-        name: str, net: PatchNet, spec: TrainSpec, begin: float, end: float, **given: Any
-    ) -> TrainResult:
-        inner = within(progress, begin, end)
-        return train_patch_net(
-            net,
-            train.patches,
-            train.labels,
-            spec,
-            progress=lambda line, fraction: inner(f"{name}: {line}", fraction),
-            **given,
-        )
-
-    members = fit("members", start, cell.train, 0.0, 0.4)
-    sum_start, sum_spec = _net(cell, "sum", cell.members), replace(cell.train, summed=True)
-    summed = fit("sum", sum_start, sum_spec, 0.4, 0.7)
-
-    teachers = _logits(members.net, train)
+    teachers = logits_of(members.net, train)
     ensemble = mean_logits(teachers)
-    hinton = partial(hinton_kd, temperature=cell.temperature)
-    paper = partial(paper_kd, tau=cell.tau, scale=cell.scale)
-
-    def taught(teacher: Tensor, loss: DistillationLoss, weight: float = 1.0) -> Objective:
-        return distillation_objective(train.labels, teacher, loss, weight)
-
     objective = per_member(
-        taught(ensemble, paper, cell.push),
-        taught(ensemble, hinton),
-        taught(teachers[:, 1], paper, cell.push),
+        paper_lesson(cell, train, ensemble),
+        hinton_lesson(cell.temperature, train, ensemble),
+        paper_lesson(cell, train, teachers[:, 1]),
     )
-    fresh = _net(cell, "student", 1).weight
+    fresh = new_nets(cell, "student", 1).weight
     begin = start.with_weight(torch.cat([fresh, fresh, members.net.weight[:1]]))
-    students = fit("students", begin, cell.student, 0.7, 1.0, objective=objective)
+    students = fit("students", begin, train, cell.student, progress, 0.7, 1.0, objective=objective)
     return Networks(members=members, summed=summed, students=students)
-
-
-def _logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members k"]:
-    with torch.no_grad():
-        return net(batch.patches)
 
 
 def _network_logits(networks: Networks, batch: PatchBatch) -> dict[str, Tensor]:
     """Logits (n, k) of each classifier on ``batch``; of ``one``, (n, members, k)."""
-    members = _logits(networks.members.net, batch)
+    members = logits_of(networks.members.net, batch)
     return {
         "one": members,
         "ensemble": mean_logits(members),
-        "sum": _logits(networks.summed.net, batch).sum(1),
-        **dict(zip(STUDENTS, _logits(networks.students.net, batch).unbind(1), strict=True)),
+        "sum": logits_of(networks.summed.net, batch).sum(1),
+        **dict(zip(STUDENTS, logits_of(networks.students.net, batch).unbind(1), strict=True)),
     }
 
 
@@ -222,14 +178,14 @@ def _on_mixed(mu: float, columns: dict[str, Any]) -> dict[str, Any]:
         for name in columns
         if f"{name}_multi" in columns and isinstance(columns[name], float)
     ]
-    return {f"{name}_mixed": mu * single + (1 - mu) * multi for name, single, multi in pairs}
+    return {f"{name}_mixed": mixed_error(mu, single, multi) for name, single, multi in pairs}
 
 
 def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> dict[str, Any]:
     """Errors and coverage of the kernel models of networks at initialisation."""
     n, train = cell.num_kernel_test, samples.train
     single, multi, probes = samples.single[:n], samples.multi[:n], samples.probes
-    start = _net(
+    start = new_nets(
         cell,
         "kernels",
         cell.members,
@@ -283,7 +239,7 @@ def _explanation(
 
     Returns:
         ``both_learned``, the fraction of classes of which a network covers every view;
-        ``distractor``, the chance that a learned feature of another class occurs in a sample;
+        ``distractor``, the chance that a learned feature of another class outshines a lost one;
         ``predicted_one``, the error that the measured coverage and distractors predict;
         ``theory_by_size``, the theory's error of 1, 2, ... averaged networks;
         ``lottery``, the fraction of classes whose strongest view was predicted from the start;
@@ -291,9 +247,7 @@ def _explanation(
     """
     spec = cell.spec
     coverage = float(covered.double().mean())
-    distractor = distractor_probability(
-        spec.inclusion_probability, spec.num_classes, spec.num_views * coverage
-    )
+    distractor = lost_error(spec, spec.num_views * coverage)
     winners = lottery_winners(start, samples.features, view_signal(samples.train, cell.q)).winner
     learned = view_norms(members.net, samples.features).argmax(-1)
     return {

@@ -1,5 +1,6 @@
 """sample_patches: labelled samples of the multi-view distributions, with full provenance."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -89,6 +90,27 @@ def sample_patches(
         blocks = list(pool.map(draw, seeds, patches.split(block_size)))
     whole = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
     return PatchBatch(patches=patches, **whole)[:n]
+
+
+def stream_patches(
+    spec: MultiViewSpec,
+    features: Float[Tensor, "k L d"],
+    n: int,
+    generator: Generator,
+    kind: Kind = "mixed",
+    at_once: int = 2000,
+) -> Iterator[PatchBatch]:
+    """``n`` samples in batches of ``at_once``, for test sets too large to hold.
+
+    The arguments are those of ``sample_patches``; each batch takes one number from ``generator``.
+
+    Raises:
+        ValueError: As ``sample_patches``, or if ``at_once`` is below 1.
+    """
+    if at_once < 1:
+        raise ValueError(f"at_once={at_once} counts samples: use at least 1.")
+    for begin in range(0, n, at_once):
+        yield sample_patches(spec, features, min(at_once, n - begin), generator, kind)
 
 
 def _block_size(spec: MultiViewSpec) -> int:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from multiview.models.smoothed_relu import smoothed_relu
 
-CHUNK_ELEMENTS = 2**20  # pre-activations held at a time: 4 MiB in float32 stay in cache
+CHUNK_ELEMENTS = 2**19  # pre-activations held at a time: 2 MiB in float32 stay in cache
 
 
 class PatchNet(nn.Module):

@@ -32,6 +32,19 @@ def per_member(*objectives: Objective) -> Objective:
     return objective
 
 
+def rescaled(objective: Objective, factor: float) -> Objective:
+    """The loss of ``factor`` times the logits.
+
+    With ``TrainSpec(summed=True)`` and 1/E for E members it trains their mean.
+    """
+
+    def scaled(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        loss, residual = objective(factor * logits, rows)
+        return loss, factor * residual
+
+    return scaled
+
+
 def differentiated(loss: Callable[[Tensor, Tensor], Tensor]) -> Objective:
     """Objective of any differentiable ``loss(logits (n, e, k), rows (n,)) -> (n, e)``.
 

@@ -58,7 +58,9 @@ def patch_gradient(
     """Gradient of the mean loss over ``rows``, each member on its own or all as one sum.
 
     Logits of a chunk depend on that chunk alone, so forward, loss and backward run chunk by chunk:
-    of a sample nothing is kept but its logits.
+    of a sample nothing is kept but its logits. The matrix products run in the type of ``patches``;
+    bfloat16 halves their time where the hardware has it. The activation, the loss and the sums over
+    samples stay in the type of the weights.
 
     Args:
         patches: All training samples.
@@ -71,26 +73,33 @@ def patch_gradient(
     workspace = workspace or Workspace()
     members, k, m, d = net.weight.shape
     P, q, knee = patches.shape[1], net.q, net.relu_knee
-    flat, samples = net.weight.detach().flatten(0, 2), patches.flatten(1)
-    total = torch.zeros_like(flat)
+    weight = net.weight.detach().flatten(0, 2)
+    # Weights in units of the knee: sReLU(z) = R * sReLU_1(z / R), and the slopes are the same.
+    unit_weight = (weight / knee).to(patches.dtype)
+    table, patch_of_sample = patches.flatten(0, 1), torch.arange(P).unsqueeze(1)
+    total = torch.zeros_like(weight)
     losses, logits = [], []
-    for chosen in rows.split(chunk_size(P, len(flat))):
+    for chosen in rows.split(chunk_size(P, len(weight))):
         n = len(chosen)
-        x = workspace.take("patches", (n, P * d), samples)
-        torch.index_select(samples, 0, chosen, out=x)
-        x = x.view(n * P, d)
-        z = torch.mm(flat, x.T, out=workspace.take("z", (len(flat), n * P), flat))
-        slope = torch.clamp(z, 0, knee, out=workspace.take("slope", (len(flat), n * P), flat))
-        # sReLU = slope * (z - (1 - 1/q) min(z+, R)), see smoothed_relu.
-        active = z.sub_(slope, alpha=1 - 1 / q).mul_(slope.div_(knee).pow_(q - 1))
-        shape = (members, k, m, n, P)
-        output = active.view(shape).sum((2, 4)).permute(2, 0, 1)  # (n, members, k)
+        # Patch by patch, not sample by sample: samples side by side make the sums over patches and
+        # neurons, and the product with a sample's residual, run along contiguous memory.
+        x = workspace.take("patches", (P * n, d), table)
+        torch.index_select(table, 0, (chosen * P + patch_of_sample).flatten(), out=x)
+        z = _product(unit_weight, x.T, weight, workspace)
+        slope = torch.clamp(z, 0, 1, out=workspace.take("slope", (len(weight), P * n), weight))
+        # sReLU_1 = slope * (z - (1 - 1/q) min(z+, 1)), see smoothed_relu.
+        active = z.sub_(slope, alpha=1 - 1 / q).mul_(slope.pow_(q - 1))
+        output = active.view(members * k, m * P, n).sum(1).mul_(knee)
+        output = output.view(members, k, n).permute(2, 0, 1)
         if summed:
             output = output.sum(1, keepdim=True)
         loss, residual = objective(output, chosen)
-        pull = residual.permute(1, 2, 0)[:, :, None, :, None]  # broadcasts over m and P
-        slope.view(shape).mul_(pull)
-        total.addmm_(slope, x)
+        pull = residual.permute(1, 2, 0).contiguous().expand(members, k, n)
+        slope.view(members * k, m * P, n).mul_(pull.reshape(members * k, 1, n))
+        if slope.dtype == x.dtype:
+            total.addmm_(slope, x)
+        else:
+            total += _product(slope.to(x.dtype), x, weight, workspace)
         losses.append(loss)
         logits.append(output)
     return Gradient(
@@ -98,3 +107,12 @@ def patch_gradient(
         loss=torch.cat(losses).mean(0),
         logits=torch.cat(logits),
     )
+
+
+def _product(
+    a: Float[Tensor, "i j"], b: Float[Tensor, "j l"], like: Tensor, workspace: Workspace
+) -> Float[Tensor, "i l"]:
+    """The matrix product in the type of its factors, as a buffer of the type of ``like``."""
+    shape = (len(a), b.shape[1])
+    product = torch.mm(a, b, out=workspace.take("product", shape, a))
+    return product if a.dtype == like.dtype else workspace.take("z", shape, like).copy_(product)

@@ -41,6 +41,7 @@ class TrainSpec:
     max_steps: int = 1000
     loss_bound: float = 0.1
     summed: bool = False  # train F = sum over members as one network
+    bfloat16: bool = False  # matrix products of bfloat16 factors; weights and sums stay as they are
 
     def __post_init__(self) -> None:
         if self.method not in ("flow", "gd", "sgd"):
@@ -105,6 +106,7 @@ def train_patch_net(
     steps = torch.zeros(num_nets, dtype=torch.long)
     flow_time, loss, error = torch.zeros(3, num_nets, dtype=torch.float64)
     losses, errors = [], []
+    inputs = patches.bfloat16() if spec.bfloat16 else patches
     active = torch.ones(num_nets, dtype=torch.bool)  # the others are done and cost nothing
     part = net.with_weight(weight)  # the active networks
     rates, workspace = _Rates(spec, net, per_net), Workspace()
@@ -113,8 +115,8 @@ def train_patch_net(
             observe(flow_time.clone(), net.with_weight(weight))
         sweep_loss, sweep_wrong = torch.zeros(2, int(active.sum()), dtype=torch.float64)
         seen = 0
-        for rows in _batches(len(patches), spec, generator):
-            gradient = patch_gradient(part, patches, objective, rows, spec.summed, workspace)
+        for rows in _batches(len(inputs), spec, generator):
+            gradient = patch_gradient(part, inputs, objective, rows, spec.summed, workspace)
             seen += len(rows)
             sweep_loss += gradient.loss * len(rows)
             sweep_wrong += wrong(gradient.logits, labels[rows]).sum(0)

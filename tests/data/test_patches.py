@@ -18,7 +18,13 @@ from scipy import stats
 from strategies import generators, multi_view_specs, seeds
 
 from multiview import stream
-from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
+from multiview.data import (
+    MultiViewSpec,
+    PatchBatch,
+    make_features,
+    sample_patches,
+    stream_patches,
+)
 from multiview.data import provenance as provenance_module
 from multiview.data.provenance import Kind
 
@@ -354,3 +360,16 @@ def test_the_ends_of_torchs_uniform_numbers_do_no_harm(monkeypatch, number):
     totals = batch.strength.sum((1, 2))
     torch.testing.assert_close(batch.amount.sum(1), totals)
     assert (batch.strength <= torch.tensor(1.2)).all()
+
+
+def test_streamed_batches_are_fresh_samples_of_the_kind():
+    spec = MultiViewSpec(num_classes=3, patch_dim=10, num_patches=8)
+    features = make_features(spec, stream(0, "features"))
+    batches = list(stream_patches(spec, features, 250, stream(0, "test"), "single", at_once=100))
+    assert [len(batch) for batch in batches] == [100, 100, 50]
+    assert all(batch.is_single.all() for batch in batches)
+    assert not torch.equal(batches[0].patches, batches[1].patches)
+    again = sample_patches(spec, features, 100, stream(0, "test"), "single")
+    assert torch.equal(batches[0].patches, again.patches)
+    with unchecked(), pytest.raises(ValueError, match="at_once=0"):
+        next(stream_patches(spec, features, 5, stream(0, "test"), at_once=0))

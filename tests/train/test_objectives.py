@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from multiview import stream
-from multiview.train import cross_entropy, differentiated, per_member
+from multiview.train import cross_entropy, differentiated, per_member, rescaled
 
 
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(2, 5), st.integers(0, 10**6))
@@ -61,3 +61,16 @@ def test_each_member_has_its_own_loss():
         alone = cross_entropy(labels, 3)(logits[:, e : e + 1], rows)
         assert torch.equal(loss[:, e], alone[0][:, 0])
         assert torch.equal(residual[:, e], alone[1][:, 0])
+
+
+def test_rescaled_is_the_loss_of_scaled_logits():
+    labels = torch.tensor([0, 2, 1])
+    logits = torch.randn(3, 2, 3, generator=stream(0, "rescaled"), dtype=torch.float64)
+    leaf = logits.clone().requires_grad_()
+    expected = torch.stack(
+        [functional.cross_entropy(0.25 * leaf[:, e], labels, reduction="none") for e in (0, 1)], 1
+    )
+    expected.sum().backward()
+    loss, residual = rescaled(cross_entropy(labels, 3), 0.25)(logits, torch.arange(3))
+    torch.testing.assert_close(loss, expected.detach())
+    torch.testing.assert_close(residual, leaf.grad)

@@ -62,3 +62,17 @@ def test_the_size_of_a_chunk_changes_only_rounding(monkeypatch):
     pieces = patch_gradient(net, patches, objective, torch.arange(37))
     torch.testing.assert_close(pieces.weight, whole.weight, rtol=1e-12, atol=1e-14)
     torch.testing.assert_close(pieces.logits, whole.logits, rtol=1e-12, atol=1e-14)
+
+
+def test_bfloat16_products_come_close():
+    net = PatchNet(
+        members=2, num_classes=4, width=6, patch_dim=30, sigma_init=1.0, generator=stream(0, "w")
+    )
+    patches = torch.randn(60, 5, 30, generator=stream(0, "x"))
+    objective, rows = cross_entropy(torch.arange(60) % 4, 4), torch.arange(60)
+    exact = patch_gradient(net, patches, objective, rows)
+    coarse = patch_gradient(net, patches.bfloat16(), objective, rows)
+    assert coarse.weight.dtype == coarse.logits.dtype == torch.float32
+    gap = (coarse.weight - exact.weight).norm() / exact.weight.norm()
+    assert 1e-4 < gap < 2e-2  # bfloat16 keeps 8 bits; no gap would mean that it was not used
+    torch.testing.assert_close(coarse.loss, exact.loss, rtol=1e-2, atol=1e-2)
