@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from oracles_data import features_redrawn_until_they_fit, signal
 from scipy import stats
 from strategies import generators, multi_view_specs, seeds
+from unchecked import unchecked
 
 from multiview import stream
 from multiview.data import (
