@@ -14,7 +14,7 @@ def cross_entropy(targets: Int[Tensor, " N"] | Float[Tensor, "N k"], num_classes
     if targets.dim() == 1:
         targets = torch.nn.functional.one_hot(targets, num_classes).float()
 
-    def objective(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def objective(logits: Tensor, rows: Tensor, nets: Tensor) -> tuple[Tensor, Tensor]:
         target = targets[rows].to(logits.dtype).unsqueeze(1)
         log_probability = logits.log_softmax(-1)
         return -(target * log_probability).sum(-1), log_probability.exp() - target
@@ -23,10 +23,13 @@ def cross_entropy(targets: Int[Tensor, " N"] | Float[Tensor, "N k"], num_classes
 
 
 def per_member(*objectives: Objective) -> Objective:
-    """A loss of its own for each member, so that different students train side by side."""
+    """A loss of its own for each network, so that different students train side by side."""
 
-    def objective(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        parts = [each(logits[:, e : e + 1], rows) for e, each in enumerate(objectives)]
+    def objective(logits: Tensor, rows: Tensor, nets: Tensor) -> tuple[Tensor, Tensor]:
+        parts = [
+            objectives[net](logits[:, e : e + 1], rows, nets[e : e + 1])
+            for e, net in enumerate(nets.tolist())
+        ]
         return torch.cat([loss for loss, _ in parts], 1), torch.cat([r for _, r in parts], 1)
 
     return objective
@@ -38,8 +41,8 @@ def rescaled(objective: Objective, factor: float) -> Objective:
     With ``TrainSpec(summed=True)`` and 1/E for E members it trains their mean.
     """
 
-    def scaled(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        loss, residual = objective(factor * logits, rows)
+    def scaled(logits: Tensor, rows: Tensor, nets: Tensor) -> tuple[Tensor, Tensor]:
+        loss, residual = objective(factor * logits, rows, nets)
         return loss, factor * residual
 
     return scaled
@@ -51,7 +54,7 @@ def differentiated(loss: Callable[[Tensor, Tensor], Tensor]) -> Objective:
     Autograd sees the logits only, never the network, so its cost is small beside the gradient's.
     """
 
-    def objective(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def objective(logits: Tensor, rows: Tensor, nets: Tensor) -> tuple[Tensor, Tensor]:
         leaf = logits.detach().requires_grad_()
         with torch.enable_grad():
             value = loss(leaf, rows)

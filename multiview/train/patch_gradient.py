@@ -14,12 +14,13 @@ class Objective(Protocol):
     """A loss on logits that knows its own derivative."""
 
     def __call__(
-        self, logits: Float[Tensor, "n e k"], rows: Int[Tensor, " n"]
+        self, logits: Float[Tensor, "n e k"], rows: Int[Tensor, " n"], nets: Int[Tensor, " e"]
     ) -> tuple[Float[Tensor, "n e"], Float[Tensor, "n e k"]]:
         """Loss of each sample and net, and its derivative with respect to the logits.
 
         Args:
             rows: Which training samples these are.
+            nets: Which networks, of those that training began with.
         """
         ...
 
@@ -54,6 +55,7 @@ def patch_gradient(
     rows: Int[Tensor, " n"],
     summed: bool = False,
     workspace: Workspace | None = None,
+    nets: Int[Tensor, " nets"] | None = None,
 ) -> Gradient:
     """Gradient of the mean loss over ``rows``, each member on its own or all as one sum.
 
@@ -69,8 +71,11 @@ def patch_gradient(
         summed: Feed F = sum over members to one loss (training the sum) instead of each F_e to
             its own. The plain sum, not the mean: a factor 1/E would shrink the knee relative to F.
         workspace: Buffers to use again from call to call.
+        nets: What to call the networks before ``objective``; 0, 1, ... by default.
     """
     workspace = workspace or Workspace()
+    if nets is None:
+        nets = torch.arange(1 if summed else len(net.weight))
     members, k, m, d = net.weight.shape
     P, q, knee = patches.shape[1], net.q, net.relu_knee
     weight = net.weight.detach().flatten(0, 2)
@@ -93,7 +98,7 @@ def patch_gradient(
         output = output.view(members, k, n).permute(2, 0, 1)
         if summed:
             output = output.sum(1, keepdim=True)
-        loss, residual = objective(output, chosen)
+        loss, residual = objective(output, chosen, nets)
         pull = residual.permute(1, 2, 0).contiguous().expand(members, k, n)
         slope.view(members * k, m * P, n).mul_(pull.reshape(members * k, 1, n))
         if slope.dtype == x.dtype:

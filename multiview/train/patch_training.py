@@ -1,7 +1,7 @@
 """train_patch_net: gradient descent, SGD or adaptive gradient flow for PatchNets."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,34 +11,32 @@ from torch import Tensor
 
 from multiview.models.patch_net import PatchNet
 from multiview.train.errors import Diverged
+from multiview.train.flow import GradientFlow
 from multiview.train.metrics import wrong
 from multiview.train.objectives import cross_entropy
-from multiview.train.patch_gradient import Objective, Workspace, patch_gradient
-
-MAX_GROWTH = 3.0  # flow: a step is at most this many times the one before
+from multiview.train.patch_gradient import Gradient, Objective, Workspace, patch_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSpec:
     """How to train PatchNets, and when a network is done.
 
-    ``flow`` follows gradient flow in rescaled time: each network's rate is ``relative_step`` over
-    the curvature it has just met, ||change of gradient|| / ||change of weights|| (Malitsky &
-    Mishchenko, arXiv 1910.09529). While a neuron escapes as w' = w^(q-1), this lets it grow by
-    relative_step / (q - 1) a step, so a small start costs no more than a few steps; afterwards it
-    is the stability limit of the classes that have broken out, and it rises as the loss falls.
-    ``gd`` is full-batch descent, ``sgd`` minibatch descent, both at ``learning_rate``.
+    ``flow`` follows gradient flow in rescaled time (``multiview.train.flow``): a step lets a neuron
+    that escapes as w' = w^(q-1) grow by the fraction ``relative_step`` / (q - 1), so a small start
+    costs few steps; classes that have broken out are kept stable by as many further gradients as a
+    step needs. ``gd`` is full-batch descent, ``sgd`` minibatch descent, both at ``learning_rate``.
 
     A network is done when every sample was right and the mean loss below ``loss_bound`` in a sweep
-    over the samples, or at ``max_steps``. Under ``flow`` and ``gd`` a sweep is one gradient and the
-    step that would follow is not taken, so the trained net is the one that was found right.
+    over the samples, or when ``max_steps`` gradients are spent. Under ``flow`` and ``gd`` a sweep
+    is one gradient and the step that would follow is not taken, so the trained net is the one that
+    was found right.
     """
 
     method: Literal["flow", "gd", "sgd"] = "flow"
     relative_step: float = 1.0  # flow: 0.01 follows the exact flow; 1 decides near ties otherwise
     learning_rate: float = 0.1  # gd and sgd
     batch_size: int = 100  # sgd
-    max_steps: int = 1000
+    max_steps: int = 1000  # gradients; the last step of flow may end a few beyond
     loss_bound: float = 0.1
     summed: bool = False  # train F = sum over members as one network
     bfloat16: bool = False  # matrix products of bfloat16 factors; weights and sums stay as they are
@@ -65,7 +63,7 @@ class TrainResult:
     """The trained net and its history: one column per member, or a single one for their sum."""
 
     net: PatchNet
-    steps: Int[Tensor, " e"]  # gradient steps taken
+    steps: Int[Tensor, " e"]  # gradients that steps were made of
     flow_time: Float[Tensor, " e"]  # sum of the learning rates
     converged: Bool[Tensor, " e"]  # stopped by the rule, not by max_steps
     loss: Float[Tensor, "sweeps e"]  # mean training loss during each sweep over the samples
@@ -100,56 +98,114 @@ def train_patch_net(
     """
     _refuse_misfits(net, patches, labels, spec, generator)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
-    per_net = len(net.weight) if spec.summed else 1
-    num_nets = len(net.weight) // per_net
-    weight = net.weight.detach().clone()
-    steps = torch.zeros(num_nets, dtype=torch.long)
-    flow_time, loss, error = torch.zeros(3, num_nets, dtype=torch.float64)
-    losses, errors = [], []
     inputs = patches.bfloat16() if spec.bfloat16 else patches
-    active = torch.ones(num_nets, dtype=torch.bool)  # the others are done and cost nothing
-    part = net.with_weight(weight)  # the active networks
-    rates, workspace = _Rates(spec, net, per_net), Workspace()
-    while active.any():
+    nets = _Networks(net, inputs, objective, spec.summed)
+    weight = nets.weight.clone()  # of all networks; `nets` holds those that go on
+    flow = GradientFlow(weight, spec.relative_step / (net.q - 1), net.sigma_init)
+    steps = torch.zeros(len(weight), dtype=torch.long)
+    flow_time, loss, error = torch.zeros(3, len(weight), dtype=torch.float64)
+    losses, errors = [], []
+    while len(nets.which):
+        active = nets.which
         if observe is not None:
-            observe(flow_time.clone(), net.with_weight(weight))
-        sweep_loss, sweep_wrong = torch.zeros(2, int(active.sum()), dtype=torch.float64)
-        seen = 0
-        for rows in _batches(len(inputs), spec, generator):
-            gradient = patch_gradient(part, inputs, objective, rows, spec.summed, workspace)
-            seen += len(rows)
-            sweep_loss += gradient.loss * len(rows)
-            sweep_wrong += wrong(gradient.logits, labels[rows]).sum(0)
-            rate = rates.next(part.weight.detach(), gradient.weight)
-            if spec.method != "sgd":  # this gradient was the whole sweep
-                rate = rate * _unfinished(sweep_loss / seen, sweep_wrong / seen, spec)
-            part.weight.data -= rate.repeat_interleave(per_net).view(-1, 1, 1, 1) * gradient.weight
-            steps[active] += rate > 0
-            flow_time[active] += rate
-            if int(steps.max()) >= spec.max_steps:
-                break  # in the middle of a sweep of sgd
-        members = active.repeat_interleave(per_net)
-        weight[members] = part.weight.detach()
-        loss[active], error[active] = sweep_loss / seen, sweep_wrong / seen
+            observe(flow_time.clone(), nets.as_net(weight))
+        if spec.method == "sgd":
+            assert generator is not None  # see _refuse_misfits
+            left = spec.max_steps - int(steps[active].max())
+            loss[active], error[active], taken = _sgd_sweep(nets, labels, spec, generator, left)
+            steps[active] += taken
+            flow_time[active] += taken * spec.learning_rate
+        else:
+            gradient = nets.gradient(nets.weight, active)
+            loss[active] = gradient.loss.double()
+            error[active] = wrong(gradient.logits, labels).double().mean(0)
+        weight[active] = nets.weight
         losses.append(loss.clone())
         errors.append(error.clone())
         _refuse_divergence(loss, steps, spec)
         if progress is not None:
             line = f"step {int(steps.max())} loss {loss.max():.3f} error {error.max():.3f}"
-            progress(line, int(steps.max()) / spec.max_steps)
-        going = _unfinished(loss, error, spec) & (steps < spec.max_steps)
-        if not going[active].all():
-            rates.keep(going[active])
-            active &= going
-            part = net.with_weight(weight[active.repeat_interleave(per_net)])
+            progress(line, min(1.0, int(steps.max()) / spec.max_steps))
+        going = (_unfinished(loss, error, spec) & (steps < spec.max_steps))[active]
+        if not going.all():
+            nets.keep(going)
+            flow.keep(going)
+        if spec.method != "sgd" and len(nets.which):
+            slope = gradient.weight.view(len(active), -1, weight.shape[-1])[going]
+            if spec.method == "flow":
+                nets.weight, time, spent = flow.step(nets.weight, slope, nets.slope)
+            else:
+                time, spent = torch.full((len(slope),), spec.learning_rate), 0
+                nets.weight = nets.weight - spec.learning_rate * slope
+            steps[nets.which] += 1 + spent
+            flow_time[nets.which] += time.double()
     return TrainResult(
-        net=net.with_weight(weight),
+        net=nets.as_net(weight),
         steps=steps,
         flow_time=flow_time,
         converged=~_unfinished(loss, error, spec),
         loss=torch.stack(losses),
         error=torch.stack(errors),
     )
+
+
+class _Networks:
+    """The networks that are still trained, as weights (nets, neurons, d)."""
+
+    def __init__(
+        self, net: PatchNet, patches: Float[Tensor, "N P d"], objective: Objective, summed: bool
+    ) -> None:
+        self.net, self.patches, self.objective, self.summed = net, patches, objective, summed
+        self.rows, self.workspace = torch.arange(len(patches)), Workspace()
+        members = net.weight.detach()
+        self.weight = members.reshape(1 if summed else len(members), -1, members.shape[-1])
+        self.which = torch.arange(len(self.weight))
+
+    def as_net(self, weight: Float[Tensor, "nets neurons d"]) -> PatchNet:
+        """These networks' members."""
+        return self.net.with_weight(weight.view(-1, *self.net.weight.shape[1:]))
+
+    def gradient(
+        self,
+        weight: Float[Tensor, "nets neurons d"],
+        which: Int[Tensor, " nets"],
+        rows: Int[Tensor, " n"] | None = None,
+    ) -> Gradient:
+        """Loss, logits and gradient at ``weight`` of the networks ``which``, over all samples."""
+        rows = self.rows if rows is None else rows
+        return patch_gradient(
+            self.as_net(weight),
+            self.patches,
+            self.objective,
+            rows,
+            self.summed,
+            self.workspace,
+            which,
+        )
+
+    def slope(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Tensor:
+        """The gradient alone, of ``some`` of the networks that go on."""
+        return self.gradient(weight, self.which[some]).weight.view(weight.shape)
+
+    def keep(self, going: Bool[Tensor, " nets"]) -> None:
+        """Train these on; the others are done and cost nothing."""
+        self.weight, self.which = self.weight[going], self.which[going]
+
+
+def _sgd_sweep(
+    nets: _Networks, labels: Tensor, spec: TrainSpec, generator: torch.Generator, left: int
+) -> tuple[Tensor, Tensor, int]:
+    """At most ``left`` steps over all samples in random order: mean loss, error, steps taken."""
+    loss, mistakes = torch.zeros(2, len(nets.which), dtype=torch.float64)
+    seen = taken = 0
+    for rows in torch.randperm(len(labels), generator=generator).split(spec.batch_size)[:left]:
+        gradient = nets.gradient(nets.weight, nets.which, rows)
+        loss += gradient.loss * len(rows)
+        mistakes += wrong(gradient.logits, labels[rows]).sum(0)
+        nets.weight = nets.weight - spec.learning_rate * gradient.weight.view(nets.weight.shape)
+        seen += len(rows)
+        taken += 1
+    return loss / seen, mistakes / seen, taken
 
 
 def _refuse_misfits(
@@ -174,50 +230,6 @@ def _refuse_misfits(
         raise ValueError("method='sgd' shuffles the samples: pass generator=stream(seed, 'sgd').")
     if spec.method == "flow" and not net.weight.any():
         raise ValueError("every weight is 0, where the flow stays: use sigma_init > 0.")
-
-
-def _batches(num_samples: int, spec: TrainSpec, generator: torch.Generator | None) -> Iterator:
-    """The rows of each gradient step of one sweep over the samples."""
-    if spec.method == "sgd":
-        yield from torch.randperm(num_samples, generator=generator).split(spec.batch_size)
-    else:
-        yield torch.arange(num_samples)
-
-
-class _Rates:
-    """The rate of each network's next step; remembers the step before (flow)."""
-
-    def __init__(self, spec: TrainSpec, net: PatchNet, per_net: int) -> None:
-        self.spec, self.q, self.sigma_init, self.per_net = spec, net.q, net.sigma_init, per_net
-        self.before: tuple[Tensor, Tensor, Tensor] | None = None  # weight, gradient, rate
-
-    def next(self, weight: Tensor, gradient: Tensor) -> Float[Tensor, " nets"]:
-        """Rates at these weights (e, k, m, d), e = nets * per_net."""
-        num_nets = len(weight) // self.per_net
-        if self.spec.method != "flow":
-            return torch.full((num_nets,), self.spec.learning_rate, dtype=weight.dtype)
-        if self.before is None:
-            # The largest of a class's projections on its features starts near 1.5 sigma_init.
-            step = 1.5 * self.sigma_init * self.spec.relative_step / (self.q - 1)
-            rate = step / gradient.norm(dim=-1).view(num_nets, -1).amax(1)
-        else:
-            old_weight, old_gradient, old_rate = self.before
-            moved = (weight - old_weight).view(num_nets, -1).norm(dim=1)
-            turned = (gradient - old_gradient).view(num_nets, -1).norm(dim=1)
-            # A gradient that did not turn at all leaves the growth as the only limit.
-            limit = (
-                self.spec.relative_step * moved / turned.clamp(min=torch.finfo(moved.dtype).tiny)
-            )
-            rate = torch.minimum(limit.nan_to_num(posinf=torch.inf), MAX_GROWTH * old_rate)
-        self.before = weight.clone(), gradient, rate
-        return rate
-
-    def keep(self, nets: Bool[Tensor, " nets"]) -> None:
-        """Forget the networks that are done."""
-        if self.before is not None:
-            weight, gradient, rate = self.before
-            members = nets.repeat_interleave(self.per_net)
-            self.before = weight[members], gradient[members], rate[nets]
 
 
 def _unfinished(

@@ -16,7 +16,9 @@ def test_the_objective_is_cross_entropy_plus_the_weighted_loss_sample_by_sample(
     logits = torch.randn(2, 5, 3, generator=generator)
     rows = torch.tensor([3, 0])
     loss = partial(hinton_kd, temperature=2.0)
-    value, residual = distillation_objective(labels, teacher, loss, weight=0.7)(logits, rows)
+    value, residual = distillation_objective(labels, teacher, loss, weight=0.7)(
+        logits, rows, torch.arange(logits.shape[1])
+    )
     for i, row in enumerate(rows.tolist()):
         for net in range(5):
             leaf = logits[i, net].clone().requires_grad_()

@@ -1,0 +1,102 @@
+"""Steps of the gradient flow: order, stability, and that networks do not meet."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from multiview import stream
+from multiview.train.flow import MOST_STAGES, GradientFlow, chebyshev, chebyshev_step, fewest_stages
+
+
+def linear(rates):
+    """The gradient of a quadratic loss with these curvatures (nets, 1, d)."""
+    return lambda weight, nets: rates[nets] * weight
+
+
+@given(st.integers(1, 40), st.floats(0.0, 0.999))
+def test_a_step_is_the_damped_chebyshev_polynomial(stages, part):
+    method = chebyshev(stages)
+    product = part * method.reach
+    after = chebyshev_step(
+        torch.ones(1, 1, 1, dtype=torch.float64),
+        torch.full((1, 1, 1), product, dtype=torch.float64),
+        torch.ones(1),
+        torch.tensor([stages]),
+        lambda weight, nets: product * weight,
+    )
+    # T_s(w0 - w1 z) / T_s(w0) by numpy's Chebyshev series.
+    w0 = 1 + 0.15 / stages**2
+    series = np.polynomial.Chebyshev.basis(stages)
+    w1 = series(w0) / series.deriv()(w0)
+    assert float(after) == pytest.approx(series(w0 - w1 * product) / series(w0), abs=1e-9)
+    assert abs(float(after)) <= 1
+
+
+@pytest.mark.parametrize("stages", [1, 2, 5, 20])
+def test_halving_the_step_halves_the_error(stages):
+    errors = []
+    for steps in (40, 80):  # w' = w^2 from 1/2 reaches 1 at time 1
+        weight = torch.full((1, 1, 1), 0.5, dtype=torch.float64)
+        for _ in range(steps):
+            weight = chebyshev_step(
+                weight,
+                -weight.square(),
+                torch.tensor([1 / steps]),
+                torch.tensor([stages]),
+                lambda weight, nets: -weight.square(),
+            )
+        errors.append(abs(float(weight) - 1))
+    assert errors[0] < 0.03
+    assert errors[0] / errors[1] == pytest.approx(2, abs=0.1)
+
+
+@given(st.floats(0, 2 * MOST_STAGES**2))
+def test_the_fewest_stages_are_enough_and_one_less_is_not(product):
+    stages = fewest_stages(product)
+    if stages < MOST_STAGES:
+        assert chebyshev(stages).reach >= product
+    if stages > 1:
+        assert chebyshev(stages - 1).reach < product
+
+
+def test_each_network_has_its_own_number_of_stages():
+    rates = torch.tensor([[[1.0]], [[50.0]], [[3.0]]], dtype=torch.float64)
+    weight = torch.ones(3, 1, 1, dtype=torch.float64)
+    time, stages = torch.tensor([0.7, 0.5, 0.2]), torch.tensor([1, 6, 3])
+    together = chebyshev_step(weight, rates * weight, time, stages, linear(rates))
+    for e in range(3):
+        alone = chebyshev_step(
+            weight[e : e + 1],
+            rates[e : e + 1] * weight[e : e + 1],
+            time[e : e + 1],
+            stages[e : e + 1],
+            linear(rates[e : e + 1]),
+        )
+        assert torch.equal(together[e : e + 1], alone)
+
+
+def test_a_stiff_part_does_not_set_the_step():
+    """Curvatures 1 and 10^4: explicit steps of 2e-4 would be needed."""
+    rates = torch.tensor([[[1.0, 1e4]]], dtype=torch.float64)
+    weight = torch.tensor([[[1.0, 1.0]]], dtype=torch.float64)
+    flow, time, gradients = GradientFlow(torch.zeros_like(weight), 0.04, 1.0), 0.0, 0
+    while time < 1:
+        weight, step, more = flow.step(weight, rates * weight, linear(rates))
+        time += float(step)
+        gradients += 1 + int(more)
+    assert gradients < 1300  # Euler needs 5000
+    assert float(weight[0, 0, 0]) == pytest.approx(np.exp(-time), abs=0.03)
+    assert abs(float(weight[0, 0, 1])) < 1e-3
+
+
+def test_growth_sets_the_step_where_nothing_is_stiff():
+    generator = stream(0, "flow")
+    weight = torch.randn(2, 3, 5, generator=generator, dtype=torch.float64)
+    gradient = torch.randn(2, 3, 5, generator=generator, dtype=torch.float64)
+    flow = GradientFlow(weight, growth=0.1, sigma=0.2)
+    after, time, _ = flow.step(weight, gradient, lambda weight, nets: gradient[nets])
+    moved = (after - weight).norm(dim=2).amax(1)
+    torch.testing.assert_close(moved, torch.full((2,), 0.1 * 1.5 * 0.2, dtype=torch.float64))
+    torch.testing.assert_close(after, weight - time.view(-1, 1, 1) * gradient)
