@@ -23,3 +23,9 @@ def column(name: str) -> Callable[[pd.DataFrame], Any]:
 def difference(minuend: str, subtrahend: str) -> Callable[[pd.DataFrame], Any]:
     """Estimate: ``minuend - subtrahend``, paired by repetition."""
     return lambda table: table[minuend] - table[subtrahend]
+
+
+def number(values: Any) -> str:
+    """``0.123 [0.101, 0.145]``, of values that are not negative."""
+    mean, low, high = mean_interval(np.asarray(values))
+    return f"{mean:.3f} [{max(low, 0):.3f}, {high:.3f}]"

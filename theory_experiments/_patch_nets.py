@@ -19,6 +19,7 @@ from multiview.data import (
 )
 from multiview.data.provenance import Kind
 from multiview.distill import distillation_objective, hinton_kd, paper_kd
+from multiview.experiment import Context
 from multiview.models import PatchNet
 from multiview.train import TrainResult, TrainSpec, train_patch_net
 from multiview.train.metrics import wrong
@@ -173,3 +174,9 @@ def sliding_means(logits: Float[Tensor, "n members k"]) -> Float[Tensor, "n memb
     first = torch.arange(members).unsqueeze(1)
     window = total[:, first + sizes] - total[:, first]
     return window / sizes.view(-1, 1)
+
+
+def only_cpu(options: Any, context: Context) -> None:
+    """Refuse another device: the closed-form gradient is written for the CPU."""
+    if context.device != "cpu":
+        raise ValueError(f"device={context.device!r}: patch networks train on the CPU, leave it.")

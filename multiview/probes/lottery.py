@@ -23,6 +23,16 @@ def view_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor,
     return projection.amax(-1).clamp(min=0)
 
 
+def stray_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor, "members k"]:
+    """Largest [<w_{i,r}, v_{j,l}>]^+ over neurons r and features of other classes j != i.
+
+    The theory keeps these at the size of the start, O(sigma_init), throughout training.
+    """
+    projection = torch.einsum("ekmd,jvd->ekmvj", net.weight.detach(), features.to(net.weight))
+    own = torch.eye(len(features), dtype=torch.bool).view(1, len(features), 1, 1, -1)
+    return projection.masked_fill(own, 0).amax((2, 3, 4)).clamp(min=0)
+
+
 def view_signal(batch: PatchBatch, q: float) -> Float[Tensor, "k L"]:
     """S_{i,l}: mean over the multi-view samples of 1[y = i] sum over patches of z^q.
 
@@ -66,3 +76,34 @@ def lottery_winners(
         start = start * signal.to(start) ** (1 / (net.q - 2))
     best = start.topk(2, dim=-1)
     return Lottery(winner=best.indices[..., 0], lead=best.values[..., 0] / best.values[..., 1])
+
+
+def loser_growth(
+    lead: Float[Tensor, "*classes"], q: float, blur: Float[Tensor, "*classes"] | None = None
+) -> Float[Tensor, "*classes"]:
+    """Factor by which the losing view has grown when the winner escapes.
+
+    Both grow as x' = S x^(q-1) until the winner blows up at 1 / ((q - 2) S x_0^(q-2)); the loser is
+    then at (1 - lead^-(q-2))^(-1/(q-2)) of its start: close to it unless the race was (the
+    tensor-power lemma of arXiv 2012.09816, Section 4).
+
+    Noise xi on the views' patches blurs the power: <w, xi> of spread b turns x^3 into its mean
+    x^3 + 3 b^2 x, whose linear term lets both grow before the power takes over. The loser's growth
+    is then sqrt(1 + 3 (b / x_0)^2) times as large. (This neglects that the sReLU is 0 below 0, and
+    takes the two views' signals as equal.)
+
+    Args:
+        lead: Of ``lottery_winners``, > 1; infinite growth at a tie.
+        blur: b / x_0, the spread of <w, xi> over the winner's start; none where not given.
+
+    Raises:
+        ValueError: If q <= 2, or a blur is given and q is not 4: then there is no closed form.
+    """
+    if q <= 2:
+        raise ValueError(f"q={q} holds no lottery: the race needs q > 2.")
+    growth = (1 - lead ** (2 - q)) ** (1 / (2 - q))
+    if blur is None:
+        return growth
+    if q != 4:
+        raise ValueError(f"q={q}: the race with noise is solved for q = 4, leave blur out.")
+    return growth * (1 + 3 * blur**2).sqrt()

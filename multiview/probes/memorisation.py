@@ -1,0 +1,108 @@
+"""Memorisation: how much of a sample's logit is its noise.
+
+A network recognises a training sample by its label's views as long as it has learned the strong
+one. Where it has not, cross-entropy still drives the training error to 0, through <w, xi_p>: the
+third phase of arXiv 2012.09816, Section 4. The same sample with other noise then means nothing.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from multiview.data import MultiViewSpec, PatchBatch
+from multiview.models import PatchNet
+from multiview.models.smoothed_relu import smoothed_relu
+
+
+class LogitParts(NamedTuple):
+    """The label's logit F_y of each sample and net, split by the patches it comes from."""
+
+    strong: Float[Tensor, "n members"]  # the label's views, except where they are weak
+    weak: Float[Tensor, "n members"]  # the weak views of a single-view sample
+    other: Float[Tensor, "n members"]  # features of other classes
+    background: Float[Tensor, "n members"]  # no feature, so nothing but noise
+
+    @property
+    def total(self) -> Float[Tensor, "n members"]:
+        """F_y."""
+        return self.strong + self.weak + self.other + self.background
+
+
+def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P"]:
+    """What each patch adds to the label's logit: sum over r of sReLU(<w_{y,r}, x_p>)."""
+    n, P, _ = batch.patches.shape
+    found = batch.patches.new_empty(n, len(net.weight), P)
+    for label in batch.labels.unique():
+        rows = batch.labels == label
+        own = net.weight.detach()[:, label]  # (members, m, d)
+        active = smoothed_relu(
+            torch.einsum("npd,emd->nepm", batch.patches[rows], own), net.q, net.relu_knee
+        )
+        found[rows] = active.sum(-1)
+    return found
+
+
+def logit_parts(net: PatchNet, batch: PatchBatch) -> LogitParts:
+    """Split the label's logit by what the patches carry."""
+    L = batch.strength.shape[-1]
+    carried = batch.placement.div(L, rounding_mode="floor")  # class of the feature, -1: none
+    own = carried == batch.labels.unsqueeze(1)
+    lone = batch.placement % L == batch.lone_view.unsqueeze(1)
+    strong = own & (lone | ~batch.is_single.unsqueeze(1))
+    each = patch_logits(net, batch)
+
+    def added(where: Tensor) -> Tensor:
+        return (each * where.unsqueeze(1)).sum(-1)
+
+    return LogitParts(
+        strong=added(strong),
+        weak=added(own & ~strong),
+        other=added((carried >= 0) & ~own),
+        background=added(carried < 0),
+    )
+
+
+def without_noise(batch: PatchBatch, features: Float[Tensor, "k L d"]) -> PatchBatch:
+    """The same samples with x_p = z_p v, and 0 where there is no feature."""
+    # Placement -1 takes the row of zeros put last.
+    frame = torch.nn.functional.pad(features.flatten(0, 1), (0, 0, 0, 1)).to(batch.patches)
+    return replace(batch, patches=frame[batch.placement] * batch.amount.unsqueeze(-1))
+
+
+def with_fresh_noise(
+    batch: PatchBatch,
+    features: Float[Tensor, "k L d"],
+    spec: MultiViewSpec,
+    generator: torch.Generator,
+) -> PatchBatch:
+    """The same samples, features and coefficients, with other noise.
+
+    Args:
+        spec: The distribution they were drawn from; says how large the noise is.
+        generator: Sole source of randomness; advanced in place.
+    """
+    background = spec.sigma_p if spec.sigma_background is None else spec.sigma_background
+    carries = batch.placement >= 0
+    std = torch.where(carries, spec.sigma_p, background).to(batch.patches).unsqueeze(-1)
+    noise = torch.randn(batch.patches.shape, generator=generator) * std
+    if spec.gamma_noise > 0:
+        frame = features.flatten(0, 1)
+        alpha = torch.rand(*batch.placement.shape, len(frame), generator=generator)
+        noise += spec.gamma_noise * alpha @ frame
+    return replace(batch, patches=without_noise(batch, features).patches + noise)
+
+
+def noise_share(own: Float[Tensor, "*pairs"], fresh: Float[Tensor, "*pairs"]) -> float:
+    """1 - F_y(other noise) / F_y: the part of the label's logits that goes with the samples' noise.
+
+    About 0 where the features speak, near 1 where the noise was learned by heart. A ratio of sums:
+    one sample whose logit is small would carry a mean of ratios away. NaN where all logits are 0.
+
+    Args:
+        own: F_y of the samples as they were trained on.
+        fresh: The same without noise, or the mean over fresh noise.
+    """
+    return float(1 - fresh.sum() / own.sum())

@@ -1,0 +1,234 @@
+"""Networks trained as one, as their sum or their mean, and students of an ensemble.
+
+Dividing by K inside the loss is not neutral. With sReLU_R the activation of knee R,
+(1/K) sReLU_R(K u) = sReLU_{R/K}(u), so the mean of K networks of knee R that start at sigma is the
+sum of K networks of knee R/K that start at sigma/K: their weights differ by the factor K, and the
+flow's time by K^2. A winner then has K times as far to grow beyond its knee before the loss is
+small, and in that linear stretch it no longer outruns the losers. The remedy is the same identity
+read backwards: the mean at knee K R from K sigma is the sum at knee R from sigma.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count, pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from multiview import stream
+from multiview.data import PatchBatch
+from multiview.data.provenance import Kind
+from multiview.ensemble import mean_logits
+from multiview.models import PatchNet
+from multiview.probes import coverage_of, coverage_probes
+from multiview.theory import ensemble_error
+from multiview.train import TrainResult, TrainSpec, cross_entropy, per_member, rescaled
+from multiview.train.metrics import wrong
+from theory_experiments._contrast import Progress
+from theory_experiments._patch_nets import (
+    NetCell,
+    TeachingCell,
+    draw_features,
+    draw_train,
+    fit,
+    hinton_lesson,
+    logits_of,
+    new_nets,
+    paper_lesson,
+    streamed_errors,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointCell(NetCell):
+    """``members`` networks, each on its own and all as one.
+
+    As one they need about half the steps at the same relative step; theirs is smaller so that both
+    ways follow the flow about equally well (at 0.6 sums of 5 and 10 err on 0.02 less of the
+    samples than at 0.15, and means on 0.02 more; seeds 1001 to 1003).
+    """
+
+    part: str = "joint"
+    joint: TrainSpec = field(
+        default_factory=lambda: TrainSpec(relative_step=0.4, loss_bound=0.05, summed=True)
+    )
+    num_test: int = 2000  # of single-view and of multi-view samples each
+    probes_per_view: int = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemperatureCell(TeachingCell):
+    """Students of the ensemble of all members, by Hinton's loss at each of ``temperatures``."""
+
+    part: str = "temperature"
+    temperatures: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
+    student: TrainSpec = field(default_factory=lambda: TrainSpec(max_steps=150, loss_bound=0.0))
+    num_test: int = 2000
+    probes_per_view: int = 50
+
+
+def run_joint(cell: JointCell, progress: Progress) -> dict[str, Any]:
+    """Errors and coverage of networks on their own, averaged, and trained as one.
+
+    Returns:
+        For each of ``one`` (mean over the members), ``ensemble``, ``sum``, ``mean`` and
+        ``mean_knee``, the mean with K times knee and start: ``<who>``, its error on single-view
+        test samples, ``_multi`` on multi-view and ``_train`` on training samples; ``_coverage``,
+        the fraction of views learned, ``_both``, that of the classes with every view learned;
+        ``_steps`` and ``_converged`` of the training. ``theory`` is (1 / L)^K, or 2^-K.
+    """
+    features = draw_features(cell)
+    train = draw_train(cell, features)
+    start = new_nets(cell, "members", cell.members)
+    members = fit("members", start, train, cell.train, progress, 0.0, 0.3)
+    as_one = train_as_one(cell, train, progress, 0.3, 1.0)
+
+    def outputs(batch: PatchBatch) -> dict[str, Tensor]:
+        single = logits_of(members.net, batch)
+        joint = {who: logits_of(result.net, batch).sum(1) for who, result in as_one.items()}
+        return {"one": single, "ensemble": mean_logits(single), **joint}
+
+    columns = _measured(cell, features, train, outputs)
+    row = {name: float(values.mean()) for name, values in columns.items()}
+    for who, result in {"one": members, **as_one}.items():
+        row[f"{who}_steps"] = float(result.steps.double().mean())
+        row[f"{who}_converged"] = float(result.converged.double().mean())
+    return row | {"theory": ensemble_error(cell.members, cell.spec.num_views)}
+
+
+def train_as_one(
+    cell: JointCell, train: PatchBatch, progress: Progress, begin: float = 0.0, end: float = 1.0
+) -> dict[str, TrainResult]:
+    """Train ``members`` networks as their ``sum``, their ``mean`` and their ``mean_knee``.
+
+    Sum and mean begin with the same draws: the factor 1/K alone tells them apart. The mean at K
+    times knee and start has draws of its own, for with the sum's it would be the sum again.
+    """
+    K = cell.members
+    start = new_nets(cell, "sum", K)
+    scaled = new_nets(
+        cell, "mean_knee", K, sigma_init=K * cell.sigma_init, relu_knee=K * cell.relu_knee
+    )
+    as_sum = cross_entropy(train.labels, cell.spec.num_classes)
+    as_mean = rescaled(as_sum, 1 / K)
+    ways = (("sum", start, as_sum), ("mean", start, as_mean), ("mean_knee", scaled, as_mean))
+    ends = [begin + (end - begin) * i / len(ways) for i in range(len(ways) + 1)]
+    return {
+        name: fit(name, net, train, cell.joint, progress, *between, objective=objective)
+        for (name, net, objective), between in zip(ways, pairwise(ends), strict=True)
+    }
+
+
+def run_temperature(cell: TemperatureCell, progress: Progress) -> dict[str, Any]:
+    """Students by temperature and by start, all of the same teachers.
+
+    Returns:
+        For each start, ``fresh`` or ``member``, which is member 0 and so itself one of the
+        teachers, lists in the order of ``temperatures``: ``<start>``, errors on single-view test
+        samples; ``_multi``, ``_train``, ``_coverage`` and ``_both`` as in ``run_joint``; ``_loss``,
+        the training loss at the end; ``_coverage_half`` and ``_half``, coverage and error after
+        half of the steps, which tell a student that cannot learn more from one that is slow.
+        ``<start>_paper...`` are numbers, of the paper's update. For comparison ``one``,
+        ``ensemble`` and ``start``, member 0 alone.
+    """
+    features = draw_features(cell)
+    train = draw_train(cell, features)
+    begin = new_nets(cell, "members", cell.members)
+    members = fit("members", begin, train, cell.train, progress, 0.0, 0.2).net
+    teacher = mean_logits(logits_of(members, train))
+
+    lessons = [hinton_lesson(T, train, teacher) for T in cell.temperatures]
+    lessons.append(paper_lesson(cell, train, teacher))
+    number = len(lessons)
+    starts = {"fresh": new_nets(cell, "student", 1).weight, "member": members.weight[:1]}
+    students, half = _train_students(
+        members.with_weight(torch.cat([w.expand(number, -1, -1, -1) for w in starts.values()])),
+        cell,
+        train,
+        lessons * len(starts),
+        progress,
+    )
+
+    def outputs(batch: PatchBatch) -> dict[str, Tensor]:
+        single = logits_of(members, batch)
+        return {
+            "one": single,
+            "start": single[:, 0],
+            "ensemble": mean_logits(single),
+            "students": logits_of(students.net, batch),
+            "halfway": logits_of(half, batch),
+        }
+
+    columns = _measured(cell, features, train, outputs)
+    row = {
+        name: float(values.mean())
+        for name, values in columns.items()
+        if not name.startswith(("students", "halfway"))
+    }
+    of_students = {
+        "": columns["students"],
+        "_multi": columns["students_multi"],
+        "_train": columns["students_train"],
+        "_coverage": columns["students_coverage"],
+        "_both": columns["students_both"],
+        "_loss": students.loss[-1],
+        "_half": columns["halfway"],
+        "_coverage_half": columns["halfway_coverage"],
+    }
+    for ending, values in of_students.items():
+        for start, theirs in zip(starts, values.split(number), strict=True):
+            *by_temperature, paper = theirs.tolist()
+            row |= {f"{start}{ending}": by_temperature, f"{start}_paper{ending}": paper}
+    return row
+
+
+def _train_students(
+    start: PatchNet,
+    cell: TemperatureCell,
+    train: PatchBatch,
+    lessons: list[Any],
+    progress: Progress,
+) -> tuple[TrainResult, PatchNet]:
+    """Train each member of ``start`` by its lesson; also as they were after half of the steps."""
+    step, kept = count(), []
+
+    def observe(time: Tensor, net: PatchNet) -> None:
+        if next(step) == cell.student.max_steps // 2:
+            kept.append(net)
+
+    result = fit(
+        "students",
+        start,
+        train,
+        cell.student,
+        progress,
+        0.2,
+        1.0,
+        objective=per_member(*lessons),
+        observe=observe,
+    )
+    return result, (kept or [result.net])[0]
+
+
+def _measured(
+    cell: JointCell | TemperatureCell,
+    features: Float[Tensor, "k L d"],
+    train: PatchBatch,
+    outputs: Callable[[PatchBatch], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """Errors, coverage and both views learned of each classifier; (*many,), as ``outputs`` has."""
+    probes = coverage_probes(cell.spec, features, stream(cell.seed, "probes"), cell.probes_per_view)
+    columns: dict[str, Tensor] = {}
+    kinds: dict[str, Kind] = {"": "single", "_multi": "multi"}
+    for ending, kind in kinds.items():
+        errors = streamed_errors(cell, features, kind, cell.num_test, outputs)
+        columns |= {who + ending: error for who, error in errors.items()}
+    for who, logits in outputs(train).items():
+        columns[f"{who}_train"] = wrong(logits, train.labels).double().mean(0)
+    for who, logits in outputs(probes).items():
+        covered = coverage_of(logits, probes).covered.double()
+        columns[f"{who}_coverage"] = covered.mean((-2, -1))
+        columns[f"{who}_both"] = covered.prod(-1).mean(-1)
+    return columns
