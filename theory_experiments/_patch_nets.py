@@ -57,11 +57,15 @@ class NetCell:
     train: TrainSpec = field(default_factory=lambda: TrainSpec(relative_step=0.6, loss_bound=0.05))
 
 
+# The paper's update is no loss's gradient and jumps where an output is truncated.
+STUDENT = TrainSpec(method="adaptive", max_steps=300, loss_bound=0.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TeachingCell(NetCell):
     """Networks and how students learn from them."""
 
-    student: TrainSpec = field(default_factory=lambda: TrainSpec(max_steps=300, loss_bound=0.0))
+    student: TrainSpec = STUDENT
     temperature: float = 4.0  # of Hinton's loss
     tau: float = 1 / 3  # of the paper's update
     scale: float = 10.0  # the paper's factor on logits: F above 1 / (scale tau^2) is truncated

@@ -25,6 +25,7 @@ from multiview.train.optim import OptimSpec
 from theory_experiments._estimates import column, difference, percent
 from theory_experiments._image_contrast import CIFAR10, MNIST, ImageCell, run_images
 from theory_experiments._patch_contrast import PatchCell, run_patches
+from theory_experiments._patch_nets import STUDENT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ PAPER = replace(
     probes_per_view=50,
     width=20,
     kernel_width=20,
-    student=TrainSpec(max_steps=600, loss_bound=0.0),
+    student=replace(STUDENT, max_steps=600),
 )
 SMOKE = replace(
     LAPTOP,
@@ -63,7 +64,7 @@ SMOKE = replace(
     num_kernel_test=100,
     members=4,
     train=TrainSpec(max_steps=300),
-    student=TrainSpec(max_steps=100, loss_bound=0.0),
+    student=replace(STUDENT, max_steps=100),
 )
 
 IMAGES: dict[str, dict[str, Any]] = {

@@ -37,6 +37,7 @@ from multiview.train.metrics import wrong
 from theory_experiments._estimates import number
 from theory_experiments._patch_nets import (
     SPEC,
+    STUDENT,
     TeachingCell,
     draw_features,
     draw_train,
@@ -185,7 +186,7 @@ def paper_sizes(base: TheoremCell) -> TheoremCell:
         num_train=2000,
         width=20,
         num_test=100_000,
-        student=TrainSpec(max_steps=1000, loss_bound=0.0),
+        student=replace(STUDENT, max_steps=1000),
     )
 
 
@@ -201,7 +202,7 @@ def smoke_size(base: TheoremCell) -> TheoremCell:
         num_test=500,
         probes_per_view=20,
         train=TrainSpec(max_steps=150),
-        student=TrainSpec(max_steps=30, loss_bound=0.0),
+        student=replace(STUDENT, max_steps=30),
     )
 
 

@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from multiview.models.patch_net import PatchNet
+from multiview.train.descent import AdaptiveDescent, FixedRate
 from multiview.train.errors import Diverged
 from multiview.train.flow import GradientFlow
 from multiview.train.metrics import wrong
@@ -24,16 +25,18 @@ class TrainSpec:
     ``flow`` follows gradient flow in rescaled time (``multiview.train.flow``): a step lets a neuron
     that escapes as w' = w^(q-1) grow by the fraction ``relative_step`` / (q - 1), so a small start
     costs few steps; classes that have broken out are kept stable by as many further gradients as a
-    step needs. ``gd`` is full-batch descent, ``sgd`` minibatch descent, both at ``learning_rate``.
+    step needs. ``adaptive`` is full-batch descent at ``relative_step`` over the curvature just met
+    (``multiview.train.descent``), for updates that are no loss's gradient. ``gd`` is full-batch
+    descent, ``sgd`` minibatch descent, both at ``learning_rate``.
 
     A network is done when every sample was right and the mean loss below ``loss_bound`` in a sweep
-    over the samples, or when ``max_steps`` gradients are spent. Under ``flow`` and ``gd`` a sweep
-    is one gradient and the step that would follow is not taken, so the trained net is the one that
-    was found right.
+    over the samples, or when ``max_steps`` gradients are spent. But for ``sgd`` a sweep is one
+    gradient and the step that would follow is not taken, so the trained net is the one that was
+    found right.
     """
 
-    method: Literal["flow", "gd", "sgd"] = "flow"
-    relative_step: float = 1.0  # flow: 0.01 follows the exact flow; 1 decides near ties otherwise
+    method: Literal["flow", "adaptive", "gd", "sgd"] = "flow"
+    relative_step: float = 1.0  # flow, adaptive: small follows the flow, 1 decides near ties anew
     learning_rate: float = 0.1  # gd and sgd
     batch_size: int = 100  # sgd
     max_steps: int = 1000  # gradients; the last step of flow may end a few beyond
@@ -42,8 +45,9 @@ class TrainSpec:
     bfloat16: bool = False  # matrix products of bfloat16 factors; weights and sums stay as they are
 
     def __post_init__(self) -> None:
-        if self.method not in ("flow", "gd", "sgd"):
-            raise ValueError(f'method is "flow", "gd" or "sgd", got {self.method!r}.')
+        methods = get_args(get_type_hints(TrainSpec)["method"])
+        if self.method not in methods:
+            raise ValueError(f"method={self.method!r} is unknown: use one of {', '.join(methods)}.")
         for name in ("learning_rate", "relative_step"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
@@ -94,14 +98,14 @@ def train_patch_net(
     Raises:
         Diverged: If a loss becomes infinite or NaN.
         ValueError: If patches, labels and net do not fit together, ``sgd`` is given no generator,
-            or ``flow`` a net that starts at 0, from where it never moves.
+            or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves.
     """
     _refuse_misfits(net, patches, labels, spec, generator)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
     inputs = patches.bfloat16() if spec.bfloat16 else patches
     nets = _Networks(net, inputs, objective, spec.summed)
     weight = nets.weight.clone()  # of all networks; `nets` holds those that go on
-    flow = GradientFlow(weight, spec.relative_step / (net.q - 1), net.sigma_init)
+    stepper = _stepper(spec, net, weight)
     steps = torch.zeros(len(weight), dtype=torch.long)
     flow_time, loss, error = torch.zeros(3, len(weight), dtype=torch.float64)
     losses, errors = [], []
@@ -129,14 +133,10 @@ def train_patch_net(
         going = (_unfinished(loss, error, spec) & (steps < spec.max_steps))[active]
         if not going.all():
             nets.keep(going)
-            flow.keep(going)
+            stepper.keep(going)
         if spec.method != "sgd" and len(nets.which):
             slope = gradient.weight.view(len(active), -1, weight.shape[-1])[going]
-            if spec.method == "flow":
-                nets.weight, time, spent = flow.step(nets.weight, slope, nets.slope)
-            else:
-                time, spent = torch.full((len(slope),), spec.learning_rate), 0
-                nets.weight = nets.weight - spec.learning_rate * slope
+            nets.weight, time, spent = stepper.step(nets.weight, slope, nets.slope)
             steps[nets.which] += 1 + spent
             flow_time[nets.which] += time.double()
     return TrainResult(
@@ -147,6 +147,18 @@ def train_patch_net(
         loss=torch.stack(losses),
         error=torch.stack(errors),
     )
+
+
+def _stepper(
+    spec: TrainSpec, net: PatchNet, start: Float[Tensor, "nets neurons d"]
+) -> GradientFlow | AdaptiveDescent | FixedRate:
+    growth = spec.relative_step / (net.q - 1)
+    if spec.method == "flow":
+        return GradientFlow(start, growth, net.sigma_init)
+    if spec.method == "adaptive":
+        # The largest of a class's projections on its features starts near 1.5 sigma_init.
+        return AdaptiveDescent(spec.relative_step, growth * 1.5 * net.sigma_init)
+    return FixedRate(spec.learning_rate)
 
 
 class _Networks:
@@ -228,7 +240,7 @@ def _refuse_misfits(
         )
     if spec.method == "sgd" and generator is None:
         raise ValueError("method='sgd' shuffles the samples: pass generator=stream(seed, 'sgd').")
-    if spec.method == "flow" and not net.weight.any():
+    if spec.method in ("flow", "adaptive") and not net.weight.any():
         raise ValueError("every weight is 0, where the flow stays: use sigma_init > 0.")
 
 
@@ -243,5 +255,5 @@ def _refuse_divergence(loss: Tensor, steps: Tensor, spec: TrainSpec) -> None:
     if not loss.isfinite().all():
         raise Diverged(
             f"the training loss became {loss.tolist()} after step {int(steps.max())} with {spec}: "
-            "use a smaller learning_rate (gd, sgd) or relative_step (flow)."
+            "use a smaller learning_rate (gd, sgd) or relative_step (flow, adaptive)."
         )

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiview import stream
+from multiview.train.descent import AdaptiveDescent
 from multiview.train.flow import MOST_STAGES, GradientFlow, chebyshev, chebyshev_step, fewest_stages
 
 
@@ -100,3 +101,34 @@ def test_growth_sets_the_step_where_nothing_is_stiff():
     moved = (after - weight).norm(dim=2).amax(1)
     torch.testing.assert_close(moved, torch.full((2,), 0.1 * 1.5 * 0.2, dtype=torch.float64))
     torch.testing.assert_close(after, weight - time.view(-1, 1, 1) * gradient)
+
+
+def test_adaptive_descent_finds_the_stable_rate_of_a_quadratic():
+    rates = torch.tensor([[[1.0, 20.0]], [[3.0, 3.0]]], dtype=torch.float64)
+    weight = torch.ones(2, 1, 2, dtype=torch.float64)
+    descent = AdaptiveDescent(relative_step=1.0, first=0.01)
+    seen = []
+    for step in range(60):
+        after, rate, more = descent.step(weight, rates * weight, linear(rates))
+        torch.testing.assert_close(after, weight - rate.view(-1, 1, 1) * rates * weight)
+        assert not more.any()
+        if step == 0:  # the neuron that moves most moves by `first`
+            torch.testing.assert_close(
+                (after - weight).norm(dim=2).amax(1), torch.full_like(rate, 0.01)
+            )
+        elif step > 1:
+            assert (rate <= 3 * seen[-1] + 1e-12).all()
+        seen.append(rate)
+        weight = after
+    assert float(weight.abs().max()) < 0.1
+    assert float(seen[5][1]) == pytest.approx(1 / 3)  # one curvature: its inverse
+
+
+def test_a_gradient_that_does_not_turn_leaves_the_rise_as_the_limit():
+    descent = AdaptiveDescent(relative_step=1.0, first=0.1)
+    weight, gradient = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
+    rates = []
+    for _ in range(3):
+        weight, rate, _ = descent.step(weight, gradient, linear(gradient))
+        rates.append(float(rate))
+    assert rates == pytest.approx([0.1, 0.3, 0.9])

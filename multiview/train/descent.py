@@ -1,0 +1,75 @@
+"""Gradient descent, one gradient a step: at a fixed rate, or at one read off the step before."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from multiview.train.flow import Gradients
+
+MAX_RISE = 3.0  # a rate is at most this many times the one before
+
+
+class FixedRate:
+    """Euler steps at one rate."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+
+    def step(
+        self,
+        weight: Float[Tensor, "nets neurons d"],
+        gradient: Float[Tensor, "nets neurons d"],
+        gradients: Gradients,
+    ) -> tuple[Float[Tensor, "nets neurons d"], Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+        """Weights after a step, the flow time it took, and how many more gradients: none."""
+        time = torch.full((len(weight),), self.rate)
+        return weight - self.rate * gradient, time, torch.zeros(len(weight), dtype=torch.long)
+
+    def keep(self, nets: Bool[Tensor, " nets"]) -> None:
+        """Nothing is remembered."""
+
+
+class AdaptiveDescent:
+    """Euler steps at ``relative_step`` over the curvature met, ||dg|| / ||dw||.
+
+    Source: Malitsky & Mishchenko, arXiv 1910.09529. Unlike ``GradientFlow`` it asks nothing of the
+    field but its values, so it also suits updates that are no loss's gradient and jump, such as the
+    paper's distillation; waiting for slow classes costs it every step. Networks do not interact.
+    """
+
+    def __init__(self, relative_step: float, first: float) -> None:
+        """Remember nothing yet.
+
+        Args:
+            relative_step: Step times curvature; below 2 for stability.
+            first: Length by which the first step moves the neuron that moves most.
+        """
+        self.relative_step, self.first = relative_step, first
+        self.before: tuple[Tensor, Tensor, Tensor] | None = None  # weight, gradient, rate
+
+    def step(
+        self,
+        weight: Float[Tensor, "nets neurons d"],
+        gradient: Float[Tensor, "nets neurons d"],
+        gradients: Gradients,
+    ) -> tuple[Float[Tensor, "nets neurons d"], Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+        """Weights after a step, the flow time it took, and how many more gradients: none."""
+        tiny = torch.finfo(weight.dtype).tiny
+        if self.before is None:
+            rate = self.first / gradient.norm(dim=2).amax(1).clamp(min=tiny)
+        else:
+            old_weight, old_gradient, old_rate = self.before
+            moved = (weight - old_weight).flatten(1).norm(dim=1)
+            turned = (gradient - old_gradient).flatten(1).norm(dim=1)
+            # A gradient that did not turn at all leaves the rise as the only limit.
+            limit = self.relative_step * moved / turned.clamp(min=tiny)
+            rate = torch.minimum(limit.nan_to_num(posinf=torch.inf), MAX_RISE * old_rate)
+        self.before = weight, gradient, rate
+        after = weight - rate.view(-1, 1, 1) * gradient
+        return after, rate, torch.zeros(len(weight), dtype=torch.long)
+
+    def keep(self, nets: Bool[Tensor, " nets"]) -> None:
+        """Forget the other networks."""
+        if self.before is not None:
+            weight, gradient, rate = self.before
+            self.before = weight[nets], gradient[nets], rate[nets]
