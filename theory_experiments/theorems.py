@@ -36,7 +36,7 @@ from multiview.train import TrainSpec, per_member
 from multiview.train.metrics import wrong
 from theory_experiments._estimates import number
 from theory_experiments._patch_nets import (
-    SPEC,
+    QUIET,
     STUDENT,
     TeachingCell,
     draw_features,
@@ -67,18 +67,9 @@ class TheoremCell(TeachingCell):
             raise ValueError(f"members={self.members} is no ensemble: use at least 2.")
 
 
-AUDIBLE = TheoremCell(setting="audible")
-# With a knee of 10 nothing of another class reaches the linear region, so that neither negative
-# gradients hold back the loss nor losing views catch up; Gamma and s make lost views cost more.
-QUIET = TheoremCell(
-    setting="quiet",
-    spec=replace(
-        SPEC, mu=0.005, sparsity=5.0, num_patches=13, gamma_other=0.4, other_strength=(0.1, 0.2)
-    ),
-    relu_knee=10.0,
-    sigma_init=0.1,
-)
-BASES = {"quiet": QUIET, "audible": AUDIBLE}
+AUDIBLE_BASE = TheoremCell(setting="audible")
+QUIET_BASE = TheoremCell(setting="quiet", spec=QUIET, relu_knee=10.0, sigma_init=0.1)
+BASES = {"quiet": QUIET_BASE, "audible": AUDIBLE_BASE}
 
 
 def run(cell: TheoremCell, context: Context) -> dict[str, Any]:
@@ -171,7 +162,7 @@ def cells(base: dict[str, TheoremCell], *, sizes: tuple[int, ...]) -> Callable[.
                     each,
                     spec=replace(each.spec, num_classes=k),
                     num_train=each.num_train * k // each.spec.num_classes,
-                    members=each.members if k <= each.spec.num_classes else 5,
+                    members=each.members if k <= each.spec.num_classes else 4,
                     axis="num_classes",
                 )
 

@@ -1,0 +1,311 @@
+"""Where, at finite size, the theorems begin to hold.
+
+Theorem 1 of Allen-Zhu & Li (arXiv 2012.09816) is a limit: many classes, a start that vanishes, few
+single-view samples. One network's error on single-view samples is measured here against each of
+these, one axis at a time around a base cell, with two, three and four views a class; on the plane
+of start and knee, which parts into three regimes (one view learned, more views learned, not
+trained); and as the start vanishes, from where it is extrapolated.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from multiview.claims import Claim
+from multiview.experiment import Experiment, Grid
+from multiview.script import main
+from multiview.train import TrainSpec
+from theory_experiments._estimates import number
+from theory_experiments._finite_size import FiniteCell, run
+from theory_experiments._patch_nets import QUIET, SPEC, only_cpu
+
+STEPS = TrainSpec(relative_step=0.6, loss_bound=0.05, max_steps=3000)
+BASE = FiniteCell(train=STEPS)
+# Features of other classes in the power region, and more and louder of them in the test samples.
+DEEP = replace(BASE, axis="extrapolation", spec=QUIET, relu_knee=10.0)
+SMOKE = replace(
+    BASE,
+    spec=replace(
+        SPEC, num_classes=4, patch_dim=40, num_patches=8, sparsity=1.2, mu=0.02, sigma_p=40**-0.5
+    ),
+    num_train=150,
+    num_test=300,
+    width=6,
+    train=replace(STEPS, max_steps=60),
+)
+
+
+def with_classes(base: FiniteCell, k: int) -> FiniteCell:
+    """k classes with 40 samples each, 0.4 of them single-view for each view, on few neurons."""
+    dims = max(base.spec.patch_dim, 2 * k + 20)
+    spec = replace(base.spec, num_classes=k, patch_dim=dims, sigma_p=dims**-0.5, mu=0.02)
+    return replace(
+        base, axis="classes", spec=spec, num_train=40 * k, width=8, members=1 if k > 50 else 2
+    )
+
+
+def with_views(base: FiniteCell, views: int) -> FiniteCell:
+    """``views`` views a class, with room for them and four members to average."""
+    spec = replace(base.spec, num_views=views, num_patches=9 + 4 * (views - 2))
+    return replace(base, axis="views", spec=spec, members=4)
+
+
+def cells(
+    base: FiniteCell,
+    deep: FiniteCell,
+    *,
+    classes: tuple[int, ...],
+    starts: tuple[float, ...] = (0.08, 0.04, 0.01, 0.005),
+    widths: tuple[int, ...] = (3, 5, 20, 40),
+    vanishing: tuple[float, ...] = (0.04, 0.02, 0.01, 0.005, 0.0025),
+) -> Callable[[int, Any], Iterator[FiniteCell]]:
+    """The base cell, then every axis; starts are relative to the knee."""
+
+    def of_seed(seed: int, options: Any) -> Iterator[FiniteCell]:
+        here, spec = replace(base, seed=seed), base.spec
+        yield here
+        for start in starts:
+            yield replace(here, axis="start", sigma_init=start * here.relu_knee)
+        for q in (2.0, 3.0, 5.0):
+            yield replace(here, axis="q", q=q)
+        for k in classes:
+            yield with_classes(here, k)
+        for mu in (0.0, 0.005, 0.02, 0.05, 0.1):
+            yield replace(here, axis="single_samples", spec=replace(spec, mu=mu))
+        for norm in (0.1, 0.5, 1.5, 2.0):
+            sigma = norm * spec.patch_dim**-0.5
+            yield replace(here, axis="noise", spec=replace(spec, sigma_p=sigma))
+        for views in (2, 3, 4):
+            yield with_views(here, views)
+        for width in widths:
+            yield replace(here, axis="width", width=width)
+        for knee in (0.3, 1.0, 3.0, 10.0):
+            for start in (0.005, 0.02, 0.08):
+                yield replace(here, axis="phase", relu_knee=knee, sigma_init=start * knee)
+        for start in vanishing:
+            yield replace(deep, seed=seed, sigma_init=start * deep.relu_knee)
+
+    return of_seed
+
+
+GRIDS = {
+    "smoke": Grid(
+        cells=cells(
+            SMOKE,
+            replace(SMOKE, axis="extrapolation", relu_knee=10.0),
+            classes=(3, 4),
+            starts=(0.04,),
+            widths=(3,),
+            vanishing=(0.04, 0.01),
+        ),
+        seeds=2,
+    ),
+    "laptop": Grid(cells=cells(BASE, DEEP, classes=(5, 10, 20, 50, 100)), seeds=5),
+    "paper": Grid(
+        cells=cells(
+            replace(BASE, members=5, num_test=20_000),
+            replace(DEEP, members=5, num_test=20_000),
+            classes=(5, 10, 20, 50, 100, 200),
+            vanishing=(0.04, 0.02, 0.01, 0.005, 0.0025, 0.00125, 0.0006),
+        ),
+        seeds=10,
+    ),
+}
+
+
+def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The rows of an axis and, where it runs through the base cell, that cell's."""
+    own = table["axis"] == axis
+    if axis not in ("classes", "views", "phase", "extrapolation"):
+        own |= table["axis"] == "base"
+    return table[own]
+
+
+def where(axis: str, column: str, value: float, estimate: Callable[[pd.DataFrame], Any]) -> Any:
+    """Estimate: that of the rows of an axis at one value, one a repetition."""
+
+    def of(table: pd.DataFrame) -> Any:
+        rows = on_axis(table, axis)
+        rows = rows[rows[column] == value]
+        return pd.Series(np.asarray(estimate(rows)), index=rows["seed"])
+
+    return of
+
+
+def slope(axis: str, column: str, of: str = "one_single") -> Callable[[pd.DataFrame], Any]:
+    """Estimate: change of ``of`` per doubling of ``column``, by least squares, one a repetition."""
+
+    def estimate(table: pd.DataFrame) -> Any:
+        rows = on_axis(table, axis)
+        return [
+            np.polyfit(np.log2(each[column]), each[of], 1)[0] for _, each in rows.groupby("seed")
+        ]
+
+    return estimate
+
+
+def at_no_start(table: pd.DataFrame) -> Any:
+    """Estimate: the error extrapolated to a start of 0, one a repetition.
+
+    A straight line in sigma_init / knee through the smaller starts, where the error bends least.
+    """
+    rows = on_axis(table, "extrapolation")
+    rows = rows[rows["relative_start"] <= 0.021]
+    return [
+        np.polyfit(each["relative_start"], each["one_single"], 1)[1]
+        for _, each in rows.groupby("seed")
+    ]
+
+
+def cost_of_a_small_start(table: pd.DataFrame) -> Any:
+    """Estimate: gradients at the smallest start over those at the largest, one a repetition."""
+    rows = on_axis(table, "extrapolation")
+    wide = rows.pivot_table(index="seed", columns="relative_start", values="gradients")
+    return wide.iloc[:, 0] / wide.iloc[:, -1]
+
+
+def claims(preset: str, options: Any) -> list[Claim]:
+    """What the limit says of each axis, and the generalisation to more views."""
+    if preset == "smoke":
+        return []
+    most = max(cell.spec.num_classes for cell in GRIDS[preset].cells(0, None))
+
+    def one_minus(column: str) -> Callable[[pd.DataFrame], Any]:
+        return lambda rows: rows["one_single"] - rows[column]
+
+    table: list[tuple[str, str, str, tuple[float, float], Callable[[pd.DataFrame], Any]]] = [
+        (
+            "vanishing start",
+            "Theorem 1",
+            "extrapolated to a start of 0, one network errs on 0.49 to 0.51",
+            (0.49, 0.51),
+            at_no_start,
+        ),
+        (
+            "cost of a small start",
+            "trainer",
+            "a start 16 times smaller costs at most 1.5 times the gradients",
+            (0.0, 1.5),
+            cost_of_a_small_start,
+        ),
+        (
+            "more classes",
+            "Theorem 1",
+            "one network's error does not fall as classes double",
+            (0.0, np.inf),
+            slope("classes", "spec.num_classes"),
+        ),
+        (
+            f"{most} classes",
+            "Theorem 1",
+            f"with {most} classes one network errs on 0.49 to 0.51",
+            (0.49, 0.51),
+            where("classes", "spec.num_classes", most, lambda rows: rows["one_single"]),
+        ),
+        (
+            "no lottery at q = 2",
+            "Section 4",
+            "with q = 2 both views are learned: an error of at most 0.05",
+            (0.0, 0.05),
+            where("q", "q", 2.0, lambda rows: rows["one_single"]),
+        ),
+        (
+            "many single-view samples",
+            "Section 2: N_s small",
+            "with a tenth of the samples single-view the error is at most half of that with none",
+            (0.0, 0.5),
+            lambda t: np.asarray(
+                where("single_samples", "spec.mu", 0.1, lambda rows: rows["one_single"])(t)
+                / where("single_samples", "spec.mu", 0.0, lambda rows: rows["one_single"])(t)
+            ),
+        ),
+        (
+            "any width",
+            "Theorem 1: any m",
+            "doubling the width moves the error by at most 0.02",
+            (-0.02, 0.02),
+            slope("width", "width"),
+        ),
+    ]
+    for views in (3, 4):
+        table += [
+            (
+                f"{views} views, one network",
+                "Theorem 1, L views",
+                f"one network errs on 1 - 1/{views} of the samples with a distractor, to 0.05",
+                (-0.05, 0.05),
+                where("views", "spec.num_views", views, one_minus("theory_one")),
+            ),
+            (
+                f"{views} views, corrected",
+                "Theorem 1, L views",
+                "one network's error is (1 - coverage) x lost_error to 0.03",
+                (-0.03, 0.03),
+                where("views", "spec.num_views", views, one_minus("predicted_one")),
+            ),
+            (
+                f"{views} views, ensemble of 4",
+                "Theorem 2, L views",
+                "four averaged networks err by (1 - coverage)^4 x lost_error to 0.05",
+                (-0.05, 0.05),
+                where(
+                    "views",
+                    "spec.num_views",
+                    views,
+                    lambda rows: rows["by_size_single"].str[3] - rows["predicted_by_size"].str[3],
+                ),
+            ),
+        ]
+    return [
+        Claim(name=name, source=source, statement=says, predicted=predicted, estimate=estimate)
+        for name, source, says, predicted, estimate in table
+    ]
+
+
+# What each axis varies, as a column of the table, and what to call it.
+AXES = {
+    "start": ("relative_start", "start / knee"),
+    "q": ("q", "power q"),
+    "classes": ("spec.num_classes", "classes k"),
+    "single_samples": ("spec.mu", "mu"),
+    "noise": ("noise_norm", "noise norm"),
+    "views": ("spec.num_views", "views L"),
+    "width": ("width", "width m"),
+    "extrapolation": ("relative_start", "start / knee, quiet"),
+}
+
+
+def summary(table: pd.DataFrame) -> Table:
+    """One network's error and what it learned, by axis and value."""
+    n = table["seed"].nunique()
+    printed = Table(title=f"One network, mean [95% interval], n={n}", title_justify="left")
+    for heading in ("axis", "value", "single-view error", "predicted", "all views learned"):
+        printed.add_column(heading, justify="left" if heading == "axis" else "right")
+    printed.add_column("gradients", justify="right")
+    for axis, (column, name) in AXES.items():
+        for value, rows in on_axis(table, axis).groupby(column):
+            printed.add_row(
+                name,
+                f"{value:g}",
+                *(number(rows[each]) for each in ("one_single", "predicted_one", "all_learned")),
+                f"{rows['gradients'].mean():.0f}",
+            )
+    return printed
+
+
+EXPERIMENT = Experiment(
+    name="finite_size",
+    run=run,
+    grids=GRIDS,
+    claims=claims,
+    check=only_cpu,
+    summary=summary,
+    figure="finite_size",
+)
+
+if __name__ == "__main__":
+    main(EXPERIMENT)
