@@ -38,17 +38,16 @@ def coverage(all_learned: float, num_views: int = 2) -> float:
     return all_learned + (1 - all_learned) / num_views
 
 
-def ensemble_error(members: int, num_views: int = 2, all_learned: float = 0.0) -> float:
-    """Single-view error of K averaged networks: (1 - c)^K, or 2^-K as in Theorem 2.
+def ensemble_error(members: int, covered: float = 0.5) -> float:
+    """Single-view error (1 - c)^K of K averaged networks; 2^-K at c = 1/2, as in Theorem 2.
 
     A sample's view is unknown to each with probability 1 - c, independently.
 
     Args:
         members: K >= 1.
-        num_views: L.
-        all_learned: Fraction of the classes of which one network learns every view.
+        covered: c of one network; see ``coverage``.
     """
-    return (1 - coverage(all_learned, num_views)) ** members
+    return (1 - covered) ** members
 
 
 def student_coverage(teacher: float, num_views: int = 2) -> float:

@@ -25,20 +25,21 @@ SPEC = MultiViewSpec(
 def test_ensemble_error_counts_the_draws_that_miss_a_view(members, views):
     draws = list(itertools.product(range(views), repeat=members))
     missed = sum(0 not in draw for draw in draws)
-    assert ensemble_error(members, views) == pytest.approx(missed / len(draws))
+    assert ensemble_error(members, coverage(0.0, views)) == pytest.approx(missed / len(draws))
 
 
 def test_classes_with_every_view_learned_raise_coverage():
     assert coverage(0.0) == 0.5
     assert coverage(0.2, 4) == pytest.approx(0.2 + 0.8 / 4)
-    assert ensemble_error(3, 2, all_learned=0.2) == pytest.approx(0.4**3)
+    assert ensemble_error(3, coverage(0.2)) == pytest.approx(0.4**3)
+    assert ensemble_error(4) == 2**-4
 
 
 @pytest.mark.parametrize("views", [2, 3])
 def test_a_student_lacks_what_its_teachers_and_its_own_draw_lack(views):
     teachers = 2
-    taught = 1 - ensemble_error(teachers, views)
-    assert 1 - student_coverage(taught, views) == pytest.approx(ensemble_error(3, views))
+    taught = 1 - ensemble_error(teachers, 1 / views)
+    assert 1 - student_coverage(taught, views) == pytest.approx(ensemble_error(3, 1 / views))
     assert single_view_error(student_coverage(0.5)) == 0.25  # Theorem 4
 
 

@@ -95,7 +95,7 @@ def run_joint(cell: JointCell, progress: Progress) -> dict[str, Any]:
     for who, result in {"one": members, **as_one}.items():
         row[f"{who}_steps"] = float(result.steps.double().mean())
         row[f"{who}_converged"] = float(result.converged.double().mean())
-    return row | {"theory": ensemble_error(cell.members, cell.spec.num_views)}
+    return row | {"theory": ensemble_error(cell.members, 1 / cell.spec.num_views)}
 
 
 def train_as_one(

@@ -255,7 +255,7 @@ def _explanation(
         "distractor": distractor,
         "predicted_one": single_view_error(coverage, distractor),
         "theory_by_size": [
-            ensemble_error(size, spec.num_views) for size in range(1, cell.members + 1)
+            ensemble_error(size, 1 / spec.num_views) for size in range(1, cell.members + 1)
         ],
         "lottery": float((winners == learned).double().mean()),
         "steps": members.steps.tolist(),

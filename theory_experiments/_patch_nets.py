@@ -41,6 +41,12 @@ SPEC = MultiViewSpec(
 QUIET = replace(
     SPEC, mu=0.005, sparsity=5.0, num_patches=13, gamma_other=0.4, other_strength=(0.1, 0.2)
 )
+SMALL_SPEC = replace(  # of smoke presets
+    SPEC, num_classes=4, patch_dim=40, num_patches=8, sparsity=1.2, mu=0.02, sigma_p=40**-0.5
+)
+PAPER_SPEC = replace(SPEC, patch_dim=300, num_patches=11, mu=0.005, sigma_p=300**-0.5)
+
+KINDS: dict[str, Kind] = {"": "single", "_multi": "multi"}  # test samples by ending of a column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,4 +194,4 @@ def sliding_means(logits: Float[Tensor, "n members k"]) -> Float[Tensor, "n memb
 def only_cpu(options: Any, context: Context) -> None:
     """Refuse another device: the closed-form gradient is written for the CPU."""
     if context.device != "cpu":
-        raise ValueError(f"device={context.device!r}: patch networks train on the CPU, leave it.")
+        raise ValueError(f"device={context.device!r}: this experiment runs on the CPU, leave it.")

@@ -130,16 +130,15 @@ def predictions(cell: TheoremCell, row: dict[str, Any]) -> dict[str, Any]:
     """What the theory says, and what it says once the members' coverage is known."""
     views, sizes = cell.spec.num_views, range(1, cell.members + 1)
     lost = lost_error(cell.spec, views * row["one_coverage"])
-    missing = [ensemble_error(size, views, row["all_learned"]) for size in sizes]
     student = student_coverage(row["ensemble_coverage"], views)
     alone = student_coverage(row["one_coverage"], views)
     return {
         "lost": lost,
         "predicted_one": single_view_error(row["one_coverage"], lost),
-        "predicted_by_size": [single_view_error(1 - each, lost) for each in missing],
+        "predicted_by_size": [lost * ensemble_error(size, row["one_coverage"]) for size in sizes],
         "predicted_distilled": single_view_error(student, lost),
         "predicted_self": single_view_error(alone, lost),
-        "theory_by_size": [ensemble_error(size, views) for size in sizes],
+        "theory_by_size": [ensemble_error(size, 1 / views) for size in sizes],
     }
 
 
@@ -162,7 +161,7 @@ def cells(base: dict[str, TheoremCell], *, sizes: tuple[int, ...]) -> Callable[.
                     each,
                     spec=replace(each.spec, num_classes=k),
                     num_train=each.num_train * k // each.spec.num_classes,
-                    members=each.members if k <= each.spec.num_classes else 4,
+                    members=each.members if k <= each.spec.num_classes else 3,
                     axis="num_classes",
                 )
 
