@@ -16,8 +16,10 @@ from multiview.script import run_script
 from multiview.train import TrainSpec
 from multiview.train.loop import fit
 from multiview.train.optim import OptimSpec
+from theory_experiments import _gaussian_tasks as tasks
 from theory_experiments import gaussian_inputs as script
 from theory_experiments._learners import FAMILIES, Networks, members_cross_entropy
+from theory_experiments._surrogates import gain_columns, surrogate_error
 
 TINY = replace(script.PRESETS["smoke"][0], num_train=60, num_test=100, label_noise=0.1)
 
@@ -110,15 +112,15 @@ def test_the_loss_of_members_is_the_sum_of_their_cross_entropies():
 @pytest.mark.parametrize("inputs", ["gaussian", "mixture"])
 def test_labels_are_balanced_and_know_nothing_of_the_scale_of_a_class(inputs, family, monkeypatch):
     cell = replace(script.LAPTOP, seed=5, inputs=inputs, target=family)
-    x = script.draw_inputs(cell, 4000, "train")
+    x = tasks.draw_inputs(cell, 4000, "train")
     assert float(x.mean()) == pytest.approx(0, abs=0.2)  # the means of a mixture are few
     assert float(x.square().mean()) == pytest.approx(1, abs=0.15)
-    (labels,) = script.draw_targets(cell, x)
+    (labels,) = tasks.draw_targets(cell, x)
     counts = labels.bincount(minlength=10) / 4000
     assert counts.min() > 0.02
     assert counts.max() < 0.3
 
-    make = script._networks
+    make = tasks.new_networks
 
     def other_scale(*args):
         nets = make(*args)
@@ -126,8 +128,8 @@ def test_labels_are_balanced_and_know_nothing_of_the_scale_of_a_class(inputs, fa
         nets.biases[-1].data += torch.linspace(-5, 5, 10)
         return nets
 
-    monkeypatch.setattr(script, "_networks", other_scale)
-    (same,) = script.draw_targets(cell, x)
+    monkeypatch.setattr(tasks, "new_networks", other_scale)
+    (same,) = tasks.draw_targets(cell, x)
     assert (labels == same).double().mean() > 0.999  # up to rounding
 
 
@@ -136,9 +138,9 @@ def test_labels_follow_the_largest_logit_of_the_target(monkeypatch):
         def forward(self, patches):
             return patches[:, 0, :4].unsqueeze(1)
 
-    monkeypatch.setattr(script, "_networks", lambda *args: Chosen())
-    x = script.draw_inputs(TINY, 500, "train")
-    (labels,) = script.draw_targets(TINY, x)
+    monkeypatch.setattr(tasks, "new_networks", lambda *args: Chosen())
+    x = tasks.draw_inputs(TINY, 500, "train")
+    (labels,) = tasks.draw_targets(TINY, x)
     # The pilot's mean and standard deviation are 0 and 1 up to a percent.
     ahead = x[:, 0, :4].topk(2).values
     clear = ahead[:, 0] - ahead[:, 1] > 0.1
@@ -148,7 +150,7 @@ def test_labels_follow_the_largest_logit_of_the_target(monkeypatch):
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.33])
 def test_noise_changes_the_stated_fraction_and_always_the_class(fraction):
     labels = torch.randint(0, 5, (3000,), generator=stream(0, "labels"))
-    noisy = script.noisy_labels(labels, fraction, 5, stream(0, "noise"))
+    noisy = tasks.noisy_labels(labels, fraction, 5, stream(0, "noise"))
     changed = noisy != labels
     assert int(changed.sum()) == round(fraction * 3000)
     assert noisy.min() >= 0
@@ -160,30 +162,30 @@ def test_noise_changes_the_stated_fraction_and_always_the_class(fraction):
 
 
 def test_noise_leaves_the_inputs_and_the_test_labels_alone():
-    noisy, tests = script.draw_samples(TINY)
-    clean, clean_tests = script.draw_samples(replace(TINY, label_noise=0.0))
+    noisy, tests = tasks.draw_samples(TINY)
+    clean, clean_tests = tasks.draw_samples(replace(TINY, label_noise=0.0))
     assert torch.equal(noisy.patches, clean.patches)
     assert int((noisy.labels != clean.labels).sum()) == 6
     assert torch.equal(tests[""].labels, clean_tests[""].labels)
-    other, _ = script.draw_samples(replace(TINY, target="residual"))
+    other, _ = tasks.draw_samples(replace(TINY, target="residual"))
     assert torch.equal(other.patches, noisy.patches)
 
 
 @pytest.mark.parametrize("inputs", ["gaussian", "mixture"])
 def test_test_samples_are_held_out_and_a_repetition_redraws_all(inputs):
     cell = replace(TINY, inputs=inputs, num_test=60, label_noise=0.0)
-    train, tests = script.draw_samples(cell)
+    train, tests = tasks.draw_samples(cell)
     assert not torch.equal(tests[""].patches, train.patches)
     again = replace(cell, seed=1)
-    assert not torch.equal(script.draw_samples(again)[0].patches, train.patches)
-    (labels,) = script.draw_targets(again, train.patches)
+    assert not torch.equal(tasks.draw_samples(again)[0].patches, train.patches)
+    (labels,) = tasks.draw_targets(again, train.patches)
     assert (labels != train.labels).double().mean() > 0.3
 
 
 def test_equal_members_are_allowed_no_gain():
     logits = torch.randn(200, 1, 4, generator=stream(0, "logits")).expand(-1, 3, -1)
     labels = torch.randint(0, 4, (200,), generator=stream(0, "labels"))
-    found = script.columns_of(logits, labels, 10, stream(0, "surrogates"))
+    found = gain_columns(logits, labels, 10, stream(0, "surrogates"))
     assert 0.5 < found["one"] < 1
     for name in ("gain", "allowed", "spread"):
         assert found[name] == pytest.approx(0, abs=1e-12)
@@ -196,7 +198,7 @@ def test_the_surrogates_of_two_classes_err_as_a_normal_margin_does(members):
     logits = torch.stack([margin + shift, shift], 2)  # of both classes; only the margin counts
     expected = norm.cdf(-margin.mean(1) / margin.std(1, correction=0)).mean()
     labels = torch.zeros(3, dtype=torch.long)
-    found = script.surrogate_error(logits, labels, 40_000, stream(0, "surrogates"))
+    found = surrogate_error(logits, labels, 40_000, stream(0, "surrogates"))
     assert found == pytest.approx(expected, abs=0.006)
 
 
@@ -204,7 +206,7 @@ def test_members_that_know_or_do_not_gain_more_than_variance_allows():
     """Half of the members are right by far, half wrong by little, whatever the sample."""
     known = torch.tensor([[3.0, 0.0], [0.0, 1.0]])  # (members, k)
     logits = known.expand(500, 2, 2)
-    found = script.columns_of(logits, torch.zeros(500, dtype=torch.long), 100, stream(0, "s"))
+    found = gain_columns(logits, torch.zeros(500, dtype=torch.long), 100, stream(0, "s"))
     assert found["one"] == 0.5
     assert found["each"] == [0.0, 1.0]
     assert found["best"] == 0.0

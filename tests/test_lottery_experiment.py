@@ -11,7 +11,10 @@ import torch
 from multiview.find import find
 from multiview.results import load
 from multiview.script import run_script
+from theory_experiments import _lottery_estimates as estimates
+from theory_experiments import _trace as traces
 from theory_experiments import lottery
+from theory_experiments._memorisation import GROUPS
 
 SMOKE = lottery.PRESETS["smoke"]
 
@@ -58,7 +61,7 @@ def test_the_rows_of_the_smoke_preset_hold_together(table):
         assert singles % row["members"] == 0
         assert row["number_multi"] == row["num_multi"] * row["members"]
         assert row["error_multi"] == row["error_known"] == row["error_lost"] == 0
-        for group in lottery.GROUPS:
+        for group in GROUPS:
             own, fresh = row[f"parts_{group}"].sum(), row[f"fresh_parts_{group}"].sum()
             assert row[f"noise_share_{group}"] == pytest.approx(1 - fresh / own, abs=1e-5)
         assert row["parts_multi"][1] == 0  # they have no weak view
@@ -74,7 +77,7 @@ def test_the_trace_goes_through_the_trained_networks_and_on():
     train = lottery.draw_train(cell, features)
     start = lottery.new_nets(cell, "members", 2)
     lines = []
-    net, trace = lottery._follow(cell, start, train, features, lambda *line: lines.append(line))
+    net, trace = traces.follow(cell, start, train, features, lambda *line: lines.append(line))
     assert (trace.time.diff(dim=0) >= 0).all()
     assert (trace.loss[-1] < trace.loss[0]).all()
     torch.testing.assert_close(trace.norms[0], lottery.view_norms(start, features))
@@ -93,10 +96,10 @@ def test_tail_is_read_at_the_first_sweep_below_each_loss():
     loss = torch.stack([sweeps, 2 * sweeps], 1).double()  # the second never reaches 1e-4
     stamp = torch.arange(5.0).unsqueeze(1).expand(5, 2)
     norms = stamp.view(5, 2, 1, 1).expand(5, 2, 3, 2)
-    trace = lottery.Trace(time=stamp, loss=loss, error=10 + stamp.double(), norms=norms)
-    columns = lottery._tail(trace, norms[..., 0], 100 + norms[..., 1])
+    trace = traces.Trace(time=stamp, loss=loss, error=10 + stamp.double(), norms=norms)
+    columns = traces.tail(trace, norms[..., 0], 100 + norms[..., 1])
     assert columns["tail_error"][0].tolist() == [11, 11]
-    at = lottery.at_loss(0.06)
+    at = estimates.at_loss(0.06)
     assert columns["tail_error"][at].tolist() == [11, 13]
     assert columns["tail_winner"][at].tolist() == [[1, 1, 1], [3, 3, 3]]
     assert columns["tail_loser"][at].tolist() == [[101, 101, 101], [103, 103, 103]]
@@ -110,7 +113,7 @@ def test_rise_counts_time_in_escapes_of_each_class():
     half = SMOKE.relu_knee / 2
     winners = torch.tensor([[0.1, 0.1, 0.1], [half, 0.2, 0.2], [3, half, 0.3], [4, 4, 0.4]])
     losers = torch.full((4, 1, 3), 0.01)
-    columns = lottery._rise(SMOKE, time, winners.unsqueeze(1), losers)
+    columns = traces.rise(SMOKE, time, winners.unsqueeze(1), losers)
     begin, one, two = (np.flatnonzero(columns["rise_time"] == t).item() for t in (0, 1, 2))
     rise = 10 ** columns["rise_winner"][0]
     assert rise[0, [begin, one, two]] == pytest.approx([0.1, half, 3])
@@ -129,7 +132,7 @@ def test_growth_ends_at_the_knee_and_shown_marks_losers_that_a_sample_has():
     path[:, 0, 0] = 1  # never reaches the knee
     losers = torch.tensor([0.1, 0.2, 0.3, 0.9]).view(4, 1, 1).expand(4, 2, 4)
     covered = torch.ones(2, 4, 2, dtype=torch.bool)
-    row = lottery._race(cell, net, net, train, features, covered, path, losers)
+    row = lottery.race(cell, net, net, train, features, covered, path, losers)
     for e in range(2):
         for i in range(4):
             loser = int(norms[e, i].argmin())
@@ -163,31 +166,31 @@ ROW = {
 
 
 def test_estimates_of_a_row_by_hand():
-    assert lottery.accuracy()(ROW) == 0.5
-    assert lottery.accuracy(1.2)(ROW) == pytest.approx(2 / 3)
-    assert lottery.accuracy(1.0, 1.2)(ROW) == 0
-    assert math.isnan(lottery.accuracy(3.0)(ROW))
+    assert estimates.accuracy()(ROW) == 0.5
+    assert estimates.accuracy(1.2)(ROW) == pytest.approx(2 / 3)
+    assert estimates.accuracy(1.0, 1.2)(ROW) == 0
+    assert math.isnan(estimates.accuracy(3.0)(ROW))
     unseen = {**ROW, "lead": np.where(ROW["lead"] == 2, np.inf, ROW["lead"])}
-    assert lottery.accuracy(1.5)(unseen) == 1
-    assert lottery.share_small(ROW) == 0.5
-    assert lottery.share_small(ROW, shown=True) == 0
-    assert lottery.share_small(ROW, shown=False) == 1
-    assert lottery.final_loser(ROW) == pytest.approx(4)
-    assert lottery.total_growth(ROW) == pytest.approx(4)
-    assert lottery.against("race")(ROW) == pytest.approx((2 + 1.6) / 2)
-    assert lottery.stray_growth(ROW) == pytest.approx(2)
+    assert estimates.accuracy(1.5)(unseen) == 1
+    assert estimates.share_small(ROW) == 0.5
+    assert estimates.share_small(ROW, shown=True) == 0
+    assert estimates.share_small(ROW, shown=False) == 1
+    assert estimates.final_loser(ROW) == pytest.approx(4)
+    assert estimates.total_growth(ROW) == pytest.approx(4)
+    assert estimates.against("race")(ROW) == pytest.approx((2 + 1.6) / 2)
+    assert estimates.stray_growth(ROW) == pytest.approx(2)
 
 
 def test_tail_estimates_by_hand():
-    losses = len(lottery.TAIL_LOSSES)
+    losses = len(traces.TAIL_LOSSES)
     loser = np.ones((losses, 1, 2))
-    loser[lottery.at_loss(1e-3) :] = 4.0
+    loser[estimates.at_loss(1e-3) :] = 4.0
     loser[:, 0, 1] = np.arange(losses)  # a class with both views learned does not count
     error = np.linspace(0.4, 0.3, losses)[:, None] + np.array([-0.1, 0.1])
     row = {"tail_loser": loser, "tail_error": error, "one_view": np.array([[True, False]])}
-    assert lottery.tail_growth(row) == pytest.approx(2)  # 4-fold in two decades
-    assert lottery.tail_error(0.1)(row) == pytest.approx(0.4)
-    assert lottery.tail_error(1e-4)(row) == pytest.approx(0.3)
+    assert estimates.tail_growth(row) == pytest.approx(2)  # 4-fold in two decades
+    assert estimates.tail_error(0.1)(row) == pytest.approx(0.4)
+    assert estimates.tail_error(1e-4)(row) == pytest.approx(0.3)
 
 
 def test_claims_use_one_value_a_seed_from_repetitions_with_empty_patches():
@@ -209,4 +212,4 @@ def test_what_the_lottery_cannot_show_is_refused():
     with pytest.raises(ValueError, match="redraws"):
         replace(SMOKE, redraws=0)
     with pytest.raises(ValueError, match="cuda"):
-        lottery.check(None, lottery.Context(device="cuda"))
+        lottery.only_cpu(None, lottery.Context(device="cuda"))

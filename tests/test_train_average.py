@@ -14,8 +14,11 @@ from multiview.models import PatchNet
 from multiview.script import run_script
 from multiview.train import TrainSpec, cross_entropy, rescaled, train_patch_net
 from theory_experiments import _averages as averages
+from theory_experiments import _temperatures as temperatures
 from theory_experiments import train_average as script
-from theory_experiments._averages import JointCell, TemperatureCell
+from theory_experiments._averages import JointCell
+from theory_experiments._patch_nets import STUDENT
+from theory_experiments._temperatures import TemperatureCell
 
 TINY = MultiViewSpec(num_classes=3, patch_dim=20, num_patches=6, sparsity=1.0, mu=0.25, sigma_p=0.1)
 JOINT = JointCell(
@@ -36,7 +39,7 @@ TEMPERATURE = TemperatureCell(
     members=2,
     width=5,
     train=TrainSpec(max_steps=40),
-    student=TrainSpec(max_steps=12, loss_bound=0.0),
+    student=replace(STUDENT, max_steps=12),
     temperatures=(1.0, 16.0),
 )
 
@@ -151,18 +154,18 @@ def test_a_row_measures_the_networks_it_names(monkeypatch):
 
 def test_students_come_by_temperature_and_by_start(monkeypatch):
     kept = {}
-    fit = averages.fit
+    fit = temperatures.fit
 
     def record(name, net, *args, **given):
         kept[name] = (net, fit(name, net, *args, **given))
         return kept[name][1]
 
-    taught, lesson = [], averages.hinton_lesson
-    monkeypatch.setattr(averages, "fit", record)
+    taught, lesson = [], temperatures.hinton_lesson
+    monkeypatch.setattr(temperatures, "fit", record)
     monkeypatch.setattr(
-        averages, "hinton_lesson", lambda *given: taught.append(given) or lesson(*given)
+        temperatures, "hinton_lesson", lambda *given: taught.append(given) or lesson(*given)
     )
-    row = averages.run_temperature(TEMPERATURE, quiet)
+    row = temperatures.run_temperature(TEMPERATURE, quiet)
     teachers = kept["members"][1].net
     for T, (temperature, batch, teacher) in zip((1.0, 16.0), taught, strict=True):
         assert temperature == T
@@ -173,7 +176,7 @@ def test_students_come_by_temperature_and_by_start(monkeypatch):
         assert torch.equal(fresh, start[0])
         assert torch.equal(trained, members[0])
     assert not torch.equal(start[0], members[0])
-    swapped = averages.run_temperature(replace(TEMPERATURE, temperatures=(16.0, 1.0)), quiet)
+    swapped = temperatures.run_temperature(replace(TEMPERATURE, temperatures=(16.0, 1.0)), quiet)
     for who in script.STUDENTS:
         for ending in ("", "_coverage", "_loss", "_half"):
             assert swapped[who + ending] == pytest.approx(row[who + ending][::-1])
@@ -183,9 +186,9 @@ def test_students_come_by_temperature_and_by_start(monkeypatch):
 
 
 def test_half_way_is_where_half_as_many_steps_end():
-    whole = averages.run_temperature(TEMPERATURE, quiet)
+    whole = temperatures.run_temperature(TEMPERATURE, quiet)
     short = replace(TEMPERATURE, student=replace(TEMPERATURE.student, max_steps=6))
-    half = averages.run_temperature(short, quiet)
+    half = temperatures.run_temperature(short, quiet)
     for who in script.STUDENTS:
         assert whole[f"{who}_half"] == pytest.approx(half[who])
         assert whole[f"{who}_coverage_half"] == pytest.approx(half[f"{who}_coverage"])

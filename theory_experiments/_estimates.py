@@ -36,6 +36,16 @@ def difference(minuend: str, subtrahend: str) -> Estimate:
     return lambda table: table[minuend] - table[subtrahend]
 
 
+def ratio(numerator: str, denominator: str) -> Estimate:
+    """Estimate: ``numerator / denominator``, paired by repetition."""
+    return lambda table: table[numerator] / table[denominator]
+
+
+def largest(*names: str) -> Estimate:
+    """Estimate: the largest of these columns in each row."""
+    return lambda table: table[list(names)].max(axis=1)
+
+
 def percent(values: Any) -> str:
     """``12.3 [10.1, 14.5]``; the interval is cut to what an error can be."""
     return _interval(100 * np.asarray(values, float), 1, 0.0, 100.0)

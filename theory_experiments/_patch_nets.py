@@ -96,6 +96,7 @@ def draw_train(cell: NetCell, features: Float[Tensor, "k L d"]) -> PatchBatch:
 def new_nets(cell: NetCell, name: str, members: int, **other: Any) -> PatchNet:
     """Untrained networks; those of another ``name`` start elsewhere."""
     settings = {
+        "patch_dim": cell.spec.patch_dim,
         "width": cell.width,
         "sigma_init": cell.sigma_init,
         "q": cell.q,
@@ -104,7 +105,6 @@ def new_nets(cell: NetCell, name: str, members: int, **other: Any) -> PatchNet:
     return PatchNet(
         members=members,
         num_classes=cell.spec.num_classes,
-        patch_dim=cell.spec.patch_dim,
         generator=stream(cell.seed, "init", name),
         **(settings | other),
     )

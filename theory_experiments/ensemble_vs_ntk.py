@@ -7,7 +7,7 @@ kernels choose no features: averaging them helps, summing them helps as much, an
 nothing (Allen-Zhu & Li, arXiv 2012.09816, Figure 1 and Theorems 1-4).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,10 +22,10 @@ from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from multiview.train import TrainSpec
 from multiview.train.optim import OptimSpec
-from theory_experiments._estimates import column, difference, percent
+from theory_experiments._estimates import claims_from, column, difference, largest, percent, ratio
 from theory_experiments._image_contrast import CIFAR10, MNIST, ImageCell, run_images
 from theory_experiments._patch_contrast import PatchCell, run_patches
-from theory_experiments._patch_nets import STUDENT
+from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, STUDENT, only_cpu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ class Options:
 LAPTOP = PatchCell()
 PAPER = replace(
     LAPTOP,
-    spec=replace(LAPTOP.spec, patch_dim=300, num_patches=11, mu=0.005, sigma_p=300**-0.5),
+    spec=PAPER_SPEC,
     num_train=2000,
     num_test=4000,
     num_kernel_test=500,
@@ -50,15 +50,7 @@ PAPER = replace(
 )
 SMOKE = replace(
     LAPTOP,
-    spec=replace(
-        LAPTOP.spec,
-        num_classes=4,
-        patch_dim=40,
-        num_patches=8,
-        sparsity=1.2,
-        mu=0.02,
-        sigma_p=40**-0.5,
-    ),
+    spec=SMALL_SPEC,
     num_train=200,
     num_test=200,
     num_kernel_test=100,
@@ -72,9 +64,8 @@ IMAGES: dict[str, dict[str, Any]] = {
     "laptop": {},
     "paper": {"num_train": 5000, "num_test": 8000, "members": 10},
 }
-
-
 PATCHES = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
+SEEDS = {"smoke": 2, "laptop": 3, "paper": 10}
 
 
 def cells(preset: str) -> Callable[[int, Options], list[Any]]:
@@ -97,8 +88,7 @@ def images(name: str, data_dir: Path) -> ImageData:
 
 def check(options: Options, context: Context) -> None:
     """Read the images, or say what is missing, before any work."""
-    if context.device != "cpu":
-        raise ValueError(f"device={context.device!r}: this comparison runs on the CPU, leave it.")
+    only_cpu(options, context)
     if options.data != "patches":
         if context.data_dir is None:
             raise ValueError(
@@ -162,196 +152,77 @@ def claims(preset: str, options: Options) -> list[Claim]:
     """
     if preset == "smoke":
         return []
-    return patch_claims(preset) if options.data == "patches" else image_claims()
+    patches = options.data == "patches"
+    return claims_from(patch_claims(preset) if patches else image_claims())
 
 
-def patch_claims(preset: str) -> list[Claim]:
+def patch_claims(preset: str) -> Iterator[tuple]:
     """The theorems as they stand, for k to infinity, and the targets of each preset."""
     cell = PATCHES[preset]
-    one = 0.42 if preset == "paper" else 0.35
-    student = 0.06 if preset == "paper" else 0.10
-    training = [f"network_{who}_train" for who in ("one", "sum", "distilled", "hinton", "self")]
     tests, kernel_tests = cell.num_test, cell.num_kernel_test
-    at, of_them = "at most {} of the single-view samples", "on at most {} of them"
-    return [
-        Claim(
-            name=name,
-            source=source,
-            statement=statement,
-            predicted=predicted,
-            estimate=estimate,
-            trials=trials,
-        )
-        for name, source, statement, predicted, estimate, trials in (
-            (
-                "one network, k to infinity",
-                "Theorem 1",
-                "one network errs on half of the single-view samples",
-                (0.49, 0.51),
-                column("network_one"),
-                None,
-            ),
-            (
-                "one network, here",
-                "Theorem 1, finite k",
-                f"one network errs on {one} to 0.51 of them",
-                (one, 0.51),
-                column("network_one"),
-                None,
-            ),
-            (
-                "training error",
-                "Theorems 1-4",
-                "members, sum and students are right on every training sample",
-                (0.0, 0.0),
-                lambda table: table[training].max(axis=1),
-                None,
-            ),
-            (
-                "multi-view error",
-                "Theorem 1",
-                "one network errs on at most 0.001 of the multi-view samples",
-                (0.0, 0.001),
-                column("network_one_multi"),
-                tests,
-            ),
-            (
-                "ensemble, k to infinity",
-                "Theorem 2",
-                f"the ensemble errs on {at.format(0.001)}",
-                (0.0, 0.001),
-                column("network_ensemble"),
-                tests,
-            ),
-            (
-                "ensemble, here",
-                "Theorem 2, finite k",
-                f"the ensemble of {cell.members} errs {of_them.format(0.02)}",
-                (0.0, 0.02),
-                column("network_ensemble"),
-                tests,
-            ),
-            (
-                "student, k to infinity",
-                "Theorem 3",
-                f"the distilled network errs on {at.format(0.001)}",
-                (0.0, 0.001),
-                column("network_distilled"),
-                tests,
-            ),
-            (
-                "student, here",
-                "Theorem 3, finite k",
-                f"the distilled network errs {of_them.format(student)}",
-                (0.0, student),
-                column("network_distilled"),
-                tests,
-            ),
-            (
-                "self-distillation",
-                "Theorem 4",
-                f"the self-distilled network errs on {at.format(0.26)}",
-                (0.0, 0.26),
-                column("network_self"),
-                tests,
-            ),
-            (
-                "self-distillation halves",
-                "Theorem 4",
-                "self-distillation leaves 0.3 to 0.7 of one network's error",
-                (0.3, 0.7),
-                lambda table: table["network_self"] / table["network_one"],
-                None,
-            ),
-            (
-                "trained sum",
-                "Figure 1",
-                "training the sum gains less than 0.05 over one network",
-                (-1.0, 0.05),
-                difference("network_one", "network_sum"),
-                None,
-            ),
-            (
-                "NTK ensemble",
-                "Figure 1",
-                "averaging kernel models brings their error below 0.05",
-                (0.0, 0.05),
-                column("ntk_ensemble"),
-                kernel_tests,
-            ),
-            (
-                "NTK trained sum",
-                "Figure 1",
-                "the summed kernel errs within 0.02 of the ensemble of kernels",
-                (-0.02, 0.02),
-                difference("ntk_sum", "ntk_ensemble"),
-                None,
-            ),
-            (
-                "NTK student",
-                "Figure 1",
-                "distillation moves a kernel model's error by at most 0.02",
-                (-0.02, 0.02),
-                student_minus_its_like,
-                None,
-            ),
-        )
-    ]
+    least, most = (0.42, 0.06) if preset == "paper" else (0.35, 0.10)  # one network, student
+    one, ensemble, student = (column(f"network_{who}") for who in ("one", "ensemble", "distilled"))
+    single = "of the single-view samples"
+
+    says = f"one network errs on half {single}"
+    yield "one network, k to infinity", "Theorem 1", says, (0.49, 0.51), one
+    says = f"one network errs on {least} to 0.51 of them"
+    yield "one network, here", "Theorem 1, finite k", says, (least, 0.51), one
+    says = "members, sum and students are right on every training sample"
+    training = [f"network_{who}_train" for who in ("one", "sum", "distilled", "hinton", "self")]
+    yield "training error", "Theorems 1-4", says, (0.0, 0.0), largest(*training)
+    says = "one network errs on at most 0.001 of the multi-view samples"
+    multi = column("network_one_multi")
+    yield "multi-view error", "Theorem 1", says, (0.0, 0.001), multi, tests
+
+    says = f"the ensemble errs on at most 0.001 {single}"
+    yield "ensemble, k to infinity", "Theorem 2", says, (0.0, 0.001), ensemble, tests
+    says = f"the ensemble of {cell.members} errs on at most 0.02 of them"
+    yield "ensemble, here", "Theorem 2, finite k", says, (0.0, 0.02), ensemble, tests
+    says = f"the distilled network errs on at most 0.001 {single}"
+    yield "student, k to infinity", "Theorem 3", says, (0.0, 0.001), student, tests
+    says = f"the distilled network errs on at most {most} of them"
+    yield "student, here", "Theorem 3, finite k", says, (0.0, most), student, tests
+    says = f"the self-distilled network errs on at most 0.26 {single}"
+    yield "self-distillation", "Theorem 4", says, (0.0, 0.26), column("network_self"), tests
+    says = "self-distillation leaves 0.3 to 0.7 of one network's error"
+    left = ratio("network_self", "network_one")
+    yield "self-distillation halves", "Theorem 4", says, (0.3, 0.7), left
+
+    source = "Figure 1"
+    says = "training the sum gains less than 0.05 over one network"
+    gain = difference("network_one", "network_sum")
+    yield "trained sum", source, says, (-1.0, 0.05), gain
+    says = "averaging kernel models brings their error below 0.05"
+    yield "NTK ensemble", source, says, (0.0, 0.05), column("ntk_ensemble"), kernel_tests
+    says = "the summed kernel errs within 0.02 of the ensemble of kernels"
+    yield "NTK trained sum", source, says, (-0.02, 0.02), difference("ntk_sum", "ntk_ensemble")
+    says = "distillation moves a kernel model's error by at most 0.02"
+    yield "NTK student", source, says, (-0.02, 0.02), student_minus_its_like
 
 
-def image_claims() -> list[Claim]:
+def image_claims() -> Iterator[tuple]:
     """The signs of the paper's Figure 1; a difference below 0.02 is called none."""
-    gain, none = (1e-4, 1.0), 0.02
-    return [
-        Claim(name=name, source="Figure 1", statement=says, predicted=predicted, estimate=estimate)
-        for name, says, predicted, estimate in (
-            (
-                "ensemble",
-                "averaging networks gains over one of them",
-                gain,
-                difference("network_one", "network_ensemble"),
-            ),
-            (
-                "student",
-                "the distilled network gains over one trained on labels",
-                gain,
-                difference("network_one", "network_distilled"),
-            ),
-            (
-                "trained sum",
-                f"training the sum gains less than {none} over one network",
-                (-1.0, none),
-                difference("network_one", "network_sum"),
-            ),
-            (
-                "NTK ensemble",
-                "averaging kernel models gains over one of them",
-                gain,
-                difference("ntk_one", "ntk_ensemble"),
-            ),
-            (
-                "NTK trained sum",
-                f"the summed kernel errs within {none} of the ensemble of kernels, or less",
-                (-none, 1.0),
-                difference("ntk_ensemble", "ntk_sum"),
-            ),
-            (
-                "NTK student",
-                f"distillation moves a kernel model's error by at most {none}",
-                (-none, none),
-                student_minus_its_like,
-            ),
-        )
-    ]
+    source, gain, none = "Figure 1", (1e-4, 1.0), 0.02
+
+    says = "averaging networks gains over one of them"
+    yield "ensemble", source, says, gain, difference("network_one", "network_ensemble")
+    says = "the distilled network gains over one trained on labels"
+    yield "student", source, says, gain, difference("network_one", "network_distilled")
+    says = f"training the sum gains less than {none} over one network"
+    yield "trained sum", source, says, (-1.0, none), difference("network_one", "network_sum")
+    says = "averaging kernel models gains over one of them"
+    yield "NTK ensemble", source, says, gain, difference("ntk_one", "ntk_ensemble")
+    says = f"the summed kernel errs within {none} of the ensemble of kernels, or less"
+    yield "NTK trained sum", source, says, (-none, 1.0), difference("ntk_ensemble", "ntk_sum")
+    says = f"distillation moves a kernel model's error by at most {none}"
+    yield "NTK student", source, says, (-none, none), student_minus_its_like
 
 
 EXPERIMENT = Experiment(
     name="ensemble_vs_ntk",
     run=run,
-    grids={
-        preset: Grid(cells=cells(preset), seeds={"smoke": 2, "laptop": 3, "paper": 10}[preset])
-        for preset in PATCHES
-    },
+    grids={preset: Grid(cells=cells(preset), seeds=SEEDS[preset]) for preset in PATCHES},
     claims=claims,
     check=check,
     options=Options,

@@ -42,14 +42,21 @@ SMOKE = replace(
 def with_classes(base: FiniteCell, k: int) -> FiniteCell:
     """k classes with 30 samples each, 0.3 of them single-view for each view, on few neurons.
 
-    From 100 classes on one network, by bfloat16 products, to save time.
+    Steps are coarser than elsewhere and from 100 classes on it is one network, by bfloat16
+    products, to save time.
     """
     dims = max(base.spec.patch_dim, 2 * k + 20)
     spec = replace(base.spec, num_classes=k, patch_dim=dims, sigma_p=dims**-0.5, mu=0.02)
-    cell = replace(base, axis="classes", spec=spec, num_train=30 * k, width=6)
-    if k < 100:
-        return cell
-    return replace(cell, members=1, train=replace(base.train, bfloat16=True))
+    many = k >= 100
+    return replace(
+        base,
+        axis="classes",
+        spec=spec,
+        num_train=30 * k,
+        members=1 if many else base.members,
+        width=6,
+        train=replace(base.train, relative_step=1.0, bfloat16=many),
+    )
 
 
 def with_views(base: FiniteCell, views: int) -> FiniteCell:
@@ -108,7 +115,7 @@ GRIDS = {
         ),
         seeds=2,
     ),
-    "laptop": Grid(cells=cells(BASE, DEEP, classes=(5, 10, 20, 50, 100)), seeds=5),
+    "laptop": Grid(cells=cells(BASE, DEEP, classes=(5, 10, 30, 100)), seeds=5),
     "paper": Grid(
         cells=cells(
             replace(BASE, members=5, num_test=20_000),
@@ -126,7 +133,7 @@ def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     own = table["axis"] == axis
     if axis not in ("classes", "views", "phase", "extrapolation"):
         own |= table["axis"] == "base"
-    return table[own]
+    return table.loc[own]
 
 
 def where(axis: str, column: str, value: float, estimate: Callable[[pd.DataFrame], Any]) -> Any:
@@ -134,8 +141,8 @@ def where(axis: str, column: str, value: float, estimate: Callable[[pd.DataFrame
 
     def of(table: pd.DataFrame) -> Any:
         rows = on_axis(table, axis)
-        rows = rows[rows[column] == value]
-        return pd.Series(np.asarray(estimate(rows)), index=rows["seed"])
+        rows = rows.loc[rows[column] == value]
+        return pd.Series(np.asarray(estimate(rows)), index=rows["seed"].to_numpy())
 
     return of
 
@@ -158,7 +165,7 @@ def at_no_start(table: pd.DataFrame) -> Any:
     A straight line in sigma_init / knee through the smaller starts, where the error bends least.
     """
     rows = on_axis(table, "extrapolation")
-    rows = rows[rows["relative_start"] <= 0.021]
+    rows = rows.loc[rows["relative_start"] <= 0.021]
     return [
         np.polyfit(each["relative_start"], each["one_single"], 1)[1]
         for _, each in rows.groupby("seed")

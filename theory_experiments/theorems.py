@@ -146,7 +146,7 @@ def cells(base: dict[str, TheoremCell], *, sizes: tuple[int, ...]) -> Callable[.
     """The base cell of each setting; mu halved and doubled; other numbers of classes.
 
     As in the paper N = const / mu, so that the number of single-view samples stays, and N is
-    proportional to k. Ensembles are smaller where there are more classes, to save time.
+    proportional to k. Ensembles are smaller off the base cell, to save time.
     """
 
     def of_seed(seed: int, options: Any) -> Iterator[TheoremCell]:
@@ -155,13 +155,19 @@ def cells(base: dict[str, TheoremCell], *, sizes: tuple[int, ...]) -> Callable[.
             yield each
             for factor in (0.5, 2.0):
                 spec = replace(each.spec, mu=factor * each.spec.mu)
-                yield replace(each, spec=spec, num_train=int(each.num_train / factor), axis="mu")
+                yield replace(
+                    each,
+                    spec=spec,
+                    num_train=int(each.num_train / factor),
+                    members=min(each.members, 4),
+                    axis="mu",
+                )
             for k in sizes:
                 yield replace(
                     each,
                     spec=replace(each.spec, num_classes=k),
                     num_train=each.num_train * k // each.spec.num_classes,
-                    members=each.members if k <= each.spec.num_classes else 3,
+                    members=min(each.members, 4),
                     axis="num_classes",
                 )
 
@@ -210,14 +216,14 @@ GRIDS = {
 
 def at_base(setting: str, value: Callable[[pd.DataFrame], Any]) -> Callable[[pd.DataFrame], Any]:
     """Estimate: ``value`` of the base cells of a setting, one a repetition."""
-    return lambda table: value(table[(table["setting"] == setting) & (table["axis"] == "base")])
+    return lambda table: value(table.loc[(table["setting"] == setting) & (table["axis"] == "base")])
 
 
 def change_with_mu(setting: str, column: str) -> Callable[[pd.DataFrame], Any]:
     """Estimate: ``column`` at half of the base's mu minus that at twice of it, one a repetition."""
 
     def estimate(table: pd.DataFrame) -> Any:
-        own = table[(table["setting"] == setting) & (table["axis"] == "mu")]
+        own = table.loc[(table["setting"] == setting) & (table["axis"] == "mu")]
         wide = own.pivot_table(index="seed", columns="spec.mu", values=column)
         return wide.iloc[:, 0] - wide.iloc[:, -1]
 
@@ -294,7 +300,8 @@ def summary(table: pd.DataFrame) -> Table:
     for heading in ("setting", "k", "mu", "K", *WHO.values(), "one, predicted"):
         printed.add_column(heading, justify="left" if heading == "setting" else "right")
     keys = ["setting", "spec.num_classes", "spec.mu", "members"]
-    for (setting, k, mu, members), rows in table.groupby(keys, sort=False):
+    for key, rows in table.groupby(keys, sort=False):
+        setting, k, mu, members = pd.Series(key)
         printed.add_row(
             setting,
             f"{k}",

@@ -10,7 +10,7 @@ outputs; after four times as many steps cold students have caught up in part.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,10 +22,18 @@ from rich.table import Table
 from multiview.claims import Claim
 from multiview.experiment import Context, Experiment, Grid, NoOptions
 from multiview.script import main
-from multiview.train import TrainSpec
-from theory_experiments._averages import JointCell, TemperatureCell, run_joint, run_temperature
-from theory_experiments._estimates import percent
-from theory_experiments._patch_nets import only_cpu
+from theory_experiments._averages import JointCell, run_joint
+from theory_experiments._estimates import (
+    Estimate,
+    claims_from,
+    difference,
+    largest,
+    percent,
+    ratio,
+    where,
+)
+from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, only_cpu
+from theory_experiments._temperatures import TemperatureCell, run_temperature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +58,9 @@ class Sweep:
         yield replace(self.temperature, seed=seed)
 
 
-def resized(sweep: Sweep, spec: dict[str, Any], student_steps: int, **nets: Any) -> Sweep:
-    """The sweep on other samples, with other fields in both kinds of cells."""
-    nets |= {"spec": replace(sweep.joint.spec, **spec)}
-    student = TrainSpec(max_steps=student_steps, loss_bound=0.0)
+def resized(sweep: Sweep, student_steps: int, **nets: Any) -> Sweep:
+    """The sweep with other fields in both kinds of cells."""
+    student = replace(sweep.temperature.student, max_steps=student_steps)
     return replace(
         sweep,
         joint=replace(sweep.joint, **nets),
@@ -64,14 +71,13 @@ def resized(sweep: Sweep, spec: dict[str, Any], student_steps: int, **nets: Any)
 LAPTOP = Sweep()
 PAPER = resized(
     Sweep(sizes=(2, 5, 10), widths=(10, 40), size_of_widths=5),
-    {"patch_dim": 300, "num_patches": 11, "mu": 0.005, "sigma_p": 300**-0.5},
     student_steps=1000,
+    spec=PAPER_SPEC,
     num_train=2000,
     num_test=10000,
     probes_per_view=100,
     width=20,
 )
-SMALL = {"num_classes": 4, "patch_dim": 40, "num_patches": 8, "sparsity": 1.2, "mu": 0.02}
 SMOKE = resized(
     Sweep(
         temperature=TemperatureCell(temperatures=(1.0, 4.0)),
@@ -79,8 +85,8 @@ SMOKE = resized(
         widths=(5,),
         size_of_widths=2,
     ),
-    SMALL | {"sigma_p": 40**-0.5},
     student_steps=40,
+    spec=SMALL_SPEC,
     num_train=200,
     num_test=200,
     probes_per_view=20,
@@ -115,7 +121,7 @@ def summary(table: pd.DataFrame) -> Group:
     what = "single-view test error and views covered in %, mean [95% interval]"
     apart = Table("K", "width", "", *WAYS.values(), title=f"{what}, n={n}", title_justify="left")
     for size, width in joint[["members", "width"]].drop_duplicates().to_numpy().tolist():
-        rows = joint.loc[(joint["members"] == size) & (joint["width"] == width)]
+        rows = where(joint, members=size, width=width)
         for ending, measure in MEASURES.items():
             values = [percent(rows[way + ending]) for way in WAYS]
             apart.add_row(str(size), str(width), measure, *values)
@@ -136,25 +142,17 @@ def summary(table: pd.DataFrame) -> Group:
 
 def joint_rows(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of networks trained apart and as one."""
-    return table.loc[table["part"] == "joint"]
+    return where(table, part="joint")
 
 
 def temperature_rows(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of students by temperature."""
-    return table.loc[table["part"] == "temperature"]
-
-
-Estimate = Callable[[pd.DataFrame], Any]
+    return where(table, part="temperature")
 
 
 def at(size: int, width: int, value: Estimate) -> Estimate:
     """Estimate: ``value`` of the rows of this many networks of this width."""
-
-    def estimate(table: pd.DataFrame) -> Any:
-        rows = joint_rows(table)
-        return value(rows.loc[(rows["members"] == size) & (rows["width"] == width)])
-
-    return estimate
+    return lambda table: value(where(table, part="joint", members=size, width=width))
 
 
 def by_seed(how: str, value: Estimate) -> Estimate:
@@ -187,10 +185,8 @@ def claims(preset: str, options: NoOptions) -> list[Claim]:
     """What Figure 1 and the finite knee predict; the smoke preset is too small for either."""
     if preset == "smoke":
         return []
-    fields = ("name", "source", "statement", "predicted", "estimate")
     sweep = SWEEPS[preset]
-    found = [*joint_claims(sweep), *temperature_claims(sweep)]
-    return [Claim(**dict(zip(fields, each, strict=True))) for each in found]
+    return claims_from([*joint_claims(sweep), *temperature_claims(sweep)])
 
 
 def joint_claims(sweep: Sweep) -> Iterator[tuple]:
@@ -199,27 +195,27 @@ def joint_claims(sweep: Sweep) -> Iterator[tuple]:
     none, figure, knee = (-1.0, 0.05), "Figure 1", "finite knee"
     for size, m in sweep.shapes():
         says = f"training the sum of {size} networks gains less than 0.05 over one network"
-        gain = at(size, m, lambda rows: rows["one"] - rows["sum"])
+        gain = at(size, m, difference("one", "sum"))
         yield f"trained sum, K={size}, width {m}", figure, says, none, gain
     for size in sweep.sizes:
         says = f"{size} networks trained apart err less, averaged, than their sum trained as one"
-        gain = at(size, width, lambda rows: rows["sum"] - rows["ensemble"])
+        gain = at(size, width, difference("sum", "ensemble"))
         yield f"ensemble against sum, K={size}", figure, says, (0.0, 1.0), gain
     says = f"training the mean of {K} networks gains less than 0.05 over one network"
-    gain = at(K, width, lambda rows: rows["one"] - rows["mean"])
+    gain = at(K, width, difference("one", "mean"))
     yield f"trained mean, K={K}, knee R", figure, says, none, gain
     says = f"so does their mean at {K} times the knee and start"
-    gain = at(K, width, lambda rows: rows["one"] - rows["mean_knee"])
+    gain = at(K, width, difference("one", "mean_knee"))
     yield f"trained mean, K={K}, knee K R", knee, says, none, gain
     says = "over all sizes and widths it errs within 0.05 of the sum, from which only draws differ"
-    gap = by_seed("mean", lambda rows: rows["mean_knee"] - rows["sum"])
+    gap = by_seed("mean", difference("mean_knee", "sum"))
     yield "mean at knee K R against sum", knee, says, (-0.05, 0.05), gap
     says = f"at the same knee the mean of {K} errs less than half as often as one network"
-    ratio = at(K, width, lambda rows: rows["mean"] / rows["one"])
-    yield f"mean against one network, K={K}", knee, says, (0.0, 0.5), ratio
+    fewer = at(K, width, ratio("mean", "one"))
+    yield f"mean against one network, K={K}", knee, says, (0.0, 0.5), fewer
     says = "members, sum and means are right on every training sample"
     training = [f"{way}_train" for way in WAYS if way != "ensemble"]
-    error = by_seed("max", lambda rows: rows[training].max(axis=1))
+    error = by_seed("max", largest(*training))
     yield "training error", "Theorem 1", says, (0.0, 0.0), error
 
 

@@ -111,6 +111,7 @@ def train_patch_net(
     losses, errors = [], []
     while len(nets.which):
         active = nets.which
+        weight[active] = nets.weight
         if observe is not None:
             observe(flow_time.clone(), nets.as_net(weight))
         if spec.method == "sgd":
@@ -119,11 +120,11 @@ def train_patch_net(
             loss[active], error[active], taken = _sgd_sweep(nets, labels, spec, generator, left)
             steps[active] += taken
             flow_time[active] += taken * spec.learning_rate
+            weight[active] = nets.weight
         else:
             gradient = nets.gradient(nets.weight, active)
             loss[active] = gradient.loss.double()
             error[active] = wrong(gradient.logits, labels).double().mean(0)
-        weight[active] = nets.weight
         losses.append(loss.clone())
         errors.append(error.clone())
         _refuse_divergence(loss, steps, spec)

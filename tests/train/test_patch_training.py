@@ -1,5 +1,7 @@
 """The patch-net trainer: laws, limits and its stop rule, on tiny problems."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -86,6 +88,32 @@ def test_flow_follows_small_fixed_steps():
         expected = np.interp(time[inside], fixed_time, fixed_norm[:, feature])
         gap = np.abs(norm[inside, feature] - expected)
         assert (gap <= 0.02 * np.maximum(expected, norm[inside].max(1))).all()
+
+
+@pytest.mark.parametrize("method", ["flow", "adaptive", "gd", "sgd"])
+def test_observers_see_the_net_of_this_sweep(method):
+    net, patches, labels, _ = problem(members=2, dtype=torch.float64)
+    seen = []
+    spec = TrainSpec(method=method, max_steps=12, learning_rate=0.5, batch_size=20, loss_bound=0)
+    result = train_patch_net(
+        net,
+        patches,
+        labels,
+        spec,
+        generator=stream(0, "sgd"),
+        observe=lambda time, now: seen.append((time, now.weight.detach().clone())),
+    )
+    assert torch.equal(seen[0][1], net.weight)
+    for (time, weight), (later, after) in itertools.pairwise(seen):
+        assert (later >= time).all()
+        assert (later > time).any()
+        assert not torch.equal(weight, after)
+    final = result.net.weight
+    assert torch.equal(final, seen[-1][1]) == (method != "sgd")  # sgd steps within its sweeps
+    if method != "sgd":
+        logits = result.net(patches).detach()
+        error = wrong(logits, labels).double().mean(0)
+        torch.testing.assert_close(result.error[-1], error)
 
 
 def test_training_leaves_the_given_net_alone():
