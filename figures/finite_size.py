@@ -85,12 +85,12 @@ def _along(axes: Axes, table: pd.DataFrame, axis: str) -> None:
 def _views(axes: Axes, rows: pd.DataFrame) -> None:
     """Error of K averaged networks with two, three and four views a class."""
     colours = (style.COLOURS["one"], style.COLOURS["ensemble"], style.COLOURS["sum"])
-    for colour, (views, own) in zip(colours, rows.groupby("spec.num_views"), strict=False):
-        longer = own[["seed", "by_size_single"]].explode("by_size_single")
-        longer["size"] = longer.groupby("seed").cumcount() + 1
-        longer["error"] = longer["by_size_single"].astype(float)
-        style.curve(axes, longer, "size", "error", color=colour, label=f"L = {views}")
-        sizes = np.arange(1, longer["size"].max() + 1)
+    for colour, views in zip(colours, sorted(rows["spec.num_views"].unique()), strict=False):
+        own = rows.loc[rows["spec.num_views"] == views]
+        curves = np.stack([np.asarray(each) for each in own["by_size_single"]])
+        sizes = np.arange(1, curves.shape[1] + 1)
+        points = pd.DataFrame({"size": np.tile(sizes, len(curves)), "error": curves.ravel()})
+        style.curve(axes, points, "size", "error", color=colour, label=f"L = {views}")
         axes.plot(sizes, (1 - 1 / views) ** sizes, "--", color=colour, lw=1)
     axes.set_xticks(range(1, 5))
     axes.set_ylim(-0.02, 0.85)
@@ -101,7 +101,8 @@ def _views(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _phases(axes: Axes, rows: pd.DataFrame) -> None:
     """A disc a cell, coloured by its commonest regime, with the mean error in it."""
-    for (start, knee), own in rows.groupby(["relative_start", "relu_knee"]):
+    for place, own in rows.groupby(["relative_start", "relu_knee"]):
+        start, knee = pd.Series(place).astype(float)
         regime = own["regime"].mode().iloc[0]
         axes.scatter(start, knee, s=430, color=REGIMES[regime], alpha=0.85, zorder=2)
         error = own["one_single"].mean()

@@ -47,12 +47,9 @@ def title(axes: Axes, letter: str, text: str) -> None:
 
 def curve(axes: Axes, table: pd.DataFrame, x: str, y: str, **look: Any) -> None:
     """Mean of ``y`` at each value of ``x``, with its 95% interval over the rows there."""
-    groups = [
-        (value, mean_interval(rows[y].dropna().to_numpy(float)))
-        for value, rows in table.groupby(x)
-        if rows[y].notna().any()
-    ]
-    places = np.array([value for value, _ in groups], float)
+    known = table.loc[table[y].notna()]
+    groups = [(value, mean_interval(rows[y].to_numpy(float))) for value, rows in known.groupby(x)]
+    places = np.array([value for value, _ in groups]).astype(float)
     mean = np.array([interval.mean for _, interval in groups])
     # The interval of one value is the whole line: nothing to draw.
     reach = np.array([[i.mean - i.low, i.high - i.mean] for _, i in groups]).T

@@ -84,7 +84,8 @@ def _by_theorem(axes: Axes, base: pd.DataFrame) -> None:
     n = base["seed"].nunique()
     axes.set_ylabel(f"error / mu\nmean, 95% interval, n = {n}; filled: quiet, open: audible")
     # Intervals of few repetitions may reach far beyond.
-    axes.set_ylim(-0.02, 1.3 * max(0.5, *(base[f"{who}_per_mu"].mean() for who in WHO)))
+    means = [float(np.mean(base[f"{who}_per_mu"].to_numpy())) for who in WHO]
+    axes.set_ylim(-0.02, 1.3 * max(0.5, *means))
 
 
 def _settings(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -144,5 +145,6 @@ def _along(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
     axes.minorticks_off()
     axes.set_xlabel(label)
     axes.set_ylabel("error / mu")
-    top = max(table.groupby(["setting", column])[f"{who}_per_mu"].mean().max() for who in WHO)
-    axes.set_ylim(-0.02, 1.3 * top)
+    names = [f"{who}_per_mu" for who in WHO]
+    means = np.asarray(table.groupby(["setting", column])[names].mean(), float)
+    axes.set_ylim(-0.02, 1.3 * means.max())

@@ -9,7 +9,7 @@ from multiview.find import find
 from multiview.script import run_script
 from theory_experiments import finite_size
 from theory_experiments._finite_size import regime, run
-from theory_experiments.finite_size import at_no_start, cost_of_a_small_start, slope, where
+from theory_experiments.finite_size import at, at_no_start, cost_of_a_small_start, slope
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
@@ -96,8 +96,8 @@ def test_axes_through_the_base_take_its_cell_along():
             rows("base", "q", (4.0,), lambda q, seed: 0.9),
         ]
     )
-    assert where("q", "q", 4.0, lambda r: r["one_single"])(table).tolist() == [0.9, 0.9]
-    assert where("q", "q", 2.0, lambda r: r["one_single"])(table).tolist() == [0.2, 0.2]
+    assert at("q", "q", 4.0, lambda r: r["one_single"])(table).tolist() == [0.9, 0.9]
+    assert at("q", "q", 2.0, lambda r: r["one_single"])(table).tolist() == [0.2, 0.2]
 
 
 def test_every_claim_is_an_estimate_of_a_laptop_table():

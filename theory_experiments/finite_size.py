@@ -19,7 +19,14 @@ from multiview.claims import Claim
 from multiview.experiment import Experiment, Grid
 from multiview.script import main
 from multiview.train import TrainSpec
-from theory_experiments._estimates import number
+from theory_experiments._estimates import (
+    Estimate,
+    claims_from,
+    column,
+    difference,
+    number,
+    where,
+)
 from theory_experiments._finite_size import FiniteCell, run
 from theory_experiments._patch_nets import QUIET, SPEC, only_cpu
 
@@ -136,25 +143,17 @@ def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     return table.loc[own]
 
 
-def where(axis: str, column: str, value: float, estimate: Callable[[pd.DataFrame], Any]) -> Any:
-    """Estimate: that of the rows of an axis at one value, one a repetition."""
-
-    def of(table: pd.DataFrame) -> Any:
-        rows = on_axis(table, axis)
-        rows = rows.loc[rows[column] == value]
-        return pd.Series(np.asarray(estimate(rows)), index=rows["seed"].to_numpy())
-
-    return of
+def at(axis: str, column: str, value: float, estimate: Estimate) -> Estimate:
+    """Estimate: ``estimate`` of the rows of an axis at one value, one a repetition."""
+    return lambda table: estimate(where(on_axis(table, axis), **{column: value}).set_index("seed"))
 
 
-def slope(axis: str, column: str, of: str = "one_single") -> Callable[[pd.DataFrame], Any]:
-    """Estimate: change of ``of`` per doubling of ``column``, by least squares, one a repetition."""
+def slope(axis: str, column: str) -> Estimate:
+    """Estimate: change of the error per doubling of ``column``, least squares, one a repetition."""
 
     def estimate(table: pd.DataFrame) -> Any:
-        rows = on_axis(table, axis)
-        return [
-            np.polyfit(np.log2(each[column]), each[of], 1)[0] for _, each in rows.groupby("seed")
-        ]
+        by_seed = on_axis(table, axis).groupby("seed")
+        return [np.polyfit(np.log2(each[column]), each["one_single"], 1)[0] for _, each in by_seed]
 
     return estimate
 
@@ -179,21 +178,30 @@ def cost_of_a_small_start(table: pd.DataFrame) -> Any:
     return wide.iloc[:, 0] / wide.iloc[:, -1]
 
 
+def many_single_view_samples(table: pd.DataFrame) -> Any:
+    """Estimate: the error where a tenth of the samples is single-view over that where none is."""
+    many, none = (at("single_samples", "spec.mu", mu, column("one_single")) for mu in (0.1, 0.0))
+    return many(table) / none(table)
+
+
+def beyond_the_law(size: int) -> Estimate:
+    """Estimate: single-view error of ``size`` averaged networks minus what coverage predicts."""
+    place = size - 1
+    return lambda rows: rows["by_size_single"].str[place] - rows["predicted_by_size"].str[place]
+
+
 def claims(preset: str, options: Any) -> list[Claim]:
     """What the limit says of each axis, and the generalisation to more views."""
     if preset == "smoke":
         return []
     most = max(cell.spec.num_classes for cell in GRIDS[preset].cells(0, None))
-
-    def one_minus(column: str) -> Callable[[pd.DataFrame], Any]:
-        return lambda rows: rows["one_single"] - rows[column]
-
-    table: list[tuple[str, str, str, tuple[float, float], Callable[[pd.DataFrame], Any]]] = [
+    one, half = column("one_single"), (0.49, 0.51)
+    lines: list[tuple] = [
         (
             "vanishing start",
             "Theorem 1",
             "extrapolated to a start of 0, one network errs on 0.49 to 0.51",
-            (0.49, 0.51),
+            half,
             at_no_start,
         ),
         (
@@ -214,25 +222,22 @@ def claims(preset: str, options: Any) -> list[Claim]:
             f"{most} classes",
             "Theorem 1",
             f"with {most} classes one network errs on 0.49 to 0.51",
-            (0.49, 0.51),
-            where("classes", "spec.num_classes", most, lambda rows: rows["one_single"]),
+            half,
+            at("classes", "spec.num_classes", most, one),
         ),
         (
             "no lottery at q = 2",
             "Section 4",
             "with q = 2 both views are learned: an error of at most 0.05",
             (0.0, 0.05),
-            where("q", "q", 2.0, lambda rows: rows["one_single"]),
+            at("q", "q", 2.0, one),
         ),
         (
             "many single-view samples",
             "Section 2: N_s small",
             "with a tenth of the samples single-view the error is at most half of that with none",
             (0.0, 0.5),
-            lambda t: np.asarray(
-                where("single_samples", "spec.mu", 0.1, lambda rows: rows["one_single"])(t)
-                / where("single_samples", "spec.mu", 0.0, lambda rows: rows["one_single"])(t)
-            ),
+            many_single_view_samples,
         ),
         (
             "any width",
@@ -243,38 +248,30 @@ def claims(preset: str, options: Any) -> list[Claim]:
         ),
     ]
     for views in (3, 4):
-        table += [
+        lines += [
             (
                 f"{views} views, one network",
                 "Theorem 1, L views",
                 f"one network errs on 1 - 1/{views} of the samples with a distractor, to 0.05",
                 (-0.05, 0.05),
-                where("views", "spec.num_views", views, one_minus("theory_one")),
+                at("views", "spec.num_views", views, difference("one_single", "theory_one")),
             ),
             (
                 f"{views} views, corrected",
                 "Theorem 1, L views",
                 "one network's error is (1 - coverage) x lost_error to 0.03",
                 (-0.03, 0.03),
-                where("views", "spec.num_views", views, one_minus("predicted_one")),
+                at("views", "spec.num_views", views, difference("one_single", "predicted_one")),
             ),
             (
                 f"{views} views, ensemble of 4",
                 "Theorem 2, L views",
                 "four averaged networks err by (1 - coverage)^4 x lost_error to 0.05",
                 (-0.05, 0.05),
-                where(
-                    "views",
-                    "spec.num_views",
-                    views,
-                    lambda rows: rows["by_size_single"].str[3] - rows["predicted_by_size"].str[3],
-                ),
+                at("views", "spec.num_views", views, beyond_the_law(4)),
             ),
         ]
-    return [
-        Claim(name=name, source=source, statement=says, predicted=predicted, estimate=estimate)
-        for name, source, says, predicted, estimate in table
-    ]
+    return claims_from(lines)
 
 
 # What each axis varies, as a column of the table, and what to call it.
@@ -297,8 +294,8 @@ def summary(table: pd.DataFrame) -> Table:
     for heading in ("axis", "value", "single-view error", "predicted", "all views learned"):
         printed.add_column(heading, justify="left" if heading == "axis" else "right")
     printed.add_column("gradients", justify="right")
-    for axis, (column, name) in AXES.items():
-        for value, rows in on_axis(table, axis).groupby(column):
+    for axis, (varied, name) in AXES.items():
+        for value, rows in on_axis(table, axis).groupby(varied):
             printed.add_row(
                 name,
                 f"{value:g}",

@@ -34,7 +34,15 @@ from multiview.theory import (
 )
 from multiview.train import TrainSpec, per_member
 from multiview.train.metrics import wrong
-from theory_experiments._estimates import number
+from theory_experiments._estimates import (
+    Estimate,
+    claims_from,
+    column,
+    difference,
+    largest,
+    number,
+    where,
+)
 from theory_experiments._patch_nets import (
     QUIET,
     STUDENT,
@@ -214,78 +222,79 @@ GRIDS = {
 }
 
 
-def at_base(setting: str, value: Callable[[pd.DataFrame], Any]) -> Callable[[pd.DataFrame], Any]:
-    """Estimate: ``value`` of the base cells of a setting, one a repetition."""
-    return lambda table: value(table.loc[(table["setting"] == setting) & (table["axis"] == "base")])
+def at_base(setting: str, estimate: Estimate) -> Estimate:
+    """Estimate: ``estimate`` of the base cells of a setting, one a repetition."""
+    return lambda table: estimate(where(table, setting=setting, axis="base"))
 
 
-def change_with_mu(setting: str, column: str) -> Callable[[pd.DataFrame], Any]:
-    """Estimate: ``column`` at half of the base's mu minus that at twice of it, one a repetition."""
+def change_with_mu(setting: str, name: str) -> Estimate:
+    """Estimate: a column at half of the base's mu minus that at twice of it, one a repetition."""
 
     def estimate(table: pd.DataFrame) -> Any:
-        own = table.loc[(table["setting"] == setting) & (table["axis"] == "mu")]
-        wide = own.pivot_table(index="seed", columns="spec.mu", values=column)
+        own = where(table, setting=setting, axis="mu")
+        wide = own.pivot_table(index="seed", columns="spec.mu", values=name)
         return wide.iloc[:, 0] - wide.iloc[:, -1]
 
     return estimate
+
+
+def beyond_the_law_of_two(rows: pd.DataFrame) -> Any:
+    """Estimate: single-view error of two averaged networks minus what coverage predicts."""
+    return rows["by_size_single"].str[1] - rows["predicted_by_size"].str[1]
 
 
 def claims(preset: str, options: Any) -> list[Claim]:
     """The four theorems at the base cell of each setting, and the corrected closed forms."""
     if preset == "smoke":
         return []
-    found = []
-    theorems = (
-        ("Theorem 1", "one", "one network's error is 0.49 mu to 0.51 mu", (0.49, 0.51)),
-        ("Theorem 2", "ensemble", "the ensemble's error is at most 0.001 mu", (0.0, 0.001)),
-        ("Theorem 3", "distilled", "the student's error is at most 0.001 mu", (0.0, 0.001)),
-        ("Theorem 4", "self", "the self-distilled net's error is at most 0.26 mu", (0.0, 0.26)),
-    )
+    lines: list[tuple] = []
     for setting in BASES:
-        for source, who, says, predicted in theorems:
-            found.append(
-                Claim(
-                    name=f"{who}, {setting}",
-                    source=source,
-                    statement=says,
-                    predicted=predicted,
-                    estimate=at_base(setting, lambda table, who=who: table[f"{who}_per_mu"]),
-                )
+        lines += [
+            (
+                f"{who}, {setting}",
+                source,
+                says,
+                predicted,
+                at_base(setting, column(f"{who}_per_mu")),
             )
-        names = ["one_train", "distilled_train", "self_train"]
-        found += [
-            Claim(
-                name=f"training error, {setting}",
-                source="Theorems 1-4",
-                statement="members and students are right on every training sample",
-                predicted=(0.0, 0.0),
-                estimate=at_base(setting, lambda table, names=names: table[names].max(axis=1)),
+            for source, who, says, predicted in (
+                ("Theorem 1", "one", "one network's error is 0.49 mu to 0.51 mu", (0.49, 0.51)),
+                ("Theorem 2", "ensemble", "the ensemble errs at most 0.001 mu", (0.0, 0.001)),
+                ("Theorem 3", "distilled", "its student errs at most 0.001 mu", (0.0, 0.001)),
+                ("Theorem 4", "self", "self-distilled it errs at most 0.26 mu", (0.0, 0.26)),
+            )
+        ]
+        lines += [
+            (
+                f"training error, {setting}",
+                "Theorems 1-4",
+                "members and students are right on every training sample",
+                (0.0, 0.0),
+                at_base(setting, largest("one_train", "distilled_train", "self_train")),
             ),
-            Claim(
-                name=f"closed form, {setting}",
-                source="Theorem 1, corrected",
-                statement="one network's single-view error is (1 - coverage) x lost_error to 0.02",
-                predicted=(-0.02, 0.02),
-                estimate=at_base(setting, lambda t: t["one_single"] - t["predicted_one"]),
+            (
+                f"closed form, {setting}",
+                "Theorem 1, corrected",
+                "one network's single-view error is (1 - coverage) x lost_error to 0.02",
+                (-0.02, 0.02),
+                at_base(setting, difference("one_single", "predicted_one")),
             ),
-            Claim(
-                name=f"law of two, {setting}",
-                source="Theorem 2, K = 2",
-                statement="two averaged networks err by (1 - coverage)^2 x lost_error to 0.03",
-                predicted=(-0.03, 0.03),
-                estimate=at_base(
-                    setting, lambda t: t["by_size_single"].str[1] - t["predicted_by_size"].str[1]
-                ),
+            (
+                f"law of two, {setting}",
+                "Theorem 2, K = 2",
+                "two averaged networks err by (1 - coverage)^2 x lost_error to 0.03",
+                (-0.03, 0.03),
+                at_base(setting, beyond_the_law_of_two),
             ),
-            Claim(
-                name=f"any mu, {setting}",
-                source="Theorem 1",
-                statement="error / mu at a quarter of mu is the same to 0.05",
-                predicted=(-0.05, 0.05),
-                estimate=change_with_mu(setting, "one_per_mu"),
+            (
+                f"any mu, {setting}",
+                "Theorem 1",
+                "error / mu at a quarter of mu is the same to 0.05",
+                (-0.05, 0.05),
+                change_with_mu(setting, "one_per_mu"),
             ),
         ]
-    return found
+    return claims_from(lines)
 
 
 WHO = {"one": "one network", "ensemble": "ensemble", "distilled": "student", "self": "self"}
