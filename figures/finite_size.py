@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 
 from figures import style
 
-AXES = {  # column, label, logarithmic
-    "start": ("relative_start", "start / knee", True),
-    "q": ("q", "power q", False),
-    "classes": ("spec.num_classes", "classes k (30 samples each)", True),
-    "single_samples": ("spec.mu", "single-view fraction mu", False),
-    "noise": ("noise_norm", "noise norm of a patch", False),
-    "width": ("width", "neurons a class, m", True),
+AXES = {  # column, label, logarithmic, title
+    "start": ("relative_start", "start / knee", True, "A middling start is best"),
+    "q": ("q", "power q", False, "No lottery at q = 2"),
+    "classes": ("spec.num_classes", "classes k (30 samples each)", True, "Up to 100 classes"),
+    "single_samples": ("spec.mu", "single-view fraction mu", False, "Single views teach"),
+    "noise": ("noise_norm", "noise norm of a patch", False, "Noise matters little"),
+    "width": ("width", "neurons a class, m", True, "Width helps a little"),
 }
 REGIMES = {
     "one view learned": style.COLOURS["one"],
@@ -36,7 +36,7 @@ def draw(table: pd.DataFrame) -> Figure:
     n = table["seed"].nunique()
     for place, letter, axis in zip(axes.flat, "abcdef", AXES, strict=False):
         _along(place, table, axis)
-        style.title(place, letter, axis.replace("_", " "))
+        style.title(place, letter, AXES[axis][-1])
     axes[0, 0].set_ylabel(f"single-view error\nmean, 95% interval, n = {n}")
     axes[0, 0].legend(fontsize=7.5)
     _views(axes[2, 0], table.loc[table["axis"] == "views"])
@@ -50,7 +50,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _along(axes: Axes, table: pd.DataFrame, axis: str) -> None:
     """Measured error, that predicted from coverage, and what one view a class would give."""
-    column, label, logarithmic = AXES[axis]
+    column, label, logarithmic, _ = AXES[axis]
     rows = table.loc[table["axis"].isin([axis] if axis == "classes" else [axis, "base"])]
     style.curve(axes, rows, column, "one_single", color=ONE, label="measured")
     style.curve(
