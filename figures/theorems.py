@@ -31,13 +31,13 @@ def draw(table: pd.DataFrame) -> Figure:
     _by_theorem(a, base)
     style.title(a, "a", "Allowed by the theorem (grey), measured")
     _by_size(b, base)
-    style.title(b, "b", "K networks: error falls like $2^{-K}$")
+    style.title(b, "b", "K networks averaged, and the law $2^{-K}$")
     for axes, axis, column, label in (
         (c, "mu", "spec.mu", "fraction of single-view samples, mu"),
         (d, "num_classes", "spec.num_classes", "classes, k"),
     ):
         _along(axes, of_four(table.loc[table["axis"].isin(["base", axis])]), column, label)
-    style.title(c, "c", "Errors are proportional to mu")
+    style.title(c, "c", "Error over mu against mu, N x mu held")
     style.title(d, "d", "More classes at the same settings")
     handles, labels = c.get_legend_handles_labels()
     figure.legend(

@@ -50,13 +50,17 @@ def ensemble_error(members: int, covered: float = 0.5) -> float:
     return (1 - covered) ** members
 
 
-def student_coverage(teacher: float, num_views: int = 2) -> float:
-    """c = 1 - (1 - c_T) (1 - 1/L) of a student that adds a view of its own to its teacher's.
+def student_coverage(teacher: float, own: float = 0.5) -> float:
+    """c = 1 - (1 - c_T) (1 - c_0) of a student that adds what it would learn alone.
 
     A view is missing only if the teacher lacks it and the student's lottery drew another: with
-    L = 2 a single teacher (c_T = 1/2) leaves 1/4, which is Theorem 4.
+    c_T = c_0 = 1/2 that leaves 1/4, which is Theorem 4.
+
+    Args:
+        teacher: c_T.
+        own: c_0 of a network trained on labels; 1/2 with one of two views of each class.
     """
-    return 1 - (1 - teacher) * (1 - 1 / num_views)
+    return 1 - (1 - teacher) * (1 - own)
 
 
 def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
@@ -65,7 +69,9 @@ def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
     Its label speaks through the weak views at strength rho, other classes through those of their
     learned features that occur, at strength Gamma; it is lost if one of these is the stronger. With
     rho < Gamma that is the chance that any occurs, about 1 - e^{-s} for one view a class; with
-    rho > Gamma lost views do no harm. Exact also where features are redrawn until they fit.
+    rho > Gamma lost views do no harm. Holds also where features are redrawn until they fit. Left
+    out, all of which help or hurt a few percent of the samples: noise on the projections, views
+    learned in part, and several features of one class adding up.
 
     Args:
         views_learned: Mean number of views learned of a class; the number of learned features is

@@ -7,8 +7,9 @@ import pytest
 from multiview.experiment import Context
 from multiview.find import find
 from multiview.script import run_script
+from multiview.theory import lost_error
 from theory_experiments import finite_size
-from theory_experiments._finite_size import regime, run
+from theory_experiments._finite_size import measure, regime
 from theory_experiments.finite_size import at, at_no_start, cost_of_a_small_start, slope
 
 
@@ -41,12 +42,14 @@ def test_every_cell_differs_from_the_base_on_its_axis_alone():
 
 def test_a_row_holds_together():
     cell = find("finite_size").cells("smoke", None, seeds=1)[0]
-    row = run(cell, Context())
+    row = measure(cell, Context())
     assert row["by_size_single"][0] == pytest.approx(row["one_single"])
     assert row["predicted_by_size"][0] == pytest.approx(row["predicted_one"])
     assert row["relative_start"] == pytest.approx(cell.sigma_init / cell.relu_knee)
     assert row["noise_norm"] == pytest.approx(1.0)
-    assert row["gradients"] >= cell.train.max_steps or row["train_error"] == 0
+    assert row["predicted_one"] == pytest.approx(
+        (1 - row["coverage"]) * lost_error(cell.spec, 2 * row["coverage"])
+    )
 
 
 @pytest.mark.parametrize(

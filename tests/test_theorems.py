@@ -41,7 +41,7 @@ def test_a_row_holds_together(row):
 def test_predictions_follow_from_what_was_learned(row):
     assert row["predicted_one"] == pytest.approx((1 - row["one_coverage"]) * row["lost"])
     assert row["predicted_distilled"] == pytest.approx(
-        0.5 * (1 - row["ensemble_coverage"]) * row["lost"]
+        (1 - row["one_coverage"]) * (1 - row["ensemble_coverage"]) * row["lost"]
     )
     assert row["theory_by_size"] == pytest.approx([0.5, 0.25, 0.125])
 

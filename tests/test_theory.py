@@ -39,7 +39,7 @@ def test_classes_with_every_view_learned_raise_coverage():
 def test_a_student_lacks_what_its_teachers_and_its_own_draw_lack(views):
     teachers = 2
     taught = 1 - ensemble_error(teachers, 1 / views)
-    assert 1 - student_coverage(taught, views) == pytest.approx(ensemble_error(3, 1 / views))
+    assert 1 - student_coverage(taught, 1 / views) == pytest.approx(ensemble_error(3, 1 / views))
     assert single_view_error(student_coverage(0.5)) == 0.25  # Theorem 4
 
 

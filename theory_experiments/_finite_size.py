@@ -46,7 +46,7 @@ class FiniteCell(NetCell):
     probes_per_view: int = 20
 
 
-def run(cell: FiniteCell, context: Context) -> dict[str, Any]:
+def measure(cell: FiniteCell, context: Context) -> dict[str, Any]:
     """Train the members and measure.
 
     Returns:

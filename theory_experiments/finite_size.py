@@ -16,7 +16,7 @@ import pandas as pd
 from rich.table import Table
 
 from multiview.claims import Claim
-from multiview.experiment import Experiment, Grid
+from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from multiview.train import TrainSpec
 from theory_experiments._estimates import (
@@ -27,7 +27,7 @@ from theory_experiments._estimates import (
     number,
     where,
 )
-from theory_experiments._finite_size import FiniteCell, run
+from theory_experiments._finite_size import FiniteCell, measure
 from theory_experiments._patch_nets import QUIET, SPEC, only_cpu
 
 STEPS = TrainSpec(relative_step=0.6, loss_bound=0.05, max_steps=3000)
@@ -135,6 +135,11 @@ GRIDS = {
 }
 
 
+def run(cell: FiniteCell, context: Context) -> dict[str, Any]:
+    """One cell; see ``measure``."""
+    return measure(cell, context)
+
+
 def on_axis(table: pd.DataFrame, axis: str) -> pd.DataFrame:
     """The rows of an axis and, where it runs through the base cell, that cell's."""
     own = table["axis"] == axis
@@ -207,8 +212,8 @@ def claims(preset: str, options: Any) -> list[Claim]:
         (
             "cost of a small start",
             "trainer",
-            "a start 16 times smaller costs at most 1.5 times the gradients",
-            (0.0, 1.5),
+            "the smallest start costs at most 1.5 times the gradients of the largest",
+            (-np.inf, 1.5),
             cost_of_a_small_start,
         ),
         (
@@ -229,14 +234,14 @@ def claims(preset: str, options: Any) -> list[Claim]:
             "no lottery at q = 2",
             "Section 4",
             "with q = 2 both views are learned: an error of at most 0.05",
-            (0.0, 0.05),
+            (-np.inf, 0.05),
             at("q", "q", 2.0, one),
         ),
         (
             "many single-view samples",
             "Section 2: N_s small",
             "with a tenth of the samples single-view the error is at most half of that with none",
-            (0.0, 0.5),
+            (-np.inf, 0.5),
             many_single_view_samples,
         ),
         (

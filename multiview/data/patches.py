@@ -102,15 +102,19 @@ def stream_patches(
 ) -> Iterator[PatchBatch]:
     """``n`` samples in batches of ``at_once``, for test sets too large to hold.
 
-    The arguments are those of ``sample_patches``; each batch takes one number from ``generator``.
+    The other arguments are those of ``sample_patches``. Each batch takes one number from
+    ``generator``, so other samples come with another ``at_once``.
 
     Raises:
-        ValueError: As ``sample_patches``, or if ``at_once`` is below 1.
+        ValueError: If ``at_once`` is below 1 or ``n`` below 0; with the first batch, as
+            ``sample_patches``.
     """
     if at_once < 1:
         raise ValueError(f"at_once={at_once} counts samples: use at least 1.")
-    for begin in range(0, n, at_once):
-        yield sample_patches(spec, features, min(at_once, n - begin), generator, kind)
+    if n < 0:
+        raise ValueError(f"n={n} must be a number of samples: use n >= 0.")
+    sizes = (min(at_once, n - begin) for begin in range(0, n, at_once))
+    return (sample_patches(spec, features, size, generator, kind) for size in sizes)
 
 
 def _block_size(spec: MultiViewSpec) -> int:

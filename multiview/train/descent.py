@@ -32,9 +32,10 @@ class FixedRate:
 class AdaptiveDescent:
     """Euler steps at ``relative_step`` over the curvature met, ||dg|| / ||dw||.
 
-    Source: Malitsky & Mishchenko, arXiv 1910.09529. Unlike ``GradientFlow`` it asks nothing of the
-    field but its values, so it also suits updates that are no loss's gradient and jump, such as the
-    paper's distillation; waiting for slow classes costs it every step. Networks do not interact.
+    After Malitsky & Mishchenko, arXiv 1910.09529, whose factor is 1/2 and whose limit on the rise
+    is tighter. Unlike ``GradientFlow`` it asks nothing of the field but its values, so it also
+    suits updates that are no loss's gradient and jump, such as the paper's distillation; waiting
+    for slow classes costs it every step. Networks do not interact.
     """
 
     def __init__(self, relative_step: float, first: float) -> None:
@@ -61,9 +62,10 @@ class AdaptiveDescent:
             old_weight, old_gradient, old_rate = self.before
             moved = (weight - old_weight).flatten(1).norm(dim=1)
             turned = (gradient - old_gradient).flatten(1).norm(dim=1)
-            # A gradient that did not turn at all leaves the rise as the only limit.
-            limit = self.relative_step * moved / turned.clamp(min=tiny)
-            rate = torch.minimum(limit.nan_to_num(posinf=torch.inf), MAX_RISE * old_rate)
+            # Where nothing moved or turned, as far as rounding shows, only the rise is a limit.
+            known = (moved > 0) & (turned > 0)
+            limit = torch.where(known, self.relative_step * moved / turned, torch.inf)
+            rate = torch.minimum(limit, MAX_RISE * old_rate)
         self.before = weight, gradient, rate
         after = weight - rate.view(-1, 1, 1) * gradient
         return after, rate, torch.zeros(len(weight), dtype=torch.long)

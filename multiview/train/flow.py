@@ -1,4 +1,4 @@
-"""One step along the gradient flow, at a cost that hardly depends on the scale of the start.
+"""One step along the gradient flow, at a cost that rises slowly as the start gets smaller.
 
 Two limits compete. While a neuron escapes as w' = w^(q-1), a step may let it grow by a given
 fraction, or near ties would be decided otherwise. Once a class has broken out, its neurons are held
@@ -54,7 +54,9 @@ class GradientFlow:
         tiny = torch.finfo(weight.dtype).tiny
         # The largest of a class's projections on its features starts near 1.5 sigma.
         size = 1.5 * self.sigma + (weight - self.start).norm(dim=2)
-        time = (self.growth * size / gradient.norm(dim=2).clamp(min=tiny)).amin(1)
+        pull = gradient.norm(dim=2)
+        time = (self.growth * size / pull.clamp(min=tiny)).amin(1)
+        time = torch.where(pull.amax(1) > 0, time, 0)  # nothing pulls: stay
         iterate = self.age % REFRESH == 0
         if iterate:
             self._iterate(weight, gradient, gradients)
@@ -79,8 +81,10 @@ class GradientFlow:
     def _iterate(self, weight: Tensor, gradient: Tensor, gradients: Gradients) -> None:
         """One power iteration on the Hessian, by a difference of gradients."""
         along = gradient if self.direction is None else self.direction
+        along = torch.where(along.flatten(1).any(1).view(-1, 1, 1), along, gradient)
         along = along / _norm(along)
-        # Small beside the weights, so that the Hessian is that of here; large beside rounding.
+        # Small beside the weights, so that the Hessian is that of here; large beside rounding in
+        # float32. With bfloat16 products the estimate is rough, and the secant stands in.
         distance = 1e-3 * _norm(weight)
         ahead = gradients(weight + distance * along, torch.arange(len(weight)))
         self.direction = (ahead - gradient) / distance
@@ -131,6 +135,8 @@ def chebyshev(stages: int) -> Method:
 
 def fewest_stages(product: float) -> int:
     """Stages that a step needs to be stable at this time x curvature, at most ``MOST_STAGES``."""
+    if not math.isfinite(product):
+        return MOST_STAGES
     # The reach is below 2 s^2, so the search begins there.
     stages = max(1, min(math.ceil(math.sqrt(product / 2)), MOST_STAGES))
     while stages < MOST_STAGES and chebyshev(stages).reach < product:

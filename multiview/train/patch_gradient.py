@@ -61,8 +61,8 @@ def patch_gradient(
 
     Logits of a chunk depend on that chunk alone, so forward, loss and backward run chunk by chunk:
     of a sample nothing is kept but its logits. The matrix products run in the type of ``patches``;
-    bfloat16 halves their time where the hardware has it. The activation, the loss and the sums over
-    samples stay in the type of the weights.
+    bfloat16 takes 0.6 of the time where the hardware has it, and rounds pre-activations and each
+    chunk's sum to 8 bits. Activation, loss and sums over chunks stay in the type of the weights.
 
     Args:
         patches: All training samples.

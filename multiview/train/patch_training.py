@@ -23,26 +23,26 @@ class TrainSpec:
     """How to train PatchNets, and when a network is done.
 
     ``flow`` follows gradient flow in rescaled time (``multiview.train.flow``): a step lets a neuron
-    that escapes as w' = w^(q-1) grow by the fraction ``relative_step`` / (q - 1), so a small start
-    costs few steps; classes that have broken out are kept stable by as many further gradients as a
-    step needs. ``adaptive`` is full-batch descent at ``relative_step`` over the curvature just met
-    (``multiview.train.descent``), for updates that are no loss's gradient. ``gd`` is full-batch
-    descent, ``sgd`` minibatch descent, both at ``learning_rate``.
+    that escapes as w' = w^(q-1) grow by the fraction ``relative_step`` / (q - 1), so the steps of
+    an escape grow as the logarithm of the start; classes that have broken out are kept stable by as
+    many further gradients as a step needs. ``adaptive`` is full-batch descent at ``relative_step``
+    over the curvature just met (``multiview.train.descent``), for updates that are no loss's
+    gradient. ``gd`` is full-batch descent, ``sgd`` minibatch descent, both at ``learning_rate``.
 
     A network is done when every sample was right and the mean loss below ``loss_bound`` in a sweep
-    over the samples, or when ``max_steps`` gradients are spent. But for ``sgd`` a sweep is one
-    gradient and the step that would follow is not taken, so the trained net is the one that was
-    found right.
+    over the samples, or when ``max_steps`` gradients are spent. But for ``sgd`` a sweep is the
+    gradient before a step and the step that would follow the last is not taken, so the trained net
+    is the one that was found right.
     """
 
     method: Literal["flow", "adaptive", "gd", "sgd"] = "flow"
     relative_step: float = 1.0  # flow, adaptive: small follows the flow, 1 decides near ties anew
     learning_rate: float = 0.1  # gd and sgd
     batch_size: int = 100  # sgd
-    max_steps: int = 1000  # gradients; the last step of flow may end a few beyond
+    max_steps: int = 1000  # gradients; the last step of flow may take up to 60 more
     loss_bound: float = 0.1
     summed: bool = False  # train F = sum over members as one network
-    bfloat16: bool = False  # matrix products of bfloat16 factors; weights and sums stay as they are
+    bfloat16: bool = False  # products round to bfloat16; weights and losses do not
 
     def __post_init__(self) -> None:
         methods = get_args(get_type_hints(TrainSpec)["method"])
@@ -68,7 +68,7 @@ class TrainResult:
 
     net: PatchNet
     steps: Int[Tensor, " e"]  # gradients that steps were made of
-    flow_time: Float[Tensor, " e"]  # sum of the learning rates
+    flow_time: Float[Tensor, " e"]  # time along the gradient flow: sum of the rates
     converged: Bool[Tensor, " e"]  # stopped by the rule, not by max_steps
     loss: Float[Tensor, "sweeps e"]  # mean training loss during each sweep over the samples
     error: Float[Tensor, "sweeps e"]  # fraction of training samples wrong during each sweep
@@ -241,8 +241,11 @@ def _refuse_misfits(
         )
     if spec.method == "sgd" and generator is None:
         raise ValueError("method='sgd' shuffles the samples: pass generator=stream(seed, 'sgd').")
-    if spec.method in ("flow", "adaptive") and not net.weight.any():
-        raise ValueError("every weight is 0, where the flow stays: use sigma_init > 0.")
+    if spec.method in ("flow", "adaptive") and not (net.weight.any() and net.sigma_init > 0):
+        raise ValueError(
+            f"sigma_init={net.sigma_init} or every weight is 0, where the flow stays and its first "
+            "step has no unit: use sigma_init > 0."
+        )
 
 
 def _unfinished(

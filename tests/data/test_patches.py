@@ -373,4 +373,6 @@ def test_streamed_batches_are_fresh_samples_of_the_kind():
     again = sample_patches(spec, features, 100, stream(0, "test"), "single")
     assert torch.equal(batches[0].patches, again.patches)
     with unchecked(), pytest.raises(ValueError, match="at_once=0"):
-        next(stream_patches(spec, features, 5, stream(0, "test"), at_once=0))
+        stream_patches(spec, features, 5, stream(0, "test"), at_once=0)
+    with unchecked(), pytest.raises(ValueError, match="n=-1"):
+        stream_patches(spec, features, -1, stream(0, "test"))

@@ -132,3 +132,32 @@ def test_a_gradient_that_does_not_turn_leaves_the_rise_as_the_limit():
         weight, rate, _ = descent.step(weight, gradient, linear(gradient))
         rates.append(float(rate))
     assert rates == pytest.approx([0.1, 0.3, 0.9])
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_network_that_nothing_pulls_stays_and_spoils_no_other(kind):
+    weight = torch.full((2, 1, 3), 100.0, dtype=kind)
+    rates = torch.tensor([[[0.0]], [[1.0]]], dtype=kind)
+    flow = GradientFlow(torch.zeros_like(weight), growth=0.5, sigma=0.1)
+    for _ in range(8):
+        before = weight
+        weight, time, _ = flow.step(weight, rates * weight, linear(rates))
+        assert torch.equal(weight[0], before[0])
+        assert (weight[1] < before[1]).all()
+        assert time.isfinite().all()
+
+
+def test_stages_are_bounded_whatever_the_curvature():
+    assert fewest_stages(float("inf")) == MOST_STAGES
+    assert fewest_stages(float("nan")) == MOST_STAGES
+
+
+def test_a_step_lost_in_rounding_does_not_freeze_the_rate():
+    descent = AdaptiveDescent(relative_step=1.0, first=1e-12)
+    weight, gradient = torch.ones(1, 1, 1), torch.ones(1, 1, 1)
+    rates = []
+    for _ in range(40):
+        weight, rate, _ = descent.step(weight, gradient, lambda weight, nets: gradient)
+        rates.append(float(rate))
+    assert rates == sorted(rates)
+    assert float(weight) < 1

@@ -11,7 +11,14 @@ from multiview import stream
 from multiview.data import MultiViewSpec, make_features, sample_patches
 from multiview.models import PatchNet
 from multiview.probes import view_norms
-from multiview.train import Diverged, TrainSpec, train_patch_net
+from multiview.train import (
+    Diverged,
+    TrainSpec,
+    cross_entropy,
+    per_member,
+    rescaled,
+    train_patch_net,
+)
 from multiview.train.metrics import wrong
 
 SPEC = MultiViewSpec(num_classes=3, patch_dim=20, num_patches=6, sparsity=1.0, mu=0.1, sigma_p=0.1)
@@ -30,6 +37,8 @@ def problem(members: int = 1, seed: int = 0, dtype=torch.float32, **net):
     "spec",
     [
         TrainSpec(max_steps=40),
+        TrainSpec(max_steps=400, loss_bound=0.3),  # members end at different times
+        TrainSpec(method="adaptive", max_steps=200, loss_bound=0.3),
         TrainSpec(method="gd", learning_rate=0.5, max_steps=40),
         TrainSpec(method="sgd", learning_rate=0.5, batch_size=17, max_steps=40),
     ],
@@ -44,6 +53,20 @@ def test_a_batched_run_equals_each_member_alone(spec):
             together.net.weight[e], alone.net.weight[0], rtol=1e-8, atol=1e-10
         )
         assert together.steps[e] == alone.steps[0]
+
+
+def test_members_keep_their_own_losses_as_others_end():
+    net, patches, labels, _ = problem(members=3, dtype=torch.float64)
+    hard = cross_entropy(labels, 3)
+    objectives = (hard, rescaled(hard, 0.5), rescaled(hard, 2.0))
+    spec = TrainSpec(max_steps=400, loss_bound=0.4)
+    together = train_patch_net(net, patches, labels, spec, objective=per_member(*objectives))
+    assert len(set(together.steps.tolist())) > 1
+    for e, objective in enumerate(objectives):
+        alone = train_patch_net(net.member(e), patches, labels, spec, objective=objective)
+        torch.testing.assert_close(
+            together.net.weight[e], alone.net.weight[0], rtol=1e-8, atol=1e-10
+        )
 
 
 def test_members_that_are_done_stay_as_they_are():
