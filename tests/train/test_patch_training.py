@@ -55,10 +55,10 @@ def test_a_batched_run_equals_each_member_alone(spec):
         assert together.steps[e] == alone.steps[0]
 
 
-def test_members_keep_their_own_losses_as_others_end():
+@pytest.mark.parametrize("factors", [(0.5, 1.0, 2.0), (2.0, 1.0, 0.5)])
+def test_members_keep_their_own_losses_as_others_end(factors):
     net, patches, labels, _ = problem(members=3, dtype=torch.float64)
-    hard = cross_entropy(labels, 3)
-    objectives = (hard, rescaled(hard, 0.5), rescaled(hard, 2.0))
+    objectives = [rescaled(cross_entropy(labels, 3), factor) for factor in factors]
     spec = TrainSpec(max_steps=400, loss_bound=0.4)
     together = train_patch_net(net, patches, labels, spec, objective=per_member(*objectives))
     assert len(set(together.steps.tolist())) > 1
@@ -67,6 +67,27 @@ def test_members_keep_their_own_losses_as_others_end():
         torch.testing.assert_close(
             together.net.weight[e], alone.net.weight[0], rtol=1e-8, atol=1e-10
         )
+
+
+def test_steps_count_every_gradient_but_the_last():
+    net, patches, labels, _ = problem()
+    calls = []
+    hard = cross_entropy(labels, 3)
+
+    def objective(logits, rows, nets):
+        calls.append(rows)  # 60 samples are one chunk
+        return hard(logits, rows, nets)
+
+    result = train_patch_net(net, patches, labels, TrainSpec(max_steps=80), objective=objective)
+    assert result.steps.tolist() == [len(calls) - 1]
+
+
+def test_the_first_step_lets_the_fastest_neuron_grow_by_the_relative_step():
+    net, patches, labels, _ = problem(q=4, dtype=torch.float64)
+    spec = TrainSpec(relative_step=0.3, max_steps=1, loss_bound=0)
+    after = train_patch_net(net, patches, labels, spec).net.weight
+    moved = float((after - net.weight).detach().norm(dim=-1).max())
+    assert moved == pytest.approx(0.3 / 3 * 1.5 * net.sigma_init, rel=0.05)
 
 
 def test_members_that_are_done_stay_as_they_are():
