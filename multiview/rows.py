@@ -34,6 +34,7 @@ def plain_cell(cell: Any) -> dict[str, Any]:
     """
 
     def plain(value: Any, where: str) -> Any:
+        """``value`` as JSON has it; ``where`` names it in an error."""
         if is_dataclass(value) and not isinstance(value, type):
             return {
                 f.name: plain(getattr(value, f.name), f"{where}.{f.name}") for f in fields(value)
@@ -86,6 +87,7 @@ def split_result(result: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, n
     """
 
     def plain(value: Any, where: str) -> Any:
+        """``value`` as JSON has it; ``where`` names it in an error."""
         if value is None or isinstance(value, str | int):
             return value
         if isinstance(value, float):

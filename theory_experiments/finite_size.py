@@ -21,6 +21,7 @@ from multiview.script import main
 from multiview.train import TrainSpec
 from theory_experiments._estimates import (
     Estimate,
+    beyond_the_law,
     claims_from,
     column,
     difference,
@@ -189,10 +190,31 @@ def many_single_view_samples(table: pd.DataFrame) -> Any:
     return many(table) / none(table)
 
 
-def beyond_the_law(size: int) -> Estimate:
-    """Estimate: single-view error of ``size`` averaged networks minus what coverage predicts."""
-    place = size - 1
-    return lambda rows: rows["by_size_single"].str[place] - rows["predicted_by_size"].str[place]
+def lines_of_views(views: int) -> list[tuple]:
+    """Theorems 1 and 2 where a class has this many views."""
+    return [
+        (
+            f"{views} views, one network",
+            "Theorem 1, L views",
+            f"one network errs on 1 - 1/{views} of the samples with a distractor, to 0.05",
+            (-0.05, 0.05),
+            at("views", "spec.num_views", views, difference("one_single", "theory_one")),
+        ),
+        (
+            f"{views} views, corrected",
+            "Theorem 1, L views",
+            "one network's error is (1 - coverage) x lost_error to 0.03",
+            (-0.03, 0.03),
+            at("views", "spec.num_views", views, difference("one_single", "predicted_one")),
+        ),
+        (
+            f"{views} views, ensemble of 4",
+            "Theorem 2, L views",
+            "four averaged networks err by (1 - coverage)^4 x lost_error to 0.05",
+            (-0.05, 0.05),
+            at("views", "spec.num_views", views, beyond_the_law(4)),
+        ),
+    ]
 
 
 def claims(preset: str, options: Any) -> list[Claim]:
@@ -253,29 +275,7 @@ def claims(preset: str, options: Any) -> list[Claim]:
         ),
     ]
     for views in (3, 4):
-        lines += [
-            (
-                f"{views} views, one network",
-                "Theorem 1, L views",
-                f"one network errs on 1 - 1/{views} of the samples with a distractor, to 0.05",
-                (-0.05, 0.05),
-                at("views", "spec.num_views", views, difference("one_single", "theory_one")),
-            ),
-            (
-                f"{views} views, corrected",
-                "Theorem 1, L views",
-                "one network's error is (1 - coverage) x lost_error to 0.03",
-                (-0.03, 0.03),
-                at("views", "spec.num_views", views, difference("one_single", "predicted_one")),
-            ),
-            (
-                f"{views} views, ensemble of 4",
-                "Theorem 2, L views",
-                "four averaged networks err by (1 - coverage)^4 x lost_error to 0.05",
-                (-0.05, 0.05),
-                at("views", "spec.num_views", views, beyond_the_law(4)),
-            ),
-        ]
+        lines += lines_of_views(views)
     return claims_from(lines)
 
 

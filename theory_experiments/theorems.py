@@ -38,6 +38,7 @@ from multiview.train import TrainSpec, per_member
 from multiview.train.metrics import wrong
 from theory_experiments._estimates import (
     Estimate,
+    beyond_the_law,
     claims_from,
     column,
     difference,
@@ -240,11 +241,6 @@ def change_with_mu(setting: str, name: str) -> Estimate:
     return estimate
 
 
-def beyond_the_law_of_two(rows: pd.DataFrame) -> Any:
-    """Estimate: single-view error of two averaged networks minus what coverage predicts."""
-    return rows["by_size_single"].str[1] - rows["predicted_by_size"].str[1]
-
-
 def claims(preset: str, options: Any) -> list[Claim]:
     """The four theorems at the base cell of each setting, and the corrected closed forms."""
     if preset == "smoke":
@@ -286,7 +282,7 @@ def claims(preset: str, options: Any) -> list[Claim]:
                 "Theorem 2, K = 2",
                 "two averaged networks err by (1 - coverage)^2 x lost_error to 0.03",
                 (-0.03, 0.03),
-                at_base(setting, beyond_the_law_of_two),
+                at_base(setting, beyond_the_law(2)),
             ),
             (
                 f"any mu, {setting}",
