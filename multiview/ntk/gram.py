@@ -1,5 +1,6 @@
-"""The empirical neural tangent kernel of any module: the exact reference."""
+"""The empirical neural tangent kernel of any module."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
 
@@ -7,12 +8,16 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from multiview.ntk.jacobian import per_sample
+from multiview.ntk.contract import Outputs
+from multiview.ntk.features import features, products
+from multiview.ntk.jacobian import PerSample, per_sample
+from multiview.ntk.layerwise import Layer, known_layers, trial
+from multiview.ntk.plan import GramPlan, Task, make_plan
 from multiview.ntk.tiles import gram_tiles
 
-Outputs = Literal["full", "per_class", "trace"]
-HELD_BYTES = 2**30  # Jacobians of the rows held at a time, unless chunk_size says otherwise
-TOGETHER = 64  # samples differentiated together: many more leave the cache, fewer idle the cores
+Method = Literal["auto", "layerwise", "jacobian"]
+MEMORY = 2**30  # bytes of features held at a time, unless the caller says otherwise
+STEP = 64  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
 
 
 def gram(
@@ -21,8 +26,11 @@ def gram(
     x2: Shaped[Tensor, "n2 ..."] | None = None,
     outputs: Outputs = "full",
     *,
+    method: Method = "auto",
     chunk_size: int | None = None,
+    memory: int = MEMORY,
     dtype: torch.dtype | None = None,
+    accumulate: torch.dtype = torch.float64,
 ) -> Float[Tensor, "..."]:
     """Empirical NTK K_ab(x, x') = <d f_a(x) / d theta, d f_b(x') / d theta>.
 
@@ -30,71 +38,190 @@ def gram(
     is the plain sum over outputs (as in the torch.func tutorial; neural-tangents divides by O).
     The kernel of a sum of networks is the sum of their kernels.
 
-    For "per_class" and "trace" one output is taken at a time, so O times less is held and no cross
-    pair is computed. Without ``x2`` about half the products are formed.
+    Linear, Conv2d, BatchNorm (eval mode), GroupNorm and LayerNorm are taken layer by layer: one
+    backward pass an output to all layers, then products of gradients, or of inputs and output
+    gradients at pairs of positions, whichever costs fewer operations (``plan_gram`` tells). A
+    layer may be called several times. All other parameters, and those of which a trial with two
+    samples shows that layers do not tell the whole (tied weights, functional calls, sequences
+    before samples), are differentiated by torch.func.
 
     Args:
         module: Maps a batch to (n, O); further output axes are flattened into O.
-        x1: Samples of the rows. Their Jacobians are held, so let the smaller set be the rows.
-        x2: Samples of the columns; those of the rows if None.
+        x1: Samples of the rows. Their features are held, so let the smaller set be the rows.
+        x2: Samples of the columns; those of the rows if None, and then half is computed.
         outputs: "full" all pairs of outputs; "per_class" the pairs a = b; "trace" their sum.
-        chunk_size: Rows held at a time; the columns' Jacobians are computed again for each chunk.
-            By default as many as fit in 1 GiB: for "trace", 10,000 rows of 27,000 parameters.
-        dtype: Precision of Jacobians and products, by default the module's. The sum over outputs
-            and the result are float64 in any case.
+        method: "auto" as above; "layerwise" raises where a parameter would be left to torch.func;
+            "jacobian" leaves all of them to it (the reference: vmap of jacrev).
+        chunk_size: Rows held at a time; the columns' features are computed again for each chunk.
+            By default as many as fit in ``memory``.
+        memory: Bytes of the features held.
+        dtype: Precision of passes and products, by default the module's.
+        accumulate: Precision of the result and of the sum over layers (and, where several passes
+            are made, over outputs).
 
     Returns:
-        float64: "full" (n1, n2, O, O), K[i, j, a, b] being K_ab(x1[i], x2[j]);
-        "per_class" (O, n1, n2); "trace" (n1, n2).
+        "full" (n1, n2, O, O), K[i, j, a, b] being K_ab(x1[i], x2[j]); "per_class" (O, n1, n2);
+        "trace" (n1, n2).
 
     Raises:
         ValueError: If an argument is out of range, no parameter is trainable, or a layer mixes
             samples (train-mode BatchNorm) or draws at random (active dropout).
     """
-    if outputs not in get_args(Outputs):
-        raise ValueError(f"outputs={outputs!r}: choose one of {get_args(Outputs)}.")
+    _check(x1, x2, outputs, method, chunk_size, memory)
+    if accumulate not in (torch.float32, torch.float64):
+        raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
+    f = per_sample(module, dtype)
+    x1, x2 = _cast(x1, dtype), None if x2 is None else _cast(x2, dtype)
+    reading = _read(f, _two(x1, x2), method)
+    num_outputs = reading.num_outputs
+    columns = None if x2 is None else len(x2)
+    plan = reading.plan(len(x1), columns, outputs, chunk_size, memory)
+    n1, n2 = len(x1), len(x1 if x2 is None else x2)
+    shapes = {
+        "full": (n1, n2, num_outputs, num_outputs),
+        "per_class": (num_outputs, n1, n2),
+        "trace": (n1, n2),
+    }
+    kernel = torch.zeros(shapes[outputs], dtype=accumulate, device=x1.device)
+    step = min(plan.held, STEP)
+    for first in range(0, num_outputs, plan.together):
+        chosen = slice(first, min(first + plan.together, num_outputs))
+        part = kernel[chosen] if outputs == "per_class" else kernel
+        part = part.permute(2, 3, 0, 1) if outputs == "full" else part  # samples last, as in tiles
+        tiles = gram_tiles(
+            x1,
+            x2,
+            partial(features, f, plan, chosen),
+            partial(products, plan, outputs, accumulate),
+            held=plan.held,
+            step=step,
+        )
+        for rows, columns, tile in tiles:
+            part[..., rows, columns] += tile
+            if x2 is None and rows != columns:  # K_ab(x, x') = K_ba(x', x)
+                part[..., columns, rows] += tile.mT if tile.dim() < 4 else tile.mT.transpose(0, 1)
+    return kernel
+
+
+def plan_gram(
+    module: nn.Module,
+    x: Shaped[Tensor, "n ..."],
+    n1: int,
+    n2: int | None = None,
+    outputs: Outputs = "full",
+    *,
+    method: Method = "auto",
+    chunk_size: int | None = None,
+    memory: int = MEMORY,
+    dtype: torch.dtype | None = None,
+) -> GramPlan:
+    """How ``gram`` would compute a kernel of ``n1`` x ``n2`` samples, and what it would cost.
+
+    Args:
+        x: One sample or more like those of the kernel.
+        n2: None for the symmetric kernel of ``n1`` samples.
+
+    Raises:
+        ValueError: As ``gram`` does.
+    """
+    _check(x, None, outputs, method, chunk_size, memory)
+    for name, n in (("n1", n1), ("n2", n2)):
+        if n is not None and n < 1:
+            raise ValueError(f"{name}={n} counts samples: use at least 1.")
+    f, x = per_sample(module, dtype), _cast(x, dtype)
+    return _read(f, _two(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """What a trial showed of a module."""
+
+    layers: list[Layer]
+    rest: list[str]  # parameters left to the reference
+    rest_parameters: int  # how many numbers they are
+    num_outputs: int
+    itemsize: int
+
+    def plan(
+        self,
+        n1: int,
+        n2: int | None,
+        outputs: Outputs,
+        chunk_size: int | None,
+        memory: int,
+    ) -> GramPlan:
+        task = Task(
+            n1=n1,
+            n2=n2,
+            num_outputs=self.num_outputs,
+            outputs=outputs,
+            itemsize=self.itemsize,
+            memory=memory,
+            chunk_size=chunk_size,
+        )
+        return make_plan(self.layers, self.rest, self.rest_parameters, task)
+
+
+def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
+    """Which parameters can be taken layer by layer, by a trial with the samples ``x``."""
+    with torch.no_grad():
+        output = f.outputs(f.theta, x[0])
+    layers = [] if method == "jacobian" else _trial(f, x)
+    taken = {name for layer in layers for name in (layer.weight, layer.bias)}
+    rest = [name for name in f.theta if name not in taken]
+    if method == "layerwise" and rest:
+        raise ValueError(
+            f"{', '.join(rest)} cannot be taken layer by layer (an unknown or tied layer, one "
+            'called by other means than itself, or samples that mix): use method="auto".'
+        )
+    return _Reading(
+        layers=layers,
+        rest=rest,
+        rest_parameters=sum(f.theta[name].numel() for name in rest),
+        num_outputs=len(output),
+        itemsize=output.element_size(),
+    )
+
+
+def _trial(f: PerSample, x: Shaped[Tensor, "n ..."]) -> list[Layer]:
+    """``trial`` in float64, where no rounding hides a difference, if the module can be cast."""
+    exact = per_sample(f.module, torch.float64)
+    try:
+        return trial(exact, known_layers(exact), _cast(x, torch.float64))
+    except RuntimeError:  # a type written down in its forward; what else is wrong shows again
+        return trial(f, known_layers(f), x)
+
+
+def _two(x1: Tensor, x2: Tensor | None) -> Tensor:
+    """Two samples, unless there is only one in every batch to come."""
+    if len(x1) > 1 or x2 is None:
+        return x1[[0, -1]] if len(x1) > 1 else x1
+    return torch.cat([x1, x2[-1:]]) if len(x2) > 1 else x1
+
+
+def _cast(x: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Samples in ``dtype``; token ids as they are."""
+    return x.to(dtype) if dtype is not None and x.is_floating_point() else x
+
+
+def _check(
+    x1: Tensor,
+    x2: Tensor | None,
+    outputs: Outputs,
+    method: Method,
+    chunk_size: int | None,
+    memory: int,
+) -> None:
+    for name, value, choices in (("outputs", outputs, Outputs), ("method", method, Method)):
+        if value not in get_args(choices):
+            raise ValueError(f"{name}={value!r}: choose one of {get_args(choices)}.")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size={chunk_size} counts rows held at a time: use at least 1.")
+    if memory < 1:
+        raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
     columns = x1 if x2 is None else x2
     if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
         raise ValueError(
             f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "
             "at least one each."
         )
-    f = per_sample(module, dtype)
-    if dtype is not None and x1.is_floating_point():
-        x1, x2 = x1.to(dtype), None if x2 is None else x2.to(dtype)
-    with torch.no_grad():
-        example = f.outputs(f.theta, x1[0])
-    n1, n2, num_outputs = len(x1), len(columns), len(example)
-
-    if outputs == "full":
-        shape, groups = (n1, n2, num_outputs, num_outputs), [slice(0, num_outputs)]
-    else:
-        shape = (num_outputs, n1, n2) if outputs == "per_class" else (n1, n2)
-        groups = [slice(a, a + 1) for a in range(num_outputs)]
-    kernel = torch.zeros(shape, dtype=torch.float64, device=x1.device)
-    together = num_outputs if outputs == "full" else 1
-    row_bytes = together * f.num_parameters * example.element_size()
-    held = chunk_size or max(1, HELD_BYTES // row_bytes)
-
-    for group in groups:
-        # The part of the result this group adds to, as (rows, columns, outputs, outputs).
-        part = kernel[group] if outputs == "per_class" else kernel
-        part = part.view(n1, n2, together, together)
-        features = partial(f.jacobian, chosen=group)
-        step = min(held, TOGETHER)
-        for rows, cols, tile in gram_tiles(x1, x2, features, _products, held=held, step=step):
-            part[rows, cols] += tile
-            if x2 is None and rows != cols:  # K_ab(x, x') = K_ba(x', x)
-                part[cols, rows] += tile.transpose(0, 1).transpose(2, 3)
-    return kernel
-
-
-def _products(
-    rows: Float[Tensor, "r a parameters"], columns: Float[Tensor, "c b parameters"]
-) -> Float[Tensor, "r c a b"]:
-    """Inner products of Jacobians, by one matrix product."""
-    product = rows.flatten(0, 1) @ columns.flatten(0, 1).T
-    shape = (*rows.shape[:2], *columns.shape[:2])
-    return product.view(shape).transpose(1, 2).to(torch.float64)

@@ -1,5 +1,6 @@
 """Per-sample Jacobians of any module with respect to its trainable parameters."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -28,12 +29,23 @@ class PerSample:
         """The outputs of one sample, all output axes flattened into one."""
         return functional_call(self.module, (theta, self.constants), (x.unsqueeze(0),)).flatten()
 
+    def together(
+        self, theta: dict[str, Tensor], x: Shaped[Tensor, "n ..."]
+    ) -> Float[Tensor, "n outputs"]:
+        """The outputs of a batch, evaluated at once."""
+        return functional_call(self.module, (theta, self.constants), (x,)).reshape(len(x), -1)
+
     def jacobian(
-        self, x: Shaped[Tensor, "n ..."], chosen: slice
+        self, x: Shaped[Tensor, "n ..."], chosen: slice, names: Collection[str] | None = None
     ) -> Float[Tensor, "n chosen parameters"]:
-        """d outputs[chosen] / d theta of each sample, parameters in one flat axis."""
-        one = jacrev(lambda theta, x: self.outputs(theta, x)[chosen])
-        return torch.cat([j.flatten(2) for j in vmap(one, (None, 0))(self.theta, x).values()], 2)
+        """d outputs[chosen] / d theta of each sample, parameters in one flat axis.
+
+        Args:
+            names: The parameters to differentiate in; all of theta if None.
+        """
+        moving = {n: p for n, p in self.theta.items() if names is None or n in names}
+        one = jacrev(lambda moving, x: self.outputs(self.theta | moving, x)[chosen])
+        return torch.cat([j.flatten(2) for j in vmap(one, (None, 0))(moving, x).values()], 2)
 
 
 def per_sample(module: nn.Module, dtype: torch.dtype | None = None) -> PerSample:

@@ -1,6 +1,5 @@
 """The tangent kernels of the patch network, in closed form."""
 
-from functools import partial
 from math import isqrt
 from typing import Literal, get_args
 
@@ -9,13 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiview.models.smoothed_relu import smoothed_relu_slope
-from multiview.ntk.tiles import gram_tiles, spans
+from multiview.ntk.contract import PAIR_COST, PAIRS, jacobian_products, pair_products
+from multiview.ntk.tiles import Features, gram_tiles
 
 Order = Literal["auto", "features", "patches"]
 HELD_BYTES = 2**26  # features of the rows held at a time
 TILE = 256  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
-PAIRS = 2**18  # patch pairs of a tile in the "patches" order: they stay in cache
-PAIR_COST = 16  # multiplying and adding up one pair, in multiply-adds of a GEMM (measured: 10-20)
 
 
 def patch_net_gram(
@@ -77,15 +75,16 @@ def patch_net_gram(
     if order == "auto":
         order = cheaper_order(n1, n2, num_patches, d, m, num_kernels)
     if order == "features":
-        features, product = partial(_features, m=m), _feature_products
+        features, product = _features, _feature_products
         width, step = flat.numel(), TILE
     else:
-        features, product = _with_patches, partial(_patch_products, m=m, d=d)
+        features, product = _pairs, _pair_products
         width, step = num_patches * (d + len(flat)), max(1, isqrt(PAIRS) // num_patches)
     held = max(step, HELD_BYTES // (width * flat.element_size()))
 
-    def features_of(x: Float[Tensor, "n P d"]) -> Tensor:
-        return features(x, smoothed_relu_slope(x @ flat.T, q, relu_knee))
+    def features_of(x: Float[Tensor, "n P d"]) -> Features:
+        slope = smoothed_relu_slope(x @ flat.T, q, relu_knee)
+        return features(x, slope.unflatten(2, (num_kernels, m)))
 
     x1, x2 = x1.to(dtype), None if x2 is None else x2.to(dtype)
     kernel = torch.empty((num_kernels, n1, n2), dtype=torch.float64, device=x1.device)
@@ -105,38 +104,22 @@ def cheaper_order(n1: int, n2: int, num_patches: int, d: int, m: int, num_kernel
 
 
 def _features(
-    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P neurons"], m: int
-) -> Float[Tensor, "n c map"]:
+    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P c m"]
+) -> tuple[Float[Tensor, "n c map"]]:
     """phi_ir(X) = sum_p s'_irp x_p, all neurons of a kernel in one axis."""
-    return (slope.mT @ x).view(len(x), -1, m * x.shape[-1])
+    num_kernels = slope.shape[2]
+    return ((slope.flatten(2).mT @ x).view(len(x), num_kernels, -1),)
 
 
-def _feature_products(
-    rows: Float[Tensor, "r c map"], columns: Float[Tensor, "s c map"]
-) -> Float[Tensor, "c r s"]:
-    return rows.transpose(0, 1) @ columns.transpose(0, 1).mT
+def _pairs(
+    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P c m"]
+) -> tuple[Float[Tensor, "n P d"], Float[Tensor, "n P c m"]]:
+    return x, slope
 
 
-def _with_patches(
-    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P neurons"]
-) -> Float[Tensor, "n P both"]:
-    return torch.cat([x, slope], dim=2)
+def _feature_products(rows: Features, columns: Features) -> Float[Tensor, "c r s"]:
+    return jacobian_products(*rows, *columns, "per_class")
 
 
-def _patch_products(
-    rows: Float[Tensor, "r P both"], columns: Float[Tensor, "s P both"], m: int, d: int
-) -> Float[Tensor, "c r s"]:
-    """sum_pp' <x_p, x'_p'> sum_r s'_irp s'_irp', the inner products of patches formed once."""
-    num_patches, s = rows.shape[1], len(columns)
-    # Patches before samples: the sum over pairs then adds whole contiguous rows.
-    columns = columns.transpose(0, 1).flatten(0, 1)
-    num_kernels = (rows.shape[2] - d) // m
-    result = rows.new_empty(num_kernels, len(rows), s)
-    for span in spans(0, len(rows), max(1, PAIRS // (num_patches**2 * s))):
-        part = rows[span].transpose(0, 1).flatten(0, 1)  # (P*r, d + neurons)
-        inner = part[:, :d] @ columns[:, :d].T  # (P*r, P*s)
-        slopes = zip(part[:, d:].split(m, 1), columns[:, d:].split(m, 1), strict=True)
-        for i, (mine, theirs) in enumerate(slopes):
-            pairs = (mine @ theirs.T).mul_(inner).view(num_patches, -1).sum(0)
-            result[i, span] = pairs.view(-1, num_patches, s).sum(1)
-    return result
+def _pair_products(rows: Features, columns: Features) -> Float[Tensor, "c r s"]:
+    return pair_products(rows, columns, "per_class")  # type: ignore[arg-type]

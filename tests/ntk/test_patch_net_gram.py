@@ -14,11 +14,11 @@ from unchecked import unchecked
 
 from multiview import stream
 from multiview.models import PatchNet
-from multiview.ntk import gram, patch_net_gram
+from multiview.ntk import contract, gram, patch_net_gram
 from multiview.ntk.patch_net import cheaper_order
 
 MODULE = import_module("multiview.ntk.patch_net")
-PRODUCTS = {"features": "_feature_products", "patches": "_patch_products"}
+PRODUCTS = {"features": "_feature_products", "patches": "_pair_products"}
 orders = st.sampled_from(["features", "patches"])
 
 
@@ -33,6 +33,7 @@ def small_tiles(tile, pairs):
     with ExitStack() as stack:
         for name, value in {"HELD_BYTES": 1, "TILE": tile, "PAIRS": pairs}.items():
             stack.enter_context(mock.patch.object(MODULE, name, value))
+        stack.enter_context(mock.patch.object(contract, "PAIRS", pairs))
         yield
 
 

@@ -1,0 +1,211 @@
+"""Jacobians layer by layer: their factors, from one backward pass an output.
+
+A layer's gradients follow from its inputs and the gradients with respect to its outputs. What this
+does not hold for is found by a trial with two samples and left to the reference
+(``PerSample.jacobian``), so that every kernel is exact.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from multiview.ntk.capture import Call, Evaluation, evaluate, uses
+from multiview.ntk.jacobian import PerSample
+from multiview.ntk.layers import (
+    affine_gradients,
+    gradient_at_positions,
+    is_known,
+    is_matrix,
+    positions,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A layer with trainable parameters and the sizes of its gradient."""
+
+    name: str
+    module: nn.Module
+    weight: str | None  # names of its parameters that are trainable
+    bias: str | None
+    calls: int = 0  # in one evaluation of the module
+    groups: int = 1
+    inputs: int = 0  # I: a sample's gradient is groups x (U, I), a sum of D outer products
+    units: int = 0  # U; for the bias and the norms, groups x U numbers
+    positions: int = 0  # D, in all calls together
+
+    @property
+    def has_matrix(self) -> bool:
+        return self.weight is not None and is_matrix(self.module)
+
+    @property
+    def num_vectors(self) -> int:
+        """How many of its gradients are vectors: biases, and the scales of norms."""
+        return (self.bias is not None) + (self.weight is not None and not self.has_matrix)
+
+
+def known_layers(f: PerSample) -> list[Layer]:
+    """The layers whose gradients we know, as far as they have trainable parameters."""
+    found = []
+    for name, module in f.module.named_modules():
+        prefix = f"{name}." if name else ""
+        own = [prefix + kind if prefix + kind in f.theta else None for kind in ("weight", "bias")]
+        if is_known(module) and any(own):
+            found.append(Layer(name=name, module=module, weight=own[0], bias=own[1]))
+    return found
+
+
+def sizes(layer: Layer, calls: Sequence[Call]) -> dict[str, int]:
+    """The fields of ``Layer`` that show when the module is evaluated."""
+    first = calls[0]
+    if not is_matrix(layer.module):
+        weight = layer.module.weight
+        assert isinstance(weight, Tensor)
+        return {"calls": len(calls), "units": weight.numel(), "positions": 1}
+    groups, units = 1, first.output_shape[-1]
+    if isinstance(layer.module, nn.Conv2d):
+        groups = layer.module.groups
+        units = layer.module.out_channels // groups
+    return {
+        "calls": len(calls),
+        "groups": groups,
+        "units": units,
+        "inputs": layer.module.weight[0].numel(),
+        "positions": sum(prod(c.output_shape[1:]) // (groups * units) for c in calls),
+    }
+
+
+def trial(f: PerSample, layers: Sequence[Layer], x: Shaped[Tensor, "n ..."]) -> list[Layer]:
+    """Those of ``layers`` whose gradients are, for these samples, what the engine takes them for.
+
+    Each sample's gradient of one generic combination of outputs must be that of the sample alone,
+    and the parameters must enter the graph through the recorded calls only. So layers that are
+    fed other than sample by sample, called behind the hooks' back or tied to
+    others are left out, and all are where the module mixes samples.
+    """
+    evaluation = evaluate(f, {layer.name: layer.module for layer in layers}, x)
+    outputs, theta = evaluation.outputs, evaluation.theta
+    if not evaluation.edges():
+        return []
+    weights = torch.arange(1.0, outputs.shape[-1] + 1, dtype=outputs.dtype, device=x.device).cos()
+    alone = []
+    for sample, together in zip(x, outputs, strict=True):
+        output = f.outputs(theta, sample)
+        if not _close(together.detach(), output.detach()):
+            return []
+        value = (output * weights).sum()
+        gradients = torch.autograd.grad(value, list(theta.values()), materialize_grads=True)
+        alone.append(dict(zip(theta, gradients, strict=True)))
+    largest = max(float(g.abs().max()) for one in alone for g in one.values())
+    count = uses(outputs)
+    gradients = output_gradients(evaluation, (outputs * weights).sum(1, keepdim=True))
+    good = []
+    for layer in layers:
+        calls, names = evaluation.calls[layer.name], [layer.weight, layer.bias]
+        if (
+            not calls
+            or any({len(call.kept), call.output_shape[0]} != {len(x)} for call in calls)
+            or (isinstance(layer.module, nn.Conv2d) and any(c.kept.dim() != 4 for c in calls))
+            or any(count[id(theta[name])] != len(calls) for name in names if name)
+        ):
+            continue
+        found = parameter_gradients(layer, calls, gradients[layer.name])
+        wanted = {name: torch.stack([one[name] for one in alone]) for name in found}
+        if all(_close(found[n].flatten(), wanted[n].flatten(), largest) for n in found):
+            good.append(Layer(**(vars(layer) | sizes(layer, calls))))
+    return good
+
+
+def output_gradients(
+    evaluation: Evaluation, outputs: Float[Tensor, "n o"]
+) -> dict[str, list[list[Tensor]]]:
+    """d outputs[:, a] / d (output of a call), by layer, call and a; one backward pass for each a.
+
+    Args:
+        outputs: Some of the evaluation's outputs, or combinations of them.
+    """
+    edges, num_outputs = evaluation.edges(), outputs.shape[1]
+    passes = [
+        torch.autograd.grad(
+            outputs[:, a].sum(),
+            edges,
+            retain_graph=a + 1 < num_outputs,
+            allow_unused=True,
+        )
+        for a in range(num_outputs)
+    ]
+    by_call = iter(zip(*passes, strict=True))
+    return {
+        name: [[_zeros_like(call) if g is None else g for g in next(by_call)] for call in calls]
+        for name, calls in evaluation.calls.items()
+    }
+
+
+def factors(
+    layer: Layer, calls: Sequence[Call], gradients: Sequence[Sequence[Tensor]]
+) -> tuple[Float[Tensor, "n G I D"], Float[Tensor, "n G o U D"]]:
+    """A matrix layer's inputs and output gradients at the positions of all its calls."""
+    module = layer.module
+    assert is_matrix(module)
+    a = [positions(module, call.kept) for call in calls]
+    g = [
+        torch.stack([gradient_at_positions(module, each) for each in outputs], dim=2)
+        for outputs in gradients
+    ]
+    return (a[0], g[0]) if len(calls) == 1 else (torch.cat(a, 3), torch.cat(g, 4))
+
+
+def matrix_gradients(
+    a: Float[Tensor, "n G I D"], g: Float[Tensor, "n G o U D"]
+) -> Float[Tensor, "n o parameters"]:
+    """sum_p g_p a_p^T, flattened as the layer's weight is."""
+    product = g.flatten(2, 3) @ a.mT  # (n, G, o*U, I)
+    return product.unflatten(2, g.shape[2:4]).transpose(1, 2).flatten(2)
+
+
+def vector_gradients(
+    layer: Layer, calls: Sequence[Call], gradients: Sequence[Sequence[Tensor]]
+) -> dict[str, Float[Tensor, "n o C"]]:
+    """Gradients in biases and in the scales of norms, by the parameter's name."""
+    module, total = layer.module, {}
+    for call, outputs in zip(calls, gradients, strict=True):
+        if is_matrix(module):
+            bias = torch.stack(
+                [gradient_at_positions(module, each).sum(3).flatten(1) for each in outputs], 1
+            )
+            own = {layer.bias: bias}
+        else:
+            pairs = [affine_gradients(module, call.kept, each) for each in outputs]
+            weight, bias = (torch.stack(each, 1) for each in zip(*pairs, strict=True))
+            own = {layer.weight: weight, layer.bias: bias}
+        for name, gradient in own.items():
+            if name is not None:
+                total[name] = total[name] + gradient if name in total else gradient
+    return total
+
+
+def parameter_gradients(
+    layer: Layer, calls: Sequence[Call], gradients: Sequence[Sequence[Tensor]]
+) -> dict[str, Float[Tensor, "n o parameters"]]:
+    """The whole Jacobian of a layer, by the parameter's name."""
+    found = vector_gradients(layer, calls, gradients)
+    if layer.has_matrix:
+        assert layer.weight is not None
+        found[layer.weight] = matrix_gradients(*factors(layer, calls, gradients))
+    return found
+
+
+def _zeros_like(call: Call) -> Tensor:
+    """The gradient of a call that does not matter to an output."""
+    return call.kept.new_zeros(call.output_shape)
+
+
+def _close(actual: Tensor, expected: Tensor, largest: float = 0.0) -> bool:
+    """Equal but for rounding, of themselves or of numbers of the size ``largest``."""
+    eps = torch.finfo(expected.dtype).eps
+    tolerance = max(eps**0.5 * float(expected.abs().max()), 1e4 * eps * largest)
+    return bool(((actual - expected).abs() <= tolerance).all())

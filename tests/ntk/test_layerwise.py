@@ -1,0 +1,247 @@
+"""The layer-wise engine: the explicit Jacobian's kernel, or parameters left to the reference."""
+
+import itertools
+from contextlib import ExitStack
+from dataclasses import replace
+from importlib import import_module
+from unittest import mock
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from ntk_strategies import OUTPUTS, layered_modules_with_data, randomised
+from oracles_ntk import explicit_gram
+from torch import nn
+from torch.nn import functional
+
+from multiview import stream
+from multiview.ntk import contract, features, gram, plan_gram
+
+MODULE = import_module("multiview.ntk.gram")  # the package's name "gram" is the function
+
+
+def close(actual, expected):
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+@given(
+    layered_modules_with_data(),
+    st.sampled_from(OUTPUTS),
+    st.none() | st.integers(1, 7),
+    st.sampled_from(["weights", "pairs", "mixed", "planned"]),
+    st.integers(1, 4),
+    st.integers(1, 3),
+)
+def test_kernel_is_that_of_the_explicit_jacobian(drawn, outputs, chunk, order, step, together):
+    module, x1, x2 = drawn
+
+    def planned(*arguments):
+        plan = make_plan(*arguments)
+        choices = {"weights": ["weights"], "pairs": ["pairs"], "mixed": ["weights", "pairs"]}
+        if order == "planned":
+            return plan
+        turn = itertools.cycle(choices[order])
+        orders = tuple(next(turn) if layer.has_matrix else "none" for layer in plan.layers)
+        num_outputs = arguments[-1].num_outputs
+        return replace(
+            plan,
+            orders=orders,
+            together=num_outputs if outputs == "full" else min(together, num_outputs),
+        )
+
+    make_plan = MODULE.make_plan
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(MODULE, "make_plan", planned))
+        stack.enter_context(mock.patch.object(MODULE, "STEP", step))
+        stack.enter_context(mock.patch.object(features, "TOGETHER", together))
+        stack.enter_context(mock.patch.object(contract, "PAIRS", 4**step))
+        kernel = gram(module, x1, x2, outputs, method="layerwise", chunk_size=chunk)
+        symmetric = gram(module, x1, None, outputs, method="layerwise", chunk_size=chunk)
+    close(kernel, explicit_gram(module, x1, x2, outputs))
+    close(symmetric, explicit_gram(module, x1, x1, outputs))
+
+
+class Net(nn.Module):
+    """A forward pass of one's own over named layers."""
+
+    def __init__(self, forward, **layers):
+        super().__init__()
+        self.run = forward
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+
+    def forward(self, x):
+        return self.run(self, x)
+
+
+def reused(net, x):
+    x = torch.tanh(net.conv(x))
+    x = torch.tanh(net.norm(net.conv(x)))
+    x = torch.tanh(net.norm(net.conv(x[:, :, 1:, ::2])))  # at other sizes
+    return net.head(x.mean((2, 3)))
+
+
+def in_place(net, x):
+    x = functional.relu_(net.conv(x))
+    x = net.norm(x).tanh_()
+    return net.head(x.flatten(1)).mul_(2)
+
+
+def behind_the_hooks(net, x):
+    return net.b.forward(torch.tanh(net.a(x)))
+
+
+def functionally_too(net, x):
+    return net.b(torch.tanh(net.a(x))) + 1e-9 * functional.linear(x, net.a.weight)[:, :2]
+
+
+def dead_functional_use(net, x):
+    return net.b(torch.tanh(net.a(x))) + functional.relu(x @ net.a.weight.T - 1e3)[:, :2]
+
+
+def sequence_first(net, x):
+    return net.b(torch.tanh(net.a(x.transpose(0, 1))).sum(0))
+
+
+def flattened(net, x):
+    return net.b(torch.tanh(net.a(x.flatten(0, 1))).view(*x.shape[:2], -1).sum(1))
+
+
+def across_samples(net, x):
+    hidden = torch.tanh(net.a(x))
+    return net.b(hidden - 0.5 * hidden.mean(0))
+
+
+def by_keyword(net, x):
+    return net.b(input=torch.tanh(net.a(input=x)))
+
+
+def partly_unused(net, x):
+    return torch.cat([net.a(x)[:, :1], net.b(torch.tanh(net.a(x)))[:, :1]], 1)
+
+
+def detached(net, x):
+    return net.b(torch.tanh(net.a(x)).detach()) + net.a(x)[:, :2]
+
+
+def one_number(net, x):
+    return net.b(torch.tanh(net.a(x)))[:, 0]
+
+
+class Doubled(nn.Linear):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+def with_user_hook(layer):
+    layer.register_forward_hook(lambda layer, args, output: 3 * output)
+    return layer
+
+
+class Twice(nn.Module):
+    def forward(self, weight):
+        return 2 * weight
+
+
+def parametrised(layer):
+    nn.utils.parametrize.register_parametrization(layer, "weight", Twice())
+    return layer
+
+
+def tied():
+    net = Net(lambda net, x: net.c(torch.tanh(net.b(net.a(x)))), **mlp(3, 3), c=nn.Linear(3, 2))
+    net.b.weight = net.a.weight
+    return net
+
+
+def mlp(width=3, num_outputs=2):
+    return {"a": nn.Linear(3, width), "b": nn.Linear(width, num_outputs)}
+
+
+def conv(padding=1, **settings):
+    return nn.Conv2d(2, 2, 3, padding=padding, **settings)
+
+
+def images(forward):
+    norm = nn.GroupNorm(2, 2)
+    size = 2 if forward is reused else 2 * 5 * 4
+    return Net(forward, conv=conv(), norm=norm, head=nn.Linear(size, 3)), (2, 5, 4)
+
+
+VECTOR, TOKENS = (3,), (2, 3)  # two tokens: as many as samples in a trial
+# A module, the shape of a sample, and the parameters that must be left to the reference.
+TRAPS = {
+    "reused at several sizes": lambda: (*images(reused), []),
+    "changed in place": lambda: (*images(in_place), []),
+    "called by keyword": lambda: (Net(by_keyword, **mlp()), VECTOR, []),
+    "user's hook": lambda: (
+        Net(by_keyword, a=with_user_hook(nn.Linear(3, 3)), b=nn.Linear(3, 2)),
+        VECTOR,
+        [],
+    ),
+    "one number a sample": lambda: (Net(one_number, **mlp()), VECTOR, []),
+    "an output that needs one layer only": lambda: (Net(partly_unused, **mlp()), VECTOR, []),
+    "a layer that is detached": lambda: (Net(detached, **mlp()), VECTOR, ["a.weight", "a.bias"]),
+    "forward called": lambda: (Net(behind_the_hooks, **mlp()), VECTOR, ["b.weight", "b.bias"]),
+    "functional use, faint": lambda: (
+        Net(functionally_too, **mlp()),
+        VECTOR,
+        ["a.weight", "a.bias"],
+    ),
+    "functional use, dead": lambda: (
+        Net(dead_functional_use, **mlp()),
+        VECTOR,
+        ["a.weight", "a.bias"],
+    ),
+    "tied": lambda: (tied(), VECTOR, ["a.weight", "a.bias"]),
+    "sequence first": lambda: (Net(sequence_first, **mlp()), TOKENS, ["a.weight", "a.bias"]),
+    "samples and tokens in one axis": lambda: (
+        Net(flattened, **mlp()),
+        TOKENS,
+        ["a.weight", "a.bias"],
+    ),
+    "samples mixed": lambda: (
+        Net(across_samples, **mlp()),
+        VECTOR,
+        ["a.weight", "a.bias", "b.weight", "b.bias"],
+    ),
+    "subclass": lambda: (
+        nn.Sequential(Doubled(3, 2), nn.Tanh(), nn.Linear(2, 2)),
+        VECTOR,
+        ["0.weight", "0.bias"],
+    ),
+    "parametrised": lambda: (
+        nn.Sequential(parametrised(nn.Linear(3, 2)), nn.Tanh(), nn.Linear(2, 2)),
+        VECTOR,
+        ["0.bias", "0.parametrizations.weight.original"],
+    ),
+    "reflected padding": lambda: (
+        nn.Sequential(conv(padding_mode="reflect"), nn.Flatten(), nn.Linear(40, 2)),
+        (2, 5, 4),
+        ["0.weight", "0.bias"],
+    ),
+}
+
+
+@pytest.mark.parametrize("outputs", OUTPUTS)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_no_module_is_silently_wrong(trap, outputs):
+    module, shape, left = TRAPS[trap]()
+    generator = stream(0, trap)
+    module = randomised(module, generator)
+    x1, x2 = (torch.randn(n, *shape, generator=generator).double() for n in (3, 2))
+    if trap == "samples mixed":  # the function of a sample is that of the sample alone
+        expected = gram(module, x1, x2, outputs, method="jacobian")
+    else:
+        expected = explicit_gram(module, x1, x2, outputs)
+    close(gram(module, x1, x2, outputs), expected)
+    close(
+        gram(module, x1[:2], x2, outputs),
+        expected[:, :2] if outputs == "per_class" else expected[:2],
+    )
+    assert list(plan_gram(module, x1, 3).rest) == left
+    if left:
+        with pytest.raises(ValueError, match=f"{left[0]}.* cannot be taken layer by layer"):
+            gram(module, x1, method="layerwise")
