@@ -1,6 +1,6 @@
 """Features of a planned Gram matrix and their products."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Shaped
@@ -10,34 +10,51 @@ from multiview.ntk.capture import evaluate
 from multiview.ntk.contract import Outputs, jacobian_products, pair_products
 from multiview.ntk.jacobian import PerSample
 from multiview.ntk.layerwise import (
+    Layer,
     factors,
     matrix_gradients,
     output_gradients,
     vector_gradients,
 )
-from multiview.ntk.plan import GramPlan
-from multiview.ntk.tiles import Features, joined
+from multiview.ntk.plan import GramPlan, Order
+from multiview.ntk.tiles import Features, spans
 
-TOGETHER = 16  # samples that pass through the layers at once: many more leave the cache
+TOGETHER = 8  # samples that pass through the layers at once: many more leave the cache
 JACOBIANS = 64  # samples that the reference differentiates at once
 
 
-def features(f: PerSample, plan: GramPlan, chosen: slice, x: Shaped[Tensor, "n ..."]) -> Features:
-    """What the kernel's products are formed of, for some of the outputs.
+def empty(f: PerSample, plan: GramPlan, num_chosen: int, n: int) -> Features:
+    """Memory for the features of ``n`` samples and so many outputs.
 
-    Returns:
-        Of each layer in the order "weights" its Jacobian (n, o, parameters); in the order "pairs"
-        its inputs (n, D, G, I) and output gradients (n, D, G, o, U); the Jacobian in all vectors;
-        that in the parameters left to the reference. What is empty is left out.
+    Of each layer in the order "weights" its Jacobian (n, o, parameters); in the order "pairs" its
+    inputs (n, D, G, I) and output gradients (n, D, G, o, U); the Jacobian in all vectors; that in
+    the parameters left to the reference. What is empty is left out.
     """
-    found: Features = ()
+    shapes: list[tuple[int, ...]] = []
+    for layer, order in zip(plan.layers, plan.orders, strict=True):
+        if order == "weights":
+            shapes.append((num_chosen, layer.groups * layer.units * layer.inputs))
+        elif order == "pairs":
+            inputs = layer.inputs + (layer.bias is not None)
+            shapes.append((layer.positions, layer.groups, inputs))
+            shapes.append((layer.positions, layer.groups, num_chosen, layer.units))
+    numbers = sum(_vectors(*pair) for pair in zip(plan.layers, plan.orders, strict=True))
+    rest = sum(f.theta[name].numel() for name in plan.rest)
+    shapes += [(num_chosen, width) for width in (numbers, rest) if width]
+    like = next(iter(f.theta.values()))
+    return tuple(like.new_empty(n, *shape) for shape in shapes)
+
+
+def fill(
+    f: PerSample, plan: GramPlan, chosen: slice, x: Shaped[Tensor, "n ..."], out: Features
+) -> None:
+    """Compute features, for some of the outputs, into the memory of ``empty``."""
     if plan.layers:
-        parts = (_layers(f, plan, chosen, part) for part in x.split(TOGETHER))
-        found = joined(parts, len(x))
+        for s in spans(0, len(x), TOGETHER):
+            _fill_layers(f, plan, chosen, x[s], iter([tensor[s] for tensor in out]))
     if plan.rest:
-        parts = ((f.jacobian(part, chosen, plan.rest),) for part in x.split(JACOBIANS))
-        found += joined(parts, len(x))
-    return found
+        for s in spans(0, len(x), JACOBIANS):
+            out[-1][s] = f.jacobian(x[s], chosen, plan.rest)
 
 
 def products(
@@ -65,10 +82,15 @@ def products(
     return tile
 
 
-def _layers(f: PerSample, plan: GramPlan, chosen: slice, x: Shaped[Tensor, "n ..."]) -> Features:
+def _fill_layers(
+    f: PerSample,
+    plan: GramPlan,
+    chosen: slice,
+    x: Shaped[Tensor, "n ..."],
+    out: Iterator[Tensor],
+) -> None:
     evaluation = evaluate(f, {layer.name: layer.module for layer in plan.layers}, x)
     gradients = output_gradients(evaluation, evaluation.outputs[:, chosen])
-    matrices: list[Tensor] = []
     vectors: list[Tensor] = []
     for layer, order in zip(plan.layers, plan.orders, strict=True):
         calls, own = evaluation.calls[layer.name], gradients.pop(layer.name)
@@ -77,22 +99,22 @@ def _layers(f: PerSample, plan: GramPlan, chosen: slice, x: Shaped[Tensor, "n ..
                 f"{layer.name} was called {len(calls)} times for some samples and {layer.calls} "
                 'times for others: use method="jacobian".'
             )
-        bias_in_pairs = order == "pairs" and layer.bias is not None
-        if order != "none":
+        if order == "weights":
+            matrix_gradients(*factors(layer, calls, own), out=next(out))
+        elif order == "pairs":
             a, g = factors(layer, calls, own)
-            if order == "weights":
-                matrices.append(matrix_gradients(a, g))
-            else:
-                matrices += _for_pairs(a, g, bias_in_pairs)
-        if not bias_in_pairs:
+            inputs = next(out)
+            inputs[..., : layer.inputs] = a.permute(0, 3, 1, 2)
+            inputs[..., layer.inputs :] = 1  # a bias is one more input
+            next(out).copy_(g.permute(0, 4, 1, 2, 3))
+        if _vectors(layer, order):
             vectors += vector_gradients(layer, calls, own).values()
-    return (*matrices, *([torch.cat(vectors, 2)] if vectors else []))
+    if vectors:
+        torch.cat(vectors, 2, out=next(out))
 
 
-def _for_pairs(
-    a: Float[Tensor, "n G I D"], g: Float[Tensor, "n G o U D"], with_bias: bool
-) -> Sequence[Tensor]:
-    """Positions first, as ``pair_products`` takes them; a bias is one more input, always 1."""
-    if with_bias:
-        a = torch.cat([a, a.new_ones(*a.shape[:2], 1, a.shape[3])], 2)
-    return a.permute(0, 3, 1, 2), g.permute(0, 4, 1, 2, 3)
+def _vectors(layer: Layer, order: Order) -> int:
+    """How many numbers a layer adds to the vectors; a bias may be among the pairs."""
+    if order == "pairs":
+        return 0
+    return layer.num_vectors * layer.groups * layer.units

@@ -9,14 +9,14 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from multiview.ntk.contract import Outputs
-from multiview.ntk.features import features, products
+from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, per_sample
 from multiview.ntk.layerwise import Layer, known_layers, trial
 from multiview.ntk.plan import GramPlan, Task, make_plan
 from multiview.ntk.tiles import gram_tiles
 
 Method = Literal["auto", "layerwise", "jacobian"]
-MEMORY = 2**30  # bytes of features held at a time, unless the caller says otherwise
+MEMORY = 2**29  # bytes of features held at a time, unless the caller says otherwise
 STEP = 64  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
 
 
@@ -91,7 +91,8 @@ def gram(
         tiles = gram_tiles(
             x1,
             x2,
-            partial(features, f, plan, chosen),
+            partial(empty, f, plan, chosen.stop - chosen.start),
+            partial(fill, f, plan, chosen),
             partial(products, plan, outputs, accumulate),
             held=plan.held,
             step=step,

@@ -110,6 +110,7 @@ def trial(f: PerSample, layers: Sequence[Layer], x: Shaped[Tensor, "n ..."]) -> 
             not calls
             or any({len(call.kept), call.output_shape[0]} != {len(x)} for call in calls)
             or (isinstance(layer.module, nn.Conv2d) and any(c.kept.dim() != 4 for c in calls))
+            or any(call.kept.dtype != outputs.dtype for call in calls)
             or any(count[id(theta[name])] != len(calls) for name in names if name)
         ):
             continue
@@ -160,11 +161,20 @@ def factors(
 
 
 def matrix_gradients(
-    a: Float[Tensor, "n G I D"], g: Float[Tensor, "n G o U D"]
+    a: Float[Tensor, "n G I D"],
+    g: Float[Tensor, "n G o U D"],
+    out: Float[Tensor, "n o parameters"] | None = None,
 ) -> Float[Tensor, "n o parameters"]:
-    """sum_p g_p a_p^T, flattened as the layer's weight is."""
-    product = g.flatten(2, 3) @ a.mT  # (n, G, o*U, I)
-    return product.unflatten(2, g.shape[2:4]).transpose(1, 2).flatten(2)
+    """sum_p g_p a_p^T, flattened as the layer's weight is; into ``out`` if given."""
+    n, groups, num_outputs, units, _ = g.shape
+    if out is None:
+        out = a.new_empty(n, num_outputs, groups * units * a.shape[2])
+    g, by_group = g.flatten(2, 3), out.view(n, num_outputs, groups, units, -1)
+    if groups == 1:
+        torch.bmm(g[:, 0], a[:, 0].mT, out=out.view(n, num_outputs * units, -1))
+    else:
+        by_group.copy_((g @ a.mT).unflatten(2, (num_outputs, units)).transpose(1, 2))
+    return out
 
 
 def vector_gradients(

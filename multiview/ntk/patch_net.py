@@ -1,6 +1,6 @@
 """The tangent kernels of the patch network, in closed form."""
 
-from math import isqrt
+from math import isqrt, prod
 from typing import Literal, get_args
 
 import torch
@@ -75,20 +75,28 @@ def patch_net_gram(
     if order == "auto":
         order = cheaper_order(n1, n2, num_patches, d, m, num_kernels)
     if order == "features":
-        features, product = _features, _feature_products
-        width, step = flat.numel(), TILE
+        shapes, product = [(num_kernels, m * d)], _feature_products
+        step = TILE
     else:
-        features, product = _pairs, _pair_products
-        width, step = num_patches * (d + len(flat)), max(1, isqrt(PAIRS) // num_patches)
+        shapes, product = [(num_patches, d), (num_patches, num_kernels, m)], _pair_products
+        step = max(1, isqrt(PAIRS) // num_patches)
+    width = sum(map(prod, shapes))
     held = max(step, HELD_BYTES // (width * flat.element_size()))
 
-    def features_of(x: Float[Tensor, "n P d"]) -> Features:
-        slope = smoothed_relu_slope(x @ flat.T, q, relu_knee)
-        return features(x, slope.unflatten(2, (num_kernels, m)))
+    def empty(n: int) -> Features:
+        return tuple(flat.new_empty(n, *shape) for shape in shapes)
+
+    def fill(x: Float[Tensor, "n P d"], out: Features) -> None:
+        slope = smoothed_relu_slope(x @ flat.T, q, relu_knee)  # (n, P, neurons)
+        if order == "features":
+            torch.bmm(slope.mT, x, out=out[0].view(len(x), len(flat), d))
+        else:
+            out[0].copy_(x)
+            out[1].copy_(slope.view_as(out[1]))
 
     x1, x2 = x1.to(dtype), None if x2 is None else x2.to(dtype)
     kernel = torch.empty((num_kernels, n1, n2), dtype=torch.float64, device=x1.device)
-    for rows, cols, tile in gram_tiles(x1, x2, features_of, product, held=held, step=step):
+    for rows, cols, tile in gram_tiles(x1, x2, empty, fill, product, held=held, step=step):
         kernel[:, rows, cols] = tile
         if x2 is None and rows != cols:
             kernel[:, cols, rows] = tile.mT
@@ -101,20 +109,6 @@ def cheaper_order(n1: int, n2: int, num_patches: int, d: int, m: int, num_kernel
     features = 2 * slopes + n1 * n2 * num_kernels * m * d
     patches = slopes + n1 * n2 * num_patches**2 * (d + num_kernels * (m + PAIR_COST))
     return "features" if features <= patches else "patches"
-
-
-def _features(
-    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P c m"]
-) -> tuple[Float[Tensor, "n c map"]]:
-    """phi_ir(X) = sum_p s'_irp x_p, all neurons of a kernel in one axis."""
-    num_kernels = slope.shape[2]
-    return ((slope.flatten(2).mT @ x).view(len(x), num_kernels, -1),)
-
-
-def _pairs(
-    x: Float[Tensor, "n P d"], slope: Float[Tensor, "n P c m"]
-) -> tuple[Float[Tensor, "n P d"], Float[Tensor, "n P c m"]]:
-    return x, slope
 
 
 def _feature_products(rows: Features, columns: Features) -> Float[Tensor, "c r s"]:

@@ -1,34 +1,43 @@
-"""Predictions of a fitted kernel model."""
+"""A fitted kernel model, and its predictions."""
 
-import torch
+from dataclasses import dataclass
+
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.ntk.solve import Solution
+from multiview.ntk.layout import CrossKernel, Layout, layout_of, matrices
 
 
-def predict(
-    k_test_train: Float[Tensor, "*kernels t n"], solution: Solution
-) -> Float[Tensor, "*sets t k"]:
-    """f(x) = K(x, train) @ dual, one set of predictions for each set of targets fitted.
+@dataclass(frozen=True, kw_only=True)
+class KernelModel:
+    """Dual coefficients, f(x) = K(x, train) @ dual, however they were found."""
+
+    dual: Float[Tensor, "*sets n k"]
+    layout: Layout  # of the kernel they belong to
+
+
+def predict(k_test_train: CrossKernel, model: KernelModel) -> Float[Tensor, "*sets t k"]:
+    """f(x) = K(x, train) @ dual, one set of predictions for each leading index of ``dual``.
+
+    A model that began at f_0 (``start`` of ``gradient_flow`` and ``descend``) predicts
+    f_0(x) + f(x): add the network's outputs f_0 at the test samples to what is returned.
 
     Args:
-        k_test_train: Kernels between test rows and training columns, (k, t, n) or (t, n) as in the
-            fit and not scaled; ``.mT`` of the kernels between training rows and test columns.
+        k_test_train: Kernels between test rows and training columns, (t, n), (k, t, n) or
+            (t, n, k, k) as in the fit and not scaled. From kernels between training rows and test
+            columns: ``.mT`` of the first two, ``.permute(1, 0, 3, 2)`` of the last.
 
     Raises:
         ValueError: If shapes disagree with the fit.
     """
-    n, k = solution.dual.shape[-2:]
-    own = [(k,)] if len(solution.scale) == k else []  # the fit had a kernel for each output
-    shared = [()] if len(solution.scale) == 1 else []
-    shape = k_test_train.shape
-    if len(shape) < 2 or shape[-1] != n or shape[:-2] not in own + shared:
+    n, k = model.dual.shape[-2:]
+    layout = layout_of(k_test_train.shape)
+    if layout is None or layout != model.layout:
         raise ValueError(
-            f"k_test_train {tuple(shape)} must be (t, n) or (k, t, n), as in the fit, "
-            f"which has n={n}, k={k} and {len(solution.scale)} kernel(s); a kernel with training "
-            "rows needs .mT."
+            f"k_test_train {tuple(k_test_train.shape)} must be (t, n), (k, t, n) or (t, n, k, k), "
+            f"as in the fit, which has a {model.layout.outputs!r} kernel with n={n}, k={k}; a "
+            "kernel with training rows needs .mT."
         )
-    if k_test_train.dim() == 2:
-        return k_test_train.to(torch.float64) @ solution.dual
-    return torch.einsum("ktn,...nk->...tk", k_test_train.to(torch.float64), solution.dual)
+    products = matrices(k_test_train) @ layout.columns(model.dual)
+    t = products.shape[1] // (k if layout.outputs == "full" else 1)
+    return layout.targets(products, (*model.dual.shape[:-2], t, k))

@@ -8,22 +8,22 @@ from jaxtyping import Float, Int
 from numpy.linalg import LinAlgError
 from torch import Tensor
 
+from multiview.ntk.layout import Kernel, finite, matrices, square
+from multiview.ntk.predict import KernelModel
+
 FIRST_JITTER, LAST_JITTER = 1e-12, 1e-4  # relative to the mean diagonal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Solution:
-    """Dual coefficients of one regression, f(x) = K(x, train) @ dual, and how they were found."""
+class Solution(KernelModel):
+    """Dual coefficients of ridge regressions, and how they were found."""
 
-    dual: Float[Tensor, "*sets n k"]
     scale: Float[Tensor, " kernels"]  # mean diagonal each kernel was divided by
     jitter: Float[Tensor, " kernels"]  # added to the ridge because factorisation failed; 0 is usual
-    ridge: float
+    ridge: float | tuple[float, ...]  # many: one for each index of dual's first axis
 
 
-def solve(
-    kernel: Float[Tensor, "*kernels n n"], targets: Float[Tensor, "*sets n k"], ridge: float = 1e-3
-) -> Solution:
+def solve(kernel: Kernel, targets: Float[Tensor, "*sets n k"], ridge: float = 1e-3) -> Solution:
     """Fit f_i = K_i(., train) alpha_i with alpha_i = (K_i + (ridge + jitter) scale_i)^-1 targets_i.
 
     ``scale_i`` is the mean diagonal of K_i, so ``ridge`` means the same for every class and every
@@ -34,7 +34,8 @@ def solve(
 
     Args:
         kernel: (k, n, n), the class's own kernel for each output (``patch_net_gram``, ``gram``
-            with "per_class"), or (n, n), one for all outputs ("trace").
+            with "per_class"); (n, n), one for all outputs ("trace"); or (n, n, k, k), coupling
+            the outputs ("full"): then alpha is the one solution of all n k equations.
         targets: One column an output. Leading axes are further regressions on the same kernels
             (hard labels, an ensemble's outputs), solved with the same factors.
         ridge: Relative to the mean diagonal, >= 0.
@@ -44,20 +45,39 @@ def solve(
             positive.
         numpy.linalg.LinAlgError: If a kernel is not positive definite even with the last jitter.
     """
-    if kernel.dim() not in (2, 3) or kernel.shape[-1] != kernel.shape[-2]:
-        raise ValueError(f"kernel {tuple(kernel.shape)} must be (n, n) or (k, n, n).")
-    kernels, n = kernel.reshape(-1, *kernel.shape[-2:]).to(torch.float64), kernel.shape[-1]
-    own = kernel.dim() == 3  # each output has its own kernel
-    if targets.dim() < 2 or targets.shape[-2] != n or (own and targets.shape[-1] != len(kernels)):
-        raise ValueError(
-            f"targets {tuple(targets.shape)} must be (..., n, k) for the kernel "
-            f"{tuple(kernel.shape)}: n={n} rows" + (f", k={len(kernels)} columns." if own else ".")
-        )
+    layout = square(kernel)
+    layout.check(targets)
+    check_ridge(ridge)
+    system = finite(matrices(kernel, copy=True))
+    scale = mean_diagonal(system)
+    system /= scale[:, None, None]
+    factor, jitter = _factor(system, ridge)
+    dual = torch.cholesky_solve(layout.columns(targets), factor) / scale[:, None, None]
+    return Solution(
+        dual=layout.targets(dual, targets.shape),
+        layout=layout,
+        scale=scale,
+        jitter=jitter,
+        ridge=ridge,
+    )
+
+
+def check_ridge(ridge: float) -> None:
+    """Refuse a ridge that is negative, infinite or NaN.
+
+    Raises:
+        ValueError: As said.
+    """
     if not 0 <= ridge < inf:
         raise ValueError(f"ridge={ridge} is relative to the mean diagonal: use 0 or a bit more.")
-    for name, values in (("kernel", kernels), ("targets", targets)):
-        if not values.isfinite().all():
-            raise ValueError(f"{name} has entries that are NaN or infinite.")
+
+
+def mean_diagonal(kernels: Float[Tensor, "B m m"]) -> Float[Tensor, " B"]:
+    """What ridge, jitter and eigenvalues are measured in.
+
+    Raises:
+        ValueError: If it is not positive.
+    """
     scale = kernels.diagonal(dim1=1, dim2=2).mean(1)
     if not (scale > 0).all():
         dead = (scale <= 0).nonzero().flatten().tolist()
@@ -65,16 +85,7 @@ def solve(
             f"kernel {dead} has mean diagonal <= 0: no parameter moves that output on the "
             "training samples (every neuron dead, or float underflow: compute it in float64)."
         )
-    factor, jitter = _factor(kernels / scale[:, None, None], ridge)
-    # One column a regression: (k, n, sets) with own kernels, (1, n, sets * k) with one for all.
-    columns = targets.to(torch.float64).reshape(-1, *targets.shape[-2:]).permute(2, 1, 0)
-    shape = columns.shape
-    columns = columns if own else columns.transpose(0, 1).reshape(1, n, -1)
-    dual = torch.cholesky_solve(columns, factor) / scale[:, None, None]
-    dual = dual if own else dual.view(n, shape[0], shape[2]).transpose(0, 1)
-    return Solution(
-        dual=dual.permute(2, 1, 0).reshape(targets.shape), scale=scale, jitter=jitter, ridge=ridge
-    )
+    return scale
 
 
 def centred_one_hot(labels: Int[Tensor, " n"], num_classes: int) -> Float[Tensor, "n k"]:

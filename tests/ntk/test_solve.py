@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ntk_strategies import features_with_targets
+from ntk_strategies import as_full, features_with_targets, kernels_with_targets
 from unchecked import unchecked
 
 from multiview import stream
@@ -176,3 +176,33 @@ def test_centred_targets_sum_to_zero_and_change_no_argmax_with_one_kernel():
     )
     shift = plain - centred
     close(shift, shift[:, :1].expand(-1, 4))
+
+
+@given(kernels_with_targets(), st.floats(-4, 1))
+def test_a_coupled_kernel_is_one_system_of_all_outputs(drawn, exponent):
+    kernel, cross, targets = drawn
+    ridge, (n, k) = 10**exponent, targets.shape
+    full = kernel if kernel.dim() == 4 else as_full(kernel, k)
+    full_cross = cross if cross.dim() == 4 else as_full(cross, k)
+    system = torch.linalg.inv(
+        full.permute(0, 2, 1, 3).reshape(n * k, n * k)
+        + ridge * torch.einsum("iiaa", full) / (n * k) * torch.eye(n * k).double()
+    )
+    several = torch.stack([targets, targets.roll(1, 0), -2 * targets])
+    solution = solve(full, several, ridge)
+    close(solution.dual.flatten(1), several.flatten(1) @ system, 1e-6)
+    expected = torch.einsum("ijab,sjb->sia", full_cross, solution.dual)
+    close(predict(full_cross, solution), expected)
+    close(solution.scale, torch.einsum("iiaa", full)[None] / (n * k))
+    if kernel.dim() == 2:  # one mean diagonal for all, so the ridge is the same
+        close(solve(kernel, several, ridge).dual, solution.dual, 1e-6)
+
+
+def test_a_coupled_kernel_is_predicted_with_by_a_coupled_kernel_only():
+    solution = solve(torch.eye(8).view(4, 2, 4, 2).transpose(1, 2), torch.ones(4, 2))
+    predict(torch.ones(3, 4, 2, 2), solution)
+    for shape in [(3, 4), (2, 3, 4), (4, 3, 2, 2), (3, 4, 2, 1), (3, 4, 3, 3)]:
+        with unchecked(), pytest.raises(ValueError, match="'full' kernel with n=4, k=2"):
+            predict(torch.ones(shape), solution)
+    with unchecked(), pytest.raises(ValueError, match="k=2 columns"):
+        solve(torch.ones(4, 4, 2, 2), torch.ones(4, 3))
