@@ -11,6 +11,7 @@ from torch import nn
 from multiview import stream
 from multiview.models import PatchNet
 from multiview.ntk import TileStore, Tiling
+from multiview.ntk.store import Form
 
 OUTPUTS = ("full", "per_class", "trace")
 
@@ -192,7 +193,7 @@ def layered_modules_with_data(draw, *, max_samples=6):
         layers, channels = conv_stack(draw, channels, side)
         layers += [nn.AdaptiveAvgPool2d((1, 2)), nn.Flatten(), nn.Linear(2 * channels, num_outputs)]
     else:
-        width, hidden, length = (draw(st.integers(1, 4)) for _ in range(3))
+        width, hidden, length = (draw(st.integers(least, 4)) for least in (1, 2, 1))
         tokens = draw(st.booleans())
         shape = (length, width) if tokens else (width,)
         square = nn.Linear(hidden, hidden, bias=draw(st.booleans()))
@@ -224,11 +225,11 @@ class Napping(nn.Module):
         return self.head(torch.tanh(self.hidden(x)))
 
 
-def stored(kernel, directory, tile):
-    """A dense kernel, (n1, n2) or (k, n1, n2), as a store; symmetric if it is square."""
+def stored(kernel, directory, tile, form: Form = "symmetric"):
+    """A dense kernel, (n1, n2) or (k, n1, n2), as a store."""
     n1, n2 = kernel.shape[-2:]
     tiling = Tiling(
-        form="symmetric" if n1 == n2 else "rectangular",
+        form=form,
         n1=n1,
         n2=n2,
         num_outputs=len(kernel) if kernel.dim() == 3 else None,

@@ -19,8 +19,8 @@ from multiview.ntk.layerwise import (
 from multiview.ntk.plan import GramPlan, Order
 from multiview.ntk.tiles import Features, spans
 
-TOGETHER = 8  # samples that pass through the layers at once: many more leave the cache
-JACOBIANS = 64  # samples that the reference differentiates at once
+WORKING = 2**22  # numbers in the gradients of the samples that pass at once: they stay in cache
+AT_ONCE = 64  # samples that pass through the module at once, at most
 
 
 def empty(f: PerSample, plan: GramPlan, num_chosen: int, n: int) -> Features:
@@ -50,10 +50,12 @@ def fill(
 ) -> None:
     """Compute features, for some of the outputs, into the memory of ``empty``."""
     if plan.layers:
-        for s in spans(0, len(x), TOGETHER):
+        numbers = sum(layer.groups * layer.units * layer.positions for layer in plan.layers)
+        at_once = min(AT_ONCE, max(8, WORKING // (numbers * (chosen.stop - chosen.start))))
+        for s in spans(0, len(x), at_once):
             _fill_layers(f, plan, chosen, x[s], iter([tensor[s] for tensor in out]))
     if plan.rest:
-        for s in spans(0, len(x), JACOBIANS):
+        for s in spans(0, len(x), AT_ONCE):
             out[-1][s] = f.jacobian(x[s], chosen, plan.rest)
 
 

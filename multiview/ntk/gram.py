@@ -16,7 +16,8 @@ from multiview.ntk.plan import GramPlan, Task, make_plan
 from multiview.ntk.tiles import gram_tiles
 
 Method = Literal["auto", "layerwise", "jacobian"]
-MEMORY = 2**29  # bytes of features held at a time, unless the caller says otherwise
+MEMORY = 2**29  # bytes of features held at a time on a CPU, unless the caller says otherwise
+SHARE = 0.4  # of a GPU's free memory
 STEP = 64  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
 
 
@@ -28,7 +29,7 @@ def gram(
     *,
     method: Method = "auto",
     chunk_size: int | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
     dtype: torch.dtype | None = None,
     accumulate: torch.dtype = torch.float64,
 ) -> Float[Tensor, "..."]:
@@ -54,7 +55,8 @@ def gram(
             "jacobian" leaves all of them to it (the reference: vmap of jacrev).
         chunk_size: Rows held at a time; the columns' features are computed again for each chunk.
             By default as many as fit in ``memory``.
-        memory: Bytes of the features held.
+        memory: Bytes of the features held; if None half a gigabyte, or on a GPU 0.4 of what is
+            free. The more, the fewer times the columns' features are computed.
         dtype: Precision of passes and products, by default the module's.
         accumulate: Precision of the result and of the sum over layers (and, where several passes
             are made, over outputs).
@@ -113,7 +115,7 @@ def plan_gram(
     *,
     method: Method = "auto",
     chunk_size: int | None = None,
-    memory: int = MEMORY,
+    memory: int | None = None,
     dtype: torch.dtype | None = None,
 ) -> GramPlan:
     """How ``gram`` would compute a kernel of ``n1`` x ``n2`` samples, and what it would cost.
@@ -142,6 +144,7 @@ class _Reading:
     rest_parameters: int  # how many numbers they are
     num_outputs: int
     itemsize: int
+    memory: int  # that features may take unless the caller says otherwise
 
     def plan(
         self,
@@ -149,7 +152,7 @@ class _Reading:
         n2: int | None,
         outputs: Outputs,
         chunk_size: int | None,
-        memory: int,
+        memory: int | None,
     ) -> GramPlan:
         task = Task(
             n1=n1,
@@ -157,7 +160,7 @@ class _Reading:
             num_outputs=self.num_outputs,
             outputs=outputs,
             itemsize=self.itemsize,
-            memory=memory,
+            memory=memory or self.memory,
             chunk_size=chunk_size,
         )
         return make_plan(self.layers, self.rest, self.rest_parameters, task)
@@ -181,7 +184,14 @@ def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
         rest_parameters=sum(f.theta[name].numel() for name in rest),
         num_outputs=len(output),
         itemsize=output.element_size(),
+        memory=_memory(x.device),
     )
+
+
+def _memory(device: torch.device) -> int:
+    if device.type != "cuda":
+        return MEMORY
+    return int(SHARE * torch.cuda.mem_get_info(device)[0])
 
 
 def _trial(f: PerSample, x: Shaped[Tensor, "n ..."]) -> list[Layer]:
@@ -211,14 +221,14 @@ def _check(
     outputs: Outputs,
     method: Method,
     chunk_size: int | None,
-    memory: int,
+    memory: int | None,
 ) -> None:
     for name, value, choices in (("outputs", outputs, Outputs), ("method", method, Method)):
         if value not in get_args(choices):
             raise ValueError(f"{name}={value!r}: choose one of {get_args(choices)}.")
     if chunk_size is not None and chunk_size < 1:
         raise ValueError(f"chunk_size={chunk_size} counts rows held at a time: use at least 1.")
-    if memory < 1:
+    if memory is not None and memory < 1:
         raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
     columns = x1 if x2 is None else x2
     if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):

@@ -18,6 +18,7 @@ class PerSample:
     module: nn.Module
     theta: dict[str, Tensor]  # parameters the Jacobian is taken in
     constants: dict[str, Tensor]  # frozen parameters and buffers
+    names: dict[str, str]  # of each tensor wherever it hangs, to its name in theta or constants
 
     @property
     def num_parameters(self) -> int:
@@ -27,13 +28,20 @@ class PerSample:
         self, theta: dict[str, Tensor], x: Shaped[Tensor, "..."]
     ) -> Float[Tensor, " outputs"]:
         """The outputs of one sample, all output axes flattened into one."""
-        return functional_call(self.module, (theta, self.constants), (x.unsqueeze(0),)).flatten()
+        return self._call(theta, x.unsqueeze(0)).flatten()
 
     def together(
         self, theta: dict[str, Tensor], x: Shaped[Tensor, "n ..."]
     ) -> Float[Tensor, "n outputs"]:
         """The outputs of a batch, evaluated at once."""
-        return functional_call(self.module, (theta, self.constants), (x,)).reshape(len(x), -1)
+        return self._call(theta, x).reshape(len(x), -1)
+
+    def _call(self, theta: dict[str, Tensor], x: Shaped[Tensor, "n ..."]) -> Tensor:
+        tensors = theta | self.constants
+        # Ties are resolved here: tie_weights=True would leave its stand-in in the place of a
+        # weight whose layer is registered under two names.
+        everywhere = {place: tensors[name] for place, name in self.names.items()}
+        return functional_call(self.module, everywhere, (x,), tie_weights=False)
 
     def jacobian(
         self, x: Shaped[Tensor, "n ..."], chosen: slice, names: Collection[str] | None = None
@@ -61,15 +69,32 @@ def per_sample(module: nn.Module, dtype: torch.dtype | None = None) -> PerSample
     """
     for name, layer in module.named_modules():
         _refuse_layer_without_kernel(name or "the module", layer)
-    parameters = {name: _cast(p.detach(), dtype) for name, p in module.named_parameters()}
-    theta = {n: parameters.pop(n) for n, p in module.named_parameters() if p.requires_grad}
+    names, tensors = _named(module)
+    cast = {name: _cast(tensor.detach(), dtype) for name, tensor in tensors.items()}
+    theta = {name: cast.pop(name) for name, tensor in tensors.items() if tensor.requires_grad}
     if not theta:
         raise ValueError(
             "module has no parameter with requires_grad=True, so its tangent kernel is empty: "
             "call module.requires_grad_(True)."
         )
-    buffers = {name: _cast(b, dtype) for name, b in module.named_buffers()}
-    return PerSample(module=module, theta=theta, constants=parameters | buffers)
+    return PerSample(module=module, theta=theta, constants=cast, names=names)
+
+
+def _named(module: nn.Module) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Where each parameter and buffer hangs, and by what name; and the tensors by their name.
+
+    A module's own tensor has one place even if the module is registered under several names.
+    """
+    names: dict[str, str] = {}
+    tensors: dict[str, Tensor] = {}
+    first: dict[int, str] = {}
+    for prefix, layer in module.named_modules():
+        for own, tensor in (*layer._parameters.items(), *layer._buffers.items()):
+            if tensor is not None:
+                place = f"{prefix}.{own}" if prefix else own
+                names[place] = first.setdefault(id(tensor), place)
+                tensors.setdefault(names[place], tensor)
+    return names, tensors
 
 
 def _cast(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:

@@ -26,7 +26,7 @@ def close(actual, expected):
 @given(modules_with_data(), st.sampled_from(OUTPUTS), chunks, st.integers(1, 4))
 def test_gram_is_that_of_the_explicit_jacobian(drawn, outputs, chunk_size, together):
     module, x1, x2 = drawn
-    with mock.patch.multiple(MODULE, TOGETHER=together, JACOBIANS=together):
+    with mock.patch.object(MODULE, "AT_ONCE", together):
         close(
             gram(module, x1, x2, outputs, chunk_size=chunk_size),
             explicit_gram(module, x1, x2, outputs),

@@ -55,10 +55,10 @@ def test_kernel_is_that_of_the_explicit_jacobian(drawn, outputs, chunk, order, s
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(MODULE, "make_plan", planned))
         stack.enter_context(mock.patch.object(MODULE, "STEP", step))
-        stack.enter_context(mock.patch.object(features, "TOGETHER", together))
+        stack.enter_context(mock.patch.object(features, "AT_ONCE", together))
         stack.enter_context(mock.patch.object(contract, "PAIRS", 4**step))
-        kernel = gram(module, x1, x2, outputs, method="layerwise", chunk_size=chunk)
-        symmetric = gram(module, x1, None, outputs, method="layerwise", chunk_size=chunk)
+        kernel = gram(module, x1, x2, outputs, chunk_size=chunk)
+        symmetric = gram(module, x1, None, outputs, chunk_size=chunk)
     close(kernel, explicit_gram(module, x1, x2, outputs))
     close(symmetric, explicit_gram(module, x1, x1, outputs))
 
@@ -170,10 +170,16 @@ def images(forward):
     return Net(forward, conv=conv(), norm=norm, head=nn.Linear(size, 3)), (2, 5, 4)
 
 
+def registered_twice():
+    square = nn.Linear(3, 3)
+    return nn.Sequential(square, nn.Tanh(), square, nn.Tanh(), nn.Linear(3, 2))
+
+
 VECTOR, TOKENS = (3,), (2, 3)  # two tokens: as many as samples in a trial
 # A module, the shape of a sample, and the parameters that must be left to the reference.
 TRAPS = {
     "reused at several sizes": lambda: (*images(reused), []),
+    "registered under two names": lambda: (registered_twice(), VECTOR, []),
     "changed in place": lambda: (*images(in_place), []),
     "called by keyword": lambda: (Net(by_keyword, **mlp()), VECTOR, []),
     "user's hook": lambda: (
@@ -231,6 +237,7 @@ def test_no_module_is_silently_wrong(trap, outputs):
     module, shape, left = TRAPS[trap]()
     generator = stream(0, trap)
     module = randomised(module, generator)
+    places = {name: tensor.data_ptr() for name, tensor in module.named_parameters()}
     x1, x2 = (torch.randn(n, *shape, generator=generator).double() for n in (3, 2))
     if trap == "samples mixed":  # the function of a sample is that of the sample alone
         expected = gram(module, x1, x2, outputs, method="jacobian")
@@ -242,6 +249,8 @@ def test_no_module_is_silently_wrong(trap, outputs):
         expected[:, :2] if outputs == "per_class" else expected[:2],
     )
     assert list(plan_gram(module, x1, 3).rest) == left
+    assert all(type(tensor) is nn.Parameter for tensor in module.parameters())
+    assert {name: tensor.data_ptr() for name, tensor in module.named_parameters()} == places
     if left:
         with pytest.raises(ValueError, match=f"{left[0]}.* cannot be taken layer by layer"):
             gram(module, x1, method="layerwise")

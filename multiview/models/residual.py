@@ -1,0 +1,88 @@
+"""What the residual networks are made of: convolutions, norms, stages and start weights."""
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+
+Norm = Literal["batch", "group"]
+STEM_WIDTH = 16
+STAGE_WIDTHS = (16, 32, 64)
+CHANNELS_PER_GROUP = 16  # of GroupNorm (arXiv 1803.08494, Table 3); divides every width here
+
+
+def blocks_per_stage(depth: int, outside: int) -> int:
+    """n of ``depth`` = 6n + ``outside``: three stages of n blocks of two convolutions.
+
+    Raises:
+        ValueError: If no n >= 1 gives this depth.
+    """
+    n, rest = divmod(depth - outside, 6)
+    if rest or n < 1:
+        known = ", ".join(f"{6 * i + outside}" for i in range(1, 4))
+        raise ValueError(f"depth={depth} must be 6n + {outside}: {known}, ...")
+    return n
+
+
+def check_sizes(num_classes: int, image_shape: tuple[int, int, int]) -> None:
+    """Refuse what a network that halves its images twice cannot take."""
+    channels, height, width = image_shape
+    if min(height, width) < 4:
+        raise ValueError(f"image_shape={image_shape} is halved twice: use at least 4x4.")
+    if min(num_classes, channels) < 1:
+        raise ValueError(
+            f"num_classes={num_classes} and the channels of image_shape={image_shape} count at "
+            "least 1."
+        )
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+    """A convolution without bias (a norm follows) that keeps the size at stride 1; not drawn."""
+    settings = {"stride": stride, "padding": kernel // 2, "bias": False}
+    return nn.utils.skip_init(nn.Conv2d, inputs, outputs, kernel, **settings)
+
+
+def norm_layer(norm: Norm, channels: int) -> nn.Module:
+    """BatchNorm, or GroupNorm, which never mixes samples, with 16 channels a group."""
+    if norm not in get_args(Norm):
+        raise ValueError(f"norm={norm!r}: choose one of {get_args(Norm)}.")
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(channels // CHANNELS_PER_GROUP, channels)
+
+
+def stages(block: Callable[[int, int, int], nn.Module], n: int, widen: int = 1) -> list[nn.Module]:
+    """The 3n blocks in order; the first of the second and third stage halve the image.
+
+    Args:
+        block: (input channels, output channels, stride) to a block.
+        widen: Factor of the widths 16, 32, 64.
+    """
+    blocks, inputs = [], STEM_WIDTH
+    for stage, width in enumerate(widen * w for w in STAGE_WIDTHS):
+        for i in range(n):
+            blocks.append(block(inputs, width, 2 if stage and not i else 1))
+            inputs = width
+    return blocks
+
+
+def head(inputs: int, num_classes: int) -> list[nn.Module]:
+    """Mean over the image and a linear layer."""
+    linear = nn.utils.skip_init(nn.Linear, inputs, num_classes)
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear]
+
+
+def draw_weights(module: nn.Module, generator: torch.Generator) -> None:
+    """N(0, 2 / fan-in) for convolutions, N(0, 1 / fan-in) for linear layers, biases 0.
+
+    Fan-in, not fan-out: it keeps the size of the signal where the image is halved and the width
+    doubled, also in eval mode before training, when BatchNorm is the identity (arXiv 1502.01852,
+    Section 2.2). Norms stay as built: scale 1, shift 0.
+    """
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            variance = (2 if isinstance(layer, nn.Conv2d) else 1) / layer.weight[0].numel()
+            nn.init.normal_(layer.weight, std=variance**0.5, generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
