@@ -56,6 +56,10 @@ def _no_claims(preset: str, options: Any) -> Sequence[Claim]:
     return ()
 
 
+def _no_cost(cells: Sequence[Any], context: Context) -> None:
+    """Say nothing."""
+
+
 def _accept(options: Any, context: Context) -> None:
     """Refuse nothing."""
 
@@ -72,6 +76,8 @@ class Experiment:
         claims: ``claims(preset, options)``: decided before the run, so it never sees a row.
         check: ``check(options, context)`` raises a ValueError for what ``run`` could not work with,
             such as missing data; called before any cell is computed.
+        cost: ``cost(cells, context)`` says what the cells about to be computed will take; printed
+            before the first. None where there is nothing to say.
         options: Frozen dataclass of the script's own options, scalars with defaults. What changes
             a result must also stand in the cell.
         summary: ``summary(table)``, a string or rich renderable printed after a run.
@@ -83,6 +89,7 @@ class Experiment:
     grids: Mapping[str, Grid]
     claims: Callable[[str, Any], Sequence[Claim]] = _no_claims
     check: Callable[[Any, Context], None] = _accept
+    cost: Callable[[Sequence[Any], Context], str | None] = _no_cost
     options: type = NoOptions
     summary: Callable[[Any], Any] | None = None
     figure: str | None = None

@@ -52,11 +52,14 @@ def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int
     errors, begin = Console(stderr=True), time.perf_counter()
     try:
         run, jobs = _plan(experiment, settings)
+        cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
         bars = Bars(errors, experiment.name, len(jobs))
         listener = bars.listen if errors.is_terminal else None
         engine = ENGINES[settings.engine](settings.workers, listener)
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
+    if cost is not None:
+        errors.print(cost, highlight=False, soft_wrap=True)
     count: Counter[str] = Counter()
     try:
         run.directory.mkdir(parents=True, exist_ok=True)

@@ -4,21 +4,29 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.models.conv_net import ConvNet
-from multiview.ntk import centred_one_hot, gram, predict, solve
+from multiview.ntk import centred_one_hot, gram, plan_gram, predict, solve
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
-from theory_experiments._image_contrast import ImageCell, run_images
+from theory_experiments._image_contrast import (
+    ImageCell,
+    SmallNet,
+    WideNet,
+    expected_cost,
+    run_images,
+)
 
 CELL = ImageCell(
     data="mnist",
     num_train=24,
     num_test=60,
     members=3,
-    widths=(3, 4),
+    net=SmallNet(widths=(3, 4)),
     optim=OptimSpec(epochs=12, batch_size=8),
     flip=False,
     padding=1,
@@ -98,3 +106,30 @@ def test_other_images_than_the_cells_are_refused():
 def test_one_member_is_no_ensemble():
     with pytest.raises(ValueError, match="members=1"):
         replace(CELL, members=1)
+
+
+def test_a_wide_network_takes_the_small_ones_place():
+    cell = replace(CELL, net=WideNet(depth=10, widen=1), members=2, optim=OptimSpec(epochs=1))
+    row = run_images(cell, images())
+    for kind in ("network", "ntk"):
+        assert len(row[f"{kind}_one_each"]) == 2
+    net = cell.net.build(images(), stream(0))
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
+
+
+@pytest.mark.parametrize("net", [SmallNet(widths=(3, 4)), WideNet(depth=10, widen=1)])
+def test_cost_counts_the_passes_of_all_trainings(net):
+    cell, data = replace(CELL, net=net), images()
+    built = net.build(data, stream(0))
+    with FlopCounterMode(display=False) as counter:
+        built(torch.zeros(1, 1, 8, 8))
+    # Of 3 members, a sum of 3 and a student, each pass forward and twice as much backward; and
+    # forward passes of the 3 teachers.
+    passes = 3 * (3 + 3 + 1) + 3
+    cost = expected_cost(cell, data)
+    assert cost.training == 12 * 24 * counter.get_total_flops() * passes
+    train = plan_gram(built, torch.zeros(1, 1, 8, 8), 24, outputs="trace").flop
+    test = plan_gram(built, torch.zeros(1, 1, 8, 8), 60, 24, outputs="trace").flop
+    assert cost.kernels == 3 * (train + test)
+    assert cost.solves == pytest.approx(5 * 24**3 / 3)
+    assert cost.memory == 3 * 8 * (24 * 24 + 60 * 24)

@@ -45,6 +45,16 @@ def test_a_run_prints_its_summary_and_its_verdicts(toy):
     assert "0 stored before, 4 computed" in toy("--preset", "smoke", "--fresh")[2]
 
 
+def test_what_is_left_to_compute_is_priced_before_it_starts(toy, tmp_path):
+    def cost(cells, context):
+        assert not list((tmp_path / "out").rglob("*.json"))  # nothing is computed yet
+        return f"{sum(cell.flips for cell in cells)} flips on {context.device}"
+
+    priced = replace(EXPERIMENT, cost=cost)
+    assert "600 flips on cpu" in toy("--preset", "smoke", experiment=priced)[2]
+    assert "flips on" not in toy("--preset", "smoke", experiment=priced)[2]  # all are stored
+
+
 def test_only_check_makes_a_refuted_claim_an_exit_code(toy):
     code, out, _ = toy(experiment=REFUTED)
     assert "refuted" in out

@@ -45,6 +45,14 @@ def test_every_preset_and_data_set_has_cells_that_differ_in_the_seed_alone(prese
     assert cells[0].data == data
 
 
+def test_whole_data_sets_are_real_images():
+    with pytest.raises(ValueError, match="preset=whole is for real images: add --data cifar10"):
+        find("ensemble_vs_ntk").cells("whole", contrast.Options())
+    for data in ("cifar10", "mnist"):
+        cells = find("ensemble_vs_ntk").cells("whole", contrast.Options(data=data))
+        assert {cell.num_train for cell in cells} == {50_000}
+
+
 def test_the_smoke_preset_runs_in_both_engines_alike_and_is_drawn(tmp_path):
     for engine in ("local", "processes"):
         # A worker computes with its share of the threads; one thread makes the bits comparable.

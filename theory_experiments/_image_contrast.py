@@ -18,12 +18,54 @@ from multiview.data.augment import flip_and_crop
 from multiview.data.images import ImageData, ImageName
 from multiview.distill import hinton_kd
 from multiview.ensemble import mean_logits, mean_probabilities
+from multiview.models import WideResNet
 from multiview.models.conv_net import ConvNet, SumOfNets
-from multiview.ntk import centred_one_hot, gram, kernel_methods
+from multiview.ntk import centred_one_hot, gram, kernel_methods, plan_gram
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
 from theory_experiments._contrast import Outputs, Progress, error, error_columns, within
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmallNet:
+    """A ConvNet, whose kernel of some thousand images takes seconds on a CPU."""
+
+    widths: tuple[int, int] = (16, 40)
+
+    def build(self, data: ImageData, generator: torch.Generator) -> nn.Module:
+        """A network for these images."""
+        return ConvNet(
+            image_shape=image_shape(data),
+            num_classes=data.num_classes,
+            widths=self.widths,
+            generator=generator,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WideNet:
+    """A WideResNet with GroupNorm: untrained, BatchNorm has no statistics to normalise with."""
+
+    depth: int = 16
+    widen: int = 4
+
+    def build(self, data: ImageData, generator: torch.Generator) -> nn.Module:
+        """A network for these images."""
+        return WideResNet(
+            depth=self.depth,
+            widen=self.widen,
+            num_classes=data.num_classes,
+            image_shape=image_shape(data),
+            norm="group",
+            generator=generator,
+        )
+
+
+def image_shape(data: ImageData) -> tuple[int, int, int]:
+    """(channels, height, width)."""
+    _, channels, height, width = data.train_images.shape
+    return channels, height, width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +82,7 @@ class ImageCell:
     num_train: int = 1000
     num_test: int = 2000
     members: int = 5  # they share the images, not the initialisation
-    widths: tuple[int, int] = (16, 40)
+    net: SmallNet | WideNet = field(default_factory=SmallNet)
     optim: OptimSpec = field(default_factory=OptimSpec)  # of the members and of their sum
     student_rate: float = 0.02  # T^2 KL beside cross-entropy is a larger loss: a smaller rate
     flip: bool = True  # augmentation, of the networks only: mirror images
@@ -58,9 +100,16 @@ MNIST = ImageCell(data="mnist", flip=False, ridge=0.03)  # a digit's mirror imag
 
 
 def run_images(
-    cell: ImageCell, images: ImageData, progress: Progress = lambda message, fraction: None
+    cell: ImageCell,
+    images: ImageData,
+    progress: Progress = lambda message, fraction: None,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Errors of the eight classifiers, trained and tested on a class-balanced subset of ``images``.
+
+    Args:
+        device: Where networks are trained and kernels computed; kernels are solved on the CPU,
+            whose memory they need.
 
     Returns:
         The ``error_columns`` of ``network`` and ``ntk``. The kernel's student has the features of
@@ -71,36 +120,64 @@ def run_images(
     if images.name != cell.data:
         raise ValueError(f"data={cell.data!r}, but the images are {images.name}: load those.")
     data = images.subset(cell.num_train, cell.num_test, stream(cell.seed, "real images", "subset"))
-    train, test = data.standardised()
-    nets = [_net(cell, data, "member", i) for i in range(cell.members)]
+    train, test = (images.to(device) for images in data.standardised())
+    nets = [_net(cell, data, device, "member", i) for i in range(cell.members)]
     # Kernels first: they are those of the initial weights, which training changes.
     targets = centred_one_hot(data.train_labels, data.num_classes)
     kernels = _kernels(nets, train, test, within(progress, 0.0, 0.5))
     ntk = kernel_methods(kernels, targets, cell.ridge)
     kernel = Outputs(single=ntk.single, summed=ntk.summed, distilled=ntk.distilled)
     network = _train_networks(cell, nets, data, train, test, within(progress, 0.5, 1.0))
-    labels = data.test_labels
+    labels, fitted = data.test_labels, _together(nets, train).cpu()
     return {
         **error_columns("network", network, labels),
         **error_columns("ntk", kernel, labels),
         "network_ensemble_probabilities": error(mean_probabilities(network.single), labels),
-        "network_train": float(wrong(_together(nets, train), data.train_labels).double().mean()),
+        "network_train": float(wrong(fitted, data.train_labels).double().mean()),
         "ntk_jitter": ntk.jitter,
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a cell takes, counted before it runs."""
+
+    kernels: float  # FLOP
+    solves: float  # FLOP in float64, on the CPU
+    training: float  # FLOP
+    memory: float  # bytes of kernels held at once
+
+
+def expected_cost(cell: ImageCell, images: ImageData, device: str = "cpu") -> Cost:
+    """Products of convolutions, linear layers, kernels and factorisations; all else is left out."""
+    net = _net(cell, images, device, "member", 0)
+    image = torch.zeros(1, *image_shape(images), device=device)
+    n, t = cell.num_train, cell.num_test
+    own = plan_gram(net, image, n, outputs="trace")
+    cross = plan_gram(net, image, t, n, outputs="trace")
+    forward = 2 * sum(x.groups * x.units * x.inputs * x.positions for x in own.layers)
+    trainings = 2 * cell.members + 1  # members, their sum and the student; a backward pass is two
+    passes = 3 * trainings + cell.members  # the student also asks its teachers
+    return Cost(
+        kernels=cell.members * (own.flop + cross.flop),
+        solves=(cell.members + 2) * n**3 / 3,
+        training=cell.optim.epochs * n * forward * passes,
+        memory=3 * 8 * n * (n + t),  # of this member, of the first, and the sum; float64
+    )
+
+
 def _kernels(
-    nets: list[ConvNet], train: Tensor, test: Tensor, progress: Progress
+    nets: list[nn.Module], train: Tensor, test: Tensor, progress: Progress
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """K(train, train) and K(test, train) of each net, one kernel for all classes: the trace."""
     for i, net in enumerate(nets):
         progress(f"kernel {i + 1}/{len(nets)}", i / len(nets))
-        yield gram(net, train, outputs="trace"), gram(net, test, train, outputs="trace")
+        yield gram(net, train, outputs="trace").cpu(), gram(net, test, train, outputs="trace").cpu()
 
 
 def _train_networks(
     cell: ImageCell,
-    nets: list[ConvNet],
+    nets: list[nn.Module],
     data: ImageData,
     train: Float[Tensor, "n C H W"],
     test: Float[Tensor, "t C H W"],
@@ -108,7 +185,8 @@ def _train_networks(
 ) -> Outputs:
     """Train the members in place, and a sum of as many nets and a student from fresh starts."""
     augment = partial(flip_and_crop, flip=cell.flip, padding=cell.padding)
-    label_loss = target_loss(data.train_labels)
+    device = train.device
+    label_loss = target_loss(data.train_labels.to(device))
     works = 2 * cell.members + 2  # in trainings of one net; the student also asks its teachers
 
     def train_one(
@@ -136,24 +214,20 @@ def _train_networks(
 
     for i, net in enumerate(nets):
         train_one(net, f"member {i}", label_loss, i, i + 1)
-    summed = SumOfNets(_net(cell, data, "sum", i) for i in range(cell.members))
+    summed = SumOfNets(_net(cell, data, device, "sum", i) for i in range(cell.members))
     train_one(summed, "sum", label_loss, cell.members, 2 * cell.members)
-    student = _net(cell, data, "student", 0)
+    student = _net(cell, data, device, "student", 0)
     gentle = replace(cell.optim, learning_rate=cell.student_rate)
     train_one(student, "student", distillation_loss, 2 * cell.members, works, gentle)
-    single = _together(nets, test)
-    both = _together([summed, student], test)
+    single, both = _together(nets, test).cpu(), _together([summed, student], test).cpu()
     return Outputs(single=single, summed=both[:, 0], distilled=both[:, 1])
 
 
-def _net(cell: ImageCell, data: ImageData, name: str, index: int) -> ConvNet:
-    _, *shape = data.train_images.shape
-    return ConvNet(
-        image_shape=(shape[0], shape[1], shape[2]),
-        num_classes=data.num_classes,
-        widths=cell.widths,
-        generator=stream(cell.seed, "real images", "init", name, index),
-    )
+def _net(
+    cell: ImageCell, data: ImageData, device: str | torch.device, name: str, index: int
+) -> nn.Module:
+    generator = stream(cell.seed, "real images", "init", name, index)
+    return cell.net.build(data, generator).to(device)
 
 
 def _together(nets: list[Any], x: Float[Tensor, "n C H W"]) -> Float[Tensor, "n nets k"]:

@@ -7,23 +7,33 @@ kernels choose no features: averaging them helps, summing them helps as much, an
 nothing (Allen-Zhu & Li, arXiv 2012.09816, Figure 1 and Theorems 1-4).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import torch
 from rich.table import Table
 
 from multiview.claims import Claim
 from multiview.data.images import ImageData, load_images
 from multiview.experiment import Context, Experiment, Grid
+from multiview.ntk.rate import gemm_rate
 from multiview.script import main
 from multiview.train import TrainSpec
 from multiview.train.optim import OptimSpec
 from theory_experiments._estimates import claims_from, column, difference, largest, percent, ratio
-from theory_experiments._image_contrast import CIFAR10, MNIST, ImageCell, run_images
+from theory_experiments._image_contrast import (
+    CIFAR10,
+    MNIST,
+    ImageCell,
+    WideNet,
+    expected_cost,
+    run_images,
+)
 from theory_experiments._patch_contrast import PatchCell, run_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, STUDENT, only_cpu
 
@@ -59,13 +69,22 @@ SMOKE = replace(
     student=replace(STUDENT, max_steps=100),
 )
 
+# The kernel of a WRN-16-4 on 10,000 images, and on all 50,000: for a GPU.
+WIDE: dict[str, Any] = {
+    "num_test": 8_000,  # MNIST has fewer than 900 of some digits
+    "members": 10,
+    "net": WideNet(),
+    "optim": OptimSpec(epochs=100, batch_size=128, learning_rate=0.1),
+    "padding": 4,
+}
 IMAGES: dict[str, dict[str, Any]] = {
     "smoke": {"num_train": 100, "num_test": 100, "members": 2, "optim": OptimSpec(epochs=2)},
     "laptop": {},
-    "paper": {"num_train": 5000, "num_test": 8000, "members": 10},
+    "paper": {"num_train": 10_000, **WIDE},
+    "whole": {"num_train": 50_000, **WIDE},
 }
 PATCHES = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
-SEEDS = {"smoke": 2, "laptop": 3, "paper": 10}
+SEEDS = {"smoke": 2, "laptop": 3, "paper": 10, "whole": 3}
 
 
 def cells(preset: str) -> Callable[[int, Options], list[Any]]:
@@ -73,6 +92,8 @@ def cells(preset: str) -> Callable[[int, Options], list[Any]]:
 
     def one(seed: int, options: Options) -> list[Any]:
         if options.data == "patches":
+            if preset not in PATCHES:
+                raise ValueError(f"preset={preset} is for real images: add --data cifar10.")
             return [replace(PATCHES[preset], seed=seed)]
         base = {"cifar10": CIFAR10, "mnist": MNIST}[options.data]
         return [replace(base, seed=seed, **IMAGES[preset])]
@@ -88,8 +109,9 @@ def images(name: str, data_dir: Path) -> ImageData:
 
 def check(options: Options, context: Context) -> None:
     """Read the images, or say what is missing, before any work."""
-    only_cpu(options, context)
-    if options.data != "patches":
+    if options.data == "patches":
+        only_cpu(options, context)
+    else:
         if context.data_dir is None:
             raise ValueError(
                 f"--data {options.data} reads the images from --data-dir: give the folder that "
@@ -103,7 +125,27 @@ def run(cell: PatchCell | ImageCell, context: Context) -> dict[str, Any]:
     if isinstance(cell, PatchCell):
         return run_patches(cell, context.progress)
     assert context.data_dir is not None  # see check
-    return run_images(cell, images(cell.data, context.data_dir), context.progress)
+    return run_images(cell, images(cell.data, context.data_dir), context.progress, context.device)
+
+
+def cost(cells: Sequence[Any], context: Context) -> str | None:
+    """What the cells on real images will take, at the rate matrices are multiplied here."""
+    if isinstance(cells[0], PatchCell):
+        return None
+    assert context.data_dir is not None  # see check
+    data = images(cells[0].data, context.data_dir)
+    each = [expected_cost(cell, data, context.device) for cell in cells]
+    kernels, solves, training = (
+        sum(getattr(one, name) for one in each) for name in ("kernels", "solves", "training")
+    )
+    rate, double = gemm_rate(context.device), gemm_rate("cpu", torch.float64)
+    seconds = (kernels + training) / rate + solves / double
+    return (
+        f"Expected for {len(cells)} cells: {kernels:.1e} FLOP of kernels, {training:.1e} of "
+        f"training, {solves:.1e} of solves; at least {timedelta(seconds=round(seconds))} at the "
+        f"{rate:.1e} FLOP/s of float32 products here. Kernels hold "
+        f"{max(one.memory for one in each) / 1e9:.1f} GB."
+    )
 
 
 METHODS = {
@@ -222,7 +264,8 @@ def image_claims() -> Iterator[tuple]:
 EXPERIMENT = Experiment(
     name="ensemble_vs_ntk",
     run=run,
-    grids={preset: Grid(cells=cells(preset), seeds=SEEDS[preset]) for preset in PATCHES},
+    grids={preset: Grid(cells=cells(preset), seeds=n) for preset, n in SEEDS.items()},
+    cost=cost,
     claims=claims,
     check=check,
     options=Options,
