@@ -25,7 +25,7 @@ SCIENCE = {
     "theory": MATERIAL,
     "ensemble": MATERIAL,
     "distill": MATERIAL | {"ensemble"},
-    "ntk": MATERIAL | {"ensemble"},
+    "ntk": MATERIAL | {"ensemble", "atomic"},  # whole files: kernels on disk survive kills
     "probes": MATERIAL | {"ensemble", "theory"},
     "sparsity": MATERIAL,
 }

@@ -1,19 +1,45 @@
 """Neural tangent kernels: exact Grams, ridge regression, ensembles and distillation."""
 
-from multiview.ntk.gram import gram
+from multiview.ntk.blocked import Factor, factor_tiles, predict_tiles, solve_tiles
+from multiview.ntk.descent import Descent, descend
+from multiview.ntk.fill import fill_tiles
+from multiview.ntk.fingerprint import fingerprint
+from multiview.ntk.gram import gram, plan_gram
 from multiview.ntk.methods import KernelOutputs, kernel_methods, soft_targets
 from multiview.ntk.patch_net import patch_net_gram
-from multiview.ntk.predict import predict
+from multiview.ntk.predict import KernelModel, predict
+from multiview.ntk.sketch import sketch
 from multiview.ntk.solve import Solution, centred_one_hot, solve
+from multiview.ntk.spectrum import Flow, Spectrum, decompose, gradient_flow, ridge_path
+from multiview.ntk.store import TileError, TileStore, Tiling
 
 __all__ = [
+    "Descent",
+    "Factor",
+    "Flow",
+    "KernelModel",
     "KernelOutputs",
     "Solution",
+    "Spectrum",
+    "TileError",
+    "TileStore",
+    "Tiling",
     "centred_one_hot",
+    "decompose",
+    "descend",
+    "factor_tiles",
+    "fill_tiles",
+    "fingerprint",
+    "gradient_flow",
     "gram",
     "kernel_methods",
     "patch_net_gram",
+    "plan_gram",
     "predict",
+    "predict_tiles",
+    "ridge_path",
+    "sketch",
     "soft_targets",
     "solve",
+    "solve_tiles",
 ]

@@ -1,0 +1,261 @@
+"""Compute a kernel's tiles, here or on any executor, and keep each as soon as it is there."""
+
+import io
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from multiview.atomic import write_atomically
+from multiview.ntk.contract import Outputs
+from multiview.ntk.fingerprint import fingerprint
+from multiview.ntk.gram import Method, gram, plan_gram
+from multiview.ntk.jacobian import per_sample
+from multiview.ntk.store import DTYPES, Place, TileStore, Tiling
+
+Progress = Callable[[int, int], None]  # (tiles stored, tiles in all)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileTask:
+    """One tile to compute, with all a worker on any machine must know."""
+
+    directory: Path
+    at: Place
+    module: nn.Module | bytes
+    outputs: Outputs
+    x_dtype: torch.dtype
+    method: Method
+    dtype: torch.dtype | None
+    accumulate: torch.dtype
+
+
+def fill_tiles(
+    directory: Path | str,
+    module: nn.Module,
+    x1: Shaped[Tensor, "n1 ..."],
+    x2: Shaped[Tensor, "n2 ..."] | None = None,
+    outputs: Outputs = "trace",
+    *,
+    tile: int = 1024,
+    executor: Executor | None = None,
+    dtype: torch.dtype | None = None,
+    accumulate: torch.dtype = torch.float64,
+    method: Method = "auto",
+    progress: Progress | None = None,
+) -> TileStore:
+    """The kernel ``gram`` would return, in tiles on disk; those that are there are not computed.
+
+    The kernel lies in ``directory``/KEY, KEY being its ``fingerprint``. After a kill or an error
+    the same call goes on where it was: damaged tiles are named in the log and computed again. Any
+    number of processes and machines may make this call at once. Each takes the tiles in a random
+    order of its own and leaves out those that another has stored, so that they share the work
+    without talking. Tiles computed with as many threads of torch have the same bits.
+
+    Args:
+        directory: Made if it is not there; for several machines on a file system they share.
+        outputs: "trace" or "per_class".
+        tile: Samples in a tile's rows and columns. A worker computes the features of 2 tile
+            samples for tile^2 entries: the larger, the less work, and the more memory.
+        executor: Where tiles are computed; None: in this process. All tasks are submitted at
+            once, each with the module pickled to bytes; the samples lie in the store.
+        progress: Called with the tiles stored and the tiles in all, first before any is computed.
+
+    Raises:
+        ValueError: As ``gram`` does, before any work; also for "full", or if the module cannot be
+            pickled for an executor.
+        concurrent.futures.BrokenExecutor: If a worker was killed; tiles stored so far stay.
+        Exception: Of a task, with a note that names the tile; tasks not begun are cancelled.
+    """
+    _check(x1, x2, outputs, tile)
+    n2 = None if x2 is None else len(x2)
+    plan_gram(module, x1[:2], len(x1), n2, outputs, method=method, dtype=dtype)  # refuses the rest
+    if accumulate not in DTYPES.values():
+        raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
+    tiling = Tiling(
+        form="symmetric" if x2 is None else "rectangular",
+        n1=len(x1),
+        n2=len(x1) if n2 is None else n2,
+        num_outputs=_num_outputs(module, x1, dtype) if outputs == "per_class" else None,
+        tile=tile,
+        dtype=str(accumulate).removeprefix("torch."),
+        key=fingerprint(
+            module,
+            x1,
+            x2,
+            outputs,
+            dtype=dtype,
+            accumulate=accumulate,
+            method=method,
+            tile=tile,
+        ),
+    )
+    shipped = module if executor is None else _pickled(module)
+    store = TileStore.create(Path(directory).resolve() / tiling.key, tiling)
+    store.repair()
+    missing, total = store.missing(), len(list(tiling.places()))
+    progress = progress or (lambda done, total: None)
+    progress(total - len(missing), total)
+    if missing:
+        for name, x in (("x1", x1), ("x2", x2)):
+            if x is not None:
+                _store_samples(store.directory / f"{name}.npy", x)
+    tasks = (
+        TileTask(
+            directory=store.directory,
+            at=at,
+            module=shipped,
+            outputs=outputs,
+            x_dtype=x1.dtype,
+            method=method,
+            dtype=dtype,
+            accumulate=accumulate,
+        )
+        for at in random.SystemRandom().sample(missing, len(missing))
+    )
+    for done, _ in enumerate(_compute(tasks, executor), total - len(missing) + 1):
+        progress(done, total)
+    return store
+
+
+def compute_tile(task: TileTask) -> Place:
+    """Compute and store a tile, wherever the executor has put us; nothing if it is there."""
+    store = TileStore.open(task.directory)
+    if store.path(*task.at).exists():  # another process was faster
+        return task.at
+    module = task.module
+    if isinstance(module, bytes):
+        module = torch.load(io.BytesIO(module), weights_only=False)
+    symmetric = store.tiling.form == "symmetric"
+    device = next(module.parameters()).device
+    i, j = task.at
+    rows = _samples(task, "x1", store.tiling.rows[i]).to(device)
+    columns = None
+    if not (symmetric and i == j):
+        name = "x1" if symmetric else "x2"
+        columns = _samples(task, name, store.tiling.columns[j]).to(device)
+    kernel = gram(
+        module,
+        rows,
+        columns,
+        task.outputs,
+        method=task.method,
+        dtype=task.dtype,
+        accumulate=task.accumulate,
+    )
+    store.write(i, j, kernel)
+    return task.at
+
+
+def _compute(tasks: Iterator[TileTask], executor: Executor | None) -> Iterator[Place]:
+    """The places of tiles, as they are stored."""
+    if executor is None:
+        for task in tasks:
+            with _naming(task):
+                at = compute_tile(task)
+            yield at
+        return
+    done: SimpleQueue[Future] = SimpleQueue()
+    waiting: dict[Future, TileTask] = {}
+    try:
+        for task in tasks:
+            future = executor.submit(compute_tile, task)
+            waiting[future] = task
+            future.add_done_callback(done.put)
+            while not done.empty():  # an executor may compute while it is given the task
+                yield _next(done, waiting)
+        while waiting:
+            yield _next(done, waiting)
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _next(done: SimpleQueue[Future], waiting: dict[Future, TileTask]) -> Place:
+    future = done.get()
+    with _naming(waiting.pop(future)):
+        return future.result()
+
+
+@contextmanager
+def _naming(task: TileTask) -> Iterator[None]:
+    """Say in an exception which tile was being computed; of a killed worker nobody knows."""
+    try:
+        yield
+    except BrokenExecutor:
+        raise
+    except Exception as error:
+        error.add_note(f"while computing the tile {task.at} of {task.directory}")
+        raise
+
+
+def _store_samples(path: Path, x: Tensor) -> None:
+    """Write samples where workers map them into memory, unless the same are there."""
+    array = _array(x)
+    try:
+        there = np.load(path, mmap_mode="r")
+        alike = (there.shape, there.dtype) == (array.shape, array.dtype)
+        if alike and np.array_equal(there.view(np.uint8), array.view(np.uint8)):
+            return
+    except (OSError, ValueError, EOFError):  # absent or damaged
+        pass
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_atomically(path, buffer.getvalue())
+
+
+def _samples(task: TileTask, name: str, chosen: slice) -> Tensor:
+    mapped = np.load(task.directory / f"{name}.npy", mmap_mode="r")
+    return torch.from_numpy(np.array(mapped[chosen])).view(task.x_dtype)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    """Samples for numpy, which knows no bfloat16."""
+    x = x.detach().cpu().contiguous()
+    return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
+
+
+def _pickled(module: nn.Module) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        torch.save(module, buffer)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"module cannot be sent to the executor's workers ({error}): define its classes and "
+            "functions at the top of an importable file, or use executor=None."
+        ) from error
+    return buffer.getvalue()
+
+
+def _num_outputs(module: nn.Module, x: Tensor, dtype: torch.dtype | None) -> int:
+    f = per_sample(module, dtype)
+    x = x.to(dtype) if dtype is not None and x.is_floating_point() else x
+    with torch.no_grad():
+        return len(f.outputs(f.theta, x[0]))
+
+
+def _check(x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int) -> None:
+    if outputs not in ("trace", "per_class"):
+        raise ValueError(
+            f'outputs={outputs!r}: a store holds "trace" or "per_class" kernels. A "full" one has '
+            "(n k)^2 entries, so one worth solving fits in memory: use gram."
+        )
+    if tile < 1:
+        raise ValueError(f"tile={tile} counts samples: use at least 1, better 1024.")
+    columns = x1 if x2 is None else x2
+    if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
+        raise ValueError(
+            f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "
+            "at least one each."
+        )
+    if x1.dtype != columns.dtype:
+        raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")
