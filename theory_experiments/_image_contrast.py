@@ -79,11 +79,12 @@ class ImageCell:
 
     seed: int = 0
     data: ImageName = "cifar10"
-    num_train: int = 1000
+    num_train: int = 2500
     num_test: int = 2000
     members: int = 5  # they share the images, not the initialisation
     net: SmallNet | WideNet = field(default_factory=SmallNet)
-    optim: OptimSpec = field(default_factory=OptimSpec)  # of the members and of their sum
+    # Of the members and of their sum.
+    optim: OptimSpec = field(default_factory=lambda: OptimSpec(epochs=20))
     student_rate: float = 0.02  # T^2 KL beside cross-entropy is a larger loss: a smaller rate
     flip: bool = True  # augmentation, of the networks only: mirror images
     padding: int = 0  # and shifts by up to so many pixels
