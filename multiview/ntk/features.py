@@ -1,19 +1,22 @@
 """Features of a planned Gram matrix and their products."""
 
 from collections.abc import Iterator
+from functools import reduce
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from multiview.ntk.capture import evaluate
+from multiview.ntk.capture import evaluate, uses
 from multiview.ntk.contract import Outputs, jacobian_products, pair_products
 from multiview.ntk.jacobian import PerSample
 from multiview.ntk.layerwise import (
     Layer,
+    called_alike,
     factors,
     matrix_gradients,
     output_gradients,
+    refuse_mixing,
     vector_gradients,
 )
 from multiview.ntk.plan import GramPlan, Order
@@ -42,7 +45,8 @@ def empty(f: PerSample, plan: GramPlan, num_chosen: int, n: int) -> Features:
     rest = sum(f.theta[name].numel() for name in plan.rest)
     shapes += [(num_chosen, width) for width in (numbers, rest) if width]
     like = next(iter(f.theta.values()))
-    return tuple(like.new_empty(n, *shape) for shape in shapes)
+    dtype = reduce(torch.promote_types, (p.dtype for p in f.theta.values()))
+    return tuple(like.new_empty(n, *shape, dtype=dtype) for shape in shapes)
 
 
 def fill(
@@ -92,14 +96,16 @@ def _fill_layers(
     out: Iterator[Tensor],
 ) -> None:
     evaluation = evaluate(f, {layer.name: layer.module for layer in plan.layers}, x)
+    count = uses(evaluation.outputs)
+    refuse_mixing(f, x[-1:], evaluation.outputs[-1:])
     gradients = output_gradients(evaluation, evaluation.outputs[:, chosen])
     vectors: list[Tensor] = []
     for layer, order in zip(plan.layers, plan.orders, strict=True):
         calls, own = evaluation.calls[layer.name], gradients.pop(layer.name)
-        if len(calls) != layer.calls:
+        if not called_alike(layer, evaluation, count):
             raise ValueError(
-                f"{layer.name} was called {len(calls)} times for some samples and {layer.calls} "
-                'times for others: use method="jacobian".'
+                f"{layer.name} is used otherwise by some samples than by others, so no batch of "
+                "them has a kernel here: compute those that take one way through the module apart."
             )
         if order == "weights":
             matrix_gradients(*factors(layer, calls, own), out=next(out))

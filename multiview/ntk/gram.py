@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from multiview.ntk.contract import Outputs
 from multiview.ntk.features import empty, fill, products
-from multiview.ntk.jacobian import PerSample, per_sample
-from multiview.ntk.layerwise import Layer, known_layers, trial
+from multiview.ntk.jacobian import PerSample, as_type, per_sample
+from multiview.ntk.layerwise import Layer, known_layers, refuse_mixing, trial
 from multiview.ntk.plan import GramPlan, Task, make_plan
 from multiview.ntk.tiles import gram_tiles
 
@@ -21,6 +21,8 @@ SHARE = 0.4  # of a GPU's free memory
 STEP = 64  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def gram(
     module: nn.Module,
     x1: Shaped[Tensor, "n1 ..."],
@@ -42,9 +44,13 @@ def gram(
     Linear, Conv2d, BatchNorm (eval mode), GroupNorm and LayerNorm are taken layer by layer: one
     backward pass an output to all layers, then products of gradients, or of inputs and output
     gradients at pairs of positions, whichever costs fewer operations (``plan_gram`` tells). A
-    layer may be called several times. All other parameters, and those of which a trial with two
-    samples shows that layers do not tell the whole (tied weights, functional calls, sequences
+    layer may be called several times. All other parameters, and those of which trials with a few
+    samples show that layers do not tell the whole (tied weights, functional calls, sequences
     before samples), are differentiated by torch.func.
+
+    The module must do the same with every sample, whatever its values and its batch. Of each
+    batch it is checked that layers are used as in the trials and that one sample's outputs are
+    those it has alone. Two threads must not evaluate one module at a time.
 
     Args:
         module: Maps a batch to (n, O); further output axes are flattened into O.
@@ -67,14 +73,15 @@ def gram(
 
     Raises:
         ValueError: If an argument is out of range, no parameter is trainable, or a layer mixes
-            samples (train-mode BatchNorm) or draws at random (active dropout).
+            samples (train-mode BatchNorm) or draws at random (active dropout), or samples take
+            different ways through the module.
     """
     _check(x1, x2, outputs, method, chunk_size, memory)
     if accumulate not in (torch.float32, torch.float64):
         raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
     f = per_sample(module, dtype)
-    x1, x2 = _cast(x1, dtype), None if x2 is None else _cast(x2, dtype)
-    reading = _read(f, _two(x1, x2), method)
+    x1, x2 = as_type(x1, dtype), None if x2 is None else as_type(x2, dtype)
+    reading = _read(f, _some(x1, x2), method)
     num_outputs = reading.num_outputs
     columns = None if x2 is None else len(x2)
     plan = reading.plan(len(x1), columns, outputs, chunk_size, memory)
@@ -106,6 +113,8 @@ def gram(
     return kernel
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def plan_gram(
     module: nn.Module,
     x: Shaped[Tensor, "n ..."],
@@ -131,8 +140,8 @@ def plan_gram(
     for name, n in (("n1", n1), ("n2", n2)):
         if n is not None and n < 1:
             raise ValueError(f"{name}={n} counts samples: use at least 1.")
-    f, x = per_sample(module, dtype), _cast(x, dtype)
-    return _read(f, _two(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
+    f, x = per_sample(module, dtype), as_type(x, dtype)
+    return _read(f, _some(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,16 +176,18 @@ class _Reading:
 
 
 def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
-    """Which parameters can be taken layer by layer, by a trial with the samples ``x``."""
+    """Which parameters can be taken layer by layer, by trials with the samples ``x``."""
     with torch.no_grad():
-        output = f.outputs(f.theta, x[0])
+        output = _without_draws(f, x[0])
+        refuse_mixing(f, x, f.together(f.theta, x))
     layers = [] if method == "jacobian" else _trial(f, x)
     taken = {name for layer in layers for name in (layer.weight, layer.bias)}
     rest = [name for name in f.theta if name not in taken]
     if method == "layerwise" and rest:
         raise ValueError(
-            f"{', '.join(rest)} cannot be taken layer by layer (an unknown or tied layer, one "
-            'called by other means than itself, or samples that mix): use method="auto".'
+            f"{', '.join(rest)} cannot be taken layer by layer (an unknown or tied layer, or one "
+            "called by other means than itself or with samples in another order): use "
+            'method="auto".'
         )
     return _Reading(
         layers=layers,
@@ -188,31 +199,49 @@ def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     )
 
 
+def _trial(f: PerSample, x: Shaped[Tensor, "n ..."]) -> list[Layer]:
+    """``trial`` in both orders of the samples: a layer may see them sorted."""
+    exact = per_sample(f.module, torch.float64)  # where no rounding hides a difference
+    samples = as_type(x, torch.float64)
+    try:
+        exact.outputs(exact.theta, samples[0])
+    except RuntimeError:  # a type is written down in its forward
+        exact, samples = f, x
+    return trial(exact, trial(exact, known_layers(exact), samples), samples.flip(0))
+
+
+def _without_draws(f: PerSample, sample: Shaped[Tensor, "..."]) -> Float[Tensor, " outputs"]:
+    """The outputs of a sample; a module that draws at random is refused, and nothing is drawn."""
+    devices = [sample.device] if sample.is_cuda else []
+    with torch.random.fork_rng(devices):
+        before = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
+        output = f.outputs(f.theta, sample)
+        after = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
+    if not all(map(torch.equal, (before[0], *before[1]), (after[0], *after[1]))):
+        raise ValueError(
+            "module draws at random when it is evaluated, so its kernel is not defined: call "
+            "module.eval() first, or make what it draws a buffer."
+        )
+    return output
+
+
 def _memory(device: torch.device) -> int:
     if device.type != "cuda":
         return MEMORY
     return int(SHARE * torch.cuda.mem_get_info(device)[0])
 
 
-def _trial(f: PerSample, x: Shaped[Tensor, "n ..."]) -> list[Layer]:
-    """``trial`` in float64, where no rounding hides a difference, if the module can be cast."""
-    exact = per_sample(f.module, torch.float64)
-    try:
-        return trial(exact, known_layers(exact), _cast(x, torch.float64))
-    except RuntimeError:  # a type written down in its forward; what else is wrong shows again
-        return trial(f, known_layers(f), x)
-
-
-def _two(x1: Tensor, x2: Tensor | None) -> Tensor:
-    """Two samples, unless there is only one in every batch to come."""
-    if len(x1) > 1 or x2 is None:
-        return x1[[0, -1]] if len(x1) > 1 else x1
-    return torch.cat([x1, x2[-1:]]) if len(x2) > 1 else x1
-
-
-def _cast(x: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """Samples in ``dtype``; token ids as they are."""
-    return x.to(dtype) if dtype is not None and x.is_floating_point() else x
+def _some(x1: Tensor, x2: Tensor | None) -> Tensor:
+    """A few different samples; one, if there is only one in every batch to come."""
+    columns = x1 if x2 is None else x2
+    if len(x1) == len(columns) == 1:
+        return x1
+    x = torch.cat([x1[:1], x1[-1:], columns[-1:]])
+    if not x.is_floating_point():
+        return x
+    # Equal samples would hide what a module does across them. Shrunk, numbers stay in the domain.
+    shrink = torch.arange(x.numel(), device=x.device).sin().abs().view_as(x).to(x.dtype)
+    return x * (1 - 0.1 * shrink)
 
 
 def _check(

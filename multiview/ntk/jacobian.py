@@ -41,7 +41,13 @@ class PerSample:
         # Ties are resolved here: tie_weights=True would leave its stand-in in the place of a
         # weight whose layer is registered under two names.
         everywhere = {place: tensors[name] for place, name in self.names.items()}
-        return functional_call(self.module, everywhere, (x,), tie_weights=False)
+        outputs = functional_call(self.module, everywhere, (x,), tie_weights=False)
+        if not isinstance(outputs, Tensor):
+            raise ValueError(
+                f"module returns a {type(outputs).__name__}: wrap it so that it returns one "
+                "tensor, a row of outputs for each sample."
+            )
+        return outputs
 
     def jacobian(
         self, x: Shaped[Tensor, "n ..."], chosen: slice, names: Collection[str] | None = None
@@ -53,7 +59,8 @@ class PerSample:
         """
         moving = {n: p for n, p in self.theta.items() if names is None or n in names}
         one = jacrev(lambda moving, x: self.outputs(self.theta | moving, x)[chosen])
-        return torch.cat([j.flatten(2) for j in vmap(one, (None, 0))(moving, x).values()], 2)
+        jacobians = vmap(one, (None, 0))(moving, x).values()
+        return torch.cat([j.reshape(*j.shape[:2], -1) for j in jacobians], 2)
 
 
 def per_sample(module: nn.Module, dtype: torch.dtype | None = None) -> PerSample:
@@ -70,8 +77,10 @@ def per_sample(module: nn.Module, dtype: torch.dtype | None = None) -> PerSample
     for name, layer in module.named_modules():
         _refuse_layer_without_kernel(name or "the module", layer)
     names, tensors = _named(module)
-    cast = {name: _cast(tensor.detach(), dtype) for name, tensor in tensors.items()}
+    cast = {name: as_type(tensor, dtype) for name, tensor in tensors.items()}
     theta = {name: cast.pop(name) for name, tensor in tensors.items() if tensor.requires_grad}
+    # Copies, for a layer may write to its buffers, and they are the caller's.
+    cast = {name: constant.clone() for name, constant in cast.items()}
     if not theta:
         raise ValueError(
             "module has no parameter with requires_grad=True, so its tangent kernel is empty: "
@@ -97,8 +106,12 @@ def _named(module: nn.Module) -> tuple[dict[str, str], dict[str, Tensor]]:
     return names, tensors
 
 
-def _cast(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
-    """Floating-point tensors in ``dtype``; labels, token ids and counters as they are."""
+def as_type(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """A tensor without its graph, in ``dtype`` if it is floating-point: token ids stay as they are.
+
+    What was made in inference mode is copied, for autograd could not use it.
+    """
+    tensor = tensor.clone() if tensor.is_inference() else tensor.detach()
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 

@@ -114,6 +114,15 @@ def across_samples(net, x):
     return net.b(hidden - 0.5 * hidden.mean(0))
 
 
+def ordered(net, x):
+    order = x[:, 0].argsort()
+    return net.b(torch.tanh(net.a(x[order]))[order.argsort()])
+
+
+def with_small_parameters(net, x):
+    return net.b(net.scale * torch.tanh(net.a(x)))
+
+
 def by_keyword(net, x):
     return net.b(input=torch.tanh(net.a(input=x)))
 
@@ -150,6 +159,12 @@ def parametrised(layer):
     return layer
 
 
+def scaled():
+    net = Net(with_small_parameters, **mlp())
+    net.scale = nn.Parameter(torch.tensor(0.5))  # without axes
+    return net
+
+
 def tied():
     net = Net(lambda net, x: net.c(torch.tanh(net.b(net.a(x)))), **mlp(3, 3), c=nn.Linear(3, 2))
     net.b.weight = net.a.weight
@@ -175,7 +190,7 @@ def registered_twice():
     return nn.Sequential(square, nn.Tanh(), square, nn.Tanh(), nn.Linear(3, 2))
 
 
-VECTOR, TOKENS = (3,), (2, 3)  # two tokens: as many as samples in a trial
+VECTOR, TOKENS = (3,), (3, 3)  # three tokens: as many as samples in a trial
 # A module, the shape of a sample, and the parameters that must be left to the reference.
 TRAPS = {
     "reused at several sizes": lambda: (*images(reused), []),
@@ -208,16 +223,17 @@ TRAPS = {
         TOKENS,
         ["a.weight", "a.bias"],
     ),
-    "samples mixed": lambda: (
-        Net(across_samples, **mlp()),
-        VECTOR,
-        ["a.weight", "a.bias", "b.weight", "b.bias"],
-    ),
     "subclass": lambda: (
         nn.Sequential(Doubled(3, 2), nn.Tanh(), nn.Linear(2, 2)),
         VECTOR,
         ["0.weight", "0.bias"],
     ),
+    "samples in the order of their values": lambda: (
+        Net(ordered, **mlp()),
+        VECTOR,
+        ["a.weight", "a.bias"],
+    ),
+    "a parameter without axes": lambda: (scaled(), VECTOR, ["scale"]),
     "parametrised": lambda: (
         nn.Sequential(parametrised(nn.Linear(3, 2)), nn.Tanh(), nn.Linear(2, 2)),
         VECTOR,
@@ -239,10 +255,7 @@ def test_no_module_is_silently_wrong(trap, outputs):
     module = randomised(module, generator)
     places = {name: tensor.data_ptr() for name, tensor in module.named_parameters()}
     x1, x2 = (torch.randn(n, *shape, generator=generator).double() for n in (3, 2))
-    if trap == "samples mixed":  # the function of a sample is that of the sample alone
-        expected = gram(module, x1, x2, outputs, method="jacobian")
-    else:
-        expected = explicit_gram(module, x1, x2, outputs)
+    expected = explicit_gram(module, x1, x2, outputs)
     close(gram(module, x1, x2, outputs), expected)
     close(
         gram(module, x1[:2], x2, outputs),
@@ -254,3 +267,101 @@ def test_no_module_is_silently_wrong(trap, outputs):
     if left:
         with pytest.raises(ValueError, match=f"{left[0]}.* cannot be taken layer by layer"):
             gram(module, x1, method="layerwise")
+
+
+def one_of_two_ways(net, x):
+    hidden = net.a(x)
+    return net.b(hidden.relu() if (x > 1).any() else hidden.tanh())
+
+
+def used_by_large_samples(net, x):
+    hidden = net.b(net.a(x).tanh())
+    return hidden + functional.linear(x, net.a.weight)[:, :2] if (x > 1).any() else hidden
+
+
+def stochastic_depth(net, x):
+    return net.b(net.a(x)) * (torch.rand(len(x), 1) < 0.9)
+
+
+def functional_dropout(net, x):
+    return net.b(functional.dropout(net.a(x), 0.01, net.training))
+
+
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+@pytest.mark.parametrize(
+    ("forward", "said"),
+    [
+        (across_samples, "other outputs in a batch than alone"),
+        (lambda net, x: net.b(net.a(x)).T, "other outputs in a batch than alone"),
+        (stochastic_depth, "draws at random"),
+        (functional_dropout, "draws at random"),
+        (lambda net, x: (net.a(x), net.b(x)), "returns a tuple"),
+    ],
+)
+def test_modules_without_a_kernel_are_refused(forward, said, method):
+    net = randomised(Net(forward, **mlp()), stream(0, "refused")).train()
+    x = (
+        torch.randn(1, 3, generator=stream(0, "refused")).double().expand(4, 3)
+    )  # equal samples hide it
+    state = torch.get_rng_state()
+    with pytest.raises(ValueError, match=said):
+        gram(net, x, method=method)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("forward", [one_of_two_ways, used_by_large_samples])
+def test_samples_that_take_another_way_than_those_of_the_trial_are_refused(forward):
+    net = randomised(Net(forward, **mlp()), stream(0, "two ways"))
+    x = torch.zeros(6, 3).double()
+    x[3] = 2.0
+    with pytest.raises(ValueError, match=r"by some samples than by others|in a batch than alone"):
+        gram(net, x)
+
+
+def test_nothing_of_the_caller_is_touched():
+    def forward(net, x):
+        net.calls.add_(1)
+        return net.b(net.a(x))
+
+    net = Net(forward, **mlp())
+    net.register_buffer("calls", torch.zeros(1))
+    x = torch.randn(4, 3, generator=stream(0, "calls"), requires_grad=True)
+    kernel = gram(net, x)
+    assert not kernel.requires_grad
+    assert not gram(nn.Linear(3, 2), x, method="jacobian").requires_grad
+    assert net.calls == 0
+    assert x.grad is None
+
+
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_kernels_need_no_gradient_mode(mode, method):
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    net = randomised(net, stream(0, "mode"))
+    x = torch.randn(5, 3, generator=stream(0, "mode")).double()
+    expected = gram(net, x, method=method)
+    with mode():
+        assert torch.equal(gram(net, x.clone(), method=method), expected)
+        assert plan_gram(net, x.clone(), 5).rest == ()
+
+
+@pytest.mark.parametrize("method", ["auto", "jacobian"])
+def test_parameters_of_several_precisions(method):
+    def forward(net, x):
+        return net.b(torch.tanh(net.scale.float() * net.a(x)))
+
+    net = randomised(Net(forward, **mlp()), stream(0, "precisions")).float()
+    net.scale = nn.Parameter(torch.tensor([1.5], dtype=torch.bfloat16))
+    x = torch.randn(4, 3, generator=stream(0, "precisions"))
+    exact = gram(net.double(), x.double(), outputs="trace", method="jacobian")
+    net.float().scale.data = net.scale.data.bfloat16()
+    mixed = gram(net, x, outputs="trace", method=method)
+    torch.testing.assert_close(mixed, exact, rtol=1e-2, atol=1e-2)  # scale's gradient is bfloat16
+    assert (mixed - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors is a no-op")
+def test_layers_without_inputs_or_units():
+    net = nn.Sequential(nn.Linear(3, 0), nn.Tanh(), nn.Linear(0, 2)).double()
+    x = torch.randn(4, 3, generator=stream(0, "empty")).double()
+    close(gram(net, x, outputs="trace"), torch.full((4, 4), 2.0).double())  # the last bias
