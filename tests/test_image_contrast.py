@@ -132,4 +132,4 @@ def test_cost_counts_the_passes_of_all_trainings(net):
     test = plan_gram(built, torch.zeros(1, 1, 8, 8), 60, 24, outputs="trace").flop
     assert cost.kernels == 3 * (train + test)
     assert cost.solves == pytest.approx(5 * 24**3 / 3)
-    assert cost.memory == 3 * 8 * (24 * 24 + 60 * 24)
+    assert cost.memory == 8 * (5 * 24 * 24 + 3 * 60 * 24)

@@ -163,7 +163,8 @@ def expected_cost(cell: ImageCell, images: ImageData, device: str = "cpu") -> Co
         kernels=cell.members * (own.flop + cross.flop),
         solves=(cell.members + 2) * n**3 / 3,
         training=cell.optim.epochs * n * forward * passes,
-        memory=3 * 8 * n * (n + t),  # of this member, of the first, and the sum; float64
+        # Of this member, of the first, and the sum; beside them a copy and its factor. float64.
+        memory=8 * (3 * n * (n + t) + 2 * n * n),
     )
 
 

@@ -21,7 +21,6 @@ from rich.table import Table
 from multiview.claims import Claim
 from multiview.data.images import ImageData, load_images
 from multiview.experiment import Context, Experiment, Grid
-from multiview.ntk.rate import gemm_rate
 from multiview.script import main
 from multiview.train import TrainSpec
 from multiview.train.optim import OptimSpec
@@ -36,6 +35,7 @@ from theory_experiments._image_contrast import (
 )
 from theory_experiments._patch_contrast import PatchCell, run_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, STUDENT, only_cpu
+from theory_experiments._rate import gemm_rate
 
 
 @dataclass(frozen=True, kw_only=True)

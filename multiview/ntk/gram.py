@@ -130,7 +130,7 @@ def plan_gram(
     """How ``gram`` would compute a kernel of ``n1`` x ``n2`` samples, and what it would cost.
 
     Args:
-        x: One sample or more like those of the kernel.
+        x: A few samples like those of the kernel.
         n2: None for the symmetric kernel of ``n1`` samples.
 
     Raises:

@@ -23,9 +23,10 @@ class GramPlan:
         rest: Names of the parameters left to the reference.
         together: Outputs differentiated together; their features are held together.
         held: Rows whose features are held while the columns' pass by.
-        passes: Multiply-adds of passes through the module and of features.
+        passes: Multiply-adds of passes through the layers and of features; those of the reference
+            are not counted.
         products: Multiply-adds of the products of features.
-        bytes_held: Memory of the features held.
+        bytes_held: Memory of the features held, beside those of the 64 columns that pass.
     """
 
     layers: tuple[Layer, ...]

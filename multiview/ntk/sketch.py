@@ -9,7 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import jvp, vmap
 
-from multiview.ntk.jacobian import per_sample
+from multiview.ntk.jacobian import as_type, per_sample
 from multiview.ntk.tiles import spans
 
 HELD_BYTES = 2**28  # directions held at a time
@@ -64,7 +64,7 @@ def sketch(
     if not len(x):
         raise ValueError(f"x {tuple(x.shape)} must hold at least one sample.")
     f = per_sample(module, dtype)
-    x = x.to(dtype) if dtype is not None and x.is_floating_point() else x
+    x = as_type(x, dtype)
 
     def outputs(theta: dict[str, Tensor], x: Tensor) -> Tensor:
         return vmap(f.outputs, (None, 0))(theta, x)

@@ -4,9 +4,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from ntk_strategies import features_with_targets
+from ntk_strategies import features_with_targets, randomised
+from torch import nn
 
-from multiview.ntk import kernel_methods, predict, soft_targets, solve
+from multiview import stream
+from multiview.ntk import gram, kernel_methods, predict, sketch, soft_targets, solve
 
 
 def close(actual, expected):
@@ -65,6 +67,25 @@ def test_summed_kernel_is_ridge_regression_on_all_features_together():
     ridge = 0.1 * kernel.diagonal().mean() * torch.eye(10).double()
     weights = torch.linalg.solve(together.T @ together + ridge, together.T @ targets)
     close(kernel_methods(pairs, targets, 0.1).summed, at_test @ weights)
+
+
+def test_random_features_give_the_methods_of_the_kernels_they_stand_for():
+    generator = stream(0, "random features")
+    nets = [nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 2)) for _ in range(2)]
+    x = torch.randn(20, 3, generator=generator).double()
+    targets = torch.randn(12, 2, generator=generator).double()
+    exact, rough = [], []
+    for net in nets:
+        net = randomised(net, generator)
+        kernel = gram(net, x, outputs="per_class")
+        phi = sketch(net, x, 4000, generator)
+        for kernels, k in ((exact, kernel), (rough, phi @ phi.mT)):
+            kernels.append((k[:, :12, :12], k[:, 12:, :12]))
+    wanted, found = (kernel_methods(pairs, targets, ridge=0.3) for pairs in (exact, rough))
+    for name in ("single", "ensemble", "summed", "distilled"):
+        value = getattr(wanted, name)
+        error = (getattr(found, name) - value).norm() / value.norm()
+        assert 1e-4 < error < 0.1, name  # 4,000 directions miss an entry by a few percent
 
 
 def test_an_interpolating_student_learns_the_hard_labels_again():
