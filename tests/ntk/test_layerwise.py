@@ -360,6 +360,34 @@ def test_parameters_of_several_precisions(method):
     assert (mixed - exact).abs().max() < 0.1 * exact.abs().max()
 
 
+def test_a_layer_in_another_precision_is_left_to_the_reference():
+    def forward(net, x):
+        return net.b(torch.tanh(net.a(x.bfloat16()).float()))
+
+    net = randomised(Net(forward, **mlp()), stream(0, "bfloat16")).float()
+    net.a.bfloat16()
+    x = torch.randn(4, 3, generator=stream(0, "bfloat16"))
+    assert plan_gram(net, x, 4).rest == ("a.weight", "a.bias")
+    expected = gram(net, x, outputs="trace", method="jacobian")
+    found = gram(net, x, outputs="trace")
+    assert (found - expected).abs().max() < 0.05 * expected.abs().max()  # bfloat16 keeps 8 bits
+
+
+def test_samples_that_the_trial_finds_in_order():
+    net = randomised(Net(ordered, **mlp()), stream(0, "ordered"))
+    x = torch.randn(4, 3, generator=stream(0, "ordered")).double()
+    x[:, 0] = torch.tensor([-9.0, 5.0, 2.0, -4.0])  # the first and the last are in order
+    close(gram(net, x, outputs="trace"), explicit_gram(net, x, x, "trace"))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
+def test_uneven_padding_needs_no_reference():
+    net = nn.Sequential(nn.Conv2d(1, 2, (2, 4), padding="same"), nn.Tanh(), nn.Flatten())
+    net = randomised(net, stream(0, "same"))
+    x = torch.randn(3, 1, 4, 5, generator=stream(0, "same")).double()
+    close(gram(net, x, outputs="trace", method="layerwise"), explicit_gram(net, x, x, "trace"))
+
+
 @pytest.mark.filterwarnings("ignore:Initializing zero-element tensors is a no-op")
 def test_layers_without_inputs_or_units():
     net = nn.Sequential(nn.Linear(3, 0), nn.Tanh(), nn.Linear(0, 2)).double()
