@@ -202,7 +202,7 @@ def layered_modules_with_data(draw, *, max_samples=6):
             nn.Tanh(),
             *[square, nn.SiLU()] * draw(st.integers(0, 2)),
         ]
-        layers += [nn.LayerNorm((*shape[:-1], hidden) if draw(st.booleans()) else hidden)]
+        layers += [nn.LayerNorm([*shape[:-1], hidden] if draw(st.booleans()) else [hidden])]
         layers += [nn.Flatten(), nn.Linear(hidden * (length if tokens else 1), num_outputs)]
     module = randomised(nn.Sequential(*layers), generator)
     parameters = list(module.parameters())

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview.models.initial import draw_weights
+
 
 class ConvNet(nn.Module):
     """Two convolutions, each with GroupNorm, ReLU and 2x2 max pooling, and a linear layer.
@@ -23,7 +25,7 @@ class ConvNet(nn.Module):
         widths: tuple[int, int] = (16, 40),
         generator: torch.Generator,
     ) -> None:
-        """Draw the weights: N(0, 2 / fan-in) before a ReLU, N(0, 1 / fan-in) last, biases 0.
+        """Draw the weights, by the law of ``draw_weights``.
 
         Args:
             image_shape: (channels, height, width); height and width at least 8.
@@ -49,11 +51,7 @@ class ConvNet(nn.Module):
             nn.Flatten(),
             nn.utils.skip_init(nn.Linear, flat, num_classes),
         )
-        for layer in self.layers:
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                variance = (2 if isinstance(layer, nn.Conv2d) else 1) / layer.weight[0].numel()
-                nn.init.normal_(layer.weight, std=variance**0.5, generator=generator)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
         return self.layers(images)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from multiview.models.initial import draw_weights
 from multiview.models.residual import (
     STAGE_WIDTHS,
     STEM_WIDTH,
@@ -14,7 +15,6 @@ from multiview.models.residual import (
     blocks_per_stage,
     check_sizes,
     conv,
-    draw_weights,
     head,
     norm_layer,
     stages,

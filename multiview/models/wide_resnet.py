@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview.models.initial import draw_weights
 from multiview.models.residual import (
     STAGE_WIDTHS,
     STEM_WIDTH,
@@ -11,7 +12,6 @@ from multiview.models.residual import (
     blocks_per_stage,
     check_sizes,
     conv,
-    draw_weights,
     head,
     norm_layer,
     stages,

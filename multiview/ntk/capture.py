@@ -82,7 +82,7 @@ def uses(outputs: Tensor) -> Counter[int]:
         seen.add(node)
         for following, _ in node.next_functions:
             if following is not None and hasattr(following, "variable"):
-                count[id(following.variable)] += 1
+                count[id(following.variable)] += 1  # type: ignore[attr-defined]
             else:
                 waiting.append(following)
     return count

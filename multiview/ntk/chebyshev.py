@@ -24,9 +24,10 @@ def flow_by_products(
 ) -> list[Float[Tensor, "B m s"]]:
     """(1 - exp(-K t / n)) / K applied to columns, for every t from the same products.
 
-    About 5.8 sqrt(x) + 10 products, where x = lambda_max max(times) / n; besides the kernel only
-    columns are held, one set for each time. Negative eigenvalues are not clipped, but move as the
-    flow moves them: those a kernel has from rounding do no harm while much smaller than n / t.
+    About 5.8 sqrt(x) + 10 products, where x = lambda_max max(times) / n, with the largest
+    eigenvalue of all kernels; besides them only columns are held, one set for each time. Negative
+    eigenvalues are not clipped, but move as the flow moves them: those a kernel has from rounding
+    do no harm while much smaller than n / t.
 
     Raises:
         ValueError: If a time is infinite or beyond LONGEST.
@@ -37,7 +38,7 @@ def flow_by_products(
             "time, or use solve(kernel, targets, ridge) with a small ridge."
         )
     bound = largest_eigenvalue(product, layout, columns.device)
-    longest = float(bound.max()) * max(times) / layout.n
+    longest = bound * max(times) / layout.n
     if longest > LONGEST:
         raise ValueError(
             f"times={list(times)} reach {longest:.1e} n / lambda_max; a Chebyshev expansion takes "
@@ -45,22 +46,17 @@ def flow_by_products(
             "is allowed: shorten the times, or use solve(kernel, targets, ridge) with a small "
             "ridge, whose fit they are near."
         )
-    # Kernels have their own intervals [0, bound], each mapped to [-1, 1].
-    series = [[coefficients(float(b), time / layout.n) for b in bound] for time in times]
-    degree = max(len(c) for row in series for c in row) - 1
-    table = np.zeros((len(times), len(bound), degree + 1))
-    for t, row in enumerate(series):
-        for b, c in enumerate(row):
-            table[t, b, : len(c)] = c
-    weights = torch.from_numpy(table).to(columns.device)
-
-    to_unit = torch.where(bound > 0, 2 / bound, 0.0)[:, None, None]
-    results = [w[:, 0, None, None] * columns for w in weights]
+    # One interval [0, bound] serves kernels of any size: what is dropped from phi is below TAIL
+    # times its value at bound, where phi is smallest.
+    series = [coefficients(bound, time / layout.n) for time in times]
+    to_unit = 2 / bound if bound > 0 else 0.0  # y = to_unit K - 1
+    results = [columns * c[0] for c in series]
     before, now = torch.zeros_like(columns), columns
-    for j in range(1, degree + 1):  # T_j = 2 y T_{j-1} - T_{j-2}, and T_1 = y T_0
+    for j in range(1, max(len(c) for c in series)):  # T_j = 2 y T_{j-1} - T_{j-2}, and T_1 = y T_0
         before, now = now, (1 if j == 1 else 2) * (to_unit * product(now) - now) - before
-        for result, w in zip(results, weights, strict=True):
-            result.addcmul_(w[:, j, None, None], now)
+        for result, c in zip(results, series, strict=True):
+            if j < len(c):
+                result.add_(now, alpha=c[j])
     return results
 
 

@@ -76,7 +76,7 @@ def descend(
         _check_probabilities(targets)
     first = torch.zeros_like(targets) if start is None else checked_start(layout, start, targets)
     if learning_rate is None:
-        top = float(largest_eigenvalue(product, layout, targets.device).max())
+        top = largest_eigenvalue(product, layout, targets.device)
         if top == 0:
             raise ValueError("kernel is zero: no step changes an output.")
         learning_rate = layout.n / (CURVATURE[loss] * top)

@@ -12,15 +12,14 @@ from multiview.ntk.contract import Outputs, jacobian_products, pair_products
 from multiview.ntk.jacobian import PerSample
 from multiview.ntk.layerwise import (
     Layer,
-    called_alike,
     factors,
     matrix_gradients,
     output_gradients,
-    refuse_mixing,
     vector_gradients,
 )
 from multiview.ntk.plan import GramPlan, Order
 from multiview.ntk.tiles import Features, spans
+from multiview.ntk.trial import called_alike, refuse_mixing
 
 WORKING = 2**22  # numbers in the gradients of the samples that pass at once: they stay in cache
 AT_ONCE = 64  # samples that pass through the module at once, at most

@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from multiview.ntk.contract import Outputs
 from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
-from multiview.ntk.layerwise import Layer, known_layers, refuse_mixing, trial
+from multiview.ntk.layerwise import Layer
 from multiview.ntk.plan import GramPlan, Task, make_plan
 from multiview.ntk.tiles import gram_tiles
+from multiview.ntk.trial import (
+    outputs_without_draws,
+    refuse_mixing,
+    trial_samples,
+    usable_layers,
+)
 
 Method = Literal["auto", "layerwise", "jacobian"]
 MEMORY = 2**29  # bytes of features held at a time on a CPU, unless the caller says otherwise
@@ -81,7 +87,7 @@ def gram(
         raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
     f = per_sample(module, dtype)
     x1, x2 = as_type(x1, dtype), None if x2 is None else as_type(x2, dtype)
-    reading = _read(f, _some(x1, x2), method)
+    reading = _read(f, trial_samples(x1, x2), method)
     num_outputs = reading.num_outputs
     columns = None if x2 is None else len(x2)
     plan = reading.plan(len(x1), columns, outputs, chunk_size, memory)
@@ -141,7 +147,7 @@ def plan_gram(
         if n is not None and n < 1:
             raise ValueError(f"{name}={n} counts samples: use at least 1.")
     f, x = per_sample(module, dtype), as_type(x, dtype)
-    return _read(f, _some(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
+    return _read(f, trial_samples(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,9 +184,9 @@ class _Reading:
 def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     """Which parameters can be taken layer by layer, by trials with the samples ``x``."""
     with torch.no_grad():
-        output = _without_draws(f, x[0])
+        output = outputs_without_draws(f, x[0])
         refuse_mixing(f, x, f.together(f.theta, x))
-    layers = [] if method == "jacobian" else _trial(f, x)
+    layers = [] if method == "jacobian" else usable_layers(f, x)
     taken = {name for layer in layers for name in (layer.weight, layer.bias)}
     rest = [name for name in f.theta if name not in taken]
     if method == "layerwise" and rest:
@@ -199,49 +205,10 @@ def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     )
 
 
-def _trial(f: PerSample, x: Shaped[Tensor, "n ..."]) -> list[Layer]:
-    """``trial`` in both orders of the samples: a layer may see them sorted."""
-    exact = per_sample(f.module, torch.float64)  # where no rounding hides a difference
-    samples = as_type(x, torch.float64)
-    try:
-        exact.outputs(exact.theta, samples[0])
-    except RuntimeError:  # a type is written down in its forward
-        exact, samples = f, x
-    return trial(exact, trial(exact, known_layers(exact), samples), samples.flip(0))
-
-
-def _without_draws(f: PerSample, sample: Shaped[Tensor, "..."]) -> Float[Tensor, " outputs"]:
-    """The outputs of a sample; a module that draws at random is refused, and nothing is drawn."""
-    devices = [sample.device] if sample.is_cuda else []
-    with torch.random.fork_rng(devices):
-        before = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
-        output = f.outputs(f.theta, sample)
-        after = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
-    if not all(map(torch.equal, (before[0], *before[1]), (after[0], *after[1]))):
-        raise ValueError(
-            "module draws at random when it is evaluated, so its kernel is not defined: call "
-            "module.eval() first, or make what it draws a buffer."
-        )
-    return output
-
-
 def _memory(device: torch.device) -> int:
     if device.type != "cuda":
         return MEMORY
     return int(SHARE * torch.cuda.mem_get_info(device)[0])
-
-
-def _some(x1: Tensor, x2: Tensor | None) -> Tensor:
-    """A few different samples; one, if there is only one in every batch to come."""
-    columns = x1 if x2 is None else x2
-    if len(x1) == len(columns) == 1:
-        return x1
-    x = torch.cat([x1[:1], x1[-1:], columns[-1:]])
-    if not x.is_floating_point():
-        return x
-    # Equal samples would hide what a module does across them. Shrunk, numbers stay in the domain.
-    shrink = torch.arange(x.numel(), device=x.device).sin().abs().view_as(x).to(x.dtype)
-    return x * (1 - 0.1 * shrink)
 
 
 def _check(

@@ -1,20 +1,19 @@
 """Jacobians layer by layer: their factors, from one backward pass an output.
 
 A layer's gradients follow from its inputs and the gradients with respect to its outputs. What this
-does not hold for is found by a trial with two samples and left to the reference
-(``PerSample.jacobian``), so that every kernel is exact.
+does not hold for is found by a ``trial`` and left to the reference (``PerSample.jacobian``): every
+kernel is exact.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.ntk.capture import Call, Evaluation, evaluate, uses
+from multiview.ntk.capture import Call, Evaluation
 from multiview.ntk.jacobian import PerSample
 from multiview.ntk.layers import (
     affine_gradients,
@@ -77,81 +76,6 @@ def sizes(layer: Layer, calls: Sequence[Call]) -> dict[str, int]:
         "inputs": layer.module.weight[0].numel(),
         "positions": sum(prod(c.output_shape[1:]) // (groups * units) for c in calls),
     }
-
-
-def trial(f: PerSample, layers: Sequence[Layer], x: Shaped[Tensor, "n ..."]) -> list[Layer]:
-    """Those of ``layers`` whose gradients are, for these samples, what the engine takes them for.
-
-    Each sample's gradient of one generic combination of outputs must be that of the sample alone,
-    and the parameters must enter the graph through the recorded calls only. So layers that are
-    fed other than sample by sample, called behind the hooks' back or tied to others are left out.
-    """
-    evaluation = evaluate(f, {layer.name: layer.module for layer in layers}, x)
-    outputs, theta = evaluation.outputs, evaluation.theta
-    if not evaluation.edges():
-        return []
-    weights = torch.arange(1.0, outputs.shape[-1] + 1, dtype=outputs.dtype, device=x.device).cos()
-    alone = []
-    for sample in x:
-        value = (f.outputs(theta, sample) * weights).sum()
-        gradients = torch.autograd.grad(value, list(theta.values()), materialize_grads=True)
-        alone.append(dict(zip(theta, gradients, strict=True)))
-    largest = max((float(g.abs().max()) for g in alone[0].values() if g.numel()), default=0.0)
-    count = uses(outputs)
-    gradients = output_gradients(evaluation, (outputs * weights).sum(1, keepdim=True))
-    good = []
-    for layer in layers:
-        calls = evaluation.calls[layer.name]
-        if not calls or not all(_by_sample(layer, call, len(x), outputs.dtype) for call in calls):
-            continue
-        layer = replace(layer, **sizes(layer, calls))
-        if not called_alike(layer, evaluation, count):
-            continue
-        found = parameter_gradients(layer, calls, gradients[layer.name])
-        wanted = {name: torch.stack([one[name] for one in alone]) for name in found}
-        if all(close(found[n].flatten(), wanted[n].flatten(), largest) for n in found):
-            good.append(layer)
-    return good
-
-
-def refuse_mixing(f: PerSample, x: Shaped[Tensor, "n ..."], together: Float[Tensor, "n O"]) -> None:
-    """Refuse outputs of a batch that are not those of each of its samples alone.
-
-    Args:
-        x: Some samples of the batch.
-        together: Their outputs, evaluated in it.
-
-    Raises:
-        ValueError: As said.
-    """
-    with torch.no_grad():
-        for sample, outputs in zip(x, together.detach(), strict=True):
-            alone = f.outputs(f.theta, sample)
-            if alone.shape != outputs.shape or not close(outputs, alone):
-                raise ValueError(
-                    "module gives a sample other outputs in a batch than alone: a layer mixes "
-                    "samples, or the first axis is not theirs, so the kernel of two samples is not "
-                    "defined. Use layers that see one sample, with samples first."
-                )
-
-
-def called_alike(layer: Layer, evaluation: Evaluation, count: Counter[int]) -> bool:
-    """Whether a layer was called as often as it says, and its parameters used by nothing else.
-
-    Args:
-        count: The ``uses`` of the evaluation's outputs.
-    """
-    used = {count[id(evaluation.theta[name])] for name in (layer.weight, layer.bias) if name}
-    return {len(evaluation.calls[layer.name]), *used} == {layer.calls}
-
-
-def _by_sample(layer: Layer, call: Call, n: int, dtype: torch.dtype) -> bool:
-    """Whether a call's axes can be those of ``n`` samples in the module's precision."""
-    if not call.kept.numel() or not call.output_shape.numel():
-        return False  # nothing to contract
-    image = call.kept.dim() == 4 or not isinstance(layer.module, nn.Conv2d)
-    rows = {len(call.kept), call.output_shape[0]} == {n}
-    return image and rows and call.kept.dtype == dtype
 
 
 def output_gradients(
@@ -245,12 +169,3 @@ def parameter_gradients(
 def _zeros_like(call: Call) -> Tensor:
     """The gradient of a call that does not matter to an output."""
     return call.kept.new_zeros(call.output_shape)
-
-
-def close(actual: Tensor, expected: Tensor, largest: float = 0.0) -> bool:
-    """Equal but for rounding, of themselves or of numbers of the size ``largest``."""
-    if not expected.numel():
-        return True
-    eps = torch.finfo(expected.dtype).eps
-    tolerance = max(eps**0.5 * float(expected.abs().max()), 1e4 * eps * largest)
-    return bool(((actual - expected).abs() <= tolerance).all())

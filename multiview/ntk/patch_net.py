@@ -112,8 +112,8 @@ def cheaper_order(n1: int, n2: int, num_patches: int, d: int, m: int, num_kernel
 
 
 def _feature_products(rows: Features, columns: Features) -> Float[Tensor, "c r s"]:
-    return jacobian_products(*rows, *columns, "per_class")
+    return jacobian_products(rows[0], columns[0], "per_class")
 
 
 def _pair_products(rows: Features, columns: Features) -> Float[Tensor, "c r s"]:
-    return pair_products(rows, columns, "per_class")  # type: ignore[arg-type]
+    return pair_products((rows[0], rows[1]), (columns[0], columns[1]), "per_class")

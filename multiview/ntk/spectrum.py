@@ -24,9 +24,8 @@ class Spectrum:
     values: Float[Tensor, "B m"]  # ascending, none below zero
     vectors: Float[Tensor, "B m m"]  # in columns
     scale: Float[Tensor, " B"]  # mean diagonals
-    negative: Float[
-        Tensor, " B"
-    ]  # most negative eigenvalue / scale before it was set to 0; 0: none
+    # Most negative eigenvalue / scale before it was set to 0; 0: none.
+    negative: Float[Tensor, " B"]
     layout: Layout
 
     @property

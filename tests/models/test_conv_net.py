@@ -49,6 +49,14 @@ def test_initial_weights_have_the_stated_variances():
     assert all((p == 0).all() for name, p in net.named_parameters() if name.endswith("bias"))
 
 
+def test_weights_are_drawn_layer_by_layer_from_the_generator():
+    generator, state = stream(0, "init"), tiny().state_dict()
+    for i, variance in ((0, 2 / (2 * 16)), (4, 2 / (4 * 9)), (9, 1 / 5)):
+        weight = state[f"layers.{i}.weight"]
+        # The very bits: trained networks that are stored began from them.
+        assert weight.equal(torch.empty_like(weight).normal_(0, variance**0.5, generator=generator))
+
+
 def test_a_sample_does_not_depend_on_its_batch():
     net, x = tiny(), pixels(6)
     torch.testing.assert_close(net(x)[2:3], net(x[2:3]))

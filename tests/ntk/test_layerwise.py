@@ -167,7 +167,7 @@ def scaled():
 
 def tied():
     net = Net(lambda net, x: net.c(torch.tanh(net.b(net.a(x)))), **mlp(3, 3), c=nn.Linear(3, 2))
-    net.b.weight = net.a.weight
+    net.get_submodule("b").weight = net.get_submodule("a").weight
     return net
 
 

@@ -14,7 +14,6 @@ from torch import nn
 from unchecked import unchecked
 
 import multiview.ntk.chebyshev as chebyshev
-import multiview.ntk.lanczos as lanczos
 import multiview.ntk.spectrum as spectrum_file
 from multiview import stream
 from multiview.ntk import decompose, descend, gradient_flow, predict, ridge_path, solve
@@ -249,6 +248,8 @@ def test_a_dead_output_stays_where_it_is():
     flow = gradient_flow(ByProducts(kernel), torch.ones(3, 2), [3.0])
     close(flow.dual[0, :, 0], torch.ones(3).double())  # t / n
     close(flow.dual[0, :, 1], torch.full((3,), -np.expm1(-1.0)).double())
+    flow = gradient_flow(ByProducts(torch.zeros(2, 3, 3)), torch.ones(3, 2), [3.0])
+    close(flow.dual[0], torch.ones(3, 2).double())
 
 
 @pytest.mark.parametrize("z", [1e-8, 1e-3, 0.7, 30.0, 2000.0])
@@ -269,28 +270,84 @@ def test_coefficients_are_those_of_interpolation(z):
     assert bound * np.abs(expected[len(found) - 1 :]).sum() > chebyshev.TAIL * moved
 
 
-@given(kernels_with_targets(), st.floats(1e-6, 1e6))
-def test_the_largest_eigenvalue_is_bounded_closely(drawn, factor):
-    layout, product = product_with(factor * drawn[0])
-    exact = decompose(factor * drawn[0]).values[:, -1]
-    bound = largest_eigenvalue(product, layout)
-    assert (bound >= exact).all()
-    assert (bound <= 1.02 * exact).all()
+def test_kernels_of_any_size_share_their_products():
+    sizes = torch.logspace(-12, 3, 6).double()
+    kernel = sizes[:, None, None] * with_eigenvalues(np.linspace(0, 1, 8))
+    targets, times = randn(8, 6), [1e-3, 1.0, 1e3]
+    expanded, closed = (gradient_flow(k, targets, times).dual for k in (ByProducts(kernel), kernel))
+    for t in range(3):  # each kernel to its own accuracy at each time, not to that of the largest
+        for b in range(6):
+            close(expanded[t, :, b], closed[t, :, b], 1e-9)
+
+
+@given(kernels_with_targets(), st.floats(-30, 30))
+def test_the_largest_eigenvalue_is_bounded_closely(drawn, exponent):
+    kernel = 10**exponent * drawn[0]
+    layout, product = product_with(kernel)
+    exact = decompose(kernel).values.max()
+    assert 1 <= largest_eigenvalue(product, layout) / exact <= 1.02
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("kernels", [1, 2, 3])
+def test_the_smallest_kernels_are_bounded_too(kernels, rows):
+    sizes = torch.arange(1.0, kernels + 1).double()[:, None, None]
+    for one in (torch.eye(rows), torch.ones(rows, rows), torch.eye(rows) + 1):
+        layout, product = product_with(sizes * one)
+        exact = kernels * torch.linalg.eigvalsh(one)[-1].item()
+        assert exact <= largest_eigenvalue(product, layout) <= 1.02 * exact
+    layout, product = product_with(torch.zeros(kernels, rows, rows))
+    assert largest_eigenvalue(product, layout) == 0
 
 
 @pytest.mark.parametrize("gap", [0.0, 1e-4, 0.01, 0.3])
 def test_a_close_or_distant_second_eigenvalue_is_bounded_too(gap):
     values = np.append(np.linspace(0, 1 - gap, 299), 1.0)
     layout, product = product_with(with_eigenvalues(values))
-    assert 1 <= largest_eigenvalue(product, layout).item() <= 1.02
+    bound = largest_eigenvalue(product, layout)
+    assert 1 <= bound <= 1.02
+    assert largest_eigenvalue(product, layout) == bound
 
 
-def test_the_residual_bounds_what_the_iteration_has_not_found_yet(monkeypatch):
-    values = torch.linspace(0, 1, 20_000).double()  # so dense that few steps come near the end only
-    monkeypatch.setattr(lanczos, "MAX_STEPS", 10)
+@pytest.mark.parametrize("size", [1.0, 1e-20])
+def test_the_end_of_a_dense_spectrum_is_found(size):
+    values = size * torch.linspace(0, 1, 20_000).double()
     layout = Layout(outputs="trace", n=len(values), k=None)
-    bound = largest_eigenvalue(lambda columns: values[:, None] * columns, layout).item()
-    assert 1 <= bound <= 1.1
+    bound = largest_eigenvalue(lambda columns: values[:, None] * columns, layout)
+    assert 1 <= bound / size <= 1.02
+
+
+def test_a_kernel_with_one_large_eigenvalue_takes_few_products():
+    kernel = ByProducts(with_eigenvalues(np.arange(1.0, 301) ** -1.5))
+    largest_eigenvalue(kernel.matmul, Layout(outputs="trace", n=300, k=None))
+    assert kernel.products <= 23
+
+
+@pytest.mark.parametrize(("gap", "part"), [(0.05, 1e-6), (0.1, 1e-9), (0.3, 1e-9)])
+def test_a_start_that_hardly_sees_the_largest_eigenvalue_finds_it(gap, part):
+    rest, top = torch.linspace(0, 1 - gap, 300).double()[:, None], []
+
+    def product(columns):
+        if not top:  # the top eigenvector is laid across the first vector asked for
+            start = columns / columns.norm()
+            across = randn(300, 1) - start * (start * randn(300, 1)).sum()
+            top.append(part * start + (1 - part**2) ** 0.5 * across / across.norm())
+        along = top[0] * (top[0] * columns).sum()
+        moved = rest * (columns - along)
+        return along + moved - top[0] * (top[0] * moved).sum()
+
+    bound = largest_eigenvalue(product, Layout(outputs="trace", n=300, k=None))
+    assert 1 <= bound <= 1.02
+
+
+def test_a_later_product_that_is_not_finite_is_refused():
+    kernel = ByProducts(with_eigenvalues(np.linspace(0, 1, 30)))
+
+    def product(columns):
+        return kernel.matmul(columns) * (nan if kernel.products == 5 else 1)
+
+    with pytest.raises(ValueError, match="product with a vector is NaN"):
+        largest_eigenvalue(product, Layout(outputs="trace", n=30, k=None))
 
 
 # Refusals
@@ -320,6 +377,10 @@ def test_the_residual_bounds_what_the_iteration_has_not_found_yet(monkeypatch):
             "times=.* reach .* Chebyshev",
         ),
         ({"kernel": ByProducts(-torch.eye(3).expand(2, 3, 3))}, "no Gram matrix"),
+        (
+            {"kernel": ByProducts(torch.stack([5 * torch.eye(3), -torch.eye(3)]))},
+            "no Gram matrix",
+        ),
         ({"kernel": ByProducts(nan * torch.eye(3).expand(2, 3, 3))}, "product with a vector"),
     ],
 )
