@@ -11,7 +11,7 @@ from torch import nn
 from multiview import stream
 from multiview.models import PatchNet
 from multiview.ntk import TileStore, Tiling
-from multiview.ntk.store import Form
+from multiview.ntk.tiling import Form
 
 OUTPUTS = ("full", "per_class", "trace")
 

@@ -11,7 +11,8 @@ from multiview.ntk.predict import KernelModel, predict
 from multiview.ntk.sketch import sketch
 from multiview.ntk.solve import Solution, centred_one_hot, solve
 from multiview.ntk.spectrum import Flow, Spectrum, decompose, gradient_flow, ridge_path
-from multiview.ntk.store import TileError, TileStore, Tiling
+from multiview.ntk.store import TileError, TileStore
+from multiview.ntk.tiling import Tiling
 
 __all__ = [
     "Descent",

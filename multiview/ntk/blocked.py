@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.linalg import LinAlgError
 from torch import Tensor
 
 from multiview.atomic import write_atomically
-from multiview.ntk.fingerprint import KEY_DIGITS
+from multiview.ntk.fingerprint import CODE, KEY_DIGITS
 from multiview.ntk.layout import Layout, layout_of, square
 from multiview.ntk.predict import KernelModel
 from multiview.ntk.solve import (
@@ -24,6 +25,7 @@ from multiview.ntk.solve import (
 from multiview.ntk.store import TileError, TileStore, stack
 
 FAILED = "failed.json"  # kernels that are not positive definite with this jitter
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,9 @@ def factor_tiles(
     Left-looking: each tile of U is the kernel's tile less products of tiles of U above it, so it
     is written once and no other is changed. After a kill the same call goes on with the tiles that
     are missing, to the same bits with as many threads of torch; a second call finds all there.
+    Tiles that are there are not read for their own sake: a damaged one is found by whoever needs
+    it, here and in ``solve_tiles``, named in the log and computed again; for others it is a
+    TileError, and ``repair`` of the factor's tiles with this call again makes it anew.
     In memory are 3 tiles, some 8 at the peak with the libraries' copies (measured), however many
     there are. With t tiles a side t^3 / 3 tiles are read: the larger the tiles, the less is read.
 
@@ -109,14 +114,15 @@ def solve_tiles(
     """``solve`` for a kernel on disk: the same model to rounding.
 
     Beside the tiles of ``factor_tiles`` it holds the targets as columns twice. Factors that are in
-    ``directory`` are used again, so further targets cost two passes over the factor's tiles.
+    ``directory`` are used again: further targets read the kernel's diagonal tiles once and the
+    factor's tiles twice, forward and backward.
 
     Raises:
         ValueError: If shapes disagree or a target is not finite; otherwise as ``factor_tiles``.
     """
     square(store).check(targets)
     factor = factor_tiles(store, directory, ridge)
-    dual = _substituted(factor, factor.layout.columns(targets).cpu())
+    dual = _substituted(store, factor, factor.layout.columns(targets).cpu())
     return Solution(
         dual=factor.layout.targets(dual / factor.scale[:, None, None], targets.shape),
         layout=factor.layout,
@@ -152,14 +158,12 @@ def _factor(store: TileStore, factor: Factor) -> list[int]:
     tiles, note = factor.tiles, factor.tiles.directory / FAILED
     if note.exists():
         return json.loads(note.read_bytes())
-    tiles.repair()
     missing = set(tiles.missing())
     try:
         for j in range(len(tiles.tiling.columns)):
             for i in range(j + 1):
                 if (i, j) in missing:
-                    tile = _factor_tile(store, factor, i, j)
-                    tiles.write(i, j, tile.view(tiles.tiling.tile_shape(i, j)))
+                    _compute(store, factor, i, j)
     except _NotPositive as error:
         write_atomically(note, json.dumps(error.kernels).encode())
         for at in tiles.tiling.places():  # of no use any more
@@ -170,42 +174,60 @@ def _factor(store: TileStore, factor: Factor) -> list[int]:
     return json.loads(note.read_bytes()) if note.exists() else []
 
 
+def _compute(store: TileStore, factor: Factor, i: int, j: int) -> Float[Tensor, "B r c"]:
+    tile = _factor_tile(store, factor, i, j)
+    factor.tiles.write(i, j, tile.view(factor.tiles.tiling.tile_shape(i, j)))
+    return tile
+
+
+def _upper(store: TileStore, factor: Factor, i: int, j: int) -> Float[Tensor, "B r c"]:
+    """U_ij from disk, computed again if it is damaged."""
+    try:
+        return stack(factor.tiles.read(i, j))
+    except TileError as error:
+        if not factor.tiles.path(i, j).exists():
+            raise
+        _log.warning("%s This is done now.", error)
+    return _compute(store, factor, i, j)
+
+
 def _factor_tile(store: TileStore, factor: Factor, i: int, j: int) -> Float[Tensor, "B r c"]:
     """U_ij, from the kernel's tile and those of U above it in columns i and j."""
-    tiles = factor.tiles
     s = stack(store.read(i, j)).div_(factor.scale[:, None, None])
     if i == j:
         s.diagonal(dim1=1, dim2=2).add_((factor.ridge + factor.jitter)[:, None])
     for k in range(i):
-        left = stack(tiles.read(k, i))
-        s.baddbmm_(left.mT, left if i == j else stack(tiles.read(k, j)), alpha=-1)
+        left = _upper(store, factor, k, i)
+        s.baddbmm_(left.mT, left if i == j else _upper(store, factor, k, j), alpha=-1)
     if i < j:
-        return torch.linalg.solve_triangular(stack(tiles.read(i, i)).mT, s, upper=False)
+        return torch.linalg.solve_triangular(_upper(store, factor, i, i).mT, s, upper=False)
     u, info = torch.linalg.cholesky_ex(s, upper=True)
     if failed := (info > 0).nonzero().flatten().tolist():
         raise _NotPositive(failed)
     return u
 
 
-def _substituted(factor: Factor, columns: Float[Tensor, "B n s"]) -> Float[Tensor, "B n s"]:
+def _substituted(
+    store: TileStore, factor: Factor, columns: Float[Tensor, "B n s"]
+) -> Float[Tensor, "B n s"]:
     """(U^T U)^-1 columns: forward through U^T, then backward through U."""
-    tiles, x = factor.tiles, columns.clone()
-    spans = tiles.tiling.rows
+    x, spans = columns.clone(), factor.tiles.tiling.rows
     for j, mine in enumerate(spans):
         for k, above in enumerate(spans[:j]):
-            x[:, mine] -= stack(tiles.read(k, j)).mT @ x[:, above]
-        lower = stack(tiles.read(j, j)).mT
+            x[:, mine] -= _upper(store, factor, k, j).mT @ x[:, above]
+        lower = _upper(store, factor, j, j).mT
         x[:, mine] = torch.linalg.solve_triangular(lower, x[:, mine], upper=False)
     for i, mine in reversed(list(enumerate(spans))):
         for k in range(i + 1, len(spans)):
-            x[:, mine] -= stack(tiles.read(i, k)) @ x[:, spans[k]]
-        upper = stack(tiles.read(i, i))
+            x[:, mine] -= _upper(store, factor, i, k) @ x[:, spans[k]]
+        upper = _upper(store, factor, i, i)
         x[:, mine] = torch.linalg.solve_triangular(upper, x[:, mine], upper=True)
     return x
 
 
 def _factor_store(store: TileStore, root: Path, ridge: float, jitter: Tensor) -> TileStore:
-    said = json.dumps([store.tiling.key, float(ridge).hex(), [j.hex() for j in jitter.tolist()]])
+    numbers = [float(ridge).hex(), [j.hex() for j in jitter.tolist()]]
+    said = json.dumps([store.tiling.key, CODE, *numbers])
     key = hashlib.sha256(said.encode()).hexdigest()[:KEY_DIGITS]
     tiling = replace(store.tiling, form="triangular", dtype="float64", key=key)
     return TileStore.create(root / key, tiling)

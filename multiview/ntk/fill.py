@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,23 +21,23 @@ from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, gram, plan_gram
 from multiview.ntk.jacobian import per_sample
-from multiview.ntk.store import DTYPES, Place, TileStore, Tiling
+from multiview.ntk.store import TileStore
+from multiview.ntk.tiling import DTYPES, Place, Tiling
 
+MODULE = "module.pt"  # beside the samples, for an executor's workers
 Progress = Callable[[int, int], None]  # (tiles stored, tiles in all)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TileTask:
-    """One tile to compute, with all a worker on any machine must know."""
+    """One tile to compute: what a worker on any machine must know beside the store's files."""
 
     directory: Path
     at: Place
-    module: nn.Module | bytes
-    outputs: Outputs
     x_dtype: torch.dtype
+    device: str
     method: Method
     dtype: torch.dtype | None
-    accumulate: torch.dtype
 
 
 def fill_tiles(
@@ -56,10 +57,14 @@ def fill_tiles(
     """The kernel ``gram`` would return, in tiles on disk; those that are there are not computed.
 
     The kernel lies in ``directory``/KEY, KEY being its ``fingerprint``. After a kill or an error
-    the same call goes on where it was: damaged tiles are named in the log and computed again. Any
-    number of processes and machines may make this call at once. Each takes the tiles in a random
-    order of its own and leaves out those that another has stored, so that they share the work
-    without talking. Tiles computed with as many threads of torch have the same bits.
+    the same call goes on where it was. It first reads every tile that is there, once; damaged ones
+    are named in the log and computed again. Any number of processes and machines may make this call
+    at once. Each takes the tiles in a random order of its own and leaves out those that another has
+    stored, so that they share the work without talking. Tiles computed with as many threads of
+    torch have the same bits.
+
+    The kernel's directory also holds the samples and, for an executor, the pickled module, which
+    every worker loads: whoever can write there can run code here. Trust it as you trust code.
 
     Args:
         directory: Made if it is not there; for several machines on a file system they share.
@@ -67,7 +72,8 @@ def fill_tiles(
         tile: Samples in a tile's rows and columns. A worker computes the features of 2 tile
             samples for tile^2 entries: the larger, the less work, and the more memory.
         executor: Where tiles are computed; None: in this process. All tasks are submitted at
-            once, each with the module pickled to bytes; the samples lie in the store.
+            once, some hundred bytes each; a worker reads the module from the directory for each
+            tile, and maps the samples.
         progress: Called with the tiles stored and the tiles in all, first before any is computed.
 
     Raises:
@@ -99,7 +105,7 @@ def fill_tiles(
             tile=tile,
         ),
     )
-    shipped = module if executor is None else _pickled(module)
+    pickled = None if executor is None else _pickled(module)
     store = TileStore.create(Path(directory).resolve() / tiling.key, tiling)
     store.repair()
     missing, total = store.missing(), len(list(tiling.places()))
@@ -109,59 +115,64 @@ def fill_tiles(
         for name, x in (("x1", x1), ("x2", x2)):
             if x is not None:
                 _store_samples(store.directory / f"{name}.npy", x)
+        if pickled is not None:
+            write_atomically(store.directory / MODULE, pickled)
     tasks = (
         TileTask(
             directory=store.directory,
             at=at,
-            module=shipped,
-            outputs=outputs,
             x_dtype=x1.dtype,
+            device=str(next(module.parameters()).device),
             method=method,
             dtype=dtype,
-            accumulate=accumulate,
         )
         for at in random.SystemRandom().sample(missing, len(missing))
     )
-    for done, _ in enumerate(_compute(tasks, executor), total - len(missing) + 1):
+    for done, _ in enumerate(_compute(tasks, module, executor), total - len(missing) + 1):
         progress(done, total)
     return store
 
 
-def compute_tile(task: TileTask) -> Place:
-    """Compute and store a tile, wherever the executor has put us; nothing if it is there."""
+def compute_tile(task: TileTask, module: nn.Module | None = None) -> Place:
+    """Compute and store a tile, wherever the executor has put us; nothing if it is there.
+
+    Args:
+        module: None: the one in the task's directory, which is unpickled and so trusted.
+    """
     store = TileStore.open(task.directory)
     if store.path(*task.at).exists():  # another process was faster
         return task.at
-    module = task.module
-    if isinstance(module, bytes):
-        module = torch.load(io.BytesIO(module), weights_only=False)
+    if module is None:
+        path = task.directory / MODULE
+        module = cast(nn.Module, torch.load(path, map_location=task.device, weights_only=False))
     symmetric = store.tiling.form == "symmetric"
-    device = next(module.parameters()).device
     i, j = task.at
-    rows = _samples(task, "x1", store.tiling.rows[i]).to(device)
+    rows = _samples(task, "x1", store.tiling.rows[i]).to(task.device)
     columns = None
     if not (symmetric and i == j):
         name = "x1" if symmetric else "x2"
-        columns = _samples(task, name, store.tiling.columns[j]).to(device)
+        columns = _samples(task, name, store.tiling.columns[j]).to(task.device)
     kernel = gram(
         module,
         rows,
         columns,
-        task.outputs,
+        "trace" if store.tiling.num_outputs is None else "per_class",
         method=task.method,
         dtype=task.dtype,
-        accumulate=task.accumulate,
+        accumulate=DTYPES[store.tiling.dtype],
     )
     store.write(i, j, kernel)
     return task.at
 
 
-def _compute(tasks: Iterator[TileTask], executor: Executor | None) -> Iterator[Place]:
+def _compute(
+    tasks: Iterator[TileTask], module: nn.Module, executor: Executor | None
+) -> Iterator[Place]:
     """The places of tiles, as they are stored."""
     if executor is None:
         for task in tasks:
             with _naming(task):
-                at = compute_tile(task)
+                at = compute_tile(task, module)
             yield at
         return
     done: SimpleQueue[Future] = SimpleQueue()

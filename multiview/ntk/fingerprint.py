@@ -1,34 +1,40 @@
-"""The name of a kernel: a hash of everything its entries depend on."""
+"""The name of a kernel: a hash of what its entries depend on."""
 
 import functools
 import hashlib
 import inspect
+import io
+import pickle
 import sys
-from collections.abc import Callable, Mapping
-from types import CodeType
+import threading
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from multiview.ntk.contract import Outputs
-from multiview.ntk.store import FORMAT
+from multiview.ntk.tiling import FORMAT
 
 KEY_DIGITS = 32
-# Code of these is named, not read: it is the same wherever the same versions are installed.
+# Code of these is named, not read.
 GIVEN = frozenset({"torch", "numpy", *sys.stdlib_module_names})
-CHECKERS = frozenset({"jaxtyping", "beartype"})
-# Of a class: names, remarks, places in a file.
-OF_NO_EFFECT = frozenset(
-    f"__{name}__"
-    for name in (
-        *("annotate_func", "annotations", "dict", "doc", "firstlineno", "module", "qualname"),
-        *("static_attributes", "weakref"),
-    )
-)
-PLAIN = (bool, int, float, complex, str, bytes, type(None), type(...))
+ONE_AT_A_TIME = threading.Lock()  # Python 3.11 parses no two texts in two threads
+HOOKS = frozenset(name for name in vars(nn.Module()) if "_hooks" in name)
+
+
+def code_of(files: list[Path]) -> str:
+    """A hash of files and of torch's version."""
+    digest = hashlib.sha256(torch.__version__.encode())
+    for path in sorted(files):
+        digest.update(f"\0{path.name}\0{path.read_text()}".encode())
+    return digest.hexdigest()
+
+
+# Read when it is imported: a file may change while a long run goes on.
+CODE = code_of([*Path(__file__).parent.glob("*.py")])
 
 
 def fingerprint(
@@ -42,185 +48,114 @@ def fingerprint(
     method: str = "auto",
     tile: int = 1024,
 ) -> str:
-    """Hexadecimal digits that change with whatever ``gram`` of these arguments may depend on.
+    """Hexadecimal digits, the same in every process, for the kernel ``gram`` makes of these.
 
-    They count: the bits of data, parameters and buffers, which parameters are tied or need no
-    gradient; of every submodule its class, its attributes and hooks; the code of classes and
-    functions, and of the functions, classes and constants which that code names. The code is what
-    this process runs, not the text of its file, which may have changed since: another version of
-    Python gives other keys. Code of torch, numpy and the standard library counts by name; so do
-    functions reached through a module (``ops.f(x)``) and global lists and dicts.
+    They count: the settings; the source of ``multiview.ntk`` and the version of torch; the bits of
+    the data; of every submodule its name, the source of its class and of those it inherits from,
+    its parameters and buffers with their ties, and its other attributes and hooks as they pickle,
+    with the source of their functions and classes.
 
-    Nothing depends on the process: no addresses, no order of sets.
+    They do not count, so use another directory after a change of: globals that this code reads;
+    code it calls in other files or functions; what is done to a class after its definition, to a
+    function's file after its import, or by hooks for all modules; versions of Python and packages
+    other than torch; the device, the number of threads.
+
+    Raises:
+        ValueError: If an attribute cannot be pickled or a source not be found.
     """
-    reader = _Reader()
-    reader.read(("multiview tiles", FORMAT, outputs, str(dtype), str(accumulate), method, tile))
-    reader.read((x1, x2))
-    reader.read(module)
-    return reader.digest.hexdigest()[:KEY_DIGITS]
+    names: dict[int, str] = {}  # of a tensor or module its first place: a tie is not a copy
+    places = list(module.named_modules(remove_duplicate=False))
+    for place, part in places:
+        names.setdefault(id(part), place)
+        for name, tensor in (*part._parameters.items(), *part._buffers.items()):
+            names.setdefault(id(tensor), f"{place}.{name}")
+    digest = hashlib.sha256()
+    settings = (FORMAT, outputs, str(dtype), str(accumulate), method, tile)
+    data = [None if x is None else _bits(x) for x in (x1, x2)]
+    digest.update(pickle.dumps([CODE, repr(settings), data], 5))
+    for place, part in places:
+        for name, value in [("__class__", None), *_attributes(part)]:
+            try:
+                said = _class(type(part)) if name == "__class__" else value
+                digest.update(_pickled((place, name, said), names))
+            except Exception as error:  # whatever the attribute's own code raises
+                raise ValueError(
+                    f"{place + '.' if place else ''}{name} of the module has no fingerprint "
+                    f"({error}): define its classes and functions at the top of a file, and keep "
+                    "in attributes only what can be pickled."
+                ) from error
+    return digest.hexdigest()[:KEY_DIGITS]
 
 
-class _Reader:
-    """Feeds values to a hash, each with its kind and length, so that no two read the same."""
+def _attributes(part: nn.Module) -> list[tuple[str, Any]]:
+    """Sorted; hooks without the numbers that count all hooks of the process."""
+    own = {name: value for name, value in vars(part).items() if name != "_modules"}
+    for kind in ("_parameters", "_buffers"):
+        own |= {f"{kind}.{name}": tensor for name, tensor in own.pop(kind).items()}
+    own |= {name: list(own[name].values()) for name in HOOKS & own.keys()}
+    return sorted(own.items(), key=lambda item: item[0])
 
-    def __init__(self) -> None:
-        self.digest = hashlib.sha256()
-        # The objects are kept: an address is used again once its object is gone.
-        self.seen: dict[int, tuple[int, Any]] = {}
 
-    def tokens(self, *parts: str) -> None:
-        for part in parts:
-            data = part.encode("utf-8", "surrogatepass")
-            self.digest.update(f"{len(data)}:".encode() + data)
+def _bits(tensor: Tensor) -> tuple[str, ...]:
+    flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    digest = hashlib.sha256(flat.view(torch.uint8).numpy().data)
+    return str(tensor.dtype), str(tuple(tensor.shape)), digest.hexdigest()
 
-    def read(self, value: Any) -> None:
-        if isinstance(value, PLAIN):
-            return self.tokens(type(value).__name__, repr(value))
-        if isinstance(value, torch.dtype | torch.device | torch.layout):
-            return self.tokens("torch", str(value))
+
+def _pickled(value: Any, names: dict[int, str]) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file, names).dump(value)
+    return file.getvalue()
+
+
+class _Pickler(pickle.Pickler):
+    """Writes what pickles by name, by address or in any order in a way that counts its content."""
+
+    def __init__(self, file: io.BytesIO, names: dict[int, str]) -> None:
+        super().__init__(file, 5)
+        self.fast = True  # no memory: equal strings need not be one string to read the same
+        self.names = names
+
+    def persistent_id(self, value: Any) -> str | None:
+        said = self._said(value)
+        return said if said is None else hashlib.sha256(_pickled(said, self.names)).hexdigest()
+
+    def _said(self, value: Any) -> Any:
         if isinstance(value, Tensor):
-            return self.tensor(value)
-        if isinstance(value, np.ndarray | np.generic):
-            return self.array(np.asarray(value))
-        if isinstance(value, tuple | list):
-            return self.items(type(value).__name__, value)
+            return ("tensor", self.names.get(id(value)), value.requires_grad, _bits(value))
+        if isinstance(value, nn.Module) and id(value) in self.names:
+            return ("module", self.names[id(value)])
         if isinstance(value, set | frozenset):
-            return self.items("set", sorted(_alone(item) for item in value))
-        if isinstance(value, Mapping):
-            return self.items("mapping", [part for item in value.items() for part in item])
-        value = _unchecked(value)
-        if id(value) in self.seen:
-            return self.tokens("again", str(self.seen[id(value)][0]))
-        self.seen[id(value)] = (len(self.seen), value)
-        if isinstance(value, nn.Module):
-            return self.module(value)
-        if isinstance(value, functools.partial):
-            return self.items("partial", [value.func, value.args, value.keywords])
+            return (type(value).__name__, sorted(_pickled(item, self.names) for item in value))
+        if isinstance(value, MethodType):  # by name alone it would not say whose
+            return ("method", value.__self__, value.__func__)
         if isinstance(value, CodeType):
-            return self.code(value)
-        if isinstance(value, staticmethod | classmethod):
-            return self.items(type(value).__name__, [value.__func__])
-        if isinstance(value, property):
-            return self.items("property", [value.fget, value.fset])
-        if inspect.ismethod(value):
-            return self.items("method", [value.__func__, value.__self__])
-        if isinstance(value, type):
-            return self.type(value)
-        if inspect.isfunction(value):
-            return self.function(value)
-        if callable(value) and hasattr(value, "__wrapped__"):  # a cache around a function
-            return self.items(type(value).__name__, [value.__wrapped__])
-        return self.object(value)
-
-    def items(self, kind: str, values: Any) -> None:
-        self.tokens(kind, str(len(values)))
-        for value in values:
-            self.read(value)
-
-    def tensor(self, tensor: Tensor) -> None:
-        flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
-        self.tokens("tensor", str(tensor.dtype), str(tuple(tensor.shape)))
-        self.tokens(f"requires_grad={tensor.requires_grad}", str(flat.nbytes))
-        self.digest.update(flat.view(torch.uint8).numpy().data)
-
-    def array(self, array: np.ndarray) -> None:
-        self.tokens("array", str(array.dtype), str(array.shape))
-        if array.dtype.hasobject:
-            self.items("objects", array.ravel().tolist())
-        else:
-            self.digest.update(array.tobytes())
-
-    def module(self, module: nn.Module) -> None:
-        """Parameters once each, wherever they hang: a tie makes another kernel than a copy.
-
-        ``repr`` is left out: all it shows is read here, and it may hold addresses and sets.
-        """
-        self.read(type(module))
-        state = {**module._parameters, **module._buffers}
-        for name, tensor in state.items():
-            self.tokens(name, "parameter" if name in module._parameters else "buffer")
-            if tensor is not None and id(tensor) in self.seen:
-                self.tokens("again", str(self.seen[id(tensor)][0]))
-                continue
-            self.seen[id(tensor)] = (len(self.seen), tensor)
-            self.read(tensor)
-        for name, value in sorted(vars(module).items()):
-            if name.endswith("_hooks"):  # under numbers that count all hooks of the process
-                self.items(name, list(value.values()))
-            elif name not in ("_parameters", "_buffers"):
-                self.items(name, [value])
-
-    def type(self, kind: type) -> None:
-        """A class by name, and by what its own body and those of its bases say."""
-        self.tokens("class", kind.__module__, kind.__qualname__)
-        if _given(kind):
-            return
-        for base in kind.__mro__[1:]:
-            self.read(base)
-        for name, value in sorted(vars(kind).items()):
-            slot = inspect.isdatadescriptor(value) and not isinstance(value, property)
-            if name not in OF_NO_EFFECT and not slot:
-                self.items(name, [value])
-
-    def function(self, function: Callable) -> None:
-        self.tokens("function", function.__module__ or "", function.__qualname__)
-        if _given(function):
-            return
-        self.read((function.__defaults__, function.__kwdefaults__))
-        for cell in function.__closure__ or ():
-            self.items("cell", [cell.cell_contents] if _filled(cell) else [])
-        self.read(function.__code__)
-        for name in sorted(_names(function.__code__) & set(function.__globals__)):
-            value = function.__globals__[name]
-            if _constant(value) or isinstance(value, type) or callable(value):
-                self.items(name, [value])
-
-    def code(self, code: CodeType) -> None:
-        self.read((code.co_code, code.co_names, code.co_varnames, code.co_consts))
-
-    def object(self, value: Any) -> None:
-        """Anything else: its class and, if that is not of a library, its attributes."""
-        self.read(type(value))
-        self.tokens(str(getattr(value, "__qualname__", getattr(value, "__name__", ""))))
-        if not _given(type(value)):
-            self.read(dict(sorted(getattr(value, "__dict__", {}).items())))
-
-
-def _alone(value: Any) -> str:
-    reader = _Reader()
-    reader.read(value)
-    return reader.digest.hexdigest()
+            return ("code", value.co_code, value.co_names, value.co_consts)
+        if isinstance(value, FunctionType | functools._lru_cache_wrapper):
+            return _function(value)
+        return _class(value) if isinstance(value, type) and not _given(value) else None
 
 
 def _given(value: Any) -> bool:
-    return (getattr(value, "__module__", None) or "builtins").split(".")[0] in GIVEN
+    return str(getattr(value, "__module__", None)).split(".")[0] in GIVEN
 
 
-def _unchecked(value: Any) -> Any:
-    """Without decorators that only check types, in code that is made anew in each process."""
-    while inspect.isfunction(value) and hasattr(value, "__wrapped__"):
-        origin = value.__globals__.get("__name__", "").split(".")[0]
-        if origin not in CHECKERS and "@beartype" not in value.__code__.co_filename:
-            break
-        value = value.__wrapped__  # type: ignore[attr-defined]
-    return value
+def _class(kind: type) -> list[tuple[str, ...]]:
+    """Its name and source, and those of the classes it inherits from."""
+    read = [base for base in kind.__mro__ if not _given(base)]
+    if local := [base.__qualname__ for base in read if "<locals>" in base.__qualname__]:
+        raise ValueError(f"{local[0]} may depend on the function that made it")
+    with ONE_AT_A_TIME:
+        sources = [(inspect.getsource(base),) for base in read]
+    return [*sources, *((base.__module__, base.__qualname__) for base in kind.__mro__)]
 
 
-def _filled(cell: Any) -> bool:
-    try:
-        cell.cell_contents  # noqa: B018
-    except ValueError:
-        return False
-    return True
-
-
-def _names(code: CodeType) -> set[str]:
-    """The names a function looks up, those of the functions in it included."""
-    inner = (const for const in code.co_consts if isinstance(const, CodeType))
-    return set(code.co_names).union(*map(_names, inner))
-
-
-def _constant(value: Any) -> bool:
-    if isinstance(value, tuple | frozenset):
-        return all(map(_constant, value))
-    return isinstance(value, (*PLAIN, torch.dtype))
+def _function(function: Any) -> tuple[Any, ...]:
+    """Its source; or its code and what it was made with, where no module has it by its name."""
+    name, found = (function.__module__, function.__qualname__), sys.modules.get(function.__module__)
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    if found is function:
+        return name if _given(function) else (*name, inspect.getsource(function))
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return (*name, function.__code__, function.__defaults__, function.__kwdefaults__, cells)

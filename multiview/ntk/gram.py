@@ -15,7 +15,7 @@ from multiview.ntk.layerwise import Layer
 from multiview.ntk.plan import GramPlan, Task, make_plan
 from multiview.ntk.tiles import gram_tiles
 from multiview.ntk.trial import (
-    outputs_without_draws,
+    RefuseDraws,
     refuse_mixing,
     trial_samples,
     usable_layers,
@@ -184,7 +184,8 @@ class _Reading:
 def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     """Which parameters can be taken layer by layer, by trials with the samples ``x``."""
     with torch.no_grad():
-        output = outputs_without_draws(f, x[0])
+        with RefuseDraws():
+            output = f.outputs(f.theta, x[0])
         refuse_mixing(f, x, f.together(f.theta, x))
     layers = [] if method == "jacobian" else usable_layers(f, x)
     taken = {name for layer in layers for name in (layer.weight, layer.bias)}

@@ -9,10 +9,8 @@ import io
 import json
 import logging
 import zipfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -20,100 +18,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiview.atomic import write_atomically
-from multiview.ntk.tiles import spans
+from multiview.ntk.tiling import DTYPES, Place, Tiling
 
-FORMAT = 1  # of the files; part of every key
 DESCRIPTION = "kernel.json"
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
-Form = Literal["symmetric", "rectangular", "triangular"]
-Place = tuple[int, int]  # of a tile: its row and column among the tiles
+# What a damaged zip file makes of itself: a bad sum, a lost entry, an unknown method (which is a
+# NotImplementedError, a RuntimeError).
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, EOFError),
+    *(zipfile.BadZipFile, SyntaxError, RuntimeError, AttributeError),
+)
 _log = logging.getLogger(__name__)
 
 
 class TileError(ValueError):
     """A tile, or a store's description, is not there or is not what was written."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tiling:
-    """What a store holds.
-
-    Attributes:
-        form: "symmetric" keeps the tiles (i, j) with i <= j and mirrors the others; "triangular"
-            keeps the same, and the others are zero; "rectangular" keeps all.
-        num_outputs: Kernels in the stack, "per_class" of ``gram``; None: one kernel, "trace".
-            There is no "full" kernel: it has (n k)^2 entries, so one worth solving, n k up to some
-            ten thousand, fits in memory.
-        tile: Samples a tile has in rows and columns; those at the end may have fewer.
-        dtype: Name of the entries' type.
-        key: Says which kernel it is (``fingerprint``).
-    """
-
-    form: Form
-    n1: int
-    n2: int
-    num_outputs: int | None
-    tile: int
-    dtype: str
-    key: str
-    version: int = FORMAT
-
-    def __post_init__(self) -> None:
-        for name, least in (("n1", 1), ("n2", 1), ("tile", 1), ("num_outputs", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"{name}={value} is a count: use at least {least}.")
-        if self.form not in get_args(Form):
-            raise ValueError(f"form={self.form!r}: choose one of {get_args(Form)}.")
-        if self.form != "rectangular" and self.n1 != self.n2:
-            raise ValueError(
-                f"a {self.form} kernel is square, got n1={self.n1}, n2={self.n2}: "
-                'use form="rectangular".'
-            )
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype={self.dtype!r}: choose one of {tuple(DTYPES)}.")
-        if self.version != FORMAT:
-            raise ValueError(
-                f"version={self.version} of the files is not {FORMAT}, the one read here: "
-                "compute the kernel again in another directory."
-            )
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the whole kernel: (n1, n2), or (num_outputs, n1, n2)."""
-        stack = () if self.num_outputs is None else (self.num_outputs,)
-        return (*stack, self.n1, self.n2)
-
-    @property
-    def rows(self) -> tuple[slice, ...]:
-        """The samples of each row of tiles."""
-        return tuple(spans(0, self.n1, self.tile))
-
-    @property
-    def columns(self) -> tuple[slice, ...]:
-        """The samples of each column of tiles."""
-        return tuple(spans(0, self.n2, self.tile))
-
-    def places(self) -> Iterator[Place]:
-        """Where tiles are kept, row by row."""
-        for i in range(len(self.rows)):
-            for j in range(0 if self.form == "rectangular" else i, len(self.columns)):
-                yield i, j
-
-    def tile_shape(self, i: int, j: int) -> tuple[int, ...]:
-        """(r, c), or (num_outputs, r, c).
-
-        Raises:
-            ValueError: If no tile is kept there.
-        """
-        rows, columns = self.rows, self.columns
-        first = 0 if self.form == "rectangular" else i
-        if not (0 <= i < len(rows) and first <= j < len(columns)):
-            raise ValueError(
-                f"tile ({i}, {j}) is not kept: a {self.form} store of {len(rows)} x {len(columns)} "
-                "tiles has " + ("all of them." if not first else "those with i <= j.")
-            )
-        return (*self.shape[:-2], *(s.stop - s.start for s in (rows[i], columns[j])))
 
 
 @dataclass(frozen=True)
@@ -230,11 +148,11 @@ class TileStore:
                 raise ValueError(f"it is the tile {name}")
             if tuple(tile.shape) != shape or tile.dtype != DTYPES[self.tiling.dtype]:
                 raise ValueError(f"it has shape {tuple(tile.shape)} and type {tile.dtype}")
-        # What a damaged zip file makes of itself: a bad sum, a lost entry, an unknown method.
-        except (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError) as error:
-            raise self._unreadable(path, error) from error
-        except (zipfile.BadZipFile, SyntaxError, RuntimeError, AttributeError) as error:
-            raise self._unreadable(path, error) from error
+        except UNREADABLE as error:
+            what = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})"
+            raise TileError(
+                f"{path} is {what}: compute it again with the call that made the store."
+            ) from error
         return tile
 
     def dense(self) -> Float[Tensor, "*outputs n1 n2"]:
@@ -286,11 +204,6 @@ class TileStore:
 
     def _name(self, i: int, j: int) -> str:
         return f"{self.tiling.key} ({i}, {j})"
-
-    @staticmethod
-    def _unreadable(path: Path, error: Exception) -> TileError:
-        what = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})"
-        return TileError(f"{path} is {what}: compute it again with the call that made the store.")
 
 
 def stack(tile: Float[Tensor, "*outputs r c"]) -> Float[Tensor, "B r c"]:

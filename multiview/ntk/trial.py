@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from multiview.ntk.capture import Call, Evaluation, evaluate, uses
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
@@ -118,19 +120,22 @@ def refuse_mixing(f: PerSample, x: Shaped[Tensor, "n ..."], together: Float[Tens
                 )
 
 
-def outputs_without_draws(f: PerSample, sample: Shaped[Tensor, "..."]) -> Float[Tensor, " outputs"]:
-    """The outputs of a sample; a module that draws at random is refused, and nothing is drawn."""
-    devices = [sample.device] if sample.is_cuda else []
-    with torch.random.fork_rng(devices):
-        before = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
-        output = f.outputs(f.theta, sample)
-        after = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
-    if not all(map(torch.equal, (before[0], *before[1]), (after[0], *after[1]))):
-        raise ValueError(
-            "module draws at random when it is evaluated, so its kernel is not defined: call "
-            "module.eval() first, or make what it draws a buffer."
-        )
-    return output
+class RefuseDraws(TorchDispatchMode):
+    """Raises where this thread is about to draw at random; nothing is drawn."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            names = [argument.name for argument in func._schema.arguments]
+            given = dict(zip(names, args, strict=False)) | (kwargs or {})
+            # Attention draws only if it drops; other operations that carry the tag always do.
+            if "dropout_p" not in names or given.get("dropout_p", 0.0) > 0:
+                raise ValueError(
+                    f"module draws at random when it is evaluated ({func}), so its kernel is not "
+                    "defined: call module.eval() first, or make what it draws a buffer."
+                )
+        return func(*args, **(kwargs or {}))
 
 
 def close(actual: Tensor, expected: Tensor, largest: float = 0.0) -> bool:

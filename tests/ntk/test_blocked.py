@@ -168,9 +168,16 @@ def test_a_factor_is_used_again_and_its_damaged_tiles_are_not(tmp_path, monkeypa
     assert torch.equal(solve_tiles(store, targets).dual, first.dual)
     assert computed[45:] == [(4, 4), (3, 5)]
     assert str(damaged) in caplog.text
+    damaged.write_bytes(b"")
+    tiles.path(5, 5).unlink()
+    factor_tiles(store)
+    assert computed[47:] == [(5, 5), (3, 5)]
     assert tiles_of(tiles) == whole
     factor_tiles(store, ridge=1e-2)
-    assert len(computed) == 47 + 45
+    assert len(computed) == 49 + 45
+    monkeypatch.setattr(MODULE, "CODE", "of another day")
+    factor_tiles(store)
+    assert len(computed) == 49 + 2 * 45
 
 
 @pytest.mark.parametrize("size", [40, 80])

@@ -1,6 +1,7 @@
 """Tiles make the kernel gram makes, on any executor; after a kill only the rest is computed."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -59,9 +60,9 @@ def counted(monkeypatch):
     """Every tile that is computed in this process from now on."""
     computed = []
 
-    def counting(task):
+    def counting(task, module=None):
         computed.append(task.at)
-        return compute(task)
+        return compute(task, module)
 
     compute = MODULE.compute_tile
     monkeypatch.setattr(MODULE, "compute_tile", counting)
@@ -83,7 +84,8 @@ def test_tiles_make_the_kernel_of_gram(drawn, outputs, tile):
         assert len(list(Path(directory).iterdir())) == 2  # two kernels
 
 
-def test_a_tile_is_gram_of_its_samples_to_the_bit(tmp_path, monkeypatch):
+@pytest.mark.parametrize("method", ["jacobian", "layerwise"])
+def test_a_tile_is_gram_of_its_samples_to_the_bit(tmp_path, monkeypatch, method):
     halved = []
 
     def watched(module, x1, x2, *args, **options):
@@ -92,7 +94,7 @@ def test_a_tile_is_gram_of_its_samples_to_the_bit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(MODULE, "gram", watched)
     module, x = napping().float(), samples().float()
-    options = {"dtype": torch.float64, "accumulate": torch.float32, "method": "jacobian"}
+    options = {"dtype": torch.float64, "accumulate": torch.float32, "method": method}
     store = fill_tiles(tmp_path, module, x, outputs="per_class", tile=4, **options)
     assert store.directory == tmp_path / fingerprint(
         module, x, outputs="per_class", tile=4, **options
@@ -133,6 +135,27 @@ def test_every_executor_makes_the_same_bits(tmp_path):
             executor.shutdown()
     assert len(found["here"]) == 6
     assert all(other == found["here"] for other in found.values())
+
+
+def test_tasks_are_small_and_the_module_lies_in_the_store(tmp_path):
+    class Counting(LocalEngine):
+        def submit(self, fn, /, *args, **kwargs):
+            sizes.append(len(pickle.dumps((args, kwargs))))
+            return super().submit(fn, *args, **kwargs)
+
+    sizes, module = [], nn.Sequential(nn.Linear(3, 2000), nn.Linear(2000, 1)).double()
+    here = fill_tiles(tmp_path / "here", module, samples(), tile=4)
+    assert not (here.directory / "module.pt").exists()
+    store = fill_tiles(tmp_path / "sent", module, samples(), tile=4, executor=Counting())
+    assert len(sizes) == 6
+    assert max(sizes) < 1000
+    sent = torch.load(store.directory / "module.pt", weights_only=False)
+    assert torch.equal(next(sent.parameters()), next(module.parameters()))
+    store.path(0, 0).unlink()
+    (store.directory / "module.pt").write_bytes(b"damaged")
+    assert files(fill_tiles(tmp_path / "sent", module, samples(), tile=4, executor=Counting())) == (
+        files(here)
+    )
 
 
 def test_only_what_is_missing_or_damaged_is_computed(tmp_path, monkeypatch, caplog):

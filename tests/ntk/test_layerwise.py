@@ -309,6 +309,20 @@ def test_modules_without_a_kernel_are_refused(forward, said, method):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def attention(net, x):
+    x = net.a(x)[:, None, :]
+    drop = 0.5 if net.training else 0.0
+    return net.b(functional.scaled_dot_product_attention(x, x, x, dropout_p=drop)[:, 0])
+
+
+def test_attention_draws_only_if_it_drops():
+    net = randomised(Net(attention, **mlp()), stream(0, "attention"))
+    x = torch.randn(4, 3, generator=stream(0, "attention")).double()
+    close(gram(net, x, outputs="trace"), explicit_gram(net, x, x, "trace"))
+    with pytest.raises(ValueError, match="draws at random"):
+        gram(net.train(), x)
+
+
 @pytest.mark.parametrize("forward", [one_of_two_ways, used_by_large_samples])
 def test_samples_that_take_another_way_than_those_of_the_trial_are_refused(forward):
     net = randomised(Net(forward, **mlp()), stream(0, "two ways"))
