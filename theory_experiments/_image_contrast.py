@@ -97,7 +97,8 @@ class ImageCell:
 
 
 CIFAR10 = ImageCell()
-MNIST = ImageCell(data="mnist", flip=False, ridge=0.03)  # a digit's mirror image is no digit
+# A digit's mirror image is no digit.
+MNIST = ImageCell(data="mnist", num_train=1000, optim=OptimSpec(epochs=40), flip=False, ridge=0.03)
 
 
 def run_images(
