@@ -110,7 +110,7 @@ def test_ctrl_c_ends_cleanly(tmp_path, engine):
     assert program.returncode == 1
     assert "Interrupted." in output
     assert "Traceback" not in output
-    assert not alive(program.pid)
+    wait_for(lambda: not alive(program.pid), seconds=10)  # nobody waits for what it started
     stored = len(rows(tmp_path))
     assert 1 <= stored < CELLS
     assert f"of {CELLS} cells were computed and stay" in output
