@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from multiview.atomic import write_atomically
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
-from multiview.ntk.gram import Method, gram, plan_gram
-from multiview.ntk.jacobian import per_sample
+from multiview.ntk.gram import Method, check_samples, gram, plan_gram
 from multiview.ntk.store import TileStore
 from multiview.ntk.tiling import DTYPES, Place, Tiling
 
@@ -84,14 +83,14 @@ def fill_tiles(
     """
     _check(x1, x2, outputs, tile)
     n2 = None if x2 is None else len(x2)
-    plan_gram(module, x1[:2], len(x1), n2, outputs, method=method, dtype=dtype)  # refuses the rest
+    plan = plan_gram(module, x1[:2], len(x1), n2, outputs, method=method, dtype=dtype)
     if accumulate not in DTYPES.values():
         raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
     tiling = Tiling(
         form="symmetric" if x2 is None else "rectangular",
         n1=len(x1),
         n2=len(x1) if n2 is None else n2,
-        num_outputs=_num_outputs(module, x1, dtype) if outputs == "per_class" else None,
+        num_outputs=plan.num_outputs if outputs == "per_class" else None,
         tile=tile,
         dtype=str(accumulate).removeprefix("torch."),
         key=fingerprint(
@@ -247,13 +246,6 @@ def _pickled(module: nn.Module) -> bytes:
     return buffer.getvalue()
 
 
-def _num_outputs(module: nn.Module, x: Tensor, dtype: torch.dtype | None) -> int:
-    f = per_sample(module, dtype)
-    x = x.to(dtype) if dtype is not None and x.is_floating_point() else x
-    with torch.no_grad():
-        return len(f.outputs(f.theta, x[0]))
-
-
 def _check(x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int) -> None:
     if outputs not in ("trace", "per_class"):
         raise ValueError(
@@ -262,11 +254,7 @@ def _check(x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int) -> None:
         )
     if tile < 1:
         raise ValueError(f"tile={tile} counts samples: use at least 1, better 1024.")
+    check_samples(x1, x2)
     columns = x1 if x2 is None else x2
-    if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
-        raise ValueError(
-            f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "
-            "at least one each."
-        )
     if x1.dtype != columns.dtype:
         raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")

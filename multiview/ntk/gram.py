@@ -169,6 +169,7 @@ class _Reading:
         chunk_size: int | None,
         memory: int | None,
     ) -> GramPlan:
+        """The plan for a kernel of such a size."""
         task = Task(
             n1=n1,
             n2=n2,
@@ -227,6 +228,15 @@ def _check(
         raise ValueError(f"chunk_size={chunk_size} counts rows held at a time: use at least 1.")
     if memory is not None and memory < 1:
         raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
+    check_samples(x1, x2)
+
+
+def check_samples(x1: Tensor, x2: Tensor | None) -> None:
+    """Refuse rows and columns of different shapes, or none of them.
+
+    Raises:
+        ValueError: As said.
+    """
     columns = x1 if x2 is None else x2
     if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
         raise ValueError(

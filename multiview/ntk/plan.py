@@ -21,6 +21,7 @@ class GramPlan:
             multiplies inputs and output gradients at all pairs of positions, "none" has vectors
             only.
         rest: Names of the parameters left to the reference.
+        num_outputs: Outputs of the module.
         together: Outputs differentiated together; their features are held together.
         held: Rows whose features are held while the columns' pass by.
         passes: Multiply-adds of passes through the layers and of features; those of the reference
@@ -32,6 +33,7 @@ class GramPlan:
     layers: tuple[Layer, ...]
     orders: tuple[Order, ...]
     rest: tuple[str, ...]
+    num_outputs: int
     together: int
     held: int
     passes: float
@@ -128,6 +130,7 @@ def _orders(layers: Sequence[Layer], rest_parameters: int, together: int, task: 
         layers=tuple(layers),
         orders=tuple(orders),
         rest=(),
+        num_outputs=task.num_outputs,
         together=together,
         held=held,
         passes=features,
