@@ -19,7 +19,8 @@ from multiview.data.images import ImageData, ImageName
 from multiview.distill import hinton_kd
 from multiview.ensemble import mean_logits, mean_probabilities
 from multiview.models import WideResNet
-from multiview.models.conv_net import ConvNet, SumOfNets
+from multiview.models.conv_net import ConvNet
+from multiview.models.groups import SumOfNets
 from multiview.ntk import centred_one_hot, gram, kernel_methods, plan_gram
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.metrics import wrong

@@ -1,7 +1,7 @@
-"""Random shifts and mirror images of a whole tensor of images at once."""
+"""Random shifts, mirror images and holes, in a whole tensor of images at once."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,3 +34,27 @@ def flip_and_crop(
     columns = (left[:, None] + torch.arange(width, device=device))[:, None, :]  # (n, 1, W)
     samples = torch.arange(n, device=device)[:, None, None]
     return padded[samples, :, rows, columns].movedim(3, 1)  # indexed axes come first: (n, H, W, C)
+
+
+def cutout(
+    images: Float[Tensor, "n C H W"], generator: torch.Generator, *, size: int = 16
+) -> Float[Tensor, "n C H W"]:
+    """Set a square of ``size`` x ``size`` pixels of each image to 0, what of it lies inside.
+
+    Its centre is any pixel, so that near the border less is lost (arXiv 1708.04552, Section 3).
+
+    Args:
+        size: Side of the square; 0 changes nothing, and draws nothing.
+    """
+    if size == 0:
+        return images
+    n, _, height, width = images.shape
+
+    def inside(length: int) -> Bool[Tensor, "n length"]:
+        centre = torch.randint(length, (n, 1), generator=generator)
+        begin = centre - size // 2
+        places = torch.arange(length)
+        return ((places >= begin) & (places < begin + size)).to(images.device)
+
+    hole = inside(height)[:, :, None] & inside(width)[:, None, :]
+    return images.masked_fill(hole[:, None], 0)

@@ -1,8 +1,21 @@
 """Networks."""
 
+from multiview.models.fast_net import FastNet
+from multiview.models.four_stage_resnet import FourStageResNet
+from multiview.models.groups import SideBySide, SumOfNets
 from multiview.models.patch_net import PatchNet
 from multiview.models.resnet import ResNet
 from multiview.models.smoothed_relu import smoothed_relu, smoothed_relu_slope
 from multiview.models.wide_resnet import WideResNet
 
-__all__ = ["PatchNet", "ResNet", "WideResNet", "smoothed_relu", "smoothed_relu_slope"]
+__all__ = [
+    "FastNet",
+    "FourStageResNet",
+    "PatchNet",
+    "ResNet",
+    "SideBySide",
+    "SumOfNets",
+    "WideResNet",
+    "smoothed_relu",
+    "smoothed_relu_slope",
+]

@@ -1,6 +1,4 @@
-"""A small convolutional net for small images, and the sum of several nets."""
-
-from collections.abc import Iterable
+"""A small convolutional net for small images."""
 
 import torch
 from jaxtyping import Float
@@ -55,18 +53,3 @@ class ConvNet(nn.Module):
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
         return self.layers(images)
-
-
-class SumOfNets(nn.Module):
-    """F = sum of the nets' outputs: to train it is to train them as one wide network.
-
-    The plain sum, as for PatchNets. The mean is the same function class with another step: in the
-    mean of E nets, a rate E times as large moves each net as far as if it were trained alone.
-    """
-
-    def __init__(self, nets: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.nets = nn.ModuleList(nets)
-
-    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
-        return torch.stack([net(x) for net in self.nets]).sum(0)

@@ -1,6 +1,6 @@
 """What the residual networks are made of: convolutions, norms and stages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 from torch import nn
@@ -24,11 +24,15 @@ def blocks_per_stage(depth: int, outside: int) -> int:
     return n
 
 
-def check_sizes(num_classes: int, image_shape: tuple[int, int, int]) -> None:
-    """Refuse what a network that halves its images twice cannot take."""
+def check_sizes(num_classes: int, image_shape: tuple[int, int, int], halvings: int = 2) -> None:
+    """Refuse what a network that halves its images so often cannot take."""
     channels, height, width = image_shape
-    if min(height, width) < 4:
-        raise ValueError(f"image_shape={image_shape} is halved twice: use at least 4x4.")
+    least = 2**halvings
+    if min(height, width) < least:
+        times = {2: "twice", 3: "three times"}[halvings]
+        raise ValueError(
+            f"image_shape={image_shape} is halved {times}: use at least {least}x{least}."
+        )
     if min(num_classes, channels) < 1:
         raise ValueError(
             f"num_classes={num_classes} and the channels of image_shape={image_shape} count at "
@@ -51,19 +55,26 @@ def norm_layer(norm: Norm, channels: int) -> nn.Module:
     return nn.GroupNorm(channels // CHANNELS_PER_GROUP, channels)
 
 
-def stages(block: Callable[[int, int, int], nn.Module], n: int, widen: int = 1) -> list[nn.Module]:
-    """The 3n blocks in order; the first of the second and third stage halve the image.
+def stages(
+    block: Callable[[int, int, int], nn.Module],
+    blocks: Sequence[int],
+    widths: Sequence[int] = STAGE_WIDTHS,
+    inputs: int = STEM_WIDTH,
+) -> list[nn.Module]:
+    """All blocks in order; the first of every stage but the first halves the image.
 
     Args:
         block: (input channels, output channels, stride) to a block.
-        widen: Factor of the widths 16, 32, 64.
+        blocks: How many each stage has.
+        widths: Channels of each stage.
+        inputs: Channels of the stem.
     """
-    blocks, inputs = [], STEM_WIDTH
-    for stage, width in enumerate(widen * w for w in STAGE_WIDTHS):
-        for i in range(n):
-            blocks.append(block(inputs, width, 2 if stage and not i else 1))
+    built = []
+    for stage, (number, width) in enumerate(zip(blocks, widths, strict=True)):
+        for i in range(number):
+            built.append(block(inputs, width, 2 if stage and not i else 1))
             inputs = width
-    return blocks
+    return built
 
 
 def head(inputs: int, num_classes: int) -> list[nn.Module]:

@@ -59,7 +59,7 @@ class ResNet(nn.Module):
             conv(image_shape[0], STEM_WIDTH),
             norm_layer(norm, STEM_WIDTH),
             nn.ReLU(),
-            *stages(lambda *shape: Block(*shape, norm=norm, shortcut=shortcut), n),
+            *stages(lambda *shape: Block(*shape, norm=norm, shortcut=shortcut), [n] * 3),
             *head(STAGE_WIDTHS[-1], num_classes),
         )
         draw_weights(self, generator)

@@ -55,13 +55,13 @@ class WideResNet(nn.Module):
             raise ValueError(f"widen={widen} multiplies the widths: use at least 1.")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout={dropout} is a probability: use a value in [0, 1).")
-        last = widen * STAGE_WIDTHS[-1]
+        widths = [widen * width for width in STAGE_WIDTHS]
         self.layers = nn.Sequential(
             conv(image_shape[0], STEM_WIDTH),
-            *stages(lambda *shape: Block(*shape, norm=norm, dropout=dropout), n, widen),
-            norm_layer(norm, last),
+            *stages(lambda *shape: Block(*shape, norm=norm, dropout=dropout), [n] * 3, widths),
+            norm_layer(norm, widths[-1]),
             nn.ReLU(),
-            *head(last, num_classes),
+            *head(widths[-1], num_classes),
         )
         draw_weights(self, generator)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
-from torch.nn import functional
 
-from multiview.train.errors import Diverged
+from multiview.train.checkpoint import Checkpoint, description
+from multiview.train.compute import ComputeSpec, outputs_of
+from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
+from multiview.train.training import Augment, Best, Score, Training, own_draws
 
 # loss(outputs, inputs, rows): mean over the batch, given the module's outputs, the inputs as the
 # module saw them (augmented), so that a teacher can see the same, and which samples they are.
@@ -23,11 +25,39 @@ class FitResult:
 
     steps: int
     loss: Float[Tensor, " epochs"]  # mean over the epoch's samples, each before its step
+    scores: Float[Tensor, "epochs nets"] | None = None
+    best: tuple[Best, ...] = ()  # of each net, where there were scores
 
 
-def target_loss(targets: Int[Tensor, " n"] | Float[Tensor, "n k"]) -> Loss:
-    """Cross-entropy with labels (n,) or with probabilities (n, k) of all training samples."""
-    return lambda logits, inputs, rows: functional.cross_entropy(logits, targets[rows])
+def target_loss(targets: Int[Tensor, " n"] | Float[Tensor, "n k"], smoothing: float = 0.0) -> Loss:
+    """Cross-entropy with labels (n,) or with probabilities (n, k) of all training samples.
+
+    Of one classifier's logits (batch, k), or of many, (batch, members, k): the sum of theirs.
+
+    Args:
+        smoothing: Share of each target that is spread evenly over the classes.
+    """
+
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
+        many = logits if logits.dim() == 3 else logits.unsqueeze(1)
+        members = many.shape[1]
+        target = targets[rows]
+        return members * nn.functional.cross_entropy(
+            many.flatten(0, 1),
+            target.repeat_interleave(members, 0),
+            label_smoothing=smoothing,
+        )
+
+    return loss
+
+
+def error_score(inputs: Shaped[Tensor, "n ..."], labels: Int[Tensor, " n"]) -> Score:
+    """The fraction of these samples, held out from training, that each net gets wrong."""
+
+    def score(module: nn.Module) -> Tensor:
+        return wrong(outputs_of(module, inputs), labels).float().mean(0).reshape(-1)
+
+    return score
 
 
 def fit(
@@ -37,52 +67,61 @@ def fit(
     spec: OptimSpec,
     generator: torch.Generator,
     *,
-    augment: Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    augment: Augment | None = None,
     progress: Callable[[str, float], None] | None = None,
+    compute: ComputeSpec | None = None,
+    score: Score | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> FitResult:
     """Train ``module`` in place, and leave it in eval mode.
 
     Args:
         inputs: All training samples.
         generator: Order of the samples and, before it, the epoch's augmentation; advanced in
-            place. The same module, inputs and generator state give the same bits.
+            place. The same module, inputs and generator state give the same bits. What the module
+            itself draws (dropout) follows from its state at the start.
         augment: Changes all samples anew at the start of each epoch, with ``generator``.
         progress: Called after every epoch with a line and the fraction done.
+        compute: Memory format, autocast, compilation; all off by default.
+        score: Called after each epoch on the module in eval mode; the best state is kept.
+        checkpoint: Where to keep the training, and to go on with it if it is there already, in the
+            midst of an epoch too: the bits are those of a training never interrupted.
 
     Raises:
         Diverged: If a loss becomes infinite or NaN.
+        ValueError: If the checkpoint is of another training.
     """
-    optimizer = spec.optimizer(module.parameters())
-    n = len(inputs)
-    total = spec.epochs * math.ceil(n / spec.batch_size)
-    step = 0
-    history = []
-    module.train()
-    for epoch in range(spec.epochs):
-        seen = inputs if augment is None else augment(inputs, generator)
-        losses = []
-        order = torch.randperm(n, generator=generator).to(inputs.device)
-        for rows in order.split(spec.batch_size):
-            for group in optimizer.param_groups:
-                group["lr"] = spec.rate(step, total)
-            batch = seen[rows]
-            value = loss(module(batch), batch, rows)
-            optimizer.zero_grad()
-            value.backward()
-            optimizer.step()
-            losses.append(value.detach() * (len(rows) / n))
-            step += 1
-        # Looked at once an epoch: reading a loss makes a GPU wait.
-        finite = torch.stack(losses).isfinite()
-        if not finite.all():
-            first = step - len(losses) + int((~finite).nonzero()[0])
-            raise Diverged(
-                f"the loss became infinite or NaN at step {first} of {total} (epoch {epoch}) "
-                f"with {spec}: use a smaller learning_rate or a longer warmup."
-            )
-        history.append(torch.stack(losses).sum())
-        if progress is not None:
-            message = f"epoch {epoch + 1}/{spec.epochs} loss {float(history[-1]):.3f}"
-            progress(message, (epoch + 1) / spec.epochs)
+    compute = compute or ComputeSpec()
+    start = {}
+    if checkpoint is not None:
+        start = description(module, inputs, generator, spec=spec, compute=compute)
+    forward = compute.prepared(module)
+    training = Training(
+        module=module,
+        optimizer=spec.optimizer(module.parameters()),
+        generator=generator,
+        steps_per_epoch=math.ceil(len(inputs) / spec.batch_size),
+        device=inputs.device,
+    )
+    with own_draws(generator, inputs.device):
+        if checkpoint is not None and (state := checkpoint.load(start)) is not None:
+            training.restore(state)
+        module.train()
+        while training.epoch < spec.epochs:
+            for rows, seen in training.batches(inputs, augment, spec.batch_size):
+                if checkpoint is not None and checkpoint.due():
+                    checkpoint.save(start, training.state())
+                training.take_step(loss(forward(seen), seen, rows), len(rows) / len(inputs), spec)
+            training.end_epoch(spec, score)
+            if progress is not None:
+                message = f"epoch {training.epoch}/{spec.epochs} loss {training.history[-1]:.3f}"
+                progress(message, training.epoch / spec.epochs)
     module.eval()
-    return FitResult(steps=step, loss=torch.stack(history).cpu())
+    if checkpoint is not None:
+        checkpoint.save(start, training.state(finished=True))
+    return FitResult(
+        steps=training.epoch * training.steps_per_epoch,
+        loss=torch.tensor(training.history),
+        scores=torch.stack(training.scores) if training.scores else None,
+        best=tuple(Best(**each) for each in training.best),
+    )

@@ -1,10 +1,10 @@
-"""flip_and_crop against a loop over images."""
+"""flip_and_crop and cutout against loops over images."""
 
 import pytest
 import torch
 
 from multiview import stream
-from multiview.data.augment import flip_and_crop
+from multiview.data.augment import cutout, flip_and_crop
 
 
 def images(n: int = 200) -> torch.Tensor:
@@ -44,3 +44,31 @@ def test_augmentation_is_determined_by_its_generator():
     first = flip_and_crop(x, stream(1, "augment"))
     assert first.equal(flip_and_crop(x, stream(1, "augment")))
     assert not first.equal(flip_and_crop(x, stream(2, "augment")))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_cutout_makes_one_square_hole_anywhere(size):
+    x = images(400).abs() + 1
+    y = cutout(x, stream(1, "augment"), size=size)
+    seen = set()
+    for before, after in zip(x, y, strict=True):
+        hole = after[0] == 0
+        assert (after[:, hole] == 0).all()
+        assert after[:, ~hole].equal(before[:, ~hole])
+        rows, columns = hole.any(1).nonzero(), hole.any(0).nonzero()
+        top, left, bottom, right = (
+            int(end) for end in (rows[0], columns[0], rows[-1], columns[-1])
+        )
+        assert hole[top : bottom + 1, left : right + 1].all()  # a rectangle, whole
+        height, width = bottom - top + 1, right - left + 1
+        for length, begin, end, all_of_it in ((height, top, bottom, 6), (width, left, right, 5)):
+            assert length == size or (length < size and (begin == 0 or end == all_of_it - 1))
+        seen.add((top, left, bottom, right))
+    # Of 30 centres each is drawn 13 times on average; different centres cut different holes here.
+    assert len(seen) == 30
+
+
+def test_cutout_of_nothing_draws_nothing():
+    x, generator = images(3), stream(0)
+    assert cutout(x, generator, size=0) is x
+    assert generator.get_state().equal(stream(0).get_state())

@@ -1,11 +1,10 @@
-"""ConvNet: shape, size, initialisation; SumOfNets: outputs and kernel."""
+"""ConvNet: shape, size, initialisation."""
 
 import pytest
 import torch
 
 from multiview import stream
-from multiview.models.conv_net import ConvNet, SumOfNets
-from multiview.ntk import gram
+from multiview.models.conv_net import ConvNet
 
 
 def tiny(name: str = "init", **changes) -> ConvNet:
@@ -66,17 +65,3 @@ def test_a_sample_does_not_depend_on_its_batch():
 def test_impossible_nets_are_refused(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         tiny(**changes)
-
-
-def test_sum_of_nets_is_the_sum():
-    nets = [tiny(str(i)) for i in range(3)]
-    x = pixels(4)
-    expected = nets[0](x) + nets[1](x) + nets[2](x)
-    torch.testing.assert_close(SumOfNets(nets)(x), expected)
-
-
-def test_kernel_of_the_sum_is_the_sum_of_kernels():
-    nets = [tiny(str(i)).double() for i in range(2)]
-    x = pixels(5).double()
-    expected = sum(gram(net, x, outputs="trace") for net in nets)
-    torch.testing.assert_close(gram(SumOfNets(nets), x, outputs="trace"), expected)

@@ -1,4 +1,4 @@
-"""fit and OptimSpec: deterministic, trains, takes soft targets, stops on NaN."""
+"""fit and OptimSpec: deterministic, trains, takes soft targets, keeps the best, stops on NaN."""
 
 import math
 
@@ -8,9 +8,11 @@ from torch import nn
 
 from multiview import stream
 from multiview.data.augment import flip_and_crop
+from multiview.models import SideBySide
 from multiview.models.conv_net import ConvNet
+from multiview.train.compute import outputs_of
 from multiview.train.errors import Diverged
-from multiview.train.loop import fit, target_loss
+from multiview.train.loop import error_score, fit, target_loss
 from multiview.train.optim import OptimSpec
 
 
@@ -24,8 +26,9 @@ def problem(n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
     return images, labels
 
 
-def net() -> ConvNet:
-    return ConvNet(image_shape=(1, 8, 8), num_classes=3, widths=(4, 6), generator=stream(0, "init"))
+def net(i: int = 0) -> ConvNet:
+    generator = stream(i, "init")
+    return ConvNet(image_shape=(1, 8, 8), num_classes=3, widths=(4, 6), generator=generator)
 
 
 SPEC = OptimSpec(epochs=20, batch_size=16, learning_rate=0.1)
@@ -62,6 +65,60 @@ def test_one_hot_probabilities_train_like_labels():
     b = fit(soft, x, target_loss(one_hot), SPEC, stream(0, "order"))
     torch.testing.assert_close(a.loss, b.loss, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(hard(x), soft(x), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_the_loss_of_many_is_the_sum_of_theirs(smoothing):
+    y = torch.tensor([0, 2, 1, 1])
+    rows = torch.tensor([3, 0])
+    logits = torch.randn(2, 4, 3, generator=stream(0, "logits"))
+    for targets in (y, nn.functional.one_hot(y, 3).float()):
+        loss = target_loss(targets, smoothing)
+        each = [loss(logits[:, e], logits, rows) for e in range(4)]
+        torch.testing.assert_close(loss(logits, logits, rows), torch.stack(each).sum())
+    target = (1 - smoothing) * nn.functional.one_hot(y[rows], 3) + smoothing / 3
+    expected = -(target * logits[:, 0].log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(each[0], expected)
+
+
+def test_the_best_state_of_each_net_is_that_of_its_lowest_score():
+    x, y = problem()
+    held, labels = x[:20], y[:20]
+    group = SideBySide([net(0), net(1)])
+    spec = OptimSpec(epochs=6, batch_size=8, learning_rate=0.4)  # restless
+    seen = []
+
+    def score(module):
+        assert not module.training
+        seen.append([outputs_of(each, held) for each in module.nets])
+        return error_score(held, labels)(module)
+
+    result = fit(group, x[20:], target_loss(y[20:]), spec, stream(0, "order"), score=score)
+    assert result.scores is not None
+    assert result.scores.shape == (6, 2)
+    for i, best in enumerate(result.best):
+        scores = result.scores[:, i].tolist()
+        assert len(set(scores)) > 1
+        assert best.score == min(scores)
+        assert best.epoch == scores.index(min(scores))  # the first of equals
+        copy = net(i)
+        copy.load_state_dict(best.state)
+        torch.testing.assert_close(outputs_of(copy, held), seen[best.epoch][i])
+        errors = (outputs_of(copy, held).argmax(1) != labels).float().mean()
+        assert errors.item() == pytest.approx(best.score)
+
+
+def test_a_score_changes_nothing_and_must_fit_the_nets():
+    x, y = problem(20)
+    spec = OptimSpec(epochs=2, batch_size=8)
+    plain, scored = net(), net()
+    fit(plain, x, target_loss(y), spec, stream(0, "order"))
+    fit(scored, x, target_loss(y), spec, stream(0, "order"), score=error_score(x, y))
+    for name, weight in plain.state_dict().items():
+        assert weight.equal(scored.state_dict()[name]), name
+    two = lambda module: torch.zeros(2)  # noqa: E731
+    with pytest.raises(ValueError, match="score returned 2 values for 1 nets"):
+        fit(net(), x, target_loss(y), spec, stream(0, "order"), score=two)
 
 
 def test_it_is_plain_descent_where_everything_else_is_off():
@@ -146,6 +203,16 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero():
     assert OptimSpec(warmup=0, learning_rate=2.0).rate(0, 10) == 2.0
 
 
+def test_the_rate_falls_in_steps_at_the_milestones():
+    spec = OptimSpec(learning_rate=0.1, warmup=0, schedule="steps")
+    rates = [spec.rate(step, 200) for step in range(200)]
+    expected = [0.1] * 60 + [0.02] * 60 + [0.004] * 40 + [0.0008] * 40
+    assert rates == pytest.approx(expected)
+    warm = OptimSpec(learning_rate=0.1, warmup=0.05, schedule="steps")
+    assert warm.rate(4, 200) == pytest.approx(0.05)
+    assert [warm.rate(step, 200) for step in (9, 60)] == pytest.approx([0.1, 0.02])
+
+
 @pytest.mark.parametrize(
     "field",
     [
@@ -156,6 +223,9 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero():
         {"warmup": 1.0},
         {"momentum": 1.0},
         {"weight_decay": -1.0},
+        {"milestones": (0.5, 0.4)},
+        {"milestones": (0.5, 1.0)},
+        {"drop": 0.0},
     ],
 )
 def test_bad_settings_are_refused_by_name(field):

@@ -1,0 +1,36 @@
+"""Several nets as one module: side by side, or summed."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class SideBySide(nn.Module):
+    """The outputs of several nets on the same inputs, one beside the other.
+
+    Trained on the sum of their losses, each learns as it would alone: no parameter is shared.
+    """
+
+    def __init__(self, nets: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n members k"]:
+        return torch.stack([net(x) for net in self.nets], 1)
+
+
+class SumOfNets(nn.Module):
+    """F = sum of the nets' outputs: to train it is to train them as one wide network.
+
+    The plain sum, as for PatchNets. The mean is the same function class with another step: in the
+    mean of E nets, a rate E times as large moves each net as far as if it were trained alone.
+    """
+
+    def __init__(self, nets: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(nets)
+
+    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
+        return torch.stack([net(x) for net in self.nets]).sum(0)

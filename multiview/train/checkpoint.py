@@ -1,0 +1,91 @@
+"""Checkpoint: a training on disk, from which it goes on to the same bits."""
+
+import hashlib
+import io
+import pickle
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from multiview.atomic import write_atomically
+
+
+@dataclass(kw_only=True)
+class Checkpoint:
+    """Where a training is kept, and how often.
+
+    The file holds weights, buffers, the optimiser's state, the generators' and the place in the
+    epoch; it is there whole or not at all. After the last step it holds the result.
+    """
+
+    path: Path
+    seconds: float = 60.0  # at least so long between two writes
+    _written: float = field(default_factory=time.monotonic, repr=False)
+
+    def due(self) -> bool:
+        """Whether it is time to write again."""
+        return time.monotonic() - self._written >= self.seconds
+
+    def save(self, training: Mapping[str, str], state: Mapping[str, Any]) -> None:
+        """Write ``state``, made of tensors and plain containers, of the described training."""
+        buffer = io.BytesIO()
+        torch.save({"training": dict(training), "state": dict(state)}, buffer)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.path, buffer.getvalue())
+        self._written = time.monotonic()
+
+    def load(self, training: Mapping[str, str]) -> dict[str, Any] | None:
+        """What was saved of this training; None if there is nothing.
+
+        A damaged file is named in a warning and counts as nothing.
+
+        Raises:
+            ValueError: If the file is of another training; the message says in what it differs.
+        """
+        if not self.path.exists():
+            return None
+        try:
+            stored = torch.load(self.path, map_location="cpu", weights_only=True)
+            of, state = stored["training"], stored["state"]
+        except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError) as error:
+            reason = type(error).__name__  # torch's own message is a page on safety
+            warnings.warn(
+                f"{self.path} is no checkpoint ({reason}): the training begins anew.", stacklevel=2
+            )
+            return None
+        other = [name for name in training if of.get(name) != training[name]]
+        if other:
+            raise ValueError(
+                f"checkpoint {self.path} is of a training with other {', '.join(other)}: "
+                "remove it, or name another path."
+            )
+        return state
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """Sixteen hexadecimal digits that change with any name, shape, type or value."""
+    digest = hashlib.sha256()
+    for name, value in tensors.items():
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}\0".encode())
+        plain = value.detach().cpu().contiguous()
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def description(
+    module: nn.Module, inputs: Tensor, generator: torch.Generator, **settings: Any
+) -> dict[str, str]:
+    """What must be the same for a training to be gone on with: its start, in words and digests."""
+    few = inputs[:: max(1, len(inputs) // 64)]  # a data set takes seconds to read whole
+    return {
+        **{name: repr(value) for name, value in settings.items()},
+        "inputs": f"{tuple(inputs.shape)} {digest_of({'': few})}",
+        "initial weights": digest_of(module.state_dict()),
+        "generator": digest_of({"": generator.get_state()}),
+    }

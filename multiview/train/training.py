@@ -1,0 +1,153 @@
+"""Training: where a minibatch training stands, its steps, and all it takes to go on with it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview.models.groups import SideBySide
+from multiview.train.compute import evaluating
+from multiview.train.errors import Diverged
+from multiview.train.optim import OptimSpec
+
+# augment(inputs, generator): all samples, changed anew.
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+# score(module): what to keep the best of, lower is better: one value, or one for each net of a
+# SideBySide. Called after each epoch.
+Score = Callable[[nn.Module], Float[Tensor, " nets"]]
+
+
+@dataclass(frozen=True)
+class Best:
+    """A net after the epoch that scored lowest, the first of equals."""
+
+    epoch: int
+    score: float
+    state: dict[str, Tensor]  # as ``load_state_dict`` takes it
+
+
+_KEPT = ("epoch", "losses", "history", "scores", "best")
+
+
+@dataclass(kw_only=True)
+class Training:
+    """A training and where it stands."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    steps_per_epoch: int
+    device: torch.device
+    epoch: int = 0  # epochs that are done
+    losses: list[Tensor] = field(default_factory=list)  # of this epoch's steps, by their share
+    history: list[float] = field(default_factory=list)
+    scores: list[Tensor] = field(default_factory=list)
+    best: list[dict[str, Any]] = field(default_factory=list)
+    drawn_from: Tensor | None = None  # the generator as it was before this epoch's draws
+
+    def batches(
+        self, inputs: Tensor, augment: Augment | None, batch_size: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Rows and samples of the steps of this epoch that are not done."""
+        self.drawn_from = self.generator.get_state()
+        seen = inputs if augment is None else augment(inputs, self.generator)
+        order = torch.randperm(len(inputs), generator=self.generator).to(inputs.device)
+        for rows in order.split(batch_size)[len(self.losses) :]:
+            yield rows, seen[rows]
+
+    def take_step(self, value: Tensor, share: float, spec: OptimSpec) -> None:
+        """Descend the loss of a batch that holds this share of the samples."""
+        step = self.epoch * self.steps_per_epoch + len(self.losses)
+        for group in self.optimizer.param_groups:
+            group["lr"] = spec.rate(step, spec.epochs * self.steps_per_epoch)
+        self.optimizer.zero_grad()
+        value.backward()
+        self.optimizer.step()
+        self.losses.append(value.detach() * share)
+
+    def end_epoch(self, spec: OptimSpec, score: Score | None) -> None:
+        """Look at the epoch's losses, and at the score of what it left."""
+        # Looked at once an epoch: reading a loss makes a GPU wait.
+        losses = torch.stack(self.losses)
+        if not losses.isfinite().all():
+            step = self.epoch * self.steps_per_epoch + int((~losses.isfinite()).nonzero()[0])
+            raise Diverged(
+                f"the loss became infinite or NaN at step {step} of "
+                f"{spec.epochs * self.steps_per_epoch} (epoch {self.epoch}) with {spec}: use a "
+                "smaller learning_rate or a longer warmup."
+            )
+        self.history.append(float(losses.sum()))
+        if score is not None:
+            with evaluating(self.module):
+                self._keep_best(score(self.module).reshape(-1).cpu())
+        self.losses, self.drawn_from = [], None
+        self.epoch += 1
+
+    def _keep_best(self, scores: Float[Tensor, " nets"]) -> None:
+        """Copy each net that never scored lower before."""
+        self.scores.append(scores)
+        nets = list(self.module.nets) if isinstance(self.module, SideBySide) else [self.module]
+        if len(nets) != len(scores):
+            raise ValueError(
+                f"score returned {len(scores)} values for {len(nets)} nets: return one for the "
+                "module, or one for each net of a SideBySide."
+            )
+        self.best = self.best or [{}] * len(nets)
+        for i, (net, value) in enumerate(zip(nets, scores.tolist(), strict=True)):
+            if not self.best[i] or value < self.best[i]["score"]:
+                state = {name: each.cpu().clone() for name, each in net.state_dict().items()}
+                self.best[i] = {"epoch": self.epoch, "score": value, "state": state}
+
+    def state(self, *, finished: bool = False) -> dict[str, Any]:
+        """All that ``restore`` needs; a finished training needs its optimiser no more."""
+        own = self.drawn_from
+        return {
+            "module": self.module.state_dict(),
+            "optimizer": None if finished else self.optimizer.state_dict(),
+            "generator": self.generator.get_state() if own is None else own,
+            "global": _global_state(self.device),
+            **{name: getattr(self, name) for name in _KEPT},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to where ``state`` was taken."""
+        self.module.load_state_dict(state["module"])
+        if state["optimizer"] is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        _set_global_state(self.device, state["global"])
+        for name in _KEPT:
+            setattr(self, name, state[name])
+        self.losses = [loss.to(self.device) for loss in self.losses]
+
+
+@contextmanager
+def own_draws(generator: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Within, dropout and its like draw from a stream that ``generator``, unmoved, decides.
+
+    They know torch's global generators only, which are given back as they were.
+    """
+    seed = int(torch.randint(2**62, (), generator=generator.clone_state()))
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(cuda):
+        torch.default_generator.manual_seed(seed)
+        for each in cuda:
+            with torch.cuda.device(each):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def _global_state(device: torch.device) -> Tensor:
+    """Of torch's own generator on this device."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def _set_global_state(device: torch.device, state: Tensor) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
