@@ -16,10 +16,16 @@ def _silent(message: str, fraction: float | None = None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Where a cell is computed; nothing in it may change the result, so no row's key holds it."""
+    """Where a cell is computed; nothing in it may change the result, so no row's key holds it.
+
+    Attributes:
+        scratch: Folder of this cell alone, for what a killed cell can go on with; it stays until
+            the row is stored. It need not exist. None where nothing is to be kept.
+    """
 
     device: str = "cpu"
     data_dir: Path | None = None
+    scratch: Path | None = None
     progress: Callable[..., None] = _silent  # progress(message, fraction of the cell done)
 
 

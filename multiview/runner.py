@@ -2,6 +2,7 @@
 
 import platform
 import re
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,12 @@ class Job:
     context: Context
     directory: Path
     stamp: dict[str, Any]  # what the row says beside its cell and result
+    fresh: bool = False  # forget what a killed attempt left
+
+    @property
+    def scratch(self) -> Path:
+        """Where this cell keeps what it can go on with."""
+        return self.directory / f"{self.stamp['key']}.unfinished"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +93,7 @@ def plan(
             context=context,
             directory=directory,
             stamp={"key": key, **stamp},
+            fresh=fresh,
         )
         for cell, key in zip(cells, keys, strict=True)
         if fresh or key not in stored
@@ -106,7 +114,8 @@ def work(job: Job) -> Outcome:
     """Compute a cell and store its row, wherever the engine has put us.
 
     A loss that stopped being a number (FloatingPointError) belongs to the settings, so it is a
-    row, "failed", and not tried again; any other exception leaves no row.
+    row, "failed", and not tried again; any other exception leaves no row, and the cell's scratch
+    folder for the next attempt.
     """
     import torch
 
@@ -114,8 +123,11 @@ def work(job: Job) -> Outcome:
     begin = time.perf_counter()
     row = {**job.stamp, "status": "ok", "failure": "", "cell": plain_cell(job.cell), "result": {}}
     arrays = {}
+    if job.fresh:
+        shutil.rmtree(job.scratch, ignore_errors=True)
+    context = replace(job.context, progress=partial(report, key), scratch=job.scratch)
     try:
-        result = job.run(job.cell, replace(job.context, progress=partial(report, key)))
+        result = job.run(job.cell, context)
         refuse_clash(row["cell"], result)
         row["result"], arrays = split_result(result)
     except FloatingPointError as error:
@@ -132,6 +144,7 @@ def work(job: Job) -> Outcome:
         "finished": datetime.now(UTC).isoformat(),
     }
     write_row(job.directory, row, arrays)
+    shutil.rmtree(job.scratch, ignore_errors=True)
     return Outcome(key=key, cell=job.cell, status=row["status"], message=row["failure"])
 
 

@@ -50,6 +50,28 @@ def ensemble_error(members: int, covered: float = 0.5) -> float:
     return (1 - covered) ** members
 
 
+def kept_coverage(members: int, kept: int, num_views: int) -> float:
+    """c of K averaged networks where L' of the L views of every class can be seen.
+
+    A sample's strong view is among those kept with probability L'/L; each network then knows it
+    with probability 1/L'. So c = (L'/L) (1 - (1 - 1/L')^K), and 1/L for one network whatever L':
+    it knows one view, seen or not the others. Where every lost view is an error, averaging
+    gains c_K - c_1 = (L'/L) ((1 - 1/L') - (1 - 1/L')^K), which is (L' - 1)/L for many networks and
+    0 with one view left: an ensemble gains by the views its members can share out.
+
+    Args:
+        members: K >= 1.
+        kept: L' from 1 to L, the same views for all networks and for the test samples.
+        num_views: L.
+
+    Raises:
+        ValueError: If ``kept`` is not from 1 to ``num_views``.
+    """
+    if not 1 <= kept <= num_views:
+        raise ValueError(f"kept={kept} views of num_views={num_views}: use 1 to {num_views}.")
+    return kept / num_views * (1 - ensemble_error(members, 1 / kept))
+
+
 def student_coverage(teacher: float, own: float = 0.5) -> float:
     """c = 1 - (1 - c_T) (1 - c_0) of a student that adds what it would learn alone.
 

@@ -21,7 +21,7 @@ SCIENCE = {
     "rng": set(),
     "data": BASE,
     "models": BASE,
-    "train": BASE | {"models"},
+    "train": BASE | {"models", "atomic"},  # whole files: trainings on disk survive kills
     "theory": MATERIAL,
     "ensemble": MATERIAL,
     "distill": MATERIAL | {"ensemble"},

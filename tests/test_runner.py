@@ -250,3 +250,32 @@ def test_axes_make_the_cells_that_are_computed(tmp_path, log):
     axes = grid(Cell(seed=0, flips=1), seeds=2, flips=(5, 7))
     run_toy(tmp_path, experiment=replace(EXPERIMENT, grids={"smoke": axes}))
     assert log() == [(0, 5), (0, 7), (1, 5), (1, 7)]
+
+
+def test_a_cells_scratch_stays_until_its_row_is_stored(tmp_path, monkeypatch):
+    """After an error the next attempt finds what was left, unless it is told to begin anew."""
+    found = []
+    broken = [True]
+
+    def interrupted(cell, context):
+        found.append(sorted(path.name for path in context.scratch.glob("*")))
+        context.scratch.mkdir(exist_ok=True, parents=True)
+        (context.scratch / f"half {cell.flips}").touch()
+        if broken[0]:
+            raise RuntimeError("stopped")
+        return {"error": 0.0}
+
+    experiment = replace(EXPERIMENT, run=interrupted)
+    monkeypatch.setattr("multiview.runner.code_version", lambda experiment: "0" * 16)
+    settings = {"experiment": experiment, "seeds": 1}
+    run, outcomes = run_toy(tmp_path, **settings)
+    assert [outcome.status for outcome in outcomes] == ["error"] * 2
+    assert found == [[], []]  # each cell has a folder of its own
+    run_toy(tmp_path, **settings)
+    assert found[2:] == [["half 100"], ["half 200"]]
+    run_toy(tmp_path, **settings, fresh=True)
+    assert found[4:] == [[], []]
+    broken[0] = False
+    run_toy(tmp_path, **settings)
+    assert found[6:] == [["half 100"], ["half 200"]]
+    assert not list(run.directory.glob("*.unfinished"))

@@ -10,6 +10,7 @@ from multiview.data import MultiViewSpec, make_features, sample_patches
 from multiview.theory import (
     coverage,
     ensemble_error,
+    kept_coverage,
     lost_error,
     mixed_error,
     single_view_error,
@@ -33,6 +34,33 @@ def test_classes_with_every_view_learned_raise_coverage():
     assert coverage(0.2, 4) == pytest.approx(0.2 + 0.8 / 4)
     assert ensemble_error(3, coverage(0.2)) == pytest.approx(0.4**3)
     assert ensemble_error(4) == 2**-4
+
+
+@pytest.mark.parametrize(("members", "kept", "views"), [(1, 2, 4), (3, 2, 3), (2, 3, 3), (3, 3, 4)])
+def test_kept_coverage_counts_the_strong_views_that_some_network_drew(members, kept, views):
+    draws = itertools.product(range(views), *[range(kept)] * members)
+    known = [strong in nets for strong, *nets in draws]
+    assert kept_coverage(members, kept, views) == pytest.approx(sum(known) / len(known))
+
+
+def test_an_ensemble_gains_by_the_views_left():
+    def gain(kept, members=5, views=4):
+        return kept_coverage(members, kept, views) - kept_coverage(1, kept, views)
+
+    for kept in (1, 2, 3, 4):
+        assert kept_coverage(1, kept, 4) == pytest.approx(1 / 4)  # one network sees no difference
+        closed = kept / 4 * ((1 - 1 / kept) - (1 - 1 / kept) ** 5)
+        assert gain(kept) == pytest.approx(closed)
+        assert gain(kept, members=200) == pytest.approx((kept - 1) / 4)
+    assert gain(1) == 0
+    assert gain(1) < gain(2) < gain(3) < gain(4)
+    assert kept_coverage(3, 2, 2) == pytest.approx(1 - ensemble_error(3))  # all kept: Theorem 2
+
+
+@pytest.mark.parametrize("kept", [0, 5])
+def test_views_that_are_not_there_cannot_be_kept(kept):
+    with pytest.raises(ValueError, match="use 1 to 4"):
+        kept_coverage(2, kept, 4)
 
 
 @pytest.mark.parametrize("views", [2, 3])

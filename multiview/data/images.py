@@ -71,15 +71,9 @@ class ImageData:
     def standardised(
         self,
     ) -> tuple[Float[Tensor, "n_train C H W"], Float[Tensor, "n_test C H W"]]:
-        """Training and test images in float32 with the mean and deviation of each channel over the
-        training images taken out; a constant channel becomes 0."""
-        train = self.train_images.double()
-        mean = train.mean((0, 2, 3), keepdim=True)
-        deviation = train.std((0, 2, 3), correction=0, keepdim=True)
-        deviation[deviation == 0] = 1
-        return tuple(  # type: ignore[return-value]
-            ((images.double() - mean) / deviation).float() for images in (train, self.test_images)
-        )
+        """Training and test images in float32, by ``standardise``."""
+        train, test = standardise(self.train_images, self.test_images)
+        return train, test
 
     def _balanced(
         self, field: str, labels: Tensor, n: int, generator: torch.Generator
@@ -101,6 +95,18 @@ class ImageData:
             )
         chosen = torch.cat([indices[:share] for indices in members])
         return chosen[torch.randperm(n, generator=generator)]
+
+
+def standardise(
+    train: UInt8[Tensor, "n C H W"], *others: UInt8[Tensor, "m C H W"]
+) -> list[Float[Tensor, "_ C H W"]]:
+    """``train`` and then the others in float32, with the mean and deviation of each channel over
+    ``train`` taken out of all; a constant channel becomes 0."""
+    pixels = train.double()
+    mean = pixels.mean((0, 2, 3), keepdim=True)
+    deviation = pixels.std((0, 2, 3), correction=0, keepdim=True)
+    deviation[deviation == 0] = 1
+    return [((images.double() - mean) / deviation).float() for images in (train, *others)]
 
 
 class _Reader(NamedTuple):

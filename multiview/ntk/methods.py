@@ -1,6 +1,6 @@
 """The four methods of the paper's comparison, for kernel models instead of networks."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -8,8 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiview.ensemble import mean_logits
-from multiview.ntk.predict import predict
+from multiview.ntk.descent import descend
+from multiview.ntk.predict import KernelModel, predict
 from multiview.ntk.solve import Solution, solve
+
+Pairs = Iterable[tuple[Tensor, Tensor]]
+Fit = Callable[[Tensor, Tensor], KernelModel]  # of a training kernel and targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +28,12 @@ class KernelOutputs:
 
 
 def kernel_methods(
-    kernels: Iterable[tuple[Tensor, Tensor]],
+    kernels: Pairs,
     targets: Float[Tensor, "n k"],
     ridge: float = 1e-3,
     temperature: float | None = None,
+    *,
+    student_ridge: float | None = None,
 ) -> KernelOutputs:
     """One model, ensemble, trained sum and distillation by ridge regression on fixed kernels.
 
@@ -43,34 +49,101 @@ def kernel_methods(
         ridge: Relative to each kernel's mean diagonal, for every fit.
         temperature: None distils the ensemble's outputs on the training samples as they are
             (squared loss on logits); a number distils ``soft_targets`` of them.
+        student_ridge: Of the distilled model, whose targets the teachers' ridge has shrunk
+            already; ``ridge`` if None.
 
     Raises:
         ValueError: If there is no member, or ``solve`` or ``predict`` refuses one.
     """
+
+    def teach(outputs: Tensor) -> Tensor:
+        return outputs if temperature is None else soft_targets(outputs, temperature)
+
+    def by_ridge(value: float) -> Fit:
+        return lambda kernel, wanted: solve(kernel, wanted, value)
+
+    own = ridge if student_ridge is None else student_ridge
+    return _methods(kernels, targets, by_ridge(ridge), teach, by_ridge(own))
+
+
+def descent_methods(
+    kernels: Pairs,
+    targets: Float[Tensor, "n k"],
+    *,
+    steps: int,
+    student_steps: int | None = None,
+    temperature: float = 1.0,
+    relative_rate: float = 1.0,
+) -> KernelOutputs:
+    """The four methods for linearised networks trained with cross-entropy, from zero output.
+
+    The student minimises ``hinton_kd`` alone, T^2 KL of softened probabilities: with outputs T f
+    its descent is that of f on the cross-entropy with softmax(teacher / T).
+
+    Args:
+        kernels: As for ``kernel_methods``, which also says what is held.
+        targets: Probabilities that the members and their sum are fit to, as one-hot labels.
+        steps: Of full-batch gradient descent (``descend``), for members and sum.
+        student_steps: Of the distilled model, whose targets are smoother; ``steps`` if None.
+        temperature: T > 0 of the distillation.
+        relative_rate: Learning rate of each fit relative to the safe one of ``descend``. That one
+            is for the largest curvature of the cross-entropy, 1/2; near uniform probabilities of k
+            classes it is 1 / k.
+
+    Raises:
+        ValueError: If an argument is out of range, there is no member or ``descend`` refuses one.
+        Diverged: If a loss is not finite.
+    """
+    for name, value in (("temperature", temperature), ("relative_rate", relative_rate)):
+        if not 0 < value < float("inf"):
+            raise ValueError(f"{name}={value} must be > 0 and finite.")
+
+    def by_descent(steps: int, scale: float = 1.0) -> Fit:
+        def fit(kernel: Tensor, wanted: Tensor) -> KernelModel:
+            safe = descend(kernel, wanted, steps=0).learning_rate
+            end = descend(kernel, wanted, steps=steps, learning_rate=relative_rate * safe)
+            return KernelModel(dual=scale * end.dual[-1], layout=end.layout)
+
+        return fit
+
+    def teach(outputs: Tensor) -> Tensor:
+        return (outputs / temperature).softmax(-1)
+
+    own = steps if student_steps is None else student_steps
+    student = by_descent(own, scale=temperature)
+    return _methods(kernels, targets, by_descent(steps), teach, student)
+
+
+def _methods(
+    kernels: Pairs,
+    targets: Float[Tensor, "n k"],
+    fit: Fit,
+    teach: Callable[[Tensor], Tensor],
+    fit_student: Fit,
+) -> KernelOutputs:
+    """The four methods, given how to fit and what the student is told of the ensemble."""
     first = total = None
-    fitted, single, solutions = [], [], []
+    models, fitted, single = [], [], []
     for train, test in kernels:
-        solution = solve(train, targets, ridge)
-        fitted.append(predict(train, solution))
-        single.append(predict(test, solution))
-        solutions.append(solution)
+        model = fit(train, targets)
+        fitted.append(predict(train, model))
+        single.append(predict(test, model))
+        models.append(model)
         if first is None or total is None:
             first, total = (train, test), (train.to(torch.float64, copy=True), test.clone())
         else:
             total = (total[0].add_(train), total[1].add_(test))
     if first is None or total is None:
         raise ValueError("kernels is empty: give at least one member's pair of kernels.")
-    teacher = mean_logits(torch.stack(fitted, dim=1))
-    if temperature is not None:
-        teacher = soft_targets(teacher, temperature)
-    student, whole = solve(first[0], teacher, ridge), solve(total[0], targets, ridge)
+    student = fit_student(first[0], teach(mean_logits(torch.stack(fitted, dim=1))))
+    whole = fit(total[0], targets)
     outputs = torch.stack(single, dim=1)
     return KernelOutputs(
         single=outputs,
         ensemble=mean_logits(outputs),
         summed=predict(total[1], whole),
         distilled=predict(first[1], student),
-        jitter=_largest_jitter([*solutions, student, whole]),
+        jitter=_largest_jitter([*models, student, whole]),
     )
 
 
@@ -81,5 +154,7 @@ def soft_targets(outputs: Float[Tensor, "n k"], temperature: float) -> Float[Ten
     return (outputs / temperature).softmax(-1) - 1 / outputs.shape[-1]
 
 
-def _largest_jitter(solutions: list[Solution]) -> float:
-    return max(float(solution.jitter.max()) for solution in solutions)
+def _largest_jitter(models: list[KernelModel]) -> float:
+    """0 where nothing was solved."""
+    solved = [model for model in models if isinstance(model, Solution)]
+    return max((float(each.jitter.max()) for each in solved), default=0.0)

@@ -1,5 +1,6 @@
 """What a network has learned."""
 
+from multiview.probes.agreement import Agreement, agreement
 from multiview.probes.coverage import Coverage, coverage_of, coverage_probes, view_coverage
 from multiview.probes.lottery import (
     Lottery,
@@ -17,19 +18,25 @@ from multiview.probes.memorisation import (
     with_fresh_noise,
     without_noise,
 )
+from multiview.probes.view_counts import GainByCount, gain_by_count, view_counts
 
 __all__ = [
+    "Agreement",
     "Coverage",
+    "GainByCount",
     "LogitParts",
     "Lottery",
+    "agreement",
     "coverage_of",
     "coverage_probes",
+    "gain_by_count",
     "logit_parts",
     "loser_growth",
     "lottery_winners",
     "noise_share",
     "patch_logits",
     "stray_norms",
+    "view_counts",
     "view_coverage",
     "view_norms",
     "view_signal",

@@ -1,6 +1,6 @@
-"""ComputeSpec: how the arithmetic of a module is done, and outputs_of, which does it."""
+"""ComputeSpec: how the arithmetic of a module is done; frozen and outputs_of, which do it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -38,16 +38,27 @@ class ComputeSpec:
 
 
 @contextmanager
-def evaluating(module: nn.Module):
+def evaluating(module: nn.Module) -> Iterator[None]:
     """``module`` in eval mode and without gradients; every part's mode is restored."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
         with torch.no_grad():
-            yield module
+            yield
     finally:
         for part, mode in modes:
             part.training = mode
+
+
+def frozen(module: nn.Module, compute: ComputeSpec | None = None) -> Callable[[Tensor], Tensor]:
+    """The module as a function in eval mode, without gradient: a teacher, or what is tested."""
+    function = (compute or ComputeSpec()).prepared(module)
+
+    def outputs(inputs: Tensor) -> Tensor:
+        with evaluating(module):
+            return function(inputs)
+
+    return outputs
 
 
 def outputs_of(
@@ -57,7 +68,6 @@ def outputs_of(
     compute: ComputeSpec | None = None,
     batch_size: int = 500,
 ) -> Float[Tensor, "n ..."]:
-    """The module's outputs in eval mode, without gradient, in batches; its mode is restored."""
-    with evaluating(module):
-        function = (compute or ComputeSpec()).prepared(module)
-        return torch.cat([function(part) for part in inputs.split(batch_size)])
+    """The outputs of the ``frozen`` module, in batches; its mode is restored."""
+    function = frozen(module, compute)
+    return torch.cat([function(part) for part in inputs.split(batch_size)])

@@ -1,0 +1,64 @@
+"""Splits: training, validation and test images, ready to train on."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from multiview.data.images import ImageData, standardise
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Splits:
+    """Images in float32, standardised by the channels of the training images, and labels.
+
+    Whatever is chosen is chosen on the validation images; they come from the training file.
+    """
+
+    train: Float[Tensor, "n C H W"]
+    train_labels: Int[Tensor, " n"]
+    validation: Float[Tensor, "v C H W"]
+    validation_labels: Int[Tensor, " v"]
+    test: Float[Tensor, "t C H W"]
+    test_labels: Int[Tensor, " t"]
+    num_classes: int
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        _, channels, height, width = self.train.shape
+        return channels, height, width
+
+
+def split(
+    data: ImageData,
+    n_train: int,
+    n_validation: int,
+    n_test: int,
+    generator: torch.Generator,
+    device: str | torch.device = "cpu",
+) -> Splits:
+    """Draw three disjoint class-balanced splits; the same generator state draws the same.
+
+    Args:
+        n_train: Of the training images; a multiple of the number of classes, as are the others.
+        n_validation: Further ones of the training images.
+        n_test: Of the test images.
+        generator: Sole source of randomness; advanced in place.
+
+    Raises:
+        ValueError: If the classes cannot have equal shares or hold too few images.
+    """
+    chosen = data.subset(n_train + n_validation, n_test, generator)
+    held = chosen.hold_out(n_validation, generator)
+    train, validation, test = standardise(held.train_images, held.test_images, chosen.test_images)
+    return Splits(
+        train=train.to(device),
+        train_labels=held.train_labels.to(device),
+        validation=validation.to(device),
+        validation_labels=held.test_labels.to(device),
+        test=test.to(device),
+        test_labels=chosen.test_labels.to(device),
+        num_classes=data.num_classes,
+    )

@@ -1,0 +1,176 @@
+"""What the experiments on real images share: networks, recipes, and training groups of nets."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.data.augment import cutout, flip_and_crop
+from multiview.data.splits import Splits
+from multiview.data.whitening import whitening_filters
+from multiview.experiment import Context
+from multiview.models import FastNet, FourStageResNet, ResNet, SideBySide, WideResNet
+from multiview.train.checkpoint import Checkpoint
+from multiview.train.compute import ComputeSpec, outputs_of
+from multiview.train.loop import Loss, error_score, fit
+from multiview.train.optim import OptimSpec
+from multiview.train.training import Best
+from theory_experiments._contrast import Progress, within
+
+
+class NetSpec(Protocol):
+    """Which network, apart from its initial weights."""
+
+    def build(self, splits: Splits, generator: torch.Generator) -> nn.Module:
+        """A new network for these images, on their device."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fast:
+    """A FastNet behind filters that whiten the training images."""
+
+    widths: tuple[int, int, int] = (64, 256, 256)
+
+    def build(self, splits: Splits, generator: torch.Generator) -> nn.Module:
+        """A FastNet."""
+        return FastNet(
+            widths=self.widths,
+            num_classes=splits.num_classes,
+            image_shape=splits.image_shape,
+            whitening=whitening_filters(splits.train.cpu()),
+            generator=generator,
+        ).to(splits.train.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """A ResNet of depth 6n + 2, a FourStageResNet of depth 18 or 34, or a WRN-depth-widen."""
+
+    depth: int
+    widen: int | None = None  # of a WideResNet
+
+    def build(self, splits: Splits, generator: torch.Generator) -> nn.Module:
+        """The residual network."""
+        settings = {
+            "depth": self.depth,
+            "num_classes": splits.num_classes,
+            "image_shape": splits.image_shape,
+            "generator": generator,
+        }
+        if self.widen is not None:
+            net = WideResNet(widen=self.widen, **settings)
+        else:
+            net = (FourStageResNet if self.depth in (18, 34) else ResNet)(**settings)
+        return net.to(splits.train.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How networks are trained on images."""
+
+    optim: OptimSpec
+    flip: bool = True
+    padding: int = 4  # shifts by up to so many pixels
+    cutout: int = 0  # side of the square that is taken out of each image
+    smoothing: float = 0.0  # of labels
+    compute: ComputeSpec = field(
+        default_factory=lambda: ComputeSpec(channels_last=True, bfloat16=True)
+    )
+    together: int = 1  # nets trained side by side: they share the time a teacher takes
+
+    def augment(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The images of one epoch."""
+        moved = flip_and_crop(images, generator, flip=self.flip, padding=self.padding)
+        return cutout(moved, generator, size=self.cutout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Outputs (samples, members, k) of nets as training left them, and as they were best.
+
+    Best on the validation images, that is, after any epoch.
+    """
+
+    nets: list[nn.Module]
+    train: Float[Tensor, "n members k"]  # on the images as they are
+    test: Float[Tensor, "t members k"]
+    best_test: Float[Tensor, "t members k"]
+    best_epochs: list[int]
+
+
+def train_group(
+    name: str,
+    nets: Sequence[nn.Module],
+    recipe: Recipe,
+    splits: Splits,
+    loss_of: Callable[[slice], Loss],
+    *,
+    seed: int,
+    context: Context,
+    span: tuple[float, float] = (0.0, 1.0),
+) -> Trained:
+    """Train ``nets`` in place, ``recipe.together`` of them at once.
+
+    All of a repetition's nets see the same images in the same order and differ in their initial
+    weights alone, as in the paper's definition of an ensemble; what stands beside a net does not
+    change it.
+
+    Args:
+        name: Of the group, in progress and checkpoints.
+        loss_of: Of the nets in a slice of ``nets``, side by side.
+        span: Part of the cell's work that this is.
+    """
+    begin, end = span
+    best: list[Best] = []
+    for first in range(0, len(nets), recipe.together):
+        part = slice(first, min(first + recipe.together, len(nets)))
+        shares = (begin + (end - begin) * i / len(nets) for i in (part.start, part.stop))
+        part_progress = within(context.progress, *shares)
+        label = f"{name} {part.start + 1}-{part.stop} of {len(nets)}"
+        result = fit(
+            SideBySide(nets[part]),
+            splits.train,
+            loss_of(part),
+            recipe.optim,
+            stream(seed, "images", "order"),
+            augment=recipe.augment,
+            progress=partial(_labelled, part_progress, label),
+            compute=recipe.compute,
+            score=error_score(splits.validation, splits.validation_labels),
+            checkpoint=_checkpoint(context, f"{name} {part.start}"),
+        )
+        best += result.best
+    return Trained(
+        nets=list(nets),
+        train=torch.cat([outputs_of(SideBySide([net]), splits.train) for net in nets], 1).cpu(),
+        test=torch.cat([outputs_of(SideBySide([net]), splits.test) for net in nets], 1).cpu(),
+        best_test=torch.stack(
+            [_outputs_at(*each, splits.test) for each in zip(nets, best, strict=True)], 1
+        ).cpu(),
+        best_epochs=[each.epoch for each in best],
+    )
+
+
+def _outputs_at(net: nn.Module, best: Best, images: Tensor) -> Tensor:
+    """The outputs of the net in its best state; the net is left as it was."""
+    last = {name: value.clone() for name, value in net.state_dict().items()}
+    net.load_state_dict(best.state)
+    outputs = outputs_of(net, images)
+    net.load_state_dict(last)
+    return outputs
+
+
+def _checkpoint(context: Context, name: str) -> Checkpoint | None:
+    if context.scratch is None:
+        return None
+    return Checkpoint(path=context.scratch / f"{name.replace(' ', '-')}.pt")
+
+
+def _labelled(progress: Progress, label: str, message: str, fraction: float) -> None:
+    progress(f"{label}: {message}", fraction)
