@@ -7,15 +7,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from figures import style
-from multiview.intervals import mean_interval
+from figures._contrast import bars, by_size, size_legend
 
-METHODS = {
-    "one": "one model",
-    "ensemble": "ensemble",
-    "sum": "trained as a sum",
-    "distilled": "distilled from\nthe ensemble",
-}
 MODELS = {"network": "networks", "ntk": "tangent kernels"}
+CURVES = {
+    "network": (MODELS["network"], style.COLOURS["one"], "o"),
+    "ntk": (MODELS["ntk"], style.COLOURS["sum"], "s"),
+}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -32,7 +30,7 @@ def draw(table: pd.DataFrame) -> Figure:
     top = figure.add_subfigure(grid[0])
     bottom = figure.add_subfigure(grid[1])
     left, right = top.subplots(1, 2, gridspec_kw={"width_ratios": (1.5, 1)})
-    _contrast(left, table, "test error on single-view samples")
+    bars(left, table, MODELS, "test error on single-view samples")
     style.title(left, "a", "The contrast of networks and kernels")
     _by_size(right, table)
     style.title(right, "b", "Error by ensemble size")
@@ -45,7 +43,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _draw_images(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1.5, 1)})
-    _contrast(left, table, "test error")
+    bars(left, table, MODELS, "test error")
     style.title(left, "a", f"Networks and kernels on {_data_name(table)}")
     _by_size(right, table)
     style.title(right, "b", "Error by ensemble size")
@@ -58,92 +56,18 @@ def _data_name(table: pd.DataFrame) -> str:
     return names.get(name, name)
 
 
-def _contrast(axes: Axes, table: pd.DataFrame, label: str) -> None:
-    """Bars: mean of the repetitions; dots: each of them; lines: 95% intervals."""
-    ticks, names, top = [], [], 0.0
-    for g, (model, model_name) in enumerate(MODELS.items()):
-        for i, (method, name) in enumerate(METHODS.items()):
-            x = g * (len(METHODS) + 1) + i
-            values = table[f"{model}_{method}"].to_numpy()
-            mean, low, high = mean_interval(values)
-            axes.bar(x, mean, width=0.72, color=style.COLOURS[method], alpha=0.85, zorder=2)
-            if len(values) > 1:
-                axes.vlines(x, max(low, 0), high, color=style.INK, lw=1.2, zorder=3)
-            top = max(top, *values)
-            spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
-            axes.scatter(x + spread, values, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
-            axes.annotate(
-                f"{100 * mean:.1f}%",
-                (x, max(*values, mean)),
-                xytext=(0, 5),
-                textcoords="offset points",
-                ha="center",
-                fontsize=9,
-                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
-                zorder=5,
-            )
-            ticks.append(x)
-            names.append(name)
-        centre = g * (len(METHODS) + 1) + (len(METHODS) - 1) / 2
-        axes.text(
-            centre,
-            -0.3,
-            model_name,
-            ha="center",
-            va="top",
-            weight="bold",
-            transform=axes.get_xaxis_transform(),
-        )
-    axes.set_xticks(ticks, names, rotation=32, ha="right", rotation_mode="anchor", fontsize=8.5)
-    axes.grid(axis="x", visible=False)
-    axes.set_ylim(0, 1.2 * top or 1)  # an interval of two repetitions may reach far beyond
-    axes.set_ylabel(f"{label}\nmean, 95% interval, n = {len(table)}")
-
-
 def _by_size(axes: Axes, table: pd.DataFrame) -> None:
     """Error against the number of members averaged; on patches beside the theory's."""
     theory = "theory_by_size" in table
     floor = 1e-3 if theory else 0.0
-    for model, colour, marker in (
-        ("network", style.COLOURS["one"], "o"),
-        ("ntk", style.COLOURS["sum"], "s"),
-    ):
-        curves = np.stack([np.asarray(curve) for curve in table[f"{model}_by_size"]])
-        sizes = np.arange(1, curves.shape[1] + 1)
-        mean = curves.mean(0)
-        axes.plot(
-            sizes,
-            np.maximum(mean, floor),
-            marker=marker,
-            ms=5,
-            color=colour,
-            label=MODELS[model],
-            zorder=3,
-        )
-        if len(curves) > 1:
-            axes.fill_between(
-                sizes,
-                np.maximum(curves.min(0), floor),
-                np.maximum(curves.max(0), floor),
-                color=colour,
-                alpha=0.15,
-                lw=0,
-            )
+    sizes = by_size(axes, table, CURVES, floor)
     if theory:
         law = table["theory_by_size"].iloc[0]
         axes.plot(sizes, law, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
         axes.set_yscale("log")
         axes.set_ylim(floor * 0.8, 1)
         axes.set_yticks([1, 0.1, 0.01, 0.001], ["100%", "10%", "1%", "0.1%"])
-    axes.set_xticks(sizes)
-    axes.set_xlabel("number of members averaged, K")
-    axes.set_ylabel("error of the ensemble")
-    axes.legend(
-        title="mean and range of repetitions",
-        fontsize=8.5,
-        title_fontsize=8.5,
-        loc="upper right",
-    )
+    size_legend(axes)
 
 
 def _coverage(axes: Axes, row: pd.Series) -> None:

@@ -1,7 +1,7 @@
 """What the comparisons of networks and kernels share: the four methods and their errors."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,17 @@ def error(outputs: Float[Tensor, "t k"], labels: Int[Tensor, " t"]) -> float:
     return float(wrong(outputs, labels).double().mean())
 
 
+def errors_by_size(single: Float[Tensor, "t members k"], labels: Int[Tensor, " t"]) -> list[float]:
+    """Errors of the mean logits of 1, 2, ... members, the mean over all choices of them."""
+    members = range(single.shape[1])
+    by_size = []
+    for size in range(1, len(members) + 1):
+        choices = itertools.combinations(members, size)
+        errors = [error(mean_logits(single[:, list(each)]), labels) for each in choices]
+        by_size.append(sum(errors) / len(errors))
+    return by_size
+
+
 def error_columns(model: str, outputs: Outputs, labels: Int[Tensor, " t"]) -> dict[str, Any]:
     """The columns of one kind of model.
 
@@ -36,15 +47,10 @@ def error_columns(model: str, outputs: Outputs, labels: Int[Tensor, " t"]) -> di
         their mean logits and ``_by_size`` of those of 1, 2, ... members, the mean over all
         choices of them; ``_sum`` and ``_distilled``.
     """
-    members = range(outputs.single.shape[1])
-    by_size = []
-    for size in range(1, len(members) + 1):
-        choices = itertools.combinations(members, size)
-        errors = [error(mean_logits(outputs.single[:, list(each)]), labels) for each in choices]
-        by_size.append(sum(errors) / len(errors))
+    by_size = errors_by_size(outputs.single, labels)
     return {
         f"{model}_one": by_size[0],
-        f"{model}_one_each": [error(outputs.single[:, e], labels) for e in members],
+        f"{model}_one_each": [error(each, labels) for each in outputs.single.unbind(1)],
         f"{model}_ensemble": by_size[-1],
         f"{model}_by_size": by_size,
         f"{model}_sum": error(outputs.summed, labels),
@@ -55,3 +61,9 @@ def error_columns(model: str, outputs: Outputs, labels: Int[Tensor, " t"]) -> di
 def within(progress: Progress, begin: float, end: float) -> Progress:
     """Progress of a part of the work that spans ``begin`` to ``end`` of the whole."""
     return lambda message, fraction: progress(message, begin + fraction * (end - begin))
+
+
+def spans(work: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Begin and end of each part of the whole, given how long each takes."""
+    ends = [done / sum(work.values()) for done in itertools.accumulate(work.values(), initial=0)]
+    return dict(zip(work, itertools.pairwise(ends), strict=True))

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data.augment import cutout, flip_and_crop
+from multiview.data.images import ImageData
 from multiview.data.splits import Splits
+from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.data.whitening import whitening_filters
 from multiview.experiment import Context
 from multiview.models import FastNet, FourStageResNet, ResNet, SideBySide, WideResNet
@@ -21,6 +23,33 @@ from multiview.train.loop import Loss, error_score, fit
 from multiview.train.optim import OptimSpec
 from multiview.train.training import Best
 from theory_experiments._contrast import Progress, within
+from theory_experiments._real_images import real_images
+
+
+class ImageCell(Protocol):
+    """What ``images_for`` asks of a cell."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def data(self) -> str: ...
+    @property
+    def num_train(self) -> int: ...
+    @property
+    def num_validation(self) -> int: ...
+    @property
+    def num_test(self) -> int: ...
+
+
+def images_for(cell: ImageCell, context: Context) -> ImageData:
+    """The data set that the cell's images are drawn from: real, or made up for the cell alone."""
+    if cell.data != "multi_view":
+        return real_images(cell.data, context)
+    textures = view_textures(10, stream(cell.seed, "images", "textures"))
+    generator = stream(cell.seed, "images", "made up")
+    return multi_view_images(
+        textures, cell.num_train + cell.num_validation, cell.num_test, generator
+    )
 
 
 class NetSpec(Protocol):
@@ -90,6 +119,12 @@ class Recipe:
         return cutout(moved, generator, size=self.cutout)
 
 
+def fast_recipe(epochs: int) -> Recipe:
+    """For a FastNet on a few thousand images: minutes on two cores."""
+    optim = OptimSpec(epochs=epochs, batch_size=100, learning_rate=0.3, warmup=0.2)
+    return Recipe(optim=optim, padding=2, together=5)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trained:
     """Outputs (samples, members, k) of nets as training left them, and as they were best.
@@ -142,28 +177,31 @@ def train_group(
             augment=recipe.augment,
             progress=partial(_labelled, part_progress, label),
             compute=recipe.compute,
-            score=error_score(splits.validation, splits.validation_labels),
+            score=error_score(splits.validation, splits.validation_labels, recipe.compute),
             checkpoint=_checkpoint(context, f"{name} {part.start}"),
         )
         best += result.best
+    group, compute = SideBySide(nets), recipe.compute
     return Trained(
         nets=list(nets),
-        train=torch.cat([outputs_of(SideBySide([net]), splits.train) for net in nets], 1).cpu(),
-        test=torch.cat([outputs_of(SideBySide([net]), splits.test) for net in nets], 1).cpu(),
-        best_test=torch.stack(
-            [_outputs_at(*each, splits.test) for each in zip(nets, best, strict=True)], 1
-        ).cpu(),
+        train=outputs_of(group, splits.train, compute=compute).cpu(),
+        test=outputs_of(group, splits.test, compute=compute).cpu(),
+        best_test=_best_outputs(nets, best, splits.test, compute).cpu(),
         best_epochs=[each.epoch for each in best],
     )
 
 
-def _outputs_at(net: nn.Module, best: Best, images: Tensor) -> Tensor:
-    """The outputs of the net in its best state; the net is left as it was."""
-    last = {name: value.clone() for name, value in net.state_dict().items()}
-    net.load_state_dict(best.state)
-    outputs = outputs_of(net, images)
-    net.load_state_dict(last)
-    return outputs
+def _best_outputs(
+    nets: Sequence[nn.Module], best: Sequence[Best], images: Tensor, compute: ComputeSpec
+) -> Float[Tensor, "n members k"]:
+    """The outputs of the nets in their best states; the nets are left as they were."""
+    outputs = []
+    for net, each in zip(nets, best, strict=True):
+        last = {name: value.clone() for name, value in net.state_dict().items()}
+        net.load_state_dict(each.state)
+        outputs.append(outputs_of(net, images, compute=compute))
+        net.load_state_dict(last)
+    return torch.stack(outputs, 1)
 
 
 def _checkpoint(context: Context, name: str) -> Checkpoint | None:

@@ -9,17 +9,12 @@ nothing (Allen-Zhu & Li, arXiv 2012.09816, Figure 1 and Theorems 1-4).
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import torch
 from rich.table import Table
 
 from multiview.claims import Claim
-from multiview.data.images import ImageData, load_images
 from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from multiview.train import TrainSpec
@@ -35,7 +30,7 @@ from theory_experiments._image_contrast import (
 )
 from theory_experiments._patch_contrast import PatchCell, run_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, STUDENT, only_cpu
-from theory_experiments._rate import gemm_rate
+from theory_experiments._real_images import cost_message, real_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,50 +96,28 @@ def cells(preset: str) -> Callable[[int, Options], list[Any]]:
     return one
 
 
-@cache
-def images(name: str, data_dir: Path) -> ImageData:
-    """Read once for all repetitions."""
-    return load_images(name, data_dir)
-
-
 def check(options: Options, context: Context) -> None:
     """Read the images, or say what is missing, before any work."""
     if options.data == "patches":
         only_cpu(options, context)
     else:
-        if context.data_dir is None:
-            raise ValueError(
-                f"--data {options.data} reads the images from --data-dir: give the folder that "
-                "holds them (`multiview data verify DIR` says what is in one)."
-            )
-        images(options.data, context.data_dir)
+        real_images(options.data, context)
 
 
 def run(cell: PatchCell | ImageCell, context: Context) -> dict[str, Any]:
     """One repetition of the comparison."""
     if isinstance(cell, PatchCell):
         return run_patches(cell, context.progress)
-    assert context.data_dir is not None  # see check
-    return run_images(cell, images(cell.data, context.data_dir), context.progress, context.device)
+    return run_images(cell, real_images(cell.data, context), context.progress, context.device)
 
 
 def cost(cells: Sequence[Any], context: Context) -> str | None:
     """What the cells on real images will take, at the rate matrices are multiplied here."""
     if isinstance(cells[0], PatchCell):
         return None
-    assert context.data_dir is not None  # see check
-    data = images(cells[0].data, context.data_dir)
-    each = [expected_cost(cell, data, context.device) for cell in cells]
-    kernels, solves, training = (
-        sum(getattr(one, name) for one in each) for name in ("kernels", "solves", "training")
-    )
-    rate, double = gemm_rate(context.device), gemm_rate("cpu", torch.float64)
-    seconds = (kernels + training) / rate + solves / double
-    return (
-        f"Expected for {len(cells)} cells: {kernels:.1e} FLOP of kernels, {training:.1e} of "
-        f"training, {solves:.1e} of solves; at least {timedelta(seconds=round(seconds))} at the "
-        f"{rate:.1e} FLOP/s of float32 products here. Kernels hold "
-        f"{max(one.memory for one in each) / 1e9:.1f} GB."
+    data = real_images(cells[0].data, context)
+    return cost_message(
+        [expected_cost(cell, data, context.device) for cell in cells], context.device
     )
 
 

@@ -1,6 +1,6 @@
 """Networks."""
 
-from multiview.models.fast_net import FastNet
+from multiview.models.fast_net import FastNet, FastTop
 from multiview.models.four_stage_resnet import FourStageResNet
 from multiview.models.groups import SideBySide, SumOfNets
 from multiview.models.patch_net import PatchNet
@@ -10,6 +10,7 @@ from multiview.models.wide_resnet import WideResNet
 
 __all__ = [
     "FastNet",
+    "FastTop",
     "FourStageResNet",
     "PatchNet",
     "ResNet",

@@ -1,13 +1,65 @@
 """A convolutional net that is quick to train, in the spirit of the CIFAR-10 speed records."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from multiview.models.initial import draw_weights
 
 # Few steps leave little time for a slow mean (airbench, arXiv 2404.00498, takes 0.4 as well).
 BATCH_NORM_MOMENTUM = 0.4
+
+
+class FastTop(nn.Module):
+    """The blocks of a FastNet and its linear layer, on the channels of some layer below.
+
+    Args:
+        widths: Channels of the blocks; each halves the image.
+        image_shape: (channels, height, width) of the inputs.
+        generator: Sole source of randomness; advanced in place. ``draw_weights`` says the law.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        widths: Sequence[int],
+        num_classes: int,
+        image_shape: tuple[int, int, int],
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        channels, height, width = image_shape
+        least = 2 ** len(widths)
+        if min(height, width) < least:
+            raise ValueError(
+                f"inputs of {height}x{width} cannot be halved {len(widths)} times: use at least "
+                f"{least}x{least}."
+            )
+        if min(num_classes, channels, *widths) < 1:
+            raise ValueError(
+                f"num_classes={num_classes}, channels={channels} and widths={tuple(widths)} count "
+                "at least 1."
+            )
+        self.blocks = nn.Sequential(*(_block(*shape) for shape in pairwise((channels, *widths))))
+        self.head = nn.Sequential(
+            nn.AdaptiveMaxPool2d(1),
+            nn.Flatten(),
+            nn.utils.skip_init(nn.Linear, widths[-1], num_classes, bias=False),
+        )
+        draw_weights(self, generator)
+        with torch.no_grad():
+            # Maxima are large and positive: as drawn, the first logits would be of order 1.
+            self.head.get_parameter("2.weight").mul_(1 / 9)
+
+    def forward(self, inputs: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        return self.head(self.blocks(inputs))
 
 
 class FastNet(nn.Module):
@@ -39,10 +91,6 @@ class FastNet(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, width = image_shape
-        if min(height, width) < 9:
-            raise ValueError(f"image_shape={image_shape} is halved three times: use at least 9x9.")
-        if min(num_classes, channels, *widths) < 1:
-            raise ValueError(f"num_classes={num_classes} and widths={widths} count at least 1.")
         if whitening is not None and whitening.shape[1] != channels:
             raise ValueError(
                 f"whitening is for {whitening.shape[1]} channels, but image_shape={image_shape} "
@@ -50,24 +98,25 @@ class FastNet(nn.Module):
             )
         first, size = (8 * channels, 2) if whitening is None else whitening.shape[::2]
         self.first = nn.utils.skip_init(nn.Conv2d, channels, first, size)
-        ins = (first, *widths)
-        self.blocks = nn.Sequential(
-            nn.GELU(), *(_block(*shape) for shape in zip(ins, widths, strict=False))
-        )
-        self.head = nn.Sequential(
-            nn.AdaptiveMaxPool2d(1),
-            nn.Flatten(),
-            nn.utils.skip_init(nn.Linear, widths[-1], num_classes, bias=False),
-        )
         draw_weights(self, generator)
-        with torch.no_grad():
-            # Maxima are large and positive: as drawn, the first logits would be of order 1.
-            self.head.get_parameter("2.weight").mul_(1 / 9)
-            if whitening is not None:
+        if whitening is not None:
+            with torch.no_grad():
                 self.first.get_parameter("weight").copy_(whitening).requires_grad_(False)
+        self.top = FastTop(
+            widths=widths,
+            num_classes=num_classes,
+            image_shape=(first, height - size + 1, width - size + 1),
+            generator=generator,
+        )
+
+    def channels(
+        self, images: Float[Tensor, "n C H W"], blocks: int
+    ) -> Float[Tensor, "n channels h w"]:
+        """What the layer after so many blocks holds: the inputs of a FastTop."""
+        return self.top.blocks[:blocks](functional.gelu(self.first(images)))
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        return self.head(self.blocks(self.first(images)))
+        return self.top(functional.gelu(self.first(images)))
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:

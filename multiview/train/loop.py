@@ -51,11 +51,16 @@ def target_loss(targets: Int[Tensor, " n"] | Float[Tensor, "n k"], smoothing: fl
     return loss
 
 
-def error_score(inputs: Shaped[Tensor, "n ..."], labels: Int[Tensor, " n"]) -> Score:
+def error_score(
+    inputs: Shaped[Tensor, "n ..."],
+    labels: Int[Tensor, " n"],
+    compute: ComputeSpec | None = None,
+) -> Score:
     """The fraction of these samples, held out from training, that each net gets wrong."""
 
     def score(module: nn.Module) -> Tensor:
-        return wrong(outputs_of(module, inputs), labels).float().mean(0).reshape(-1)
+        outputs = outputs_of(module, inputs, compute=compute)
+        return wrong(outputs, labels).float().mean(0).reshape(-1)
 
     return score
 

@@ -136,6 +136,12 @@ def test_noise_is_of_the_size_asked_for():
     assert empty.std().item() == pytest.approx(30, rel=0.15)
 
 
+def test_pixels_beyond_the_range_are_black_or_white():
+    pixels = multi_view(contrast=400.0).train_images
+    assert pixels[(pixels.float() - GREY).abs() > 20].unique().tolist() == [0, 255]
+    assert {0, 255} <= set(gaussian(noise=200.0).train_images.unique().tolist())
+
+
 def test_textures_are_blocks_of_signs_that_differ():
     known = view_textures(10, stream(0), side=8)
     assert known.shape == (10, 2, 3, 8, 8)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from multiview import stream
 from multiview.data.whitening import whitening_filters
-from multiview.models import FastNet
+from multiview.models import FastNet, FastTop
 
 
 def tiny(name: str = "init", **changes) -> FastNet:
@@ -73,6 +73,23 @@ def test_whitening_stays_and_all_else_is_the_generators_alone():
             assert not weight.equal(other.get_parameter(name)), name
 
 
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+def test_a_top_takes_up_where_the_channels_end(blocks):
+    net, x = tiny().eval(), pixels(3)
+    channels = net.channels(x, blocks)
+    _, c, h, w = channels.shape
+    top = FastTop(
+        widths=(4, 5, 6)[blocks:],
+        num_classes=3,
+        image_shape=(c, h, w),
+        generator=stream(0, "top"),
+    )
+    for mine, its in zip(top.blocks, list(net.top.blocks)[blocks:], strict=True):
+        mine.load_state_dict(its.state_dict())
+    top.head.load_state_dict(net.top.head.state_dict())
+    torch.testing.assert_close(top.eval()(channels), net(x))
+
+
 def test_logits_are_small_at_the_start():
     net = FastNet(num_classes=10, widths=(16, 32, 64), generator=stream(0)).train()
     assert 0.05 < net(pixels(64, (3, 32, 32))).std() < 0.7
@@ -81,7 +98,7 @@ def test_logits_are_small_at_the_start():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image_shape": (2, 8, 9)}, "halved three times: use at least 9x9"),
+        ({"image_shape": (2, 8, 9)}, "7x8 cannot be halved 3 times: use at least 8x8"),
         ({"widths": (0, 4, 4)}, "widths"),
         ({"num_classes": 0}, "num_classes=0"),
         ({"whitening": torch.zeros(4, 3, 2, 2)}, "whitening is for 3 channels"),

@@ -1,14 +1,28 @@
 """The four methods on kernels of known features."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import features_with_targets, randomised
 from torch import nn
+from unchecked import unchecked
 
 from multiview import stream
-from multiview.ntk import gram, kernel_methods, predict, sketch, soft_targets, solve
+from multiview.distill import hinton_kd
+from multiview.ntk import (
+    centred_one_hot,
+    descend,
+    gram,
+    kernel_methods,
+    predict,
+    sketch,
+    soft_targets,
+    solve,
+)
+from multiview.ntk.methods import descent_methods
 
 
 def close(actual, expected):
@@ -124,8 +138,111 @@ def test_a_singular_member_is_reported():
     assert outputs.jitter > 0
 
 
+@given(features_with_targets(), st.floats(0.01, 10))
+def test_the_student_may_have_a_ridge_of_its_own(drawn, student_ridge):
+    train, test, targets, ridge = drawn
+    pairs = list(members_of(train, test, 2))
+    usual = kernel_methods(pairs, targets, ridge)
+    outputs = kernel_methods(pairs, targets, ridge, student_ridge=student_ridge)
+    for name in ("single", "ensemble", "summed"):
+        close(getattr(outputs, name), getattr(usual, name))
+    fits = [solve(k, targets, ridge) for k, _ in pairs]
+    teacher = torch.stack([predict(k, s) for (k, _), s in zip(pairs, fits, strict=True)]).mean(0)
+    student = solve(pairs[0][0], teacher, student_ridge)
+    close(outputs.distilled, predict(pairs[0][1], student))
+
+
+def roughly(actual, expected):
+    """The learning rate rests on the largest eigenvalue, which is known to a few percent."""
+    torch.testing.assert_close(actual, expected, rtol=0.02, atol=0.02)
+
+
+def points(members=2, n=9, t=6, features=14):
+    """Random features (members, n, f), (members, t, f) and one-hot labels of three classes."""
+    generator = torch.Generator().manual_seed(0)
+    train, test = (
+        torch.randn(members, rows, features, generator=generator).double() for rows in (n, t)
+    )
+    return train, test, torch.eye(3).double()[torch.arange(n) % 3]
+
+
+def trained_linear(train, loss, learning_rate, steps):
+    """Weights (f, 3) after gradient descent from zero on loss(outputs), by autograd."""
+    weights = torch.zeros(train.shape[1], 3, dtype=torch.float64, requires_grad=True)
+    for _ in range(steps):
+        (gradient,) = torch.autograd.grad(loss(train @ weights), weights)
+        weights.data -= learning_rate * gradient
+    return weights.detach()
+
+
+@pytest.mark.parametrize("student_steps", [None, 70])
+def test_descent_methods_train_linear_models_with_cross_entropy(student_steps):
+    train, test, one_hot = points()
+    pairs = [(a @ a.T, b @ a.T) for a, b in zip(train, test, strict=True)]
+    outputs = descent_methods(
+        pairs,
+        one_hot,
+        steps=40,
+        student_steps=student_steps,
+        temperature=2.5,
+        relative_rate=1.5,
+    )
+
+    def rate(features):
+        return 1.5 * 2 * len(features) / torch.linalg.eigvalsh(features @ features.T)[-1].item()
+
+    def labels(f):
+        return nn.functional.cross_entropy(f, one_hot)
+
+    weights = [trained_linear(a, labels, rate(a), 40) for a in train]
+    expected = torch.stack([b @ w for b, w in zip(test, weights, strict=True)], 1)
+    roughly(outputs.single, expected)
+    close(outputs.ensemble, outputs.single.mean(1))
+    together, at_test = torch.cat([*train], 1), torch.cat([*test], 1)
+    whole = trained_linear(together, labels, rate(together), 40)
+    roughly(outputs.summed, at_test @ whole)
+    teacher = torch.stack([a @ w for a, w in zip(train, weights, strict=True)]).mean(0)
+    student = trained_linear(
+        train[0], lambda f: hinton_kd(f, teacher, 2.5), rate(train[0]), student_steps or 40
+    )
+    roughly(outputs.distilled, test[0] @ student)
+    assert outputs.jitter == 0
+    assert (outputs.distilled - outputs.single[:, 0]).abs().max() > 0.1  # it is another fit
+
+
+def test_copies_of_one_descent_gain_nothing():
+    train, test, one_hot = points(members=1)
+    pair = (train[0] @ train[0].T, test[0] @ train[0].T)
+    outputs = descent_methods([pair, pair, pair], one_hot, steps=30)
+    close(outputs.ensemble, outputs.single[:, 0])
+    close(outputs.summed, outputs.single[:, 0])  # the rate knows the kernel's size
+    descent = descend(pair[0], one_hot, steps=30)
+    close(outputs.single[:, 0], predict(pair[1], descent)[0])
+
+
+def test_one_step_of_cross_entropy_is_a_step_towards_the_centred_labels():
+    train, test, one_hot = points(members=1)
+    pair = (train[0] @ train[0].T, test[0] @ train[0].T)
+    outputs = descent_methods([pair], one_hot, steps=1).single[:, 0]
+    direction = pair[1] @ centred_one_hot(one_hot.argmax(1), 3)
+    close(outputs, direction * (outputs.norm() / direction.norm()))
+
+
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="at least one member"):
         kernel_methods([], torch.ones(2, 1))
     with pytest.raises(ValueError, match="temperature=0"):
         soft_targets(torch.ones(2, 2), 0)
+    pairs = [(torch.eye(2), torch.eye(2))]
+    descents: dict[str, Any] = {"kernels": pairs, "targets": torch.eye(2), "steps": 1}
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"kernels": []}, "at least one member"),
+        ({"temperature": 0.0}, "temperature=0.0"),
+        ({"relative_rate": float("nan")}, "relative_rate=nan"),
+        ({"steps": -1}, "steps=-1"),
+        ({"student_steps": -2}, "steps=-2"),
+        ({"targets": torch.ones(2, 2)}, "must be probabilities"),
+    ]
+    for change, message in refused:
+        with unchecked(), pytest.raises(ValueError, match=message):
+            descent_methods(**(descents | change))

@@ -1,0 +1,289 @@
+"""Real images with views removed: nets trained on groups of channels, colours or tiles.
+
+The inputs fall into G disjoint groups: channels of an intermediate layer of a trained net, colours,
+or tiles of the image. Keeping the first f G of them, the same for all nets, is to keep a fraction f
+of what may hold views; everything else is 0.
+"""
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.data.images import ImageData
+from multiview.data.splits import Splits, split
+from multiview.distill import taught_loss
+from multiview.ensemble import mean_logits
+from multiview.experiment import Context
+from multiview.models import FastNet, FastTop, SideBySide
+from multiview.probes import gain_by_count, view_counts
+from multiview.probes.channels import (
+    channel_groups,
+    channel_masks,
+    preferred_classes,
+    tile_masks,
+)
+from multiview.train.compute import frozen, outputs_of
+from multiview.train.loop import Loss, target_loss
+from multiview.train.metrics import wrong
+from theory_experiments._contrast import error, spans, within
+from theory_experiments._image_ensembles import errors_of
+from theory_experiments._image_nets import Fast, Recipe, Trained, fast_recipe, train_group
+
+Part = Literal["layer", "colours", "tiles"]
+BLOCKS = 1  # of the pre-trained FastNet below the layer whose channels are taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropCell:
+    """One repetition of one kind of inputs: all that is random depends on ``seed``."""
+
+    seed: int = 0
+    part: Part = "layer"
+    data: Literal["cifar10", "cifar100", "multi_view"] = "cifar10"
+    num_pretrain: int = 10_000  # the net below the layer has seen none of the others
+    num_train: int = 3000
+    num_validation: int = 500
+    num_test: int = 2000
+    widths: tuple[int, int, int] = (32, 64, 64)  # of the pre-trained net; of the new ones above it
+    pretrain: Recipe = field(default_factory=lambda: fast_recipe(epochs=8))
+    recipe: Recipe = field(default_factory=lambda: fast_recipe(epochs=20))
+    student_rate: float = 0.3
+    temperature: float = 4.0
+    weight: float = 1.0  # of the teacher, beside cross-entropy
+    members: int = 5
+    students: int = 2
+    groups: int = 4  # G; of colours there are as many as the images have
+    tiles: tuple[int, int] = (4, 4)
+    kept: tuple[int, ...] = (4, 2, 1)  # f G; of colours (3, 2, 1)
+
+    def __post_init__(self) -> None:
+        if self.members < 2:
+            raise ValueError(f"members={self.members} is no ensemble: use at least 2.")
+        if not self.kept or not all(1 <= each <= self.groups for each in self.kept):
+            raise ValueError(f"kept={self.kept} are groups: use 1 to groups={self.groups}.")
+        if self.kept[0] != self.groups:
+            raise ValueError(f"kept={self.kept} must begin with all: groups={self.groups}.")
+
+
+def run_drop(cell: DropCell, images: ImageData, context: Context) -> dict[str, Any]:
+    """Train ensembles and students with fewer and fewer groups, and nets on each group alone.
+
+    Returns:
+        Lists in the order of ``kept``: ``fractions``, kept / G; ``one``, the members' mean error,
+        ``one_each``, theirs; ``ensemble``; ``gain``, one - ensemble; ``distilled``, the mean error
+        of students of the ensemble with the same inputs; ``one_train``. Lists by the number of
+        groups that a test image was got right with alone, 0 to G: ``count_samples``,
+        ``count_one``, ``count_ensemble``, ``count_gain`` and ``count_share`` of the ensemble with
+        all groups; ``alone``, the error with each group alone. ``base``: of the pre-trained net.
+    """
+    parts = spans(
+        {
+            "base": 2.0 * cell.members if cell.part == "layer" else 0.0,
+            **{f"kept {kept}": cell.members + 2.0 * cell.students for kept in cell.kept},
+            "alone": cell.groups,
+        }
+    )
+
+    def part(name: str) -> Context:
+        return replace(context, progress=within(context.progress, *parts[name]))
+
+    inputs = _inputs(cell, images, part("base"))
+    labels = inputs.splits.test_labels.cpu()
+    found = {kept: _with_groups(cell, inputs, kept, part(f"kept {kept}")) for kept in cell.kept}
+    whole = found[cell.groups][0].test
+    alone = _alone(cell, inputs, part("alone"))
+    counts = view_counts(~wrong(alone, labels).T)
+    by_count = gain_by_count(
+        counts, wrong(whole, labels), wrong(mean_logits(whole), labels), cell.groups
+    )
+    columns: dict[str, Any] = {"fractions": [kept / cell.groups for kept in cell.kept]}
+    for members, students in found.values():
+        for name, value in _columns(inputs.splits, members, students).items():
+            columns.setdefault(name, []).append(value)
+    columns |= {f"count_{name}": value.tolist() for name, value in vars(by_count).items()}
+    return columns | {"alone": errors_of(alone, labels), "base": inputs.base}
+
+
+def _columns(splits: Splits, members: Trained, students: Trained) -> dict[str, Any]:
+    """Errors with one number of groups kept."""
+    labels = splits.test_labels.cpu()
+    each, taught = errors_of(members.test, labels), errors_of(students.test, labels)
+    fitted = errors_of(members.train, splits.train_labels.cpu())
+    one, ensemble = sum(each) / len(each), error(mean_logits(members.test), labels)
+    return {
+        "one": one,
+        "one_each": each,
+        "ensemble": ensemble,
+        "gain": one - ensemble,
+        "distilled": sum(taught) / len(taught),
+        "one_train": sum(fitted) / len(fitted),
+    }
+
+
+class Mask(nn.Module):
+    """Lets a part of the inputs through; the rest becomes 0."""
+
+    def __init__(self, shown: Bool[Tensor, "..."]) -> None:
+        super().__init__()
+        self.register_buffer("shown", shown)
+
+    def forward(self, inputs: Float[Tensor, "n C H W"]) -> Float[Tensor, "n C H W"]:
+        return inputs * self.get_buffer("shown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What new nets are trained on, and the groups it falls into."""
+
+    splits: Splits
+    masks: Bool[Tensor, "groups ..."]
+    recipe: Recipe
+    base: float  # test error of the net below; NaN where there is none
+
+
+def _inputs(cell: DropCell, images: ImageData, context: Context) -> Inputs:
+    """The images themselves, or what a net trained on others makes of them."""
+    drawn = stream(cell.seed, "images", "split")
+    more = cell.num_pretrain if cell.part == "layer" else 0
+    splits = split(
+        images,
+        cell.num_train + more,
+        cell.num_validation,
+        cell.num_test,
+        drawn,
+        context.device,
+    )
+    groups = stream(cell.seed, "channel_drop", "groups")
+    if cell.part == "layer":
+        return _layer(cell, splits, groups, context)
+    channels, *size = splits.image_shape
+    if cell.part == "colours":
+        masks = torch.eye(channels, dtype=torch.bool)[:, :, None, None]
+    else:
+        masks = tile_masks((size[0], size[1]), cell.tiles, cell.groups, groups)
+    if len(masks) != cell.groups:
+        raise ValueError(f"groups={cell.groups}, but the images have {len(masks)} colours.")
+    return Inputs(splits=splits, masks=masks, recipe=cell.recipe, base=math.nan)
+
+
+def _layer(cell: DropCell, splits: Splits, generator: torch.Generator, context: Context) -> Inputs:
+    """Channels of a net that was trained on the first ``num_pretrain`` images, for the others."""
+    first, rest = slice(cell.num_pretrain), slice(cell.num_pretrain, None)
+    below = replace(splits, train=splits.train[first], train_labels=splits.train_labels[first])
+    start = stream(cell.seed, "channel_drop", "base")
+    net = Fast(widths=cell.widths).build(below, start)
+    base = train_group(
+        "base",
+        [net],
+        cell.pretrain,
+        below,
+        lambda part: target_loss(below.train_labels),
+        seed=cell.seed,
+        context=context,
+    )
+    assert isinstance(net, FastNet)
+
+    def lower(seen: Tensor) -> Tensor:
+        return outputs_of(Channels(net), seen, compute=cell.pretrain.compute)
+
+    labels = splits.train_labels[rest]
+    # Mirror images are further samples: a layer's channels cannot be mirrored instead.
+    seen = torch.cat([splits.train[rest], splits.train[rest].flip(3)])
+    channels = replace(
+        splits,
+        train=lower(seen),
+        train_labels=labels.repeat(2),
+        validation=lower(splits.validation),
+        test=lower(splits.test),
+    )
+    preferred = preferred_classes(channels.train, channels.train_labels, splits.num_classes)
+    groups = channel_groups(preferred, cell.groups, generator)
+    epochs = max(1, cell.recipe.optim.epochs // 2)  # of twice as many samples
+    return Inputs(
+        splits=channels,
+        masks=channel_masks(groups, len(preferred)),
+        recipe=replace(
+            cell.recipe,
+            flip=False,
+            padding=1,
+            optim=replace(cell.recipe.optim, epochs=epochs),
+        ),
+        base=errors_of(base.test, splits.test_labels.cpu())[0],
+    )
+
+
+class Channels(nn.Module):
+    """The channels of the layer after the first ``BLOCKS`` blocks."""
+
+    def __init__(self, net: FastNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n channels h w"]:
+        return self.net.channels(images, BLOCKS)
+
+
+def _net(cell: DropCell, inputs: Inputs, shown: Tensor, name: str, index: int) -> nn.Module:
+    """A new net that sees ``shown`` alone; the same weights whatever that is."""
+    generator = stream(cell.seed, "channel_drop", "init", name, index)
+    splits = inputs.splits
+    if cell.part == "layer":
+        net: nn.Module = FastTop(
+            widths=cell.widths[BLOCKS:],
+            num_classes=splits.num_classes,
+            image_shape=splits.image_shape,
+            generator=generator,
+        ).to(splits.train.device)
+    else:
+        net = Fast(widths=cell.widths).build(splits, generator)
+    return nn.Sequential(Mask(shown.to(splits.train.device)), net)
+
+
+def _with_groups(
+    cell: DropCell, inputs: Inputs, kept: int, context: Context
+) -> tuple[Trained, Trained]:
+    """An ensemble that sees the first ``kept`` groups, and students that see the same."""
+    shown = inputs.masks[:kept].any(0)
+    parts = spans({"members": cell.members, "students": 2 * cell.students})
+
+    def group(name: str, number: int, recipe: Recipe, loss: Loss) -> Trained:
+        return train_group(
+            f"kept {kept} {name}",
+            [_net(cell, inputs, shown, name, i) for i in range(number)],
+            recipe,
+            inputs.splits,
+            lambda part: loss,
+            seed=cell.seed,
+            context=replace(context, progress=within(context.progress, *parts[name])),
+        )
+
+    labels, recipe = inputs.splits.train_labels, inputs.recipe
+    members = group("members", cell.members, recipe, target_loss(labels))
+    teachers = frozen(SideBySide(members.nets), recipe.compute)
+    taught = taught_loss(
+        labels,
+        lambda seen: mean_logits(teachers(seen)),
+        temperature=cell.temperature,
+        weight=cell.weight,
+    )
+    rate = replace(recipe.optim, learning_rate=cell.student_rate)
+    students = group("students", cell.students, replace(recipe, optim=rate), taught)
+    return members, students
+
+
+def _alone(cell: DropCell, inputs: Inputs, context: Context) -> Float[Tensor, "t groups k"]:
+    """Test outputs of one net for each group, which sees nothing else."""
+    return train_group(
+        "alone",
+        [_net(cell, inputs, mask, "alone", i) for i, mask in enumerate(inputs.masks)],
+        inputs.recipe,
+        inputs.splits,
+        lambda part: target_loss(inputs.splits.train_labels),
+        seed=cell.seed,
+        context=context,
+    ).test

@@ -1,0 +1,49 @@
+"""Real images for a script: read once, or what is missing said; and what a run will take."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from multiview.data.images import ImageData, load_images
+from multiview.experiment import Context
+from theory_experiments._image_contrast import Cost
+from theory_experiments._rate import gemm_rate
+
+
+@cache
+def read_once(name: str, data_dir: Path) -> ImageData:
+    """A data set, read once for all cells of a process."""
+    return load_images(name, data_dir)
+
+
+def real_images(name: str, context: Context) -> ImageData:
+    """The data set, from the run's ``--data-dir``.
+
+    Raises:
+        ValueError: If there is no such option, or what it names holds no such data.
+    """
+    if context.data_dir is None:
+        raise ValueError(
+            f"--data {name} reads the images from --data-dir: give the folder that holds them "
+            "(`multiview data verify DIR` says what is in one)."
+        )
+    return read_once(name, context.data_dir)
+
+
+def cost_message(each: Sequence[Cost], device: str) -> str:
+    """What the cells will take together, at the rate matrices are multiplied here."""
+    kernels, solves, training = (
+        sum(getattr(one, name) for one in each) for name in ("kernels", "solves", "training")
+    )
+    rate, double = gemm_rate(device), gemm_rate("cpu", torch.float64)
+    seconds = (kernels + training) / rate + solves / double
+    trained = f"{training:.1e} of training, " if training else ""
+    return (
+        f"Expected for {len(each)} cells: {kernels:.1e} FLOP of kernels, {trained}"
+        f"{solves:.1e} of solves; at least {timedelta(seconds=round(seconds))} at the "
+        f"{rate:.1e} FLOP/s of float32 products here. Kernels hold "
+        f"{max(one.memory for one in each) / 1e9:.1f} GB."
+    )
