@@ -200,14 +200,14 @@ def test_the_smoke_preset_needs_no_data_and_is_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("data", [[], ["--data", "cifar100"]])
-def test_real_images_without_a_directory_are_refused_before_any_work(tmp_path, capfd, data):
+def test_image_data_without_a_directory_are_refused_before_any_work(tmp_path, capfd, data):
     assert run_script(find("cifar_ntk"), [*data, "--out", str(tmp_path)]) == 2
     name = data[-1] if data else "cifar10"
     assert f"--data {name} reads the images from --data-dir" in capfd.readouterr().err
     assert not (tmp_path / "cifar_ntk").exists()
 
 
-def test_real_images_are_read_once_and_costs_said(tmp_path):
+def test_image_data_are_read_once_and_costs_said(tmp_path):
     write_cifar10(tmp_path)
     context = Context(data_dir=tmp_path)
     cell = replace(CELL, data="cifar10", num_train=50, num_test=20)

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data.images import ImageData
-from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.experiment import Context
 from multiview.ntk import KernelOutputs, centred_one_hot, gram, kernel_methods
 from multiview.ntk.methods import descent_methods
@@ -21,7 +20,7 @@ from theory_experiments._image_contrast import (
     WideNet,
     expected_cost,
 )
-from theory_experiments._real_images import real_images
+from theory_experiments._image_data import images_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +59,9 @@ class KernelCell:
 
 
 def images_of(cell: KernelCell, context: Context) -> ImageData:
-    """The cell's images: read from ``--data-dir``, or made up.
-
-    Raises:
-        ValueError: If real images are not there.
-    """
-    if cell.data != "multi_view":
-        return real_images(cell.data, context)
-    textures = view_textures(10, stream(cell.seed, "cifar_ntk", "textures"))
-    generator = stream(cell.seed, "cifar_ntk", "stand-ins")
-    return multi_view_images(textures, cell.num_train, cell.num_test, generator)
+    """The data set of the cell."""
+    sizes = {"n_train": cell.num_train, "n_test": cell.num_test}
+    return images_for(cell.data, context, seed=cell.seed, **sizes)
 
 
 def run_columns(

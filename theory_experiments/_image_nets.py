@@ -11,9 +11,7 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data.augment import cutout, flip_and_crop
-from multiview.data.images import ImageData
 from multiview.data.splits import Splits
-from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.data.whitening import whitening_filters
 from multiview.experiment import Context
 from multiview.models import FastNet, FourStageResNet, ResNet, SideBySide, WideResNet
@@ -23,33 +21,6 @@ from multiview.train.loop import Loss, error_score, fit
 from multiview.train.optim import OptimSpec
 from multiview.train.training import Best
 from theory_experiments._contrast import Progress, within
-from theory_experiments._real_images import real_images
-
-
-class ImageCell(Protocol):
-    """What ``images_for`` asks of a cell."""
-
-    @property
-    def seed(self) -> int: ...
-    @property
-    def data(self) -> str: ...
-    @property
-    def num_train(self) -> int: ...
-    @property
-    def num_validation(self) -> int: ...
-    @property
-    def num_test(self) -> int: ...
-
-
-def images_for(cell: ImageCell, context: Context) -> ImageData:
-    """The data set that the cell's images are drawn from: real, or made up for the cell alone."""
-    if cell.data != "multi_view":
-        return real_images(cell.data, context)
-    textures = view_textures(10, stream(cell.seed, "images", "textures"))
-    generator = stream(cell.seed, "images", "made up")
-    return multi_view_images(
-        textures, cell.num_train + cell.num_validation, cell.num_test, generator
-    )
 
 
 class NetSpec(Protocol):

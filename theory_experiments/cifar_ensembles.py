@@ -18,6 +18,7 @@ from rich.table import Table
 
 from multiview import stream
 from multiview.claims import Claim
+from multiview.data.images import ImageData
 from multiview.data.splits import split
 from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
@@ -25,8 +26,9 @@ from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
 from theory_experiments._estimates import claims_from, difference, percent, points
 from theory_experiments._image_cost import cost_of, time_and_memory
+from theory_experiments._image_data import images_for
 from theory_experiments._image_ensembles import EnsembleCell, run_ensembles
-from theory_experiments._image_nets import Fast, Recipe, Residual, fast_recipe, images_for
+from theory_experiments._image_nets import Fast, Recipe, Residual, fast_recipe
 
 NetName = Literal[
     "fast", "resnet8", "resnet20", "resnet32", "resnet34", "wrn16-4", "wrn28-2", "wrn28-10"
@@ -60,15 +62,6 @@ def laptop(net: NetName) -> EnsembleCell:
 
 LAPTOP = EnsembleCell(num_validation=500, num_test=2000, members=5)
 LAPTOP_FAST = fast_recipe(epochs=10)
-LAPTOP_RESIDUAL, student_rate=0.05)
-
-
-LAPTOP = EnsembleCell(num_validation=500, num_test=2000, members=5)
-LAPTOP_FAST = Recipe(
-    optim=OptimSpec(epochs=10, batch_size=100, learning_rate=0.3, warmup=0.2),
-    padding=2,
-    together=5,
-)
 LAPTOP_RESIDUAL = replace(LAPTOP_FAST, optim=replace(LAPTOP_FAST.optim, learning_rate=0.1))
 
 
@@ -119,15 +112,22 @@ def cells(preset: str) -> Callable[[int, Options], list[EnsembleCell]]:
     return one
 
 
+def images_of(cell: EnsembleCell, context: Context) -> ImageData:
+    """The data set of the cell."""
+    n_train = cell.num_train + cell.num_validation
+    sizes = {"n_train": n_train, "n_test": cell.num_test}
+    return images_for(cell.data, context, seed=cell.seed, **sizes)
+
+
 def run(cell: EnsembleCell, context: Context) -> dict[str, Any]:
     """One repetition of all groups of networks."""
-    return run_ensembles(cell, images_for(cell, context), context)
+    return run_ensembles(cell, images_of(cell, context), context)
 
 
 def cost(cells: Sequence[EnsembleCell], context: Context) -> str | None:
     """What the cells will take; raises a ValueError where the images are not there."""
     cell = cells[0]
-    images = images_for(cell, context)
+    images = images_of(cell, context)
     if cell.data == "multi_view":
         return None
     few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))

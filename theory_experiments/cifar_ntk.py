@@ -36,7 +36,7 @@ from theory_experiments._cifar_ntk import (
 )
 from theory_experiments._estimates import Estimate, claims_from, difference, percent
 from theory_experiments._image_contrast import SmallNet, WideNet
-from theory_experiments._real_images import cost_message
+from theory_experiments._image_data import cost_message
 
 
 @dataclass(frozen=True, kw_only=True)

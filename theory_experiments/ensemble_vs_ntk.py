@@ -28,9 +28,9 @@ from theory_experiments._image_contrast import (
     expected_cost,
     run_images,
 )
+from theory_experiments._image_data import cost_message, real_images
 from theory_experiments._patch_contrast import PatchCell, run_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, STUDENT, only_cpu
-from theory_experiments._real_images import cost_message, real_images
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from multiview.ntk.descent import Descent, descend
 from multiview.ntk.fill import fill_tiles
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import gram, plan_gram
-from multiview.ntk.methods import KernelOutputs, kernel_methods, soft_targets
+from multiview.ntk.methods import KernelOutputs, descent_methods, kernel_methods, soft_targets
 from multiview.ntk.patch_net import patch_net_gram
 from multiview.ntk.predict import KernelModel, predict
 from multiview.ntk.sketch import sketch
@@ -28,6 +28,7 @@ __all__ = [
     "centred_one_hot",
     "decompose",
     "descend",
+    "descent_methods",
     "factor_tiles",
     "fill_tiles",
     "fingerprint",

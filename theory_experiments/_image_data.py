@@ -1,4 +1,4 @@
-"""Real images for a script: read once, or what is missing said; and what a run will take."""
+"""Images for a script, real or made up: read once, or what is missing said; and kernels' cost."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
+from multiview import stream
 from multiview.data.images import ImageData, load_images
+from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.experiment import Context
 from theory_experiments._image_contrast import Cost
 from theory_experiments._rate import gemm_rate
@@ -31,6 +33,22 @@ def real_images(name: str, context: Context) -> ImageData:
             "(`multiview data verify DIR` says what is in one)."
         )
     return read_once(name, context.data_dir)
+
+
+def images_for(name: str, context: Context, *, seed: int, n_train: int, n_test: int) -> ImageData:
+    """The data set that a cell draws its images from.
+
+    Args:
+        name: "multi_view" is made up for the cell, of this seed and these sizes; all others are
+            read whole.
+
+    Raises:
+        ValueError: If real images are not there.
+    """
+    if name != "multi_view":
+        return real_images(name, context)
+    textures = view_textures(10, stream(seed, "images", "textures"))
+    return multi_view_images(textures, n_train, n_test, stream(seed, "images", "made up"))
 
 
 def cost_message(each: Sequence[Cost], device: str) -> str:
