@@ -28,23 +28,7 @@ def bars(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], label: str)
         for i, (method, name) in enumerate(METHODS.items()):
             x = g * (len(METHODS) + 1) + i
             values = table[f"{model}_{method}"].to_numpy()
-            mean, low, high = mean_interval(values)
-            axes.bar(x, mean, width=0.72, color=style.COLOURS[method], alpha=0.85, zorder=2)
-            if len(values) > 1:
-                axes.vlines(x, max(low, 0), high, color=style.INK, lw=1.2, zorder=3)
-            top = max(top, *values)
-            spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
-            axes.scatter(x + spread, values, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
-            axes.annotate(
-                f"{100 * mean:.1f}%",
-                (x, max(*values, mean)),
-                xytext=(0, 5),
-                textcoords="offset points",
-                ha="center",
-                fontsize=9,
-                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
-                zorder=5,
-            )
+            top = max(top, bar(axes, x, values, style.COLOURS[method]))
             ticks.append(x)
             names.append(name)
         centre = g * (len(METHODS) + 1) + (len(METHODS) - 1) / 2
@@ -61,6 +45,27 @@ def bars(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], label: str)
     axes.grid(axis="x", visible=False)
     axes.set_ylim(0, 1.2 * top or 1)  # an interval of two repetitions may reach far beyond
     axes.set_ylabel(f"{label}\nmean, 95% interval, n = {len(table)}")
+
+
+def bar(axes: Axes, x: float, values: np.ndarray, colour: str) -> float:
+    """One bar with the dots, the interval and the mean's number; returns the highest dot."""
+    mean, low, high = mean_interval(values)
+    axes.bar(x, mean, width=0.72, color=colour, alpha=0.85, zorder=2)
+    if len(values) > 1:
+        axes.vlines(x, max(low, 0), min(high, 1), color=style.INK, lw=1.2, zorder=3)
+    spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
+    axes.scatter(x + spread, values, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
+    axes.annotate(
+        f"{100 * mean:.1f}%",
+        (x, max(*values, mean)),
+        xytext=(0, 5),
+        textcoords="offset points",
+        ha="center",
+        fontsize=9,
+        bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+        zorder=5,
+    )
+    return max(*values, mean)
 
 
 def by_size(

@@ -45,8 +45,8 @@ class DropCell:
     seed: int = 0
     part: Part = "layer"
     data: Literal["cifar10", "cifar100", "multi_view"] = "cifar10"
-    num_pretrain: int = 10_000  # the net below the layer has seen none of the others
-    num_train: int = 3000
+    num_pretrain: int = 8000  # the net below the layer has seen none of the others
+    num_train: int = 2000
     num_validation: int = 500
     num_test: int = 2000
     widths: tuple[int, int, int] = (32, 64, 64)  # of the pre-trained net; of the new ones above it
@@ -54,8 +54,8 @@ class DropCell:
     recipe: Recipe = field(default_factory=lambda: fast_recipe(epochs=20))
     student_rate: float = 0.3
     temperature: float = 4.0
-    weight: float = 1.0  # of the teacher, beside cross-entropy
-    members: int = 5
+    weight: float = 0.3  # of the teacher, T^2 KL, beside cross-entropy
+    members: int = 4
     students: int = 2
     groups: int = 4  # G; of colours there are as many as the images have
     tiles: tuple[int, int] = (4, 4)

@@ -92,8 +92,8 @@ class Recipe:
 
 def fast_recipe(epochs: int) -> Recipe:
     """For a FastNet on a few thousand images: minutes on two cores."""
-    optim = OptimSpec(epochs=epochs, batch_size=100, learning_rate=0.3, warmup=0.2)
-    return Recipe(optim=optim, padding=2, together=5)
+    optim = OptimSpec(epochs=epochs, batch_size=50, learning_rate=0.3, warmup=0.2)
+    return Recipe(optim=optim, padding=1, together=5)
 
 
 @dataclass(frozen=True, kw_only=True)
