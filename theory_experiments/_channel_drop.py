@@ -40,23 +40,27 @@ BLOCKS = 1  # of the pre-trained FastNet below the layer whose channels are take
 
 @dataclass(frozen=True, kw_only=True)
 class DropCell:
-    """One repetition of one kind of inputs: all that is random depends on ``seed``."""
+    """One repetition of one kind of inputs: all that is random depends on ``seed``.
+
+    The recipe is that of ``EnsembleCell``; nothing else was compared.
+    """
 
     seed: int = 0
     part: Part = "layer"
     data: Literal["cifar10", "cifar100", "multi_view"] = "cifar10"
     num_pretrain: int = 8000  # the net below the layer has seen none of the others
-    num_train: int = 2000
+    num_train: int = 1500
     num_validation: int = 500
     num_test: int = 2000
-    widths: tuple[int, int, int] = (32, 64, 64)  # of the pre-trained net; of the new ones above it
+    base_widths: tuple[int, int, int] = (32, 64, 64)  # of the pre-trained net and those above it
+    widths: tuple[int, int, int] = (16, 32, 64)  # of nets on colours and tiles
     pretrain: Recipe = field(default_factory=lambda: fast_recipe(epochs=8))
     recipe: Recipe = field(default_factory=lambda: fast_recipe(epochs=20))
     student_rate: float = 0.3
     temperature: float = 4.0
     weight: float = 0.3  # of the teacher, T^2 KL, beside cross-entropy
     members: int = 4
-    students: int = 2
+    students: int = 1
     groups: int = 4  # G; of colours there are as many as the images have
     tiles: tuple[int, int] = (4, 4)
     kept: tuple[int, ...] = (4, 2, 1)  # f G; of colours (3, 2, 1)
@@ -176,7 +180,7 @@ def _layer(cell: DropCell, splits: Splits, generator: torch.Generator, context: 
     first, rest = slice(cell.num_pretrain), slice(cell.num_pretrain, None)
     below = replace(splits, train=splits.train[first], train_labels=splits.train_labels[first])
     start = stream(cell.seed, "channel_drop", "base")
-    net = Fast(widths=cell.widths).build(below, start)
+    net = Fast(widths=cell.base_widths).build(below, start)
     base = train_group(
         "base",
         [net],
@@ -234,7 +238,7 @@ def _net(cell: DropCell, inputs: Inputs, shown: Tensor, name: str, index: int) -
     splits = inputs.splits
     if cell.part == "layer":
         net: nn.Module = FastTop(
-            widths=cell.widths[BLOCKS:],
+            widths=cell.base_widths[BLOCKS:],
             num_classes=splits.num_classes,
             image_shape=splits.image_shape,
             generator=generator,
