@@ -98,7 +98,7 @@ class ImageData:
 
 
 def standardise(
-    train: UInt8[Tensor, "n C H W"], *others: UInt8[Tensor, "m C H W"]
+    train: UInt8[Tensor, "n C H W"], *others: UInt8[Tensor, "_ C H W"]
 ) -> list[Float[Tensor, "_ C H W"]]:
     """``train`` and then the others in float32, with the mean and deviation of each channel over
     ``train`` taken out of all; a constant channel becomes 0."""

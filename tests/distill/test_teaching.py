@@ -1,0 +1,67 @@
+"""taught_loss: labels and teacher add up, for one student and for many, and teachers are frozen."""
+
+import pytest
+import torch
+from torch import nn
+
+from multiview import stream
+from multiview.distill import hinton_kd, taught_loss
+from multiview.ensemble import mean_logits
+from multiview.models import SideBySide
+from multiview.train.compute import frozen
+from multiview.train.loop import fit, target_loss
+from multiview.train.optim import OptimSpec
+
+Y = torch.tensor([0, 2, 1, 1, 0])
+ROWS = torch.tensor([4, 1])
+
+
+def logits(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=stream(0, "logits", *map(str, shape)))
+
+
+def test_one_student_has_labels_and_teacher_in_the_stated_proportion():
+    student, teacher, inputs = logits(2, 3), 3 * logits(2, 3).flip(0), logits(2, 7)
+
+    def teach(seen):
+        assert seen is inputs
+        return teacher
+
+    loss = taught_loss(Y, teach, temperature=2.5, weight=0.7, smoothing=0.1)
+    expected = target_loss(Y, 0.1)(student, inputs, ROWS) + 0.7 * hinton_kd(student, teacher, 2.5)
+    torch.testing.assert_close(loss(student, inputs, ROWS), expected)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_loss_of_many_students_is_the_sum_of_theirs(own):
+    students, inputs = logits(2, 4, 3), logits(2, 7)
+    teacher = logits(2, 4, 3).flip(1) if own else logits(2, 3)
+    together = taught_loss(Y, lambda seen: teacher)(students, inputs, ROWS)
+    each = [
+        taught_loss(Y, lambda seen, e=e: teacher[:, e] if own else teacher)(
+            students[:, e], inputs, ROWS
+        )
+        for e in range(4)
+    ]
+    torch.testing.assert_close(together, torch.stack(each).sum())
+
+
+def test_teachers_are_in_eval_mode_without_gradient_and_unchanged():
+    x, y = logits(24, 6), torch.arange(24) % 3
+
+    def net(i):
+        torch.manual_seed(i)
+        return nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+    teachers = SideBySide([net(0), net(1)]).train()  # a careless user's
+    before = {name: value.clone() for name, value in teachers.state_dict().items()}
+    teach = frozen(teachers)
+    loss = taught_loss(y, lambda seen: mean_logits(teach(seen)))
+    student = net(2)
+    fit(student, x, loss, OptimSpec(epochs=2, batch_size=8), stream(0, "order"))
+    for name, value in teachers.state_dict().items():
+        assert value.equal(before[name]), name
+    assert all(p.grad is None for p in teachers.parameters())
+    assert not teach(x).requires_grad
+    assert teach(x).equal(teach(x))  # no dropout
+    assert teachers.training  # its mode is its owner's
