@@ -1,5 +1,7 @@
 """Views removed: errors and gains by the fraction kept, and gains by the number of views."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ def draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(style.WIDTH, 7.8), layout="constrained")
     top, bottom = (figure.add_subfigure(part) for part in figure.add_gridspec(2, 1))
     for i, (axes, part) in enumerate(zip(top.subplots(1, 4), PARTS, strict=True)):
-        rows = table.loc[table["part"] == part]
+        rows = _rows(table, part)
         if len(rows):
             _errors(axes, rows)
         style.title(axes, "abcd"[i], PARTS[part])
@@ -49,7 +51,11 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _errors(axes: Axes, rows: pd.DataFrame) -> None:
+def _rows(table: pd.DataFrame, part: str) -> Any:
+    return table.loc[table["part"] == part]
+
+
+def _errors(axes: Axes, rows: Any) -> None:
     fractions = np.array(rows["fractions"].iat[0])
     for who, (name, marker) in WAYS.items():
         colour = style.COLOURS[who]
@@ -64,7 +70,7 @@ def _errors(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _gains(axes: Axes, table: pd.DataFrame) -> None:
     for part, (colour, marker) in KINDS.items():
-        rows = table.loc[table["part"] == part]
+        rows = _rows(table, part)
         if len(rows):
             fractions = np.array(rows["fractions"].iat[0])
             _intervals(axes, fractions, rows["gain"], PARTS[part], colour, marker)
@@ -80,7 +86,7 @@ def _gains(axes: Axes, table: pd.DataFrame) -> None:
 def _by_views(axes: Axes, table: pd.DataFrame) -> None:
     """On images, views are the groups that suffice alone; synthetic samples show one or all."""
     for part, (colour, marker) in KINDS.items():
-        rows = table.loc[table["part"] == part]
+        rows = _rows(table, part)
         if not len(rows):
             continue
         if part == "synthetic":

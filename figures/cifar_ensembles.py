@@ -60,7 +60,9 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
     highest = [
         _contrast.bar(axes, x, table[who].to_numpy(), COLOURS[who]) for x, who in enumerate(METHODS)
     ]
-    axes.axhline(table["one"].mean(), color=COLOURS["one"], ls="--", lw=1, zorder=1)
+    axes.axhline(
+        float(table["one"].to_numpy().mean()), color=COLOURS["one"], ls="--", lw=1, zorder=1
+    )
     axes.set_xticks(range(len(METHODS)), list(METHODS.values()), fontsize=8.5)
     axes.grid(axis="x", visible=False)
     axes.set_ylim(0, 1.2 * max(highest) or 1)

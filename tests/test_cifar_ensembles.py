@@ -1,10 +1,11 @@
 """run_ensembles on tiny made-up images: each teacher, each column, and killed cells."""
 
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
 import pandas as pd
 import pytest
+import torch
 from test_image_contrast import images
 
 from multiview import stream
@@ -89,11 +90,11 @@ def test_each_student_has_its_teacher_and_a_start_of_its_own(monkeypatch):
     (from_all, settings), (from_first, _), (from_last, _) = taught
     assert settings["temperature"] == CELL.temperature
     assert settings["weight"] == CELL.weight
-    near = {"rtol": 0.1, "atol": 0.1}  # teachers compute in bfloat16
-    np.testing.assert_allclose(from_all(splits_seen), sum(outputs) / 3, **near)
+    near = partial(torch.testing.assert_close, rtol=0.1, atol=0.1)  # teachers are in bfloat16
+    near(from_all(splits_seen), sum(outputs) / 3)
     assert from_first(splits_seen).shape == (5, 2, 3)
-    np.testing.assert_allclose(from_first(splits_seen)[:, 1], outputs[1], **near)
-    np.testing.assert_allclose(from_last(splits_seen)[:, 0], outputs[2], **near)
+    near(from_first(splits_seen)[:, 1], outputs[1])
+    near(from_last(splits_seen)[:, 0], outputs[2])
     starts = [weight for weight, _ in trained.values()]
     assert all(not a.equal(b) for i, a in enumerate(starts) for b in starts[:i])
     assert trained["members"][1] == trained["sum"][1] == CELL.recipe
@@ -121,7 +122,7 @@ def test_one_member_is_no_ensemble():
 
 
 @pytest.mark.parametrize("net", ["fast", "resnet20", "resnet34", "wrn16-4", "wrn28-10"])
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", list(script.PRESETS))
 def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, net):
     options = script.Options(net=net, data="cifar100")
     cells = find("cifar_ensembles").cells(preset, options, seeds=2)
