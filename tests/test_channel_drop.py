@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from multiview import stream
+from multiview.claims import judge
 from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.experiment import Context
 from multiview.find import find
@@ -76,11 +77,12 @@ def test_the_groups_are_shown_and_nothing_else(monkeypatch):
     def note(name, nets, recipe, splits, *rest, **settings):
         if name != "base":
             seen.append((name, nets, splits))
+            shown_start[name] = nets[0][1].head[2].weight.detach().clone()
         return plain(name, nets, recipe, splits, *rest, **settings)
 
     monkeypatch.setattr(drop, "train_group", note)
+    shown, shown_start = {}, {}
     run_drop(CELL, images(), Context())
-    shown = {}
     for name, nets, splits in seen:
         assert splits.train.shape == (80, 8, 7, 7)  # mirror images are samples of their own
         assert splits.train_labels[:40].equal(splits.train_labels[40:])
@@ -97,8 +99,12 @@ def test_the_groups_are_shown_and_nothing_else(monkeypatch):
     alone = torch.stack(shown["alone"])
     assert (alone.sum(0) == 1).all()
     assert alone[0].equal(kept[1])
-    weights = [nets[0][1].head[2].weight for name, nets, _ in seen if name == "kept 4 members"]
-    assert len(weights) == 1
+    starts = [shown_start[f"kept {k} members"] for k in (4, 2, 1)]
+    assert starts[0].equal(starts[1])
+    assert starts[0].equal(starts[2])
+    assert not starts[0].equal(shown_start["kept 4 students"])
+    same = torch.stack(shown["same"])
+    assert all(each.equal(alone[0]) for each in same)
 
 
 def test_a_mask_lets_its_part_through_and_the_rest_is_nought():
@@ -174,12 +180,54 @@ def test_estimates_have_the_sign_of_their_names():
     fall = script.minus(script.at("layer", "gain", 0), script.at("layer", "gain", -1))
     assert fall(table).tolist() == pytest.approx([0.02])
     assert script.relative_gain("layer", 0)(table).tolist() == pytest.approx([0.25])
-    few = script.gain_by_views("layer", many=False)(table)
-    assert few.tolist() == pytest.approx([(20 * 0.1 + 30 * 0.2) / 50])
-    assert script.gain_by_views("layer", many=True)(table).tolist() == pytest.approx([0.01])
+    gap = script.few_minus_many("layer", "count")(table)
+    assert gap.tolist() == pytest.approx([(20 * 0.1 + 30 * 0.2) / 50 - 0.01])
+    assert script.few_minus_many("layer", "count")(table.iloc[1:]).tolist() == []
+    alone = table.assign(count_samples=[[50, 0, 0, 10, 40], [1] * 5])
+    assert np.isnan(script.few_minus_many("layer", "count")(alone).tolist()).all()
 
 
-def test_every_claim_has_an_estimate_for_complete_rows():
-    names = [claim.name for claim in script.claims("laptop", script.Options())]
-    assert len(names) == len(set(names)) == 3 * 6 + 1 + 5
+def test_claims_are_judged_on_complete_rows_and_turn_with_them():
+    falls, rises = [0.3, 0.2, 0.1], [0.3, 0.4, 0.5]
+    by_count = {"samples": [1, 5, 5, 5, 5], "gain": [0.0, 0.2, 0.2, 0.1, 0.1]}
+    lines = []
+    for part in script.PARTS:
+        for seed in (0, 1):
+            e = 0.001 * seed
+            lines.append(
+                {
+                    "part": part,
+                    "seed": seed,
+                    "status": "ok",
+                    "one": [each + e for each in rises],
+                    "gain": [each + e for each in falls[:2]] + [0.001 * (1 + seed)],
+                    "ensemble": [0.0, 0.2 + e, 0.4],
+                    "theory_gain": falls,
+                    "gain_multi": [0.001, 0.0, 0.0],
+                    **{f"count_{name}": value for name, value in by_count.items()},
+                    "same_samples": by_count["samples"],
+                    "same_gain": [0.0, 0.1, 0.1, 0.1, 0.1 + e],
+                }
+            )
+    table, claims = pd.DataFrame(lines), script.claims("laptop", script.Options())
+    judged = {claim.name: judge(claim, table) for claim in claims}
+    assert len(judged) == len(claims) == 3 * 6 + 2 + 5
+    assert all(each.note == "" and each.repetitions == 2 for each in judged.values())
+    assert {each.verdict for each in judged.values()} == {"supported"}
+    turned = table.assign(gain=table["gain"].map(lambda each: [-gain for gain in each[::-1]]))
+    names = ("layer: ensemble", "tiles: ensemble of few", "synthetic: gain with all views")
+    for claim in claims:
+        if claim.name in names:
+            assert judge(claim, turned).verdict == "refuted"
     assert script.claims("smoke", script.Options()) == []
+
+
+@pytest.mark.parametrize("data", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+def test_every_class_has_equal_shares(preset, data):
+    classes = int(data.removeprefix("cifar"))
+    for cell in find("channel_drop").cells(preset, script.Options(data=data), seeds=1):
+        if isinstance(cell, DropCell):
+            more = cell.num_pretrain if cell.part == "layer" else 0
+            sizes = (cell.num_train + more + cell.num_validation, cell.num_validation)
+            assert not any(size % classes for size in (*sizes, cell.num_test))

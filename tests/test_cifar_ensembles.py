@@ -1,21 +1,28 @@
 """run_ensembles on tiny made-up images: each teacher, each column, and killed cells."""
 
+import io
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
+from rich.console import Console
 from test_image_contrast import images
 
 from multiview import stream
+from multiview.claims import judge
+from multiview.data.splits import split
 from multiview.experiment import Context
 from multiview.find import find
+from multiview.probes import agreement
 from multiview.train.optim import OptimSpec
 from theory_experiments import _image_ensembles as ensembles
 from theory_experiments import cifar_ensembles as script
+from theory_experiments._image_cost import cost_of
 from theory_experiments._image_ensembles import EnsembleCell, run_ensembles
-from theory_experiments._image_nets import Recipe, Residual
+from theory_experiments._image_nets import Recipe, Residual, Trained
 
 CELL = EnsembleCell(
     data="multi_view",
@@ -32,6 +39,7 @@ CELL = EnsembleCell(
     ),
     student_rate=0.05,
 )
+AGREEMENT = agreement(torch.eye(3)[None].expand(2, 3, 3), torch.tensor([0, 1]))
 SINGLES = {"one": "ensemble", "distilled": "distilled_ensemble", "self": "self_ensemble"}
 
 
@@ -135,6 +143,104 @@ def test_images_without_a_directory_are_refused_before_any_work():
         script.cost([replace(CELL, data="cifar10")], Context())
 
 
+def rows(**changes) -> pd.DataFrame:
+    """Two repetitions in which all claims hold."""
+    columns = {
+        "one": [0.30, 0.32],
+        "one_each": [[0.29, 0.31], [0.31, 0.33]],
+        "ensemble": [0.20, 0.21],
+        "sum": [0.30, 0.32],
+        "distilled": [0.22, 0.23],
+        "self": [0.25, 0.26],
+        "distilled_ensemble": [0.20, 0.21],
+        "self_ensemble": [0.20, 0.21],
+        "one_train": [0.0, 0.0],
+        "sum_train": [0.0, 0.0],
+    }
+    return pd.DataFrame({"seed": [0, 1], "status": "ok", **columns, **changes})
+
+
+def verdicts(table: pd.DataFrame) -> dict[str, str]:
+    found = [judge(claim, table) for claim in script.claims("laptop", script.Options())]
+    assert all(each.note == "" for each in found)
+    return {each.claim.name: each.verdict for each in found}
+
+
+def test_each_claim_turns_with_the_column_it_is_about():
+    assert set(verdicts(rows()).values()) == {"supported"}
+    assert script.claims("smoke", script.Options()) == []
+    for column, worse, names in (
+        ("sum", [0.2, 0.22], {"trained sum"}),
+        ("distilled", [0.28, 0.30], {"student"}),
+        ("self", [0.33, 0.35], {"self-distillation"}),
+        ("distilled_ensemble", [0.15, 0.16], {"ensemble of students"}),
+        ("self_ensemble", [0.15, 0.16], {"ensemble of self-distilled"}),
+        ("one_each", [[0.1, 0.5], [0.1, 0.5]], {"gain against spread", "gain against the best"}),
+    ):
+        found = verdicts(rows(**{column: worse}))
+        assert {name for name, verdict in found.items() if verdict == "refuted"} == names
+
+
+def test_a_sum_that_does_not_fit_decides_nothing():
+    unfit = rows(sum_train=[0.3, 0.0])
+    assert np.isnan(script.gain_of_the_sum(unfit)).tolist() == [True, False]
+
+
+def test_the_summary_shows_all_methods():
+    extra = {f"{who}_best": [0.3, 0.3] for who in script.METHODS}
+    extra |= {f"pair_{name}": [0.1, 0.1] for name in vars(AGREEMENT)}
+    table = rows(data="cifar10", num_train=2000, members=2, **extra)
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(script.summary(table))
+    text = console.export_text()
+    for name in (*script.METHODS.values(), "3.30 ± 0.21", "31.0 ["):
+        assert name in text
+
+
+def test_columns_of_the_best_states_are_theirs():
+    labels = torch.zeros(2, dtype=torch.long)
+    right, bad = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    group = Trained(
+        nets=[torch.nn.Identity()] * 2,
+        train=torch.stack([right, bad]).expand(2, 2, 2),
+        test=torch.stack([bad, 2 * bad]).expand(2, 2, 2),
+        best_test=torch.stack([right, 0.4 * bad]).expand(2, 2, 2),
+        best_epochs=[1, 2],
+    )
+    columns = ensembles.group_columns("one", "ensemble", group, labels, labels)
+    assert columns["one"] == 1
+    assert columns["one_best"] == 0.5
+    assert columns["ensemble_best"] == 0
+    assert columns["ensemble_by_size"] == [1, 1]
+    assert columns["one_train"] == 0.5
+    assert columns["one_epoch"] == 1.5
+
+
+def test_cost_counts_the_passes_of_all_groups(monkeypatch):
+    said = {}
+    monkeypatch.setattr(
+        script, "time_and_memory", lambda flop, *rest: said.update(flop=flop) or str(rest)
+    )
+    monkeypatch.setattr(script, "images_of", lambda cell, context: images())
+    cell = replace(CELL, data="cifar10")
+    assert script.cost([cell, cell], Context()) is not None
+    splits = split(images(), 3, 3, 3, stream(0))
+    forward = cost_of(cell.net.build(splits, stream(0)), splits.train[0]).forward
+    # 3 members, a sum of 3 and 3 students of each kind; 3 teachers for each of the two parts of the
+    # students (2 and 1 side by side), and one for each that is self-distilled.
+    passes = 3 * (3 + 3 + 3 + 3) + 2 * 3 + 3
+    assert said["flop"] == 2 * passes * 4 * 30 * forward
+
+
+@pytest.mark.parametrize("data", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("preset", list(script.PRESETS))
+def test_every_class_has_equal_shares(preset, data):
+    classes = int(data.removeprefix("cifar"))
+    (cell,) = find("cifar_ensembles").cells(preset, script.Options(data=data), seeds=1)
+    sizes = (cell.num_train, cell.num_validation, cell.num_test)
+    assert not any(size % classes for size in sizes)
+
+
 def test_estimates_have_the_sign_of_their_names():
     table = pd.DataFrame(
         {
@@ -148,4 +254,4 @@ def test_estimates_have_the_sign_of_their_names():
     expected = [0.04 - 2 * each for each in deviations]
     assert script.beyond_the_spread(table).tolist() == pytest.approx(expected)
     assert script.beyond_the_best(table).tolist() == pytest.approx([0.03, -0.01])
-    assert script.recovered("distilled")(table).tolist() == pytest.approx([0.75, -0.25])
+    assert script.beyond_half(table).tolist() == pytest.approx([0.01, -0.03])

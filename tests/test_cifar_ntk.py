@@ -207,7 +207,7 @@ def test_image_data_without_a_directory_are_refused_before_any_work(tmp_path, ca
     assert not (tmp_path / "cifar_ntk").exists()
 
 
-def test_image_data_are_read_once_and_costs_said(tmp_path):
+def test_real_images_are_read_once_and_costs_said(tmp_path):
     write_cifar10(tmp_path)
     context = Context(data_dir=tmp_path)
     cell = replace(CELL, data="cifar10", num_train=50, num_test=20)

@@ -45,7 +45,7 @@ def test_every_preset_and_data_set_has_cells_that_differ_in_the_seed_alone(prese
     assert cells[0].data == data
 
 
-def test_whole_data_sets_are_image_data():
+def test_whole_data_sets_are_real_images():
     with pytest.raises(ValueError, match="preset=whole is for real images: add --data cifar10"):
         find("ensemble_vs_ntk").cells("whole", contrast.Options())
     for data in ("cifar10", "mnist"):

@@ -6,6 +6,7 @@ of what may hold views; everything else is 0.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -30,8 +31,7 @@ from multiview.probes.channels import (
 from multiview.train.compute import frozen, outputs_of
 from multiview.train.loop import Loss, target_loss
 from multiview.train.metrics import wrong
-from theory_experiments._contrast import error, spans, within
-from theory_experiments._image_ensembles import errors_of
+from theory_experiments._contrast import error, errors_of, spans, within
 from theory_experiments._image_nets import Fast, Recipe, Trained, fast_recipe, train_group
 
 Part = Literal["layer", "colours", "tiles"]
@@ -83,13 +83,16 @@ def run_drop(cell: DropCell, images: ImageData, context: Context) -> dict[str, A
         of students of the ensemble with the same inputs; ``one_train``. Lists by the number of
         groups that a test image was got right with alone, 0 to G: ``count_samples``,
         ``count_one``, ``count_ensemble``, ``count_gain`` and ``count_share`` of the ensemble with
-        all groups; ``alone``, the error with each group alone. ``base``: of the pre-trained net.
+        all groups; ``alone``, the error with each group alone. ``same_<...>``: as ``count_<...>``,
+        but by how many of G nets are right that all see the first group, which tells hard images
+        from easy ones and nothing of views. ``base``: error of the pre-trained net.
     """
     parts = spans(
         {
             "base": 2.0 * cell.members if cell.part == "layer" else 0.0,
             **{f"kept {kept}": cell.members + 2.0 * cell.students for kept in cell.kept},
             "alone": cell.groups,
+            "same": cell.groups,
         }
     )
 
@@ -100,16 +103,21 @@ def run_drop(cell: DropCell, images: ImageData, context: Context) -> dict[str, A
     labels = inputs.splits.test_labels.cpu()
     found = {kept: _with_groups(cell, inputs, kept, part(f"kept {kept}")) for kept in cell.kept}
     whole = found[cell.groups][0].test
-    alone = _alone(cell, inputs, part("alone"))
-    counts = view_counts(~wrong(alone, labels).T)
-    by_count = gain_by_count(
-        counts, wrong(whole, labels), wrong(mean_logits(whole), labels), cell.groups
-    )
+    alone = _single_groups(cell, inputs, "alone", inputs.masks, part("alone"))
+    first = inputs.masks[:1].expand_as(inputs.masks)
+    same = _single_groups(cell, inputs, "same", first, part("same"))
     columns: dict[str, Any] = {"fractions": [kept / cell.groups for kept in cell.kept]}
     for members, students in found.values():
         for name, value in _columns(inputs.splits, members, students).items():
             columns.setdefault(name, []).append(value)
-    columns |= {f"count_{name}": value.tolist() for name, value in vars(by_count).items()}
+    for name, outputs in (("count", alone), ("same", same)):
+        by_count = gain_by_count(
+            view_counts(~wrong(outputs, labels).T),
+            wrong(whole, labels),
+            wrong(mean_logits(whole), labels),
+            cell.groups,
+        )
+        columns |= {f"{name}_{what}": value.tolist() for what, value in vars(by_count).items()}
     return columns | {"alone": errors_of(alone, labels), "base": inputs.base}
 
 
@@ -167,7 +175,8 @@ def _inputs(cell: DropCell, images: ImageData, context: Context) -> Inputs:
         return _layer(cell, splits, groups, context)
     channels, *size = splits.image_shape
     if cell.part == "colours":
-        masks = torch.eye(channels, dtype=torch.bool)[:, :, None, None]
+        order = torch.randperm(channels, generator=groups)
+        masks = torch.eye(channels, dtype=torch.bool)[order, :, None, None]
     else:
         masks = tile_masks((size[0], size[1]), cell.tiles, cell.groups, groups)
     if len(masks) != cell.groups:
@@ -232,20 +241,29 @@ class Channels(nn.Module):
         return self.net.channels(images, BLOCKS)
 
 
-def _net(cell: DropCell, inputs: Inputs, shown: Tensor, name: str, index: int) -> nn.Module:
-    """A new net that sees ``shown`` alone; the same weights whatever that is."""
-    generator = stream(cell.seed, "channel_drop", "init", name, index)
-    splits = inputs.splits
-    if cell.part == "layer":
-        net: nn.Module = FastTop(
-            widths=cell.base_widths[BLOCKS:],
-            num_classes=splits.num_classes,
-            image_shape=splits.image_shape,
-            generator=generator,
-        ).to(splits.train.device)
-    else:
-        net = Fast(widths=cell.widths).build(splits, generator)
-    return nn.Sequential(Mask(shown.to(splits.train.device)), net)
+def _nets(
+    cell: DropCell, inputs: Inputs, shown: Tensor, name: str, indices: Iterable[int]
+) -> list[nn.Module]:
+    """New nets that see ``shown`` alone; their weights are the same whatever that is.
+
+    On images they stand behind filters that whiten what is shown.
+    """
+    splits, mask = inputs.splits, Mask(shown.to(inputs.splits.train.device))
+    seen = replace(splits, train=mask(splits.train))
+    nets = []
+    for i in indices:
+        generator = stream(cell.seed, "channel_drop", "init", name, i)
+        if cell.part == "layer":
+            net: nn.Module = FastTop(
+                widths=cell.base_widths[BLOCKS:],
+                num_classes=splits.num_classes,
+                image_shape=splits.image_shape,
+                generator=generator,
+            ).to(splits.train.device)
+        else:
+            net = Fast(widths=cell.widths).build(seen, generator)
+        nets.append(nn.Sequential(mask, net))
+    return nets
 
 
 def _with_groups(
@@ -258,7 +276,7 @@ def _with_groups(
     def group(name: str, number: int, recipe: Recipe, loss: Loss) -> Trained:
         return train_group(
             f"kept {kept} {name}",
-            [_net(cell, inputs, shown, name, i) for i in range(number)],
+            _nets(cell, inputs, shown, name, range(number)),
             recipe,
             inputs.splits,
             lambda part: loss,
@@ -280,11 +298,14 @@ def _with_groups(
     return members, students
 
 
-def _alone(cell: DropCell, inputs: Inputs, context: Context) -> Float[Tensor, "t groups k"]:
-    """Test outputs of one net for each group, which sees nothing else."""
+def _single_groups(
+    cell: DropCell, inputs: Inputs, name: str, masks: Tensor, context: Context
+) -> Float[Tensor, "t groups k"]:
+    """Test outputs of one net for each mask, which sees nothing else; all start differently."""
+    nets = [_nets(cell, inputs, mask, name, [i])[0] for i, mask in enumerate(masks)]
     return train_group(
-        "alone",
-        [_net(cell, inputs, mask, "alone", i) for i, mask in enumerate(inputs.masks)],
+        name,
+        nets,
         inputs.recipe,
         inputs.splits,
         lambda part: target_loss(inputs.splits.train_labels),

@@ -28,6 +28,11 @@ def error(outputs: Float[Tensor, "t k"], labels: Int[Tensor, " t"]) -> float:
     return float(wrong(outputs, labels).double().mean())
 
 
+def errors_of(outputs: Float[Tensor, "n members k"], labels: Int[Tensor, " n"]) -> list[float]:
+    """Each member's error."""
+    return [error(each, labels) for each in outputs.unbind(1)]
+
+
 def errors_by_size(single: Float[Tensor, "t members k"], labels: Int[Tensor, " t"]) -> list[float]:
     """Errors of the mean logits of 1, 2, ... members, the mean over all choices of them."""
     members = range(single.shape[1])
@@ -50,7 +55,7 @@ def error_columns(model: str, outputs: Outputs, labels: Int[Tensor, " t"]) -> di
     by_size = errors_by_size(outputs.single, labels)
     return {
         f"{model}_one": by_size[0],
-        f"{model}_one_each": [error(each, labels) for each in outputs.single.unbind(1)],
+        f"{model}_one_each": errors_of(outputs.single, labels),
         f"{model}_ensemble": by_size[-1],
         f"{model}_by_size": by_size,
         f"{model}_sum": error(outputs.summed, labels),

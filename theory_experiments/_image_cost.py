@@ -61,5 +61,5 @@ def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat1
         f"Expected for {cells} cells: {flop:.1e} FLOP of training, at least {least} at the "
         f"{rate:.1e} FLOP/s of {str(kind).removeprefix('torch.')} products here (small networks "
         f"take several times as long); about {memory / 1e9:.1f} GB of weights, optimiser and "
-        "activations at once. A killed run goes on within a cell."
+        "activations at once. That is from the beginning: a killed run goes on within a cell."
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from multiview import stream
@@ -18,7 +18,7 @@ from multiview.models import SideBySide, SumOfNets
 from multiview.probes import agreement
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, target_loss
-from theory_experiments._contrast import error, errors_by_size, spans
+from theory_experiments._contrast import error, errors_by_size, errors_of, spans
 from theory_experiments._image_nets import Fast, Recipe, Residual, Trained, fast_recipe, train_group
 
 WORK = {"members": 2, "sum": 2, "distilled": 3, "self": 3}  # about, by what it takes
@@ -107,11 +107,6 @@ def group_columns(
     if ensemble is not None:
         columns[f"{ensemble}_by_size"] = errors_by_size(group.test, labels)
     return columns
-
-
-def errors_of(outputs: Float[Tensor, "n members k"], labels: Int[Tensor, " n"]) -> list[float]:
-    """Each member's error."""
-    return [error(outputs[:, e], labels) for e in range(outputs.shape[1])]
 
 
 def _train(cell: EnsembleCell, splits: Splits, context: Context) -> dict[str, Trained]:

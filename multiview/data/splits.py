@@ -1,12 +1,14 @@
 """Splits: training, validation and test images, ready to train on."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from multiview.data.images import ImageData, standardise
+from multiview.data.whitening import whitening_filters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,6 +31,11 @@ class Splits:
         """(channels, height, width)."""
         _, channels, height, width = self.train.shape
         return channels, height, width
+
+    @cached_property
+    def whitening(self) -> Float[Tensor, "filters C 2 2"]:
+        """``whitening_filters`` of the training images, made once."""
+        return whitening_filters(self.train)
 
 
 def split(

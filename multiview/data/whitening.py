@@ -25,7 +25,8 @@ def whitening_filters(
         others. The sign of a direction makes its largest entry positive.
     """
     channels = images.shape[1]
-    patches = functional.unfold(images[:MOST_IMAGES].double(), size)  # (n, C size^2, places)
+    few = images[:MOST_IMAGES].cpu().double()  # the same filters for every device
+    patches = functional.unfold(few, size)  # (n, C size^2, places)
     patches = patches.movedim(1, 2).flatten(0, 1)
     variances, directions = torch.linalg.eigh(torch.cov(patches.T, correction=0))
     variances, directions = variances.flip(0), directions.flip(1).T  # rows are directions now

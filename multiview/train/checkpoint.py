@@ -26,6 +26,7 @@ class Checkpoint:
 
     path: Path
     seconds: float = 60.0  # at least so long between two writes
+    strict: bool = True  # refuse another training's file; otherwise warn, and begin anew
     _written: float = field(default_factory=time.monotonic, repr=False)
 
     def due(self) -> bool:
@@ -47,6 +48,7 @@ class Checkpoint:
 
         Raises:
             ValueError: If the file is of another training; the message says in what it differs.
+                Only a warning where this is not ``strict``.
         """
         if not self.path.exists():
             return None
@@ -61,10 +63,11 @@ class Checkpoint:
             return None
         other = [name for name in training if of.get(name) != training[name]]
         if other:
-            raise ValueError(
-                f"checkpoint {self.path} is of a training with other {', '.join(other)}: "
-                "remove it, or name another path."
-            )
+            what = f"checkpoint {self.path} is of a training with other {', '.join(other)}"
+            if self.strict:
+                raise ValueError(f"{what}: remove it, or name another path.")
+            warnings.warn(f"{what}: the training begins anew.", stacklevel=2)
+            return None
         return state
 
 
@@ -81,7 +84,7 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 def description(
     module: nn.Module, inputs: Tensor, generator: torch.Generator, **settings: Any
 ) -> dict[str, str]:
-    """What must be the same for a training to be gone on with: its start, in words and digests."""
+    """What is looked at before a training is gone on with: its start, in words and digests."""
     few = inputs[:: max(1, len(inputs) // 64)]  # a data set takes seconds to read whole
     return {
         **{name: repr(value) for name, value in settings.items()},

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Shaped
@@ -68,6 +68,9 @@ def outputs_of(
     compute: ComputeSpec | None = None,
     batch_size: int = 500,
 ) -> Float[Tensor, "n ..."]:
-    """The outputs of the ``frozen`` module, in batches; its mode is restored."""
-    function = frozen(module, compute)
+    """The outputs of the ``frozen`` module, in batches; its mode is restored.
+
+    Never compiled: a net is asked a few times, with batches of several sizes.
+    """
+    function = frozen(module, replace(compute or ComputeSpec(), compile=False))
     return torch.cat([function(part) for part in inputs.split(batch_size)])

@@ -24,7 +24,9 @@ class FitResult:
     """What a training leaves beside the weights."""
 
     steps: int
-    loss: Float[Tensor, " epochs"]  # mean over the epoch's samples, each before its step
+    # Mean over the epoch's samples, each before its step; of a loss that is a sum over nets, as
+    # that of a SideBySide, the sum.
+    loss: Float[Tensor, " epochs"]
     scores: Float[Tensor, "epochs nets"] | None = None
     best: tuple[Best, ...] = ()  # of each net, where there were scores
 
@@ -83,18 +85,21 @@ def fit(
     Args:
         inputs: All training samples.
         generator: Order of the samples and, before it, the epoch's augmentation; advanced in
-            place. The same module, inputs and generator state give the same bits. What the module
-            itself draws (dropout) follows from its state at the start.
+            place. The same module, inputs and generator state give the same bits on a CPU with the
+            same number of threads. What the module itself draws (dropout) follows from the
+            generator's state at the start.
         augment: Changes all samples anew at the start of each epoch, with ``generator``.
         progress: Called after every epoch with a line and the fraction done.
         compute: Memory format, autocast, compilation; all off by default.
         score: Called after each epoch on the module in eval mode; the best state is kept.
         checkpoint: Where to keep the training, and to go on with it if it is there already, in the
-            midst of an epoch too: the bits are those of a training never interrupted.
+            midst of an epoch too: the bits are those of a training never interrupted, where those
+            do not change from run to run.
 
     Raises:
         Diverged: If a loss becomes infinite or NaN.
-        ValueError: If the checkpoint is of another training.
+        ValueError: If the checkpoint is of another training, by its initial weights, generator,
+            settings and a sample of its inputs; the loss and all other functions are not looked at.
     """
     compute = compute or ComputeSpec()
     start = {}

@@ -25,7 +25,7 @@ Score = Callable[[nn.Module], Float[Tensor, " nets"]]
 class Best:
     """A net after the epoch that scored lowest, the first of equals."""
 
-    epoch: int
+    epoch: int  # 0 is the first
     score: float
     state: dict[str, Tensor]  # as ``load_state_dict`` takes it
 
