@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.augment import flip_and_crop
 from multiview.data.images import ImageData, ImageName
-from multiview.distill import hinton_kd
+from multiview.distill import taught_loss
 from multiview.ensemble import mean_logits, mean_probabilities
 from multiview.models import WideResNet
 from multiview.models.conv_net import ConvNet
-from multiview.models.groups import SumOfNets
+from multiview.models.groups import SideBySide, SumOfNets
 from multiview.ntk import centred_one_hot, gram, kernel_methods, plan_gram
+from multiview.train.compute import frozen, outputs_of
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
@@ -131,7 +132,7 @@ def run_images(
     ntk = kernel_methods(kernels, targets, cell.ridge)
     kernel = Outputs(single=ntk.single, summed=ntk.summed, distilled=ntk.distilled)
     network = _train_networks(cell, nets, data, train, test, within(progress, 0.5, 1.0))
-    labels, fitted = data.test_labels, _together(nets, train).cpu()
+    labels, fitted = data.test_labels, outputs_of(SideBySide(nets), train).cpu()
     return {
         **error_columns("network", network, labels),
         **error_columns("ntk", kernel, labels),
@@ -212,18 +213,21 @@ def _train_networks(
             progress=lambda message, fraction: part(f"{name}: {message}", fraction),
         )
 
-    def distillation_loss(logits: Tensor, seen: Tensor, rows: Tensor) -> Tensor:
-        teacher = mean_logits(_together(nets, seen))  # of the images as the student sees them
-        return label_loss(logits, seen, rows) + hinton_kd(logits, teacher, cell.temperature)
-
     for i, net in enumerate(nets):
         train_one(net, f"member {i}", label_loss, i, i + 1)
     summed = SumOfNets(_net(cell, data, device, "sum", i) for i in range(cell.members))
     train_one(summed, "sum", label_loss, cell.members, 2 * cell.members)
     student = _net(cell, data, device, "student", 0)
     gentle = replace(cell.optim, learning_rate=cell.student_rate)
-    train_one(student, "student", distillation_loss, 2 * cell.members, works, gentle)
-    single, both = _together(nets, test).cpu(), _together([summed, student], test).cpu()
+    teachers = frozen(SideBySide(nets))
+    lesson = taught_loss(
+        data.train_labels.to(device),
+        lambda seen: mean_logits(teachers(seen)),
+        temperature=cell.temperature,
+    )
+    train_one(student, "student", lesson, 2 * cell.members, works, gentle)
+    single = outputs_of(SideBySide(nets), test).cpu()
+    both = outputs_of(SideBySide([summed, student]), test).cpu()
     return Outputs(single=single, summed=both[:, 0], distilled=both[:, 1])
 
 
@@ -232,10 +236,3 @@ def _net(
 ) -> nn.Module:
     generator = stream(cell.seed, "real images", "init", name, index)
     return cell.net.build(data, generator).to(device)
-
-
-def _together(nets: list[Any], x: Float[Tensor, "n C H W"]) -> Float[Tensor, "n nets k"]:
-    """The nets' logits, without gradient."""
-    with torch.no_grad():
-        parts = [torch.stack([net(part) for net in nets], 1) for part in x.split(500)]
-    return torch.cat(parts)

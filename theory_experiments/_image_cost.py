@@ -1,5 +1,6 @@
-"""What training networks on images will take, counted before it begins."""
+"""What networks and kernels on images will take, counted before anything begins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from theory_experiments._image_contrast import Cost
 from theory_experiments._rate import gemm_rate
 
 
@@ -62,4 +64,20 @@ def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat1
         f"{rate:.1e} FLOP/s of {str(kind).removeprefix('torch.')} products here (small networks "
         f"take several times as long); about {memory / 1e9:.1f} GB of weights, optimiser and "
         "activations at once. That is from the beginning: a killed run goes on within a cell."
+    )
+
+
+def kernels_and_training(each: Sequence[Cost], device: str) -> str:
+    """The same of cells with kernels, at the rate matrices are multiplied here."""
+    kernels, solves, training = (
+        sum(getattr(one, name) for one in each) for name in ("kernels", "solves", "training")
+    )
+    rate, double = gemm_rate(device), gemm_rate("cpu", torch.float64)
+    seconds = (kernels + training) / rate + solves / double
+    trained = f"{training:.1e} of training, " if training else ""
+    return (
+        f"Expected for {len(each)} cells: {kernels:.1e} FLOP of kernels, {trained}"
+        f"{solves:.1e} of solves; at least {timedelta(seconds=round(seconds))} at the "
+        f"{rate:.1e} FLOP/s of float32 products here. Kernels hold "
+        f"{max(one.memory for one in each) / 1e9:.1f} GB."
     )

@@ -1,18 +1,12 @@
-"""Images for a script, real or made up: read once, or what is missing said; and kernels' cost."""
+"""Images for a script, real or made up: read once, or what is missing said."""
 
-from collections.abc import Sequence
-from datetime import timedelta
 from functools import cache
 from pathlib import Path
-
-import torch
 
 from multiview import stream
 from multiview.data.images import ImageData, load_images
 from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.experiment import Context
-from theory_experiments._image_contrast import Cost
-from theory_experiments._rate import gemm_rate
 
 
 @cache
@@ -49,19 +43,3 @@ def images_for(name: str, context: Context, *, seed: int, n_train: int, n_test: 
         return real_images(name, context)
     textures = view_textures(10, stream(seed, "images", "textures"))
     return multi_view_images(textures, n_train, n_test, stream(seed, "images", "made up"))
-
-
-def cost_message(each: Sequence[Cost], device: str) -> str:
-    """What the cells will take together, at the rate matrices are multiplied here."""
-    kernels, solves, training = (
-        sum(getattr(one, name) for one in each) for name in ("kernels", "solves", "training")
-    )
-    rate, double = gemm_rate(device), gemm_rate("cpu", torch.float64)
-    seconds = (kernels + training) / rate + solves / double
-    trained = f"{training:.1e} of training, " if training else ""
-    return (
-        f"Expected for {len(each)} cells: {kernels:.1e} FLOP of kernels, {trained}"
-        f"{solves:.1e} of solves; at least {timedelta(seconds=round(seconds))} at the "
-        f"{rate:.1e} FLOP/s of float32 products here. Kernels hold "
-        f"{max(one.memory for one in each) / 1e9:.1f} GB."
-    )

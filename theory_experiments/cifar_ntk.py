@@ -36,7 +36,7 @@ from theory_experiments._cifar_ntk import (
 )
 from theory_experiments._estimates import Estimate, claims_from, difference, percent
 from theory_experiments._image_contrast import SmallNet, WideNet
-from theory_experiments._image_data import cost_message
+from theory_experiments._image_cost import kernels_and_training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def cost(cells: Sequence[KernelCell], context: Context) -> str | None:
         return None
     images = images_of(cells[0], context)
     each = [expected_kernel_cost(cell, images, context.device) for cell in cells]
-    return cost_message(each, context.device)
+    return kernels_and_training(each, context.device)
 
 
 METHODS = {

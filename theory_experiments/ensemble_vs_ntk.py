@@ -28,7 +28,8 @@ from theory_experiments._image_contrast import (
     expected_cost,
     run_images,
 )
-from theory_experiments._image_data import cost_message, real_images
+from theory_experiments._image_cost import kernels_and_training
+from theory_experiments._image_data import real_images
 from theory_experiments._patch_contrast import PatchCell, run_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, STUDENT, only_cpu
 
@@ -116,7 +117,7 @@ def cost(cells: Sequence[Any], context: Context) -> str | None:
     if isinstance(cells[0], PatchCell):
         return None
     data = real_images(cells[0].data, context)
-    return cost_message(
+    return kernels_and_training(
         [expected_cost(cell, data, context.device) for cell in cells], context.device
     )
 
