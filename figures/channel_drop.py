@@ -64,6 +64,8 @@ def _errors(axes: Axes, rows: Any) -> None:
         for who in ("one", "ensemble"):
             law = np.array(rows[f"theory_{who}"].iat[0])
             axes.plot(fractions, law, ":", color=style.COLOURS[who], lw=1.4)
+        note = {"transform": axes.transAxes, "ha": "left", "fontsize": 8.5}
+        axes.text(0.05, 0.05, "dotted: closed form", **note)
     axes.set_xticks(sorted(fractions), [f"{f:.2g}" for f in sorted(fractions)])
     axes.set_ylim(bottom=0)
 
