@@ -15,8 +15,10 @@ from multiview.find import find
 from multiview.models import FastTop
 from multiview.train.optim import OptimSpec
 from theory_experiments import _channel_drop as drop
+from theory_experiments import _channel_inputs as below_it
 from theory_experiments import channel_drop as script
-from theory_experiments._channel_drop import DropCell, Mask, run_drop
+from theory_experiments._channel_drop import run_drop
+from theory_experiments._channel_inputs import DropCell, Mask
 from theory_experiments._image_nets import Recipe
 
 RECIPE = Recipe(optim=OptimSpec(epochs=2, batch_size=20, learning_rate=0.2), padding=1, together=2)
@@ -75,9 +77,8 @@ def test_the_groups_are_shown_and_nothing_else(monkeypatch):
     plain = drop.train_group
 
     def note(name, nets, recipe, splits, *rest, **settings):
-        if name != "base":
-            seen.append((name, nets, splits))
-            shown_start[name] = nets[0][1].head[2].weight.detach().clone()
+        seen.append((name, nets, splits))
+        shown_start[name] = nets[0][1].head[2].weight.detach().clone()
         return plain(name, nets, recipe, splits, *rest, **settings)
 
     monkeypatch.setattr(drop, "train_group", note)
@@ -117,21 +118,21 @@ def test_a_mask_lets_its_part_through_and_the_rest_is_nought():
 
 def test_new_nets_see_no_image_the_net_below_was_trained_on(monkeypatch):
     trained = {}
-    plain = drop.train_group
+    plain = below_it.train_group
 
     def note(name, nets, recipe, splits, *rest, **settings):
         trained.setdefault(name, splits)
         return plain(name, nets, recipe, splits, *rest, **settings)
 
     found = []
-    lower = drop.outputs_of
+    lower = below_it.outputs_of
 
     def note_lower(module, inputs, **settings):
         found.append(inputs)
         return lower(module, inputs, **settings)
 
-    monkeypatch.setattr(drop, "train_group", note)
-    monkeypatch.setattr(drop, "outputs_of", note_lower)
+    monkeypatch.setattr(below_it, "train_group", note)
+    monkeypatch.setattr(below_it, "outputs_of", note_lower)
     run_drop(replace(CELL, kept=(4,)), images(), Context())
     below = {tuple(row) for row in trained["base"].train.flatten(1).tolist()}
     above = {tuple(row) for row in found[0][:40].flatten(1).tolist()}

@@ -3,7 +3,7 @@
 New networks are trained on the channels of an intermediate layer of a pre-trained one, all of them
 or some dropped "semi-randomly", the same for all members (Allen-Zhu & Li, arXiv 2012.09816,
 Figure 3; layer, numbers and the manner of dropping are not stated in the sources at hand, ours are
-in ``_channel_drop``). The same with colours and with tiles of the image dropped, and, on the same
+in ``_channel_inputs``). The same with colours and with tiles of the image dropped, and, on the same
 axes, with views dropped from synthetic patches, where the theory says what happens. Beyond the
 paper: on how many disjoint groups of channels a network gets a test image right is its number of
 views; is it the images with few on which an ensemble gains? That few nets are right also says that
@@ -27,7 +27,8 @@ from multiview.data.images import ImageData
 from multiview.data.splits import split
 from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
-from theory_experiments._channel_drop import DropCell, run_drop
+from theory_experiments._channel_drop import run_drop
+from theory_experiments._channel_inputs import DropCell
 from theory_experiments._estimates import Estimate, claims_from, percent, points, where
 from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_data import images_for
