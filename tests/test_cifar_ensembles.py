@@ -96,7 +96,7 @@ def test_each_student_has_its_teacher_and_a_start_of_its_own(monkeypatch):
     members = [net.eval() for net in groups["one"].nets]
     outputs = [net(splits_seen).detach() for net in members]
     (from_all, settings), (from_first, _), (from_last, _) = taught
-    assert settings["temperature"] == CELL.temperature
+    assert settings["lesson"].keywords == {"temperature": CELL.temperature}
     assert settings["weight"] == CELL.weight
     near = partial(torch.testing.assert_close, rtol=0.1, atol=0.1)  # teachers are in bfloat16
     near(from_all(splits_seen), sum(outputs) / 3)

@@ -6,6 +6,7 @@ of what may hold views; everything else is 0.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from jaxtyping import Float
@@ -13,12 +14,10 @@ from torch import Tensor
 
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits
-from multiview.distill import taught_loss
+from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
 from multiview.ensemble import mean_logits
 from multiview.experiment import Context
-from multiview.models import SideBySide
 from multiview.probes import gain_by_count, view_counts
-from multiview.train.compute import frozen
 from multiview.train.loop import Loss, target_loss
 from multiview.train.metrics import wrong
 from theory_experiments._channel_inputs import DropCell, Inputs, inputs_of, new_nets
@@ -109,11 +108,10 @@ def _with_groups(
 
     labels, recipe = inputs.splits.train_labels, inputs.recipe
     members = group("members", cell.members, recipe, target_loss(labels))
-    teachers = frozen(SideBySide(members.nets), recipe.compute)
     taught = taught_loss(
         labels,
-        lambda seen: mean_logits(teachers(seen)),
-        temperature=cell.temperature,
+        ensemble_teacher(members.nets, "logits", compute=recipe.compute),
+        partial(hinton_kd, temperature=cell.temperature),
         weight=cell.weight,
     )
     rate = replace(recipe.optim, learning_rate=cell.student_rate)

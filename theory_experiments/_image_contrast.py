@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.augment import flip_and_crop
 from multiview.data.images import ImageData, ImageName
-from multiview.distill import taught_loss
-from multiview.ensemble import mean_logits, mean_probabilities
+from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
+from multiview.ensemble import mean_probabilities
 from multiview.models import WideResNet
 from multiview.models.conv_net import ConvNet
 from multiview.models.groups import SideBySide, SumOfNets
 from multiview.ntk import centred_one_hot, gram, kernel_methods, plan_gram
-from multiview.train.compute import frozen, outputs_of
+from multiview.train.compute import outputs_of
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
@@ -219,11 +219,10 @@ def _train_networks(
     train_one(summed, "sum", label_loss, cell.members, 2 * cell.members)
     student = _net(cell, data, device, "student", 0)
     gentle = replace(cell.optim, learning_rate=cell.student_rate)
-    teachers = frozen(SideBySide(nets))
     lesson = taught_loss(
         data.train_labels.to(device),
-        lambda seen: mean_logits(teachers(seen)),
-        temperature=cell.temperature,
+        ensemble_teacher(nets, "logits"),
+        partial(hinton_kd, temperature=cell.temperature),
     )
     train_one(student, "student", lesson, 2 * cell.members, works, gentle)
     single = outputs_of(SideBySide(nets), test).cpu()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.distill import taught_loss
+from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
 from multiview.ensemble import mean_logits, mean_probabilities
 from multiview.experiment import Context
 from multiview.models import SideBySide, SumOfNets
@@ -128,15 +128,14 @@ def _train(cell: EnsembleCell, splits: Splits, context: Context) -> dict[str, Tr
     taught = partial(
         taught_loss,
         splits.train_labels,
-        temperature=cell.temperature,
+        lesson=partial(hinton_kd, temperature=cell.temperature),
         weight=cell.weight,
         smoothing=recipe.smoothing,
     )
     members = group("members", nets("members"), recipe, lambda part: on_labels)
     # One module: its nets are trained as one, so it is the only one of its group.
     summed = group("sum", [SumOfNets(nets("sum"))], recipe, lambda part: on_labels)
-    everyone = frozen(SideBySide(members.nets), recipe.compute)
-    from_all = taught(lambda inputs: mean_logits(everyone(inputs)))
+    from_all = taught(ensemble_teacher(members.nets, "logits", compute=recipe.compute))
     distilled = group("distilled", nets("distilled"), gentle, lambda part: from_all)
 
     def from_one(part: slice) -> Loss:  # a teacher of its own for each

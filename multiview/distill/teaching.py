@@ -8,34 +8,49 @@ from torch import Tensor
 from multiview.distill.losses import hinton_kd
 from multiview.train.loop import Loss, target_loss
 
+# lesson(student_logits, teacher_logits): a mean over all samples, as the losses of this package.
+Lesson = Callable[[Tensor, Tensor], Tensor]
+# What teaches: a function of the inputs, or its logits on all training samples.
+Teacher = Callable[[Tensor], Tensor] | Float[Tensor, "n *members k"]
+
 
 def taught_loss(
-    targets: Int[Tensor, " n"] | Float[Tensor, "n k"],
-    teacher: Callable[[Tensor], Tensor],
+    targets: Int[Tensor, " n"] | Float[Tensor, "n k"] | None,
+    teacher: Teacher,
+    lesson: Lesson = hinton_kd,
     *,
-    temperature: float = 4.0,
     weight: float = 1.0,
+    label_weight: float = 1.0,
     smoothing: float = 0.0,
 ) -> Loss:
-    """Cross-entropy with the targets plus ``weight`` times ``hinton_kd``.
+    """``label_weight`` times cross-entropy with the targets plus ``weight`` times the lesson.
 
     Of one student's logits (batch, k), or of many side by side, (batch, members, k): the sum of
     theirs.
 
     Args:
-        targets: Labels (n,) or probabilities (n, k) of all training samples.
+        targets: Labels (n,) or probabilities (n, k) of all training samples; None for those that
+            a loader gives.
         teacher: From the inputs as the students see them, augmented, to logits: (batch, k), or
-            (batch, members, k) for a teacher of its own for each student. ``frozen`` makes one.
+            (batch, members, k) for a teacher of its own for each student; ``frozen`` makes one. Or
+            such logits of all training samples in their order, where nothing is augmented.
+        lesson: ``hinton_kd``, ``l2_logits`` or the like, its settings bound by ``partial``.
+        label_weight: 0 looks at no target, as for unlabelled samples.
         smoothing: Of the targets, not of the teacher.
     """
+    for name, value in (("weight", weight), ("label_weight", label_weight)):
+        if not value >= 0:
+            raise ValueError(f"{name}={value} would unteach: use >= 0.")
     on_targets = target_loss(targets, smoothing)
 
     def loss(logits: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
-        taught = teacher(inputs)
+        taught = teacher[rows] if isinstance(teacher, Tensor) else teacher(inputs)
         if logits.dim() > taught.dim():
             taught = taught.unsqueeze(1).expand_as(logits)
         students = logits.shape[1] if logits.dim() == 3 else 1
-        lesson = students * hinton_kd(logits, taught, temperature)  # its mean is over students too
-        return on_targets(logits, inputs, rows) + weight * lesson
+        total = weight * students * lesson(logits, taught)  # its mean is over students too
+        if label_weight:
+            total = total + label_weight * on_targets(logits, inputs, rows)
+        return total
 
     return loss

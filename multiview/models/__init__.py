@@ -3,16 +3,20 @@
 from multiview.models.fast_net import FastNet, FastTop
 from multiview.models.four_stage_resnet import FourStageResNet
 from multiview.models.groups import SideBySide, SumOfNets
+from multiview.models.mlp import MLP
 from multiview.models.patch_net import PatchNet
+from multiview.models.quick_net import QuickNet
 from multiview.models.resnet import ResNet
 from multiview.models.smoothed_relu import smoothed_relu, smoothed_relu_slope
 from multiview.models.wide_resnet import WideResNet
 
 __all__ = [
+    "MLP",
     "FastNet",
     "FastTop",
     "FourStageResNet",
     "PatchNet",
+    "QuickNet",
     "ResNet",
     "SideBySide",
     "SumOfNets",

@@ -1,6 +1,5 @@
 """fit: the one minibatch loop, for any module and any loss."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,10 +11,12 @@ from multiview.train.checkpoint import Checkpoint, description
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
-from multiview.train.training import Augment, Best, Score, Training, own_draws
+from multiview.train.source import Augment, Loader, source_of
+from multiview.train.training import Best, Score, Training, own_draws
 
 # loss(outputs, inputs, rows): mean over the batch, given the module's outputs, the inputs as the
-# module saw them (augmented), so that a teacher can see the same, and which samples they are.
+# module saw them (augmented), so that a teacher can see the same, and which samples they are; of a
+# loader, which knows no numbers, the labels it gave beside the inputs, or None.
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
@@ -31,19 +32,22 @@ class FitResult:
     best: tuple[Best, ...] = ()  # of each net, where there were scores
 
 
-def target_loss(targets: Int[Tensor, " n"] | Float[Tensor, "n k"], smoothing: float = 0.0) -> Loss:
+def target_loss(
+    targets: Int[Tensor, " n"] | Float[Tensor, "n k"] | None, smoothing: float = 0.0
+) -> Loss:
     """Cross-entropy with labels (n,) or with probabilities (n, k) of all training samples.
 
     Of one classifier's logits (batch, k), or of many, (batch, members, k): the sum of theirs.
 
     Args:
+        targets: None for those that a loader gives.
         smoothing: Share of each target that is spread evenly over the classes.
     """
 
     def loss(logits: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
         many = logits if logits.dim() == 3 else logits.unsqueeze(1)
         members = many.shape[1]
-        target = targets[rows]
+        target = rows if targets is None else targets[rows]
         return members * nn.functional.cross_entropy(
             many.flatten(0, 1),
             target.repeat_interleave(members, 0),
@@ -69,7 +73,7 @@ def error_score(
 
 def fit(
     module: nn.Module,
-    inputs: Shaped[Tensor, "n ..."],
+    inputs: Shaped[Tensor, "n ..."] | Loader,
     loss: Loss,
     spec: OptimSpec,
     generator: torch.Generator,
@@ -83,7 +87,8 @@ def fit(
     """Train ``module`` in place, and leave it in eval mode.
 
     Args:
-        inputs: All training samples.
+        inputs: All training samples, in memory; or a loader of batches with an order of its own, of
+            inputs or of (inputs, labels), which then decides the batch size.
         generator: Order of the samples and, before it, the epoch's augmentation; advanced in
             place. The same module, inputs and generator state give the same bits on a CPU with the
             same number of threads. What the module itself draws (dropout) follows from the
@@ -100,28 +105,34 @@ def fit(
         Diverged: If a loss becomes infinite or NaN.
         ValueError: If the checkpoint is of another training, by its initial weights, generator,
             settings and a sample of its inputs; the loss and all other functions are not looked at.
+            If a loader is given with ``augment`` or ``checkpoint``.
     """
     compute = compute or ComputeSpec()
+    source = source_of(inputs, module, augment, spec.batch_size)
     start = {}
     if checkpoint is not None:
+        if not isinstance(inputs, Tensor):
+            raise ValueError(
+                "a checkpoint cannot repeat a loader's order: give the inputs as a tensor, or no "
+                "checkpoint."
+            )
         start = description(module, inputs, generator, spec=spec, compute=compute)
     forward = compute.prepared(module)
     training = Training(
         module=module,
         optimizer=spec.optimizer(module.parameters()),
         generator=generator,
-        steps_per_epoch=math.ceil(len(inputs) / spec.batch_size),
-        device=inputs.device,
+        source=source,
     )
-    with own_draws(generator, inputs.device):
+    with own_draws(generator, source.device):
         if checkpoint is not None and (state := checkpoint.load(start)) is not None:
             training.restore(state)
         module.train()
         while training.epoch < spec.epochs:
-            for rows, seen in training.batches(inputs, augment, spec.batch_size):
+            for rows, seen, share in training.batches():
                 if checkpoint is not None and checkpoint.due():
                     checkpoint.save(start, training.state())
-                training.take_step(loss(forward(seen), seen, rows), len(rows) / len(inputs), spec)
+                training.take_step(loss(forward(seen), seen, rows), share, spec)
             training.end_epoch(spec, score)
             if progress is not None:
                 message = f"epoch {training.epoch}/{spec.epochs} loss {training.history[-1]:.3f}"
@@ -130,7 +141,7 @@ def fit(
     if checkpoint is not None:
         checkpoint.save(start, training.state(finished=True))
     return FitResult(
-        steps=training.epoch * training.steps_per_epoch,
+        steps=training.epoch * source.steps,
         loss=torch.tensor(training.history),
         scores=torch.stack(training.scores) if training.scores else None,
         best=tuple(Best(**each) for each in training.best),

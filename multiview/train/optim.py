@@ -4,8 +4,9 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -22,6 +23,7 @@ class OptimSpec:
     warmup: float = 0.15  # fraction of the steps before the peak
     momentum: float = 0.9  # Nesterov's where positive
     weight_decay: float = 5e-4  # on every parameter
+    max_norm: float | None = None  # longest incoming weight vector of a unit or filter
     schedule: Schedule = "linear"  # how the rate falls: evenly to 0, or at the milestones
     milestones: tuple[float, ...] = (0.3, 0.6, 0.8)  # fractions of the steps
     drop: float = 0.2  # the rate's factor at each; 60, 120 and 160 of 200 epochs: arXiv 1605.07146
@@ -44,6 +46,8 @@ class OptimSpec:
             raise ValueError(f"momentum={self.momentum} must be in [0, 1): use 0 for none.")
         if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
             raise ValueError(f"weight_decay={self.weight_decay} must be >= 0 and finite.")
+        if self.max_norm is not None and not self.max_norm > 0:
+            raise ValueError(f"max_norm={self.max_norm} is a length: use > 0, or None for any.")
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate of ``step`` (0, 1, ...) out of ``total``; positive at every one."""
@@ -55,11 +59,23 @@ class OptimSpec:
         return self.learning_rate * min(1.0, rising, falling)
 
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.SGD:
-        """The optimiser, its rate not yet set."""
-        return torch.optim.SGD(
+        """The optimiser, its rate not yet set; it keeps weights within ``max_norm`` itself."""
+        optimizer = torch.optim.SGD(
             parameters,
             lr=self.learning_rate,
             momentum=self.momentum,
             nesterov=self.momentum > 0,
             weight_decay=self.weight_decay,
         )
+        if self.max_norm is not None:
+            optimizer.register_step_post_hook(partial(_shorten, longest=self.max_norm))
+        return optimizer
+
+
+def _shorten(optimizer: torch.optim.Optimizer, *call: Any, longest: float) -> None:
+    """Rescale each unit's incoming weights to at most this length (arXiv 1207.0580, Section 2)."""
+    with torch.no_grad():
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                if weight.dim() > 1:  # not biases, nor scales of norms
+                    torch.renorm(weight, 2, 0, longest, out=weight)

@@ -13,9 +13,8 @@ from multiview.models.groups import SideBySide
 from multiview.train.compute import evaluating
 from multiview.train.errors import Diverged
 from multiview.train.optim import OptimSpec
+from multiview.train.source import Batch, FromLoader, InMemory
 
-# augment(inputs, generator): all samples, changed anew.
-Augment = Callable[[Tensor, torch.Generator], Tensor]
 # score(module): what to keep the best of, lower is better: one value, or one for each net of a
 # SideBySide. Called after each epoch.
 Score = Callable[[nn.Module], Float[Tensor, " nets"]]
@@ -40,8 +39,7 @@ class Training:
     module: nn.Module
     optimizer: torch.optim.Optimizer
     generator: torch.Generator
-    steps_per_epoch: int
-    device: torch.device
+    source: InMemory | FromLoader
     epoch: int = 0  # epochs that are done
     losses: list[Tensor] = field(default_factory=list)  # of this epoch's steps, by their share
     history: list[float] = field(default_factory=list)
@@ -49,21 +47,16 @@ class Training:
     best: list[dict[str, Any]] = field(default_factory=list)
     drawn_from: Tensor | None = None  # the generator as it was before this epoch's draws
 
-    def batches(
-        self, inputs: Tensor, augment: Augment | None, batch_size: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Rows and samples of the steps of this epoch that are not done."""
+    def batches(self) -> Iterator[Batch]:
+        """What the steps of this epoch that are not done are taken with."""
         self.drawn_from = self.generator.get_state()
-        seen = inputs if augment is None else augment(inputs, self.generator)
-        order = torch.randperm(len(inputs), generator=self.generator).to(inputs.device)
-        for rows in order.split(batch_size)[len(self.losses) :]:
-            yield rows, seen[rows]
+        return self.source.batches(self.generator, len(self.losses))
 
     def take_step(self, value: Tensor, share: float, spec: OptimSpec) -> None:
         """Descend the loss of a batch that holds this share of the samples."""
-        step = self.epoch * self.steps_per_epoch + len(self.losses)
+        step = self.epoch * self.source.steps + len(self.losses)
         for group in self.optimizer.param_groups:
-            group["lr"] = spec.rate(step, spec.epochs * self.steps_per_epoch)
+            group["lr"] = spec.rate(step, spec.epochs * self.source.steps)
         self.optimizer.zero_grad()
         value.backward()
         self.optimizer.step()
@@ -74,10 +67,10 @@ class Training:
         # Looked at once an epoch: reading a loss makes a GPU wait.
         losses = torch.stack(self.losses)
         if not losses.isfinite().all():
-            step = self.epoch * self.steps_per_epoch + int((~losses.isfinite()).nonzero()[0])
+            step = self.epoch * self.source.steps + int((~losses.isfinite()).nonzero()[0])
             raise Diverged(
                 f"the loss became infinite or NaN at step {step} of "
-                f"{spec.epochs * self.steps_per_epoch} (epoch {self.epoch}) with {spec}: use a "
+                f"{spec.epochs * self.source.steps} (epoch {self.epoch}) with {spec}: use a "
                 "smaller learning_rate or a longer warmup."
             )
         self.history.append(float(losses.sum()))
@@ -109,7 +102,7 @@ class Training:
             "module": self.module.state_dict(),
             "optimizer": None if finished else self.optimizer.state_dict(),
             "generator": self.generator.get_state() if own is None else own,
-            "global": _global_state(self.device),
+            "global": _global_state(self.source.device),
             **{name: getattr(self, name) for name in _KEPT},
         }
 
@@ -119,10 +112,10 @@ class Training:
         if state["optimizer"] is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["generator"])
-        _set_global_state(self.device, state["global"])
+        _set_global_state(self.source.device, state["global"])
         for name in _KEPT:
             setattr(self, name, state[name])
-        self.losses = [loss.to(self.device) for loss in self.losses]
+        self.losses = [loss.to(self.source.device) for loss in self.losses]
 
 
 @contextmanager

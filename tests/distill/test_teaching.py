@@ -1,5 +1,7 @@
 """taught_loss: labels and teacher add up, for one student and for many, and teachers are frozen."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -27,7 +29,8 @@ def test_one_student_has_labels_and_teacher_in_the_stated_proportion():
         assert seen is inputs
         return teacher
 
-    loss = taught_loss(Y, teach, temperature=2.5, weight=0.7, smoothing=0.1)
+    lesson = partial(hinton_kd, temperature=2.5)
+    loss = taught_loss(Y, teach, lesson, weight=0.7, smoothing=0.1)
     expected = target_loss(Y, 0.1)(student, inputs, ROWS) + 0.7 * hinton_kd(student, teacher, 2.5)
     torch.testing.assert_close(loss(student, inputs, ROWS), expected)
 

@@ -1,0 +1,93 @@
+"""knowledge_distillation and born_again: students of any module, by any lesson."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+
+from multiview.distill.losses import hinton_kd
+from multiview.distill.teaching import Lesson, taught_loss
+from multiview.train.compute import frozen
+from multiview.train.loop import FitResult, fit
+from multiview.train.optim import OptimSpec
+from multiview.train.source import Loader
+
+
+def knowledge_distillation(
+    student: nn.Module,
+    teacher: nn.Module | Callable[[Tensor], Tensor],
+    inputs: Shaped[Tensor, "n ..."] | Loader,
+    labels: Int[Tensor, " n"] | Float[Tensor, "n k"] | None = None,
+    *,
+    spec: OptimSpec,
+    generator: torch.Generator,
+    lesson: Lesson = hinton_kd,
+    weight: float = 0.9,
+    label_weight: float = 0.1,
+    **settings: Any,
+) -> FitResult:
+    """Train ``student``, any module, in place on what ``teacher``, any module, says of its inputs.
+
+    Both see the same inputs, augmented alike. A teacher that is a module stays in eval mode and
+    without gradients, whatever mode it was handed over in; nothing of it changes, running
+    statistics included, and its mode is restored.
+
+    >>> from multiview import stream
+    >>> x, y = torch.randn(64, 8, generator=stream(0)), torch.arange(64) % 3
+    >>> data = torch.utils.data.TensorDataset(x, y)
+
+    From here on a student of one's own takes five lines:
+
+    >>> loader = torch.utils.data.DataLoader(data, batch_size=16, shuffle=True)
+    >>> teacher, student = nn.Linear(8, 3), nn.Linear(8, 3)
+    >>> spec = OptimSpec(epochs=2, learning_rate=0.1)
+    >>> result = knowledge_distillation(student, teacher, loader, spec=spec, generator=stream(1))
+    >>> result.steps
+    8
+
+    Args:
+        teacher: A module; or a function from inputs to logits, such as ``ensemble_teacher``.
+        inputs: All training samples, or a loader of batches (inputs, labels).
+        labels: Of the samples, where they are given as a tensor.
+        lesson: By default T^2 KL at T = 4. ``l2_logits`` and all else that compares logits will do.
+        weight: Of the lesson; 0.9 beside 0.1 of the labels is the literature's usual mixture.
+        label_weight: Of cross-entropy with the labels; 0 for samples without labels.
+        settings: ``augment``, ``score``, ``progress``, ``compute`` or ``checkpoint`` of ``fit``.
+
+    Raises:
+        Diverged, ValueError: As ``fit``; or if labels are asked for and there are none.
+    """
+    if labels is None and label_weight and isinstance(inputs, Tensor):
+        raise ValueError(
+            f"label_weight={label_weight} asks for labels and there are none: give labels, or "
+            "label_weight=0 to learn from the teacher alone."
+        )
+    teach = frozen(teacher) if isinstance(teacher, nn.Module) else teacher
+    loss = taught_loss(labels, teach, lesson, weight=weight, label_weight=label_weight)
+    return fit(student, inputs, loss, spec, generator, **settings)
+
+
+def born_again(
+    first: nn.Module,
+    students: Iterable[nn.Module],
+    teach: Callable[[nn.Module, nn.Module], Any],
+) -> list[nn.Module]:
+    """Each student is taught by the one before, the first by ``first``.
+
+    Born-again networks (Furlanello et al., arXiv 1805.04770) where all are of one shape; one such
+    student is self-distillation.
+
+    Args:
+        students: Untrained networks, one a round.
+        teach: ``teach(student, teacher)`` trains the student in place.
+
+    Returns:
+        ``first`` and the students, in order of age.
+    """
+    generations = [first]
+    for student in students:
+        teach(student, generations[-1])
+        generations.append(student)
+    return generations

@@ -1,0 +1,61 @@
+"""Teachers: one network or an ensemble, frozen, as a function from inputs to logits."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview.ensemble import mean_logits
+from multiview.models import SideBySide
+from multiview.train.compute import ComputeSpec, frozen
+
+Average = Literal["probabilities", "logits"]
+
+
+def averaged_logits(
+    logits: Float[Tensor, "n members k"],
+    average: Average = "probabilities",
+    temperature: float = 1.0,
+) -> Float[Tensor, "n k"]:
+    """Logits z such that softmax(z / T) is the mean of the members' softened predictions.
+
+    Hinton, Vinyals & Dean (arXiv 1503.02531, Section 2) allow the arithmetic mean of the
+    distributions, "probabilities", and the geometric one, "logits", which is free of T. The
+    arithmetic mean must be taken at the temperature that the student is taught at: that at T = 1,
+    softened afterwards, is another distribution.
+
+    Raises:
+        ValueError: If there is no such average, or ``temperature`` is not positive.
+    """
+    if average not in get_args(Average):
+        raise ValueError(f"average={average!r} is none of {', '.join(get_args(Average))}.")
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature} must be > 0.")
+    if average == "logits":
+        return mean_logits(logits)
+    # In logarithms throughout: a probability may be too small for a number of its own.
+    log_mean = (logits / temperature).log_softmax(-1).logsumexp(1) - math.log(logits.shape[1])
+    return temperature * log_mean
+
+
+def ensemble_teacher(
+    members: Sequence[nn.Module],
+    average: Average = "probabilities",
+    temperature: float = 1.0,
+    compute: ComputeSpec | None = None,
+) -> Callable[[Tensor], Float[Tensor, "n k"]]:
+    """The members' ``averaged_logits`` on any inputs, each of them ``frozen``.
+
+    Args:
+        temperature: That of the lesson.
+
+    Raises:
+        ValueError: If there are no members; and as ``averaged_logits``, here rather than at the
+            first batch.
+    """
+    if not members:
+        raise ValueError("members is empty: an ensemble has at least one network.")
+    outputs = frozen(SideBySide(members), compute)
+    return lambda inputs: averaged_logits(outputs(inputs), average, temperature)

@@ -1,0 +1,59 @@
+"""MLP: layers of rectified linear units, with dropout."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview.models.initial import draw_weights
+
+
+class MLP(nn.Module):
+    """Fully connected ReLU layers and a linear one, on flattened inputs.
+
+    Args:
+        input_shape: Of one sample.
+        widths: Units of each hidden layer.
+        input_dropout: Probability that an input is set to 0 while training.
+        dropout: The same of hidden units; what stays is divided by 1 - dropout.
+        generator: Sole source of randomness; advanced in place. ``draw_weights`` says the law.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        input_shape: Sequence[int],
+        num_classes: int,
+        widths: Sequence[int],
+        input_dropout: float = 0.0,
+        dropout: float = 0.0,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        if min(num_classes, *input_shape, *widths) < 1:
+            raise ValueError(
+                f"num_classes={num_classes}, input_shape={tuple(input_shape)} and "
+                f"widths={tuple(widths)} count at least 1."
+            )
+        for name, p in (("input_dropout", input_dropout), ("dropout", dropout)):
+            if not 0 <= p < 1:
+                raise ValueError(f"{name}={p} is a probability in [0, 1): use 0 for none.")
+        layers: list[nn.Module] = [nn.Flatten()]
+        if input_dropout:
+            layers.append(nn.Dropout(input_dropout))
+        for narrow, wide in pairwise((prod(input_shape), *widths)):
+            layers += [nn.utils.skip_init(nn.Linear, narrow, wide), nn.ReLU()]
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+        layers.append(nn.utils.skip_init(nn.Linear, widths[-1], num_classes))
+        self.layers = nn.Sequential(*layers)
+        draw_weights(self, generator)
+
+    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
+        return self.layers(x)
