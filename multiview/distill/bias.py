@@ -34,20 +34,19 @@ def best_shift(
     among = _among(logits.shape[1], classes)
     if among.all():
         raise ValueError(f"classes={list(classes)} are all there are: leave one out.")
-    rivals = logits.masked_fill(among, -torch.inf).amax(1)
-    own = logits.masked_fill(~among, -torch.inf).amax(1)
-    meetings = torch.cat([(rivals - own).double(), torch.zeros(1, dtype=torch.float64)]).unique()
-    middles = (meetings[1:] + meetings[:-1]) / 2
-    candidates = torch.cat([torch.zeros(1), meetings[:1] - 1, middles, meetings[-1:] + 1])
+    within, beside = logits.masked_fill(~among, -torch.inf), logits.masked_fill(among, -torch.inf)
+    meeting = (beside.amax(1) - within.amax(1)).double()  # where the two sides are equal
+    # A sample that is right within its own side is right wherever that side wins.
+    gained = meeting[~wrong(within, labels)].sort().values
+    kept = meeting[~wrong(beside, labels)].sort().values
+    known = torch.cat([meeting, torch.zeros(1)]).unique()
+    ends = torch.stack([known[0] - 1, known[-1] + 1])
+    candidates = torch.cat([torch.zeros(1), ends, (known[1:] + known[:-1]) / 2])
     candidates = candidates[candidates.abs().argsort(stable=True)]
-    mistakes = _mistakes(logits.double(), labels, among, candidates)
-    return float(candidates[mistakes.argmin()])
-
-
-def _mistakes(
-    logits: Tensor, labels: Tensor, among: Bool[Tensor, " k"], shifts: Float[Tensor, " s"]
-) -> Int[Tensor, " s"]:
-    return torch.stack([wrong(logits + shift * among, labels).sum() for shift in shifts])
+    right = torch.searchsorted(gained, candidates) - torch.searchsorted(
+        kept, candidates, right=True
+    )
+    return float(candidates[right.argmax()])
 
 
 def _among(num_classes: int, classes: Sequence[int]) -> Bool[Tensor, " k"]:
