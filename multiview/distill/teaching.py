@@ -1,7 +1,8 @@
-"""taught_loss: labels and a teacher that sees what the student sees, for ``train.loop.fit``."""
+"""taught_loss: labels and a teacher that sees what the student sees; for ``train.loop.fit``."""
 
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -54,3 +55,17 @@ def taught_loss(
         return total
 
     return loss
+
+
+def per_student(*lessons: Lesson) -> Lesson:
+    """A lesson of its own for each student side by side: the mean of theirs, as ``Lesson`` asks."""
+
+    def mean(
+        students: Float[Tensor, "n members k"], teacher: Float[Tensor, "n members k"]
+    ) -> Tensor:
+        if students.shape[1] != len(lessons):
+            raise ValueError(f"{students.shape[1]} students have {len(lessons)} lessons: one each.")
+        each = (lesson(students[:, i], teacher[:, i]) for i, lesson in enumerate(lessons))
+        return torch.stack([*each]).mean()
+
+    return mean

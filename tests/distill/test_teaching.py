@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from multiview import stream
-from multiview.distill import hinton_kd, taught_loss
+from multiview.distill import hinton_kd, l2_logits, per_student, taught_loss
 from multiview.ensemble import mean_logits
 from multiview.models import SideBySide
 from multiview.train.compute import frozen
@@ -68,3 +68,47 @@ def test_teachers_are_in_eval_mode_without_gradient_and_unchanged():
     assert not teach(x).requires_grad
     assert teach(x).equal(teach(x))  # no dropout
     assert teachers.training  # its mode is its owner's
+
+
+def test_a_teachers_logits_may_be_given_for_all_samples():
+    student, taught, inputs = logits(2, 3), logits(5, 3), logits(2, 7)
+    given = taught_loss(Y, taught)(student, inputs, ROWS)
+    asked = taught_loss(Y, lambda seen: taught[ROWS])(student, inputs, ROWS)
+    torch.testing.assert_close(given, asked)
+
+
+def test_labels_and_teacher_are_mixed_as_hinton_does():
+    student, taught, inputs = logits(2, 3), 2 * logits(2, 3).flip(1), logits(2, 7)
+    on_labels = target_loss(Y)(student, inputs, ROWS)
+    mixed = taught_loss(Y, lambda seen: taught, weight=0.7, label_weight=0.3)
+    expected = 0.7 * hinton_kd(student, taught) + 0.3 * on_labels
+    torch.testing.assert_close(mixed(student, inputs, ROWS), expected)
+
+
+def test_without_label_weight_no_target_is_looked_at():
+    student, taught, inputs = logits(2, 3), logits(2, 3).flip(1), logits(2, 7)
+    loss = taught_loss(None, lambda seen: taught, label_weight=0.0)
+    nothing = torch.empty(0)
+    torch.testing.assert_close(loss(student, inputs, nothing), hinton_kd(student, taught))
+    from_loader = taught_loss(None, lambda seen: taught, weight=0.0)
+    torch.testing.assert_close(
+        from_loader(student, inputs, Y[ROWS]), target_loss(Y)(student, inputs, ROWS)
+    )
+
+
+def test_students_side_by_side_may_have_a_lesson_each():
+    students, taught, inputs = logits(2, 2, 3), logits(2, 2, 3).flip(0), logits(2, 7)
+    own = per_student(partial(hinton_kd, temperature=9.0), l2_logits)
+    total = taught_loss(None, lambda seen: taught, own, label_weight=0.0)(students, inputs, ROWS)
+    expected = hinton_kd(students[:, 0], taught[:, 0], 9.0) + l2_logits(
+        students[:, 1], taught[:, 1]
+    )
+    torch.testing.assert_close(total, expected)
+    with pytest.raises(ValueError, match="3 students have 2 lessons"):
+        own(logits(2, 3, 3), logits(2, 3, 3))
+
+
+@pytest.mark.parametrize("name", ["weight", "label_weight"])
+def test_negative_weights_are_refused(name):
+    with pytest.raises(ValueError, match=name):
+        taught_loss(Y, logits(5, 3), **{name: -0.1})  # pyright: ignore[reportArgumentType]
