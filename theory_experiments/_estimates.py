@@ -26,6 +26,11 @@ def where(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
     return table
 
 
+def of_part(part: str, value: Estimate) -> Estimate:
+    """Estimate: ``value`` of the rows of one part of a script."""
+    return lambda table: value(where(table, part=part))
+
+
 def column(name: str) -> Estimate:
     """Estimate: one column."""
     return lambda table: table[name]

@@ -13,7 +13,7 @@ from multiview import stream
 from multiview.data.augment import cutout, flip_and_crop
 from multiview.data.splits import Splits
 from multiview.experiment import Context
-from multiview.models import FastNet, FourStageResNet, ResNet, SideBySide, WideResNet
+from multiview.models import MLP, FastNet, FourStageResNet, ResNet, SideBySide, WideResNet
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.loop import Loss, error_score, fit
@@ -45,6 +45,20 @@ class Fast:
             whitening=splits.whitening,
             generator=generator,
         ).to(splits.train.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    """An MLP."""
+
+    widths: tuple[int, ...]
+    input_dropout: float = 0.0
+    dropout: float = 0.0
+
+    def build(self, splits: Splits, generator: torch.Generator) -> nn.Module:
+        """The MLP."""
+        settings = {"num_classes": splits.num_classes, "input_shape": splits.image_shape}
+        return MLP(**vars(self), **settings, generator=generator).to(splits.train.device)
 
 
 @dataclass(frozen=True, kw_only=True)

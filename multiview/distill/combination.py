@@ -1,0 +1,108 @@
+"""One prediction from a generalist and the specialists of the classes it thinks of.
+
+Hinton, Vinyals & Dean, arXiv 1503.02531, Section 5.4.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from multiview.distill.specialists import refuse_classes
+
+# A specialist at test time: its classes S and its ``corrected`` logits, the dustbin last.
+Specialist = tuple[Sequence[int], Float[Tensor, "n _"]]
+
+
+def consulted(
+    generalist: Float[Tensor, "n k"], specialists: Sequence[Sequence[int]], top: int = 1
+) -> Bool[Tensor, "n specialists"]:
+    """Whether each specialist's classes hold one of the generalist's ``top`` best."""
+    k = generalist.shape[1]
+    if not 1 <= top <= k:
+        raise ValueError(f"top={top} must be from 1 to the number of classes, {k}.")
+    best = torch.zeros_like(generalist, dtype=torch.bool)
+    best.scatter_(1, generalist.topk(top, 1).indices, True)
+    columns = [best[:, list(classes)].any(1) for classes in specialists]
+    return torch.stack(columns, 1) if columns else best[:, :0]
+
+
+def combine(
+    generalist: Float[Tensor, "n k"],
+    specialists: Sequence[Specialist],
+    top: int = 1,
+    *,
+    tolerance: float = 1e-10,
+    max_steps: int = 2000,
+) -> Float[Tensor, "n k"]:
+    """Logits whose softmax q minimises KL(p_g || q) + sum over m in A of KL(p_m || q^m).
+
+    A: the specialists ``consulted`` for the sample. q^m: q of the classes of m and, in the place of
+    its dustbin, q of all others together; all at T = 1. Hinton et al. descend the gradient in the
+    logits. But up to constants this is minus the log-likelihood of samples of classes drawn from q,
+    some of which are known no closer than "none of S_m": convex in q, and its EM algorithm needs no
+    step size, never goes up, and ends at the minimum.
+
+    Args:
+        generalist: Its logits.
+        specialists: Classes and ``corrected`` logits of each, of the same samples.
+        top: A holds those whose classes meet the generalist's so many best ones.
+        tolerance: EM ends when no probability moves by more than this.
+        max_steps: Of EM. One specialist takes one step; EM is slow where several all say "none of
+            mine" of a sample that the generalist is sure is theirs.
+
+    Returns:
+        log q; the generalist's own logits where A is empty.
+
+    Raises:
+        ValueError: If the logits do not fit together, or as ``specialist_labels``.
+    """
+    n, k = generalist.shape
+    for classes, logits in specialists:
+        refuse_classes(classes, k)
+        if logits.shape != (n, len(classes) + 1):
+            raise ValueError(
+                f"the specialist of {list(classes)} has logits of shape {tuple(logits.shape)}: it "
+                f"takes {(n, len(classes) + 1)}, those of its classes and of the dustbin."
+            )
+    asked = consulted(generalist, [classes for classes, _ in specialists], top)
+    some = asked.any(1)
+    if not some.any():
+        return generalist
+    chosen = [(list(classes), logits[some].double()) for classes, logits in specialists]
+    q = _minimiser(generalist[some].double(), chosen, asked[some], tolerance, max_steps)
+    out = generalist.clone()
+    out[some] = q.clamp(min=torch.finfo(generalist.dtype).tiny).log().to(generalist.dtype)
+    return out
+
+
+def _minimiser(
+    generalist: Float[Tensor, "n k"],
+    specialists: Sequence[tuple[list[int], Tensor]],
+    asked: Bool[Tensor, "n specialists"],
+    tolerance: float,
+    max_steps: int,
+) -> Float[Tensor, "n k"]:
+    """EM: dustbins are shared out as q has it, then q is what all said on average."""
+    said = generalist.softmax(1)  # what is known class by class, summed over who says it
+    dustbins = []  # (n, 1) each: what is known to be none of a specialist's
+    for (classes, logits), mine in zip(specialists, asked.unbind(1), strict=True):
+        p = logits.softmax(1) * mine.unsqueeze(1)
+        said[:, classes] += p[:, :-1]
+        dustbins.append(p[:, -1:])
+    others = torch.ones(len(specialists), generalist.shape[1], dtype=said.dtype).to(said.device)
+    for outside, (classes, _) in zip(others, specialists, strict=True):
+        outside[classes] = 0
+    unsure = torch.cat(dustbins, 1)
+    speakers = 1 + asked.sum(1, keepdim=True)
+    # Of classes that the same specialists hold, q is in the proportions of what was said of them at
+    # the minimum. EM would be slow to find these where little was said, but it keeps them.
+    said = said.clamp(min=torch.finfo(said.dtype).tiny)  # EM could not leave 0
+    q = said / said.sum(1, keepdim=True)
+    for _ in range(max_steps):
+        share = unsure / (q @ others.T).clamp(min=torch.finfo(q.dtype).tiny)
+        before, q = q, (said + q * (share @ others)) / speakers
+        if (q - before).abs().max() <= tolerance:
+            break
+    return q

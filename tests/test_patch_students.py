@@ -1,0 +1,280 @@
+"""Students on synthetic patches: their lessons, what is measured of them, and the claims."""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from figures import _coverage
+from multiview import stream
+from multiview.claims import judge
+from multiview.data import make_features, sample_patches
+from multiview.distill import distillation_objective, hinton_kd, l2_logits, paper_kd
+from multiview.experiment import Context
+from multiview.probes import Coverage, coverage_probes
+from multiview.train import cross_entropy
+from theory_experiments import _patch_pupil_rows as rows_of
+from theory_experiments import _patch_students as script
+from theory_experiments._estimates import claims_from
+from theory_experiments._patch_nets import SMALL_SPEC, logits_of, new_nets
+from theory_experiments._patch_pupils import Pupil, lessons, pupils_of, train_pupils
+
+PUPILS = [
+    Pupil(lesson="hinton", temperature=4.0),
+    Pupil(lesson="labels"),
+    Pupil(lesson="l2"),
+    Pupil(lesson="paper"),
+    Pupil(lesson="l2_centred"),
+    Pupil(lesson="hinton", temperature=0.5),
+    Pupil(lesson="hinton", temperature=4.0, omitted=1),
+    Pupil(lesson="labels", omitted=2),
+]
+FEATURES = make_features(SMALL_SPEC, stream(0, "features"))
+
+
+def quiet(message: str, fraction: float) -> None:
+    """Progress to nobody."""
+
+
+@pytest.fixture(scope="module")
+def smoke_rows() -> pd.DataFrame:
+    cells = [replace(script.SMOKE, seed=seed) for seed in (0, 1)]
+    rows = [
+        vars(cell) | script.run_patch_students(cell, Context()) | {"status": "ok"} for cell in cells
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_the_lessons_are_those_of_each_pupil_alone():
+    cell, generator = script.SMOKE, stream(0, "lessons")
+    labels = torch.tensor([1, 0, 2, 2, 1])
+    taught = 3 * torch.randn(5, len(PUPILS), 3, generator=generator)
+    logits = 2 * torch.randn(3, len(PUPILS), 3, generator=generator)
+    rows = torch.tensor([4, 0, 2])
+    value, slope = lessons(cell, labels, taught, PUPILS)(logits, rows, torch.arange(len(PUPILS)))
+    push = partial(paper_kd, tau=cell.tau, scale=cell.scale)
+    for i, pupil in enumerate(PUPILS):
+        loss = {
+            "hinton": partial(hinton_kd, temperature=pupil.temperature),
+            "l2": l2_logits,
+            "l2_centred": partial(l2_logits, center=True),
+            "paper": push,
+        }.get(pupil.lesson)
+        weight = cell.push if pupil.lesson == "paper" else 1.0
+        alone = (
+            cross_entropy(labels, 3)
+            if loss is None
+            else distillation_objective(labels, taught[:, i], loss, weight)
+        )
+        expected = alone(logits[:, i : i + 1], rows, torch.arange(1))
+        seen = (labels[rows] != pupil.omitted).float()
+        torch.testing.assert_close(value[:, i], expected[0][:, 0] * seen)
+        torch.testing.assert_close(slope[:, i], expected[1][:, 0] * seen.unsqueeze(1))
+
+
+def test_a_pupil_learns_nothing_from_samples_of_the_class_it_never_meets():
+    cell = script.SMOKE
+    batch = sample_patches(cell.spec, FEATURES, 40, stream(0, "train"))
+    other = replace(batch, patches=batch.patches.clone())
+    other.patches[batch.labels == 1] += 1.0
+    taught = torch.randn(40, 2, 4, generator=stream(0, "taught"))
+    pupils = [Pupil(lesson="hinton", omitted=1), Pupil(lesson="hinton")]
+    start = new_nets(cell, "student", 1)
+    one, two = (
+        train_pupils(cell, start, each, taught, pupils, quiet).weight for each in (batch, other)
+    )
+    torch.testing.assert_close(one[0], two[0])
+    assert (one[1] - two[1]).abs().max() > 1e-3
+    assert (one[0] - start.weight[0]).abs().max() > 1e-3
+
+
+def test_each_pupil_has_the_mean_of_its_teachers():
+    logits = torch.randn(6, 5, 4, generator=stream(0, "teachers"))
+    pupils = [Pupil(lesson="l2", teachers=size) for size in (1, 2, 5)]
+    taught = script.teachers_of(logits, pupils)
+    torch.testing.assert_close(taught[:, 1], (logits[:, 0] + logits[:, 1]) / 2)
+    torch.testing.assert_close(taught[:, 2], logits.mean(1))
+    assert torch.equal(taught[:, 0], logits[:, 0])
+
+
+def test_few_of_each_class_are_its_first():
+    labels = torch.tensor([2, 0, 0, 2, 0, 1, 2])
+    assert script._few_of_each(labels, 2).tolist() == [1, 2, 5, 0, 3]
+
+
+def answering(probes, views: torch.Tensor) -> torch.Tensor:
+    """Logits that are 1 for each class one of whose ``views`` (k, L) a probe shows, 0 else."""
+    k = views.shape[0]
+    shown = torch.nn.functional.one_hot(probes.labels, k).float()
+    return shown * views[probes.labels, probes.lone_view].float().unsqueeze(1)
+
+
+def test_a_view_is_heard_by_its_own_logit_whatever_the_others_say():
+    probes = coverage_probes(SMALL_SPEC, FEATURES, stream(0, "probes"), 20)
+    views = torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]])
+    logits = answering(probes, views)
+    heard = rows_of.heard_views(logits, probes)
+    assert heard.tolist() == views.tolist()
+    # Another order of the classes' levels changes who wins, not what each answers to.
+    levels = torch.tensor([0.0, 50.0, -50.0, 7.0])
+    assert torch.equal(rows_of.heard_views(logits + levels, probes), heard)
+
+
+def test_a_shift_may_call_a_class_by_elimination_what_it_does_not_hear():
+    probes = coverage_probes(SMALL_SPEC, FEATURES, stream(0, "probes"), 20)
+    logits = answering(probes, torch.tensor([[0, 0], [1, 1], [1, 1], [1, 1]]))
+    logits[:, 0] = -3.0
+    half = torch.arange(len(probes)) % 2 == 0
+    validation = (logits[half], probes.labels[half])
+    test = (logits[~half], probes.labels[~half])
+    row = rows_of.after_shift(0, validation, test, logits, probes)
+    assert 3 < row["shift"] < 4
+    assert (row["error"], row["shifted"], row["shifted_others"]) == (1, 0, 0)
+    assert (row["coverage"], row["coverage_others"]) == (1, 1)
+    assert (row["heard"], row["heard_others"]) == (0, 1)
+
+
+def coverage_of_views(*covered: list[list[int]]) -> Coverage:
+    views = torch.tensor(covered).float()
+    return Coverage(accuracy=views, margin=views)
+
+
+def test_predictions_are_the_closed_form_and_the_union():
+    teacher = coverage_of_views([[1, 0], [0, 1]], [[1, 1], [0, 1]])
+    own = torch.tensor([[True, False], [True, False]])
+    row = rows_of.predictions(teacher, 0.6, own)
+    assert row["predicted"] == pytest.approx([1 - 0.5 * 0.4, 1 - 0.25 * 0.4])
+    assert row["union"] == [0.75, 1.0]
+
+
+def test_agreement_is_about_the_view_won_in_each_class():
+    one = coverage_of_views([[1, 0], [0, 1]], [[1, 0], [1, 0]], [[0, 1], [1, 0]])
+    students = coverage_of_views([[1, 0], [0, 1]], [[1, 0], [1, 0]], [[0, 1], [0, 1]])
+    places = {"hinton": [0], "paper": [1], "labels": [2]}
+    row = rows_of.agreements(one, students, places)
+    assert row["one_agrees"] == pytest.approx((0.5 + 0 + 0.5) / 3)
+    assert row["hinton_agrees_teacher"] == 1
+    assert row["paper_agrees_teacher"] == 0.5
+    assert row["hinton_agrees_labels"] == 0.5
+    assert row["paper_agrees_labels"] == 0
+    assert np.isnan(rows_of.pairwise_agreement(rows_of.won_views(one)[:1]))
+
+
+def test_a_row_measures_the_networks_it_names(monkeypatch):
+    kept = {}
+    fit, train = script.fit, script.train_pupils
+    calls = []
+
+    def record(cell, start, batch, taught, pupils, *rest):
+        net = train(cell, start, batch, taught, pupils, *rest)
+        calls.append((start, batch, taught, pupils, net))
+        return net
+
+    monkeypatch.setattr(script, "train_pupils", record)
+    monkeypatch.setattr(
+        script, "fit", lambda name, *given: kept.setdefault(name, fit(name, *given))
+    )
+    cell = script.SMOKE
+    row = script.run_patch_students(cell, Context())
+    members = kept["members"].net
+    assert len(members.weight) == cell.members + 1  # the students' start, taught by labels
+    start = new_nets(cell, "student", 1).weight
+    (begin, batch, taught, pupils, students), few, again = calls
+    assert torch.equal(begin.weight, start)
+    by_members = logits_of(members, batch)
+    K = [pupil.teachers for pupil in pupils]
+    for i, size in enumerate(K):
+        torch.testing.assert_close(taught[:, i], by_members[:, :size].mean(1))
+    assert few[1].labels.bincount().max() == cell.samples_per_class
+    assert [pupil.lesson for pupil in few[3]] == ["hinton", "labels"]
+    assert few[3][0].teachers == cell.members
+    assert not torch.equal(again[0].weight, start)
+    first = [pupils.index(pupil) for pupil in again[3]]
+    torch.testing.assert_close(again[2], logits_of(students, batch)[:, first])
+    features = script.draw_features(cell)
+    probes = coverage_probes(cell.spec, features, stream(0, "probes"), cell.probes_per_view)
+    accuracy = script.coverage_of(logits_of(students, probes), probes)
+    places = pupils_of(cell)
+    for name in ("hinton", "paper", "heat", "heat_one"):
+        expected = [float(accuracy.fraction[pupils.index(each)]) for each in places[name]]
+        assert row[f"{name}_coverage"] == pytest.approx(expected)
+    at_labels = pupils.index(places["labels"][0])
+    assert row["labels_margin"] == pytest.approx(float(accuracy.margin[at_labels].mean()))
+    teacher = script.coverage_of(logits_of(members, probes)[:, 0], probes)
+    assert row["teacher_coverage"][0] == row["again_paper_coverage"][0] == float(teacher.fraction)
+    assert row["again_hinton_coverage"][1] == row["hinton_coverage"][0]
+
+
+def test_rows_repeat_and_differ_between_seeds(smoke_rows):
+    again = script.run_patch_students(script.SMOKE, Context())
+    first = smoke_rows.iloc[0]
+    assert all(first[name] == pytest.approx(value, nan_ok=True) for name, value in again.items())
+    assert first["one_margin"] != smoke_rows.iloc[1]["one_margin"]
+
+
+def as_predicted(seeds: int = 5) -> pd.DataFrame:
+    """Rows of the laptop preset as the theory has them."""
+    cell, rows = script.LAPTOP, []
+    for seed in range(seeds):
+        c = [0.5, 0.75, 0.875, 0.97, 1.0]
+        taught = [1 - (1 - each) / 2 for each in c]
+        row = {"seed": seed, "status": "ok", "part": cell.part}
+        row |= {"predicted": taught, "union": taught, "teacher_coverage": c}
+        row |= {f"{lesson}_coverage": taught for lesson in script.LESSONS}
+        row |= {f"again_{lesson}_coverage": [0.5, 0.75, 0.87, 0.94] for lesson in script.LESSONS}
+        row |= {"labels_coverage": 0.5, "heat_coverage": [0.5, 0.8, 0.95]}
+        row |= {"l2_coverage": 0.95, "l2_centred_coverage": 0.95}
+        row |= {"scarce_soft_coverage": 0.95, "scarce_hard_coverage": 0.2}
+        row |= {"omitted_soft_shifted": 0.02, "omitted_soft_shifted_others": 0.01}
+        row |= {"omitted_soft_heard": 0.9, "omitted_soft_heard_others": 0.95}
+        rows.append(row | {"omitted_hard_heard": 0.0})
+    other = dict.fromkeys(rows[0]) | {"seed": 0, "status": "ok", "part": "mnist"}
+    return pd.DataFrame([*rows, other])  # a row of another part is not looked at
+
+
+def test_the_claims_are_supported_by_what_they_predict_and_by_nothing_else():
+    claims, table = claims_from(script.patch_students_claims()), as_predicted()
+    assert {judge(claim, table).verdict for claim in claims} == {"supported"}
+    assert len({claim.name for claim in claims}) == len(claims)
+    same = 0.5  # everybody covers half, whatever was taught
+    flat = {
+        name: table[name].map(lambda v: [same] * len(v) if isinstance(v, list) else same)
+        for name in table
+        if name.endswith(("_coverage", "_heard", "_others"))
+    }
+    verdicts = {claim.name: judge(claim, table.assign(**flat)).verdict for claim in claims}
+    refuted = [name for name, verdict in verdicts.items() if verdict == "refuted"]
+    assert {"synthetic: T=16", "synthetic: few, hard", "synthetic: left out, soft"} < {*refuted}
+    assert sum("K=" in name for name in refuted) == 2 * len(script.LAPTOP.sizes)
+    assert sum("rounds" in name for name in refuted) == 2
+
+
+def test_the_summary_and_the_panels_hold_every_row(smoke_rows):
+    console = Console(width=200, record=True)
+    with console.capture() as capture:
+        console.print(script.patch_students_summary(smoke_rows))
+    assert "a class left out" in capture.get()
+    figure = Figure()
+    (part,) = figure.subfigures(1, 1, squeeze=False).flat
+    _coverage.students(part, smoke_rows)
+    assert len(part.axes) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("sizes", (2, 10)), ("sizes", (1, 10, 5)), ("members", 4), ("rounds", 0)],
+)
+def test_bad_cells_are_refused_by_name(field, value):
+    with pytest.raises(ValueError, match=field):
+        replace(script.LAPTOP, **{field: value})
+
+
+@pytest.mark.parametrize("settings", [{"lesson": "l3"}, {"teachers": 0}, {"temperature": 0.0}])
+def test_bad_pupils_are_refused_by_name(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        Pupil(**({"lesson": "hinton"} | settings))

@@ -1,0 +1,46 @@
+"""Scripts of several parts, each with cells of its own: which run, and whether they can."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from multiview.data.images import ImageData
+from multiview.experiment import Context
+from theory_experiments._image_data import images_for
+
+SYNTHETIC = "synthetic"
+
+
+def cells_of(parts: Mapping[str, Any], chosen: str, seed: int) -> list[Any]:
+    """The cells of this repetition.
+
+    Args:
+        parts: A cell by the name of its part.
+        chosen: One of the names, or "all".
+    """
+    names = parts if chosen == "all" else (chosen,)
+    return [replace(parts[name], seed=seed) for name in names]
+
+
+def images_of(cell: Any, context: Context) -> ImageData:
+    """The data set that a cell with ``data`` and sizes draws its images from."""
+    n_train = cell.num_train + cell.num_validation
+    return images_for(cell.data, context, seed=cell.seed, n_train=n_train, n_test=cell.num_test)
+
+
+def refuse_missing_images(cells: Iterable[Any], context: Context) -> Sequence[Any]:
+    """The cells with images; what is missing or damaged is said before any work.
+
+    Raises:
+        ValueError: If images are to be read and there is no ``--data-dir``, or not these in it.
+    """
+    with_images = [cell for cell in cells if cell.part != SYNTHETIC]
+    real = sorted({cell.data for cell in with_images if cell.data != "multi_view"})
+    if real and context.data_dir is None:
+        raise ValueError(
+            f"{' and '.join(real)} are read from --data-dir: give the folder that holds them, or "
+            f"--part {SYNTHETIC}, which needs no images."
+        )
+    for name in real:
+        images_of(next(cell for cell in with_images if cell.data == name), context)
+    return with_images

@@ -1,0 +1,246 @@
+"""Dropout on synthetic patches: do random masks draw new lotteries, or share the one of the start?
+
+A class has two views and a network learns one, decided by its start. Predicted before any run, of
+c, the fraction of views covered: the masks of one trained net share its lottery, so that averaging
+them adds nothing, while K nets reach 1 - 2^-K; dropout during training does add views if it can
+silence a whole one, the more the larger the probability p^w that all w winning neurons are dropped,
+so the more the fewer neurons there are, and wherever whole patches are dropped; a student that
+starts as a copy of its teacher keeps its c, one of a fresh start adds its own lottery; and transfer
+inputs that hide patches help only if the teacher knows the view that is left.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from rich.console import Group
+from rich.table import Table
+from torch import Tensor
+
+from multiview import stream
+from multiview.data import PatchBatch, sample_patches
+from multiview.experiment import Context
+from multiview.probes import Coverage, coverage_of, coverage_probes
+from multiview.theory import ensemble_error, student_coverage
+from multiview.train.metrics import wrong
+from theory_experiments._estimates import Estimate, difference, number, percent
+from theory_experiments._patch_dropout_nets import PatchDropoutCell, classifiers, place, train_nets
+from theory_experiments._patch_nets import (
+    KINDS,
+    PAPER_SPEC,
+    SMALL_SPEC,
+    draw_features,
+    draw_train,
+    sliding_means,
+)
+from theory_experiments._patch_pupil_rows import at, pairwise_agreement, won_views
+
+
+def run_patch_dropout(cell: PatchDropoutCell, context: Context) -> dict[str, Any]:
+    """Networks with dropout, their masks' mean, their students, and what each of them covers.
+
+    Returns:
+        For every ``<who>``, ``_coverage``, ``_margin`` (mean over probes that show one view),
+        ``_single`` and ``_multi`` (errors): lists by size for ``ensemble`` (without dropout, with
+        ``predicted_ensemble``, 1 - (1 - c)^K), by probability from 0 for ``neuron`` and ``patch``,
+        by width for ``wide`` (with dropout of neurons) and ``wide_plain``; numbers for
+        ``standard``, a net trained with dropout of neurons, ``masks``, the mean of its predictions
+        over masks, ``copied`` and ``fresh``, its students by dropout distillation from its own
+        weights or from a start of their own (with ``predicted_fresh``), and for students of fresh
+        starts on clean inputs and on such with hidden patches: ``one_clean`` and ``one_hidden`` of
+        ``one_teacher``, a net without dropout, ``all_clean`` and ``all_hidden`` of
+        ``all_teacher``, one trained with the largest dropout of patches. ``<who>_agrees``:
+        fraction of classes in which it won the view that ``standard`` won; ``members_agrees``: of
+        two members without dropout.
+    """
+    features = draw_features(cell)
+    train = draw_train(cell, features)
+    plain, nets = train_nets(cell, train, context.progress)
+    alone = classifiers(cell, train, plain, nets, context.progress)
+    probes = coverage_probes(cell.spec, features, stream(cell.seed, "probes"), cell.probes_per_view)
+    row: dict[str, Any] = {}
+    for ending, batch in {"_coverage": probes, **_tests(cell, features)}.items():
+        with torch.no_grad():
+            many = {name: net(batch.patches) for name, net in nets.items()}
+            members = plain(batch.patches)
+            single = {name: logits(batch.patches) for name, logits in alone.items()}
+        outputs = {"ensemble": sliding_means(members), **many, **single}
+        if ending == "_coverage":
+            covered = {name: coverage_of(logits, batch) for name, logits in outputs.items()}
+            values = {name: each.fraction for name, each in covered.items()}
+            margins = {name: each.margin.mean((-2, -1)) for name, each in covered.items()}
+            row |= _columns(cell, "_margin", margins)
+            row |= _agreements(covered, coverage_of(members, batch))
+        else:
+            values = {n: wrong(each, batch.labels).double().mean(0) for n, each in outputs.items()}
+        row |= _columns(cell, ending, values)
+    own = row["ensemble_coverage"][0]
+    sizes = range(1, cell.members + 1)
+    row["predicted_ensemble"] = [1 - ensemble_error(size, own) for size in sizes]
+    row["predicted_fresh"] = student_coverage(row["standard_coverage"], own)
+    return row
+
+
+def _tests(cell: PatchDropoutCell, features: Float[Tensor, "k L d"]) -> dict[str, PatchBatch]:
+    """Test samples of either kind by the ending of a column."""
+    return {
+        ending or "_single": sample_patches(
+            cell.spec, features, cell.num_test, stream(cell.seed, "test", kind), kind
+        )
+        for ending, kind in KINDS.items()
+    }
+
+
+def _columns(cell: PatchDropoutCell, ending: str, values: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The columns of one measure: lists by size, probability and width, and numbers."""
+    ring = values["ensemble"].double()  # (members, sizes)
+    means = {name: float(value.double().mean()) for name, value in values.items()}
+    without = float(ring[: cell.copies, 0].mean())  # of the same starts as those with dropout
+    lists: dict[str, list[float]] = {"ensemble": ring.mean(0).tolist()}
+    for name, probabilities in (("neuron", cell.neurons), ("patch", cell.patches)):
+        lists[name] = [without, *(means[place(name, p)] for p in probabilities)]
+    base = {"wide": means[place("neuron", cell.neuron)], "wide_plain": without}
+    for name, own in base.items():
+        lists[name] = [
+            own if width == cell.width else means[place(name, width)] for width in cell.widths
+        ]
+    numbers = {name: mean for name, mean in means.items() if " " not in name and name != "ensemble"}
+    return {name + ending: value for name, value in (lists | numbers).items()}
+
+
+def _agreements(covered: Mapping[str, Coverage], members: Coverage) -> dict[str, float]:
+    """Fraction of classes in which the same view was won; 1/2 where independent."""
+    won = {name: won_views(each) for name, each in covered.items()}
+    row = {
+        f"{name}_agrees": float((won[name] == won["standard"]).double().mean())
+        for name in ("masks", "copied", "fresh")
+    }
+    return row | {"members_agrees": pairwise_agreement(won_views(members))}
+
+
+LAPTOP = PatchDropoutCell()
+SMOKE = replace(
+    LAPTOP,
+    spec=SMALL_SPEC,
+    num_train=100,
+    members=2,
+    width=4,
+    widths=(2, 4),
+    neurons=(0.25,),
+    patches=(0.5,),
+    optim=replace(LAPTOP.optim, epochs=5, batch_size=50),
+    student=replace(LAPTOP.student, epochs=5, batch_size=50),
+    masks=10,
+    num_test=100,
+    probes_per_view=20,
+)
+PAPER = replace(
+    LAPTOP,
+    spec=PAPER_SPEC,
+    num_train=2000,
+    members=10,
+    copies=5,
+    width=20,
+    widths=(5, 10, 20, 40),
+    neurons=(0.1, 0.25, 0.5, 0.8),
+    patches=(0.1, 0.2, 0.5),
+    num_test=10_000,
+    probes_per_view=100,
+)
+CELLS = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
+
+
+def patch_dropout_claims(cell: PatchDropoutCell = LAPTOP) -> Iterator[tuple]:
+    """What was predicted of c, before any run, with what counts as equal or more."""
+    near, more = (-0.05, 0.05), (0.05, math.inf)
+    K, p, last = cell.members, cell.neuron, cell.patches[-1]
+    source = "masks share a lottery"
+    says = f"the mean over {cell.masks} masks covers what the standard prediction does, to 0.05"
+    gap = at(difference("masks_coverage", "standard_coverage"))
+    yield "synthetic: masks", source, says, near, gap
+    says = f"{K} networks averaged cover 1 - (1 - c)^{K}, to 0.05"
+    gap = at(lambda t: t["ensemble_coverage"].str[-1] - t["predicted_ensemble"].str[-1])
+    yield f"synthetic: {K} networks", source, says, near, gap
+    source = "dropout silences views"
+    says = f"dropout {cell.neurons[-1]:g} of neurons in training covers 0.05 more than none"
+    yield "synthetic: neurons", source, says, more, at(end_to_end("neuron_coverage"))
+    says = f"the gain at dropout {p:g} falls by 0.05 from width {cell.widths[0]} to the largest"
+    yield "synthetic: width", source, says, (-math.inf, -0.05), at(fall_by_width)
+    says = f"dropout {last:g} of patches in training covers at least 0.95"
+    c = at(lambda t: t["patch_coverage"].str[-1])
+    yield "synthetic: patches", source, says, (0.95, 1.0), c
+    source = "students of masks"
+    says = "a student that starts as its teacher covers what it does, to 0.05"
+    gap = at(difference("copied_coverage", "standard_coverage"))
+    yield "synthetic: copied", source, says, near, gap
+    says = "one of a fresh start covers 1 - (1 - c_T)(1 - c_0), to 0.05"
+    gap = at(difference("fresh_coverage", "predicted_fresh"))
+    yield "synthetic: fresh", source, says, near, gap
+    source = "hidden patches"
+    says = "inputs with hidden patches teach 0.05 more views of a teacher that knows all"
+    gain = at(difference("all_hidden_coverage", "all_clean_coverage"))
+    yield "synthetic: hidden, all known", source, says, more, gain
+    says = "but not of one that knows one of two"
+    gain = at(difference("one_hidden_coverage", "one_clean_coverage"))
+    yield "synthetic: hidden, one known", source, says, (-math.inf, 0.05), gain
+
+
+def end_to_end(name: str) -> Estimate:
+    """Estimate: the last of a list minus its first."""
+    return lambda table: table[name].str[-1] - table[name].str[0]
+
+
+def fall_by_width(table: pd.DataFrame) -> pd.Series:
+    """Estimate: what dropout adds at the largest width minus what it adds at the smallest."""
+    dropped, plain = end_to_end("wide_coverage"), end_to_end("wide_plain_coverage")
+    return dropped(table) - plain(table)
+
+
+WHO = {
+    "standard": "trained with dropout of neurons",
+    "masks": "mean over its masks",
+    "copied": "its student, copied start",
+    "fresh": "its student, fresh start",
+    "one_teacher": "net without dropout",
+    "one_clean": "its student",
+    "one_hidden": "its student, patches hidden",
+    "all_teacher": "net with dropout of patches",
+    "all_clean": "its student",
+    "all_hidden": "its student, patches hidden",
+}
+MEASURES = {"_coverage": "c", "_single": "single-view error", "_multi": "multi-view error"}
+
+
+def patch_dropout_summary(table: pd.DataFrame) -> Group:
+    """Coverage, errors and margins with their 95% intervals, and c as the theory has it."""
+    n, first = table["seed"].nunique(), table.iloc[0]
+    who = Table(title=f"Patches, in %, mean [95% interval], n={n}", title_justify="left")
+    for heading in ("", *MEASURES.values(), "margin", "won the view of the first"):
+        who.add_column(heading)
+    for name, says in WHO.items():
+        values = [percent(table[name + ending]) for ending in MEASURES]
+        agrees = f"{name}_agrees"
+        won = percent(table[agrees]) if agrees in table else ""
+        who.add_row(says, *values, number(table[f"{name}_margin"], -math.inf), won)
+    who.add_row("two nets without dropout", *[""] * 4, percent(table["members_agrees"]))
+    axes = {
+        "ensemble": ("nets averaged", range(1, len(first["ensemble_coverage"]) + 1)),
+        "neuron": ("dropout of neurons", (0.0, *first["neurons"])),
+        "patch": ("dropout of patches", (0.0, *first["patches"])),
+        "wide": ("width, dropout of neurons", first["widths"]),
+        "wide_plain": ("width, no dropout", first["widths"]),
+    }
+    lists = Table("", "", *MEASURES.values(), "predicted c")
+    for name, (says, places) in axes.items():
+        for i, value in enumerate(places):
+            values = [percent(table[name + ending].str[i]) for ending in MEASURES]
+            predicted = ""
+            if name == "ensemble":
+                predicted = percent(table["predicted_ensemble"].str[i])
+            lists.add_row(says, f"{value:g}", *values, predicted)
+    fresh = percent(table["predicted_fresh"])
+    return Group(who, f"predicted c of the student of a fresh start: {fresh}", lists)

@@ -1,0 +1,184 @@
+"""Patch nets trained with and without dropout, and their students."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.data import MultiViewSpec, PatchBatch
+from multiview.distill import hinton_kd, knowledge_distillation
+from multiview.distill.dropout import dropout_distillation, monte_carlo
+from multiview.models.dropout_patch_net import DropoutPatchNet
+from multiview.train.loop import fit, target_loss
+from multiview.train.optim import OptimSpec
+from multiview.train.source import Augment
+from multiview.train.stochastic import without_dropout
+from theory_experiments._contrast import Progress, within
+from theory_experiments._patch_nets import SPEC, NetCell, new_nets
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchDropoutCell(NetCell):
+    """Networks trained with and without dropout by minibatch SGD (``optim``; ``train`` is unused).
+
+    With q = 3 and momentum a class breaks out within some hundred steps; with q = 4, which the
+    other experiments follow by gradient flow, it takes tens of thousands. Chosen on the seed 1000.
+    """
+
+    part: str = "synthetic"
+    spec: MultiViewSpec = field(default_factory=lambda: replace(SPEC, mu=0.02))
+    num_train: int = 400
+    q: float = 3
+    members: int = 4  # trained without dropout
+    copies: int = 2  # networks at each other setting, of the same starts as the first members
+    optim: OptimSpec = field(
+        default_factory=lambda: OptimSpec(
+            epochs=60, batch_size=100, learning_rate=2.0, warmup=0.1, weight_decay=0.0
+        )
+    )
+    student: OptimSpec = field(
+        default_factory=lambda: OptimSpec(
+            epochs=100, batch_size=100, learning_rate=2.0, warmup=0.1, weight_decay=0.0
+        )
+    )
+    neuron: float = 0.25  # dropout of hidden neurons, of the teacher and at every width
+    neurons: tuple[float, ...] = (0.1, 0.25, 0.5)
+    patches: tuple[float, ...] = (0.2, 0.5)  # dropout of whole patches; the last covers all views
+    widths: tuple[int, ...] = (5, 10, 20)
+    hidden: float = 0.5  # fraction of the patches zeroed in transfer inputs
+    masks: int = 100
+    num_test: int = 200  # of single-view and of multi-view samples each
+    probes_per_view: int = 30
+
+    def __post_init__(self) -> None:
+        if self.neuron not in self.neurons:
+            raise ValueError(f"neuron={self.neuron} must be one of neurons={self.neurons}.")
+        if self.width not in self.widths:
+            raise ValueError(f"width={self.width} must be one of widths={self.widths}.")
+        if not 1 <= self.copies <= self.members:
+            raise ValueError(f"copies={self.copies} must be 1 to members={self.members}.")
+        if not 0 < self.hidden < 1:
+            raise ValueError(f"hidden={self.hidden} is a fraction of the patches in (0, 1).")
+
+
+class Alone(nn.Module):
+    """One network as a classifier: its logits (n, k) without the axis of members."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
+        """Logits of the only member."""
+        return self.net(patches).squeeze(1)
+
+
+def hiding(fraction: float) -> Augment:
+    """Augmentation: this fraction of all patches, drawn anew each time, is 0."""
+
+    def augment(patches: Tensor, generator: torch.Generator) -> Tensor:
+        kept = torch.rand(patches.shape[:2], generator=generator) >= fraction
+        return patches * kept.unsqueeze(-1)
+
+    return augment
+
+
+def train_nets(
+    cell: PatchDropoutCell, train: PatchBatch, progress: Progress
+) -> tuple[DropoutPatchNet, dict[str, DropoutPatchNet]]:
+    """Networks without dropout; and, named by ``place``, with it and of other widths."""
+    kinds = (("neuron", cell.neurons), ("patch", cell.patches))
+    settings: dict[str, dict[str, Any]] = {
+        place(kind, p): {kind: p, "width": cell.width} for kind, each in kinds for p in each
+    }
+    for width in cell.widths:
+        if width != cell.width:
+            settings[place("wide", width)] = {"neuron": cell.neuron, "width": width}
+            settings[place("wide_plain", width)] = {"width": width}
+    nets = {}
+    for i, (name, each) in enumerate(settings.items()):
+        inner = within(progress, 0.5 * i / len(settings), 0.5 * (i + 1) / len(settings))
+        nets[name] = _trained(cell, train, cell.copies, inner, **each)
+    inner = within(progress, 0.5, 0.6)
+    return _trained(cell, train, cell.members, inner, width=cell.width), nets
+
+
+def place(name: str, value: float) -> str:
+    """What the networks at one value of a probability or width are called."""
+    return f"{name} {value:g}"
+
+
+def _trained(
+    cell: PatchDropoutCell,
+    train: PatchBatch,
+    members: int,
+    progress: Progress,
+    *,
+    width: int,
+    neuron: float = 0.0,
+    patch: float = 0.0,
+) -> DropoutPatchNet:
+    """Networks of the members' starts trained on labels with this dropout; left in eval mode."""
+    start = new_nets(cell, "members", members, width=width)
+    net = DropoutPatchNet(start, neuron=neuron, patch=patch)
+    generator = stream(cell.seed, "sgd", "members")
+    fit(net, train.patches, target_loss(train.labels), cell.optim, generator, progress=progress)
+    return net
+
+
+def classifiers(
+    cell: PatchDropoutCell,
+    train: PatchBatch,
+    plain: DropoutPatchNet,
+    nets: Mapping[str, DropoutPatchNet],
+    progress: Progress,
+) -> dict[str, Callable[[Tensor], Tensor]]:
+    """Single classifiers: a teacher and its masks' mean, and students, as logits of patches."""
+    teacher = Alone(nets[place("neuron", cell.neuron)].member(0))
+    standard = without_dropout(teacher)
+    copied = without_dropout(teacher)
+    fresh = Alone(DropoutPatchNet(new_nets(cell, "student", 1)))
+    # A copy knows what it is taught but for the masks' mean, and needs less time.
+    for i, (student, optim) in enumerate(((copied, cell.optim), (fresh, cell.student))):
+        dropout_distillation(
+            student,
+            teacher,
+            train.patches,
+            spec=optim,
+            generator=stream(cell.seed, "sgd", "student"),
+            progress=within(progress, 0.6 + 0.2 * i, 0.8 + 0.2 * i),
+        )
+    teachers = {
+        "one": Alone(plain.member(0)),
+        "all": Alone(nets[place("patch", cell.patches[-1])].member(0)),
+    }
+    students = {}
+    for name, each in teachers.items():
+        for inputs, augment in (("clean", None), ("hidden", hiding(cell.hidden))):
+            student = students[f"{name}_{inputs}"] = Alone(
+                DropoutPatchNet(new_nets(cell, "student", 1))
+            )
+            knowledge_distillation(
+                student,
+                each,
+                train.patches,
+                spec=cell.student,
+                generator=stream(cell.seed, "sgd", "student"),
+                lesson=partial(hinton_kd, temperature=1.0),
+                weight=1.0,
+                label_weight=0.0,
+                augment=augment,
+            )
+    masks = monte_carlo(teacher, cell.masks, generator=stream(cell.seed, "masks"))
+    taught = {"copied": copied, "fresh": fresh, **students}
+    return {
+        "standard": standard,
+        "masks": masks,
+        **taught,
+        **{f"{name}_teacher": net.eval() for name, net in teachers.items()},
+    }

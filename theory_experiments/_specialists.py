@@ -1,0 +1,188 @@
+"""Specialists on images: beside a generalist, by how their classes are chosen and where they start.
+
+Sets of classes that a generalist confuses, superclasses, and random sets; nets that start from the
+generalist and fresh ones.
+"""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.data.images import ImageData
+from multiview.data.splits import Splits, split
+from multiview.distill.combination import Specialist, combine, consulted
+from multiview.distill.specialists import (
+    corrected,
+    specialist_from,
+    specialist_labels,
+    specialist_rows,
+)
+from multiview.experiment import Context
+from multiview.train.compute import outputs_of
+from multiview.train.loop import fit, target_loss
+from theory_experiments._contrast import Progress, error, errors_by_size, spans, within
+from theory_experiments._image_nets import Recipe, train_group
+from theory_experiments._specialist_sets import FAMILIES, ImageSpecialistCell, Sets, specialist_sets
+
+
+def run_image_specialists(
+    cell: ImageSpecialistCell, images: ImageData, context: Context
+) -> dict[str, Any]:
+    """Train generalists and the specialists of the first, and measure their test errors.
+
+    Returns:
+        ``generalist``, the error of the first one; ``ensemble_by_size``, those of the mean logits
+        of 1, 2, ... generalists; ``continued``, of the first one trained on for as many images as
+        a family of specialists that starts from it. For each of ``FAMILIES``: ``<who>``, the error
+        of the generalist with them, ``<who>_specialists``, how many they are, and
+        ``<who>_conditional``, the error within the right specialist's classes, beside
+        ``<who>_conditional_generalist``. ``tuned_<n>`` and ``generalist_<n>``, errors on test
+        images of the classes with n = 0 or 1 covering specialists, NaN without such classes, and
+        ``share_<n>``, theirs of the images. ``agreement``, the adjusted Rand index of confusable
+        sets and superclasses, and ``agreement_<columns>`` by the columns of K-means, with
+        ``largest_<columns>``, the classes of the largest set; ``null_low`` and ``null_high``, the
+        central 95% of the index when classes change places at random.
+    """
+    splits = split(
+        images,
+        cell.num_train,
+        cell.num_validation,
+        cell.num_test,
+        stream(cell.seed, "images", "split"),
+        context.device,
+    )
+    labels = splits.test_labels.cpu()
+    parts = spans({"members": 3.0 * cell.members, "continued": 2.0, **dict.fromkeys(FAMILIES, 2.0)})
+    on_labels = target_loss(splits.train_labels, cell.recipe.smoothing)
+    settings = {"seed": cell.seed, "context": context}
+    nets = [cell.net.build(splits, stream(cell.seed, "init", e)) for e in range(cell.members)]
+    members = train_group(
+        "members",
+        nets,
+        cell.recipe,
+        splits,
+        lambda part: on_labels,
+        span=parts["members"],
+        **settings,
+    )
+    generalist, z = members.nets[0], members.test[:, 0]
+    row: dict[str, Any] = {
+        "generalist": error(z, labels),
+        "ensemble_by_size": errors_by_size(members.test, labels),
+    }
+    # A family sees every image of its classes, and as many others, in each of its epochs.
+    longer = replace(cell.tuned, optim=replace(cell.tuned.optim, epochs=2 * cell.tuned_epochs))
+    more = train_group(
+        "continued",
+        [copy.deepcopy(generalist)],
+        longer,
+        splits,
+        lambda part: on_labels,
+        span=parts["continued"],
+        **settings,
+    )
+    row["continued"] = error(more.test[:, 0], labels)
+
+    sets, agreement = specialist_sets(cell, images, splits, generalist)
+    for who, (which, tuned) in FAMILIES.items():
+        progress = within(context.progress, *parts[who])
+        chosen = [classes for classes in sets[which] if len(classes) >= cell.smallest_set]
+        start = (lambda i: generalist) if tuned else partial(_fresh, cell, splits)
+        recipe = cell.tuned if tuned else cell.recipe
+        family = _family(cell, who, chosen, start, recipe, splits, z, progress)
+        row |= {who: error(combine(z, family), labels), f"{who}_specialists": len(family)}
+        row |= _conditional(who, z, family, splits)
+        if who == "tuned":
+            row |= _by_covering(z, family, splits)
+    return row | agreement
+
+
+def _fresh(cell: ImageSpecialistCell, splits: Splits, place: int) -> nn.Module:
+    return cell.net.build(splits, stream(cell.seed, "init", "specialist", place))
+
+
+def _family(
+    cell: ImageSpecialistCell,
+    who: str,
+    sets: Sets,
+    start: Callable[[int], nn.Module],
+    recipe: Recipe,
+    splits: Splits,
+    generalist: Float[Tensor, "t k"],
+    progress: Progress,
+) -> list[Specialist]:
+    """Train a specialist of each set; its logits on the test images that it is needed for.
+
+    Those are the images that consult it and those of its classes; on all others they are 0.
+    """
+    asked = consulted(generalist, sets)
+    family = []
+    for i, classes in enumerate(sets):
+        net = start(i)
+        head = [part for part in net.modules() if isinstance(part, nn.Linear)][-1]
+        net = specialist_from(net, head, classes)
+        draws = stream(cell.seed, who, "rows", i)
+        taken = specialist_rows(splits.train_labels, classes, splits.num_classes, draws)
+        own = specialist_labels(splits.train_labels[taken.rows], classes, splits.num_classes)
+        fit(
+            net,
+            splits.train[taken.rows],
+            target_loss(own, recipe.smoothing),
+            recipe.optim,
+            stream(cell.seed, who, "order", i),
+            augment=recipe.augment,
+            compute=recipe.compute,
+        )
+        needed = asked[:, i] | _among(splits, classes)
+        logits = torch.zeros(len(generalist), len(classes) + 1)
+        seen = outputs_of(net, splits.test[needed.to(splits.test.device)], compute=recipe.compute)
+        logits[needed] = corrected(seen.cpu(), taken.oversampling)
+        family.append((classes, logits))
+        progress(f"{who} specialist {i + 1} of {len(sets)}", (i + 1) / len(sets))
+    return family
+
+
+def _among(splits: Splits, classes: Sequence[int]) -> Bool[Tensor, " t"]:
+    """Which test images are of these classes."""
+    return torch.isin(splits.test_labels.cpu(), torch.tensor(classes))
+
+
+def _conditional(
+    who: str, generalist: Float[Tensor, "t k"], family: list[Specialist], splits: Splits
+) -> dict[str, float]:
+    """Errors on the images of each specialist's classes, when only these classes are allowed."""
+    wrong, before, count = 0.0, 0.0, 0
+    for classes, logits in family:
+        own = _among(splits, classes)
+        targets = specialist_labels(splits.test_labels.cpu()[own], classes, splits.num_classes)
+        # Consulted by all of them: it may be that the generalist would not have done so.
+        k = generalist.shape[1]
+        together = combine(generalist[own], [(classes, logits[own])], top=k)
+        number = int(own.sum())
+        wrong += number * error(together[:, classes], targets)
+        before += number * error(generalist[own][:, classes], targets)
+        count += number
+    ends = {"_conditional": wrong, "_conditional_generalist": before}
+    return {who + end: value / count if count else float("nan") for end, value in ends.items()}
+
+
+def _by_covering(
+    generalist: Float[Tensor, "t k"], family: list[Specialist], splits: Splits
+) -> dict[str, float]:
+    """Errors by the number of specialists whose classes hold the right one."""
+    together, labels = combine(generalist, family), splits.test_labels.cpu()
+    columns = {}
+    covering = sum((_among(splits, classes).long() for classes, _ in family), torch.zeros(()))
+    for number in (0, 1):
+        of = covering.expand(len(labels)) == number
+        columns[f"share_{number}"] = float(of.double().mean())
+        for who, logits in (("generalist", generalist), ("tuned", together)):
+            columns[f"{who}_{number}"] = error(logits[of], labels[of])  # NaN of none
+    return columns
