@@ -25,11 +25,12 @@ BARS = {  # column, its place in a list, name, colour
 }
 
 
-def students(figure: SubFigure, rows: pd.DataFrame) -> None:
+def students(figure: SubFigure, rows: pd.DataFrame, letters: str = "abc") -> None:
     """Draw the synthetic part of ``distillation``: c by teachers, by lesson, and by round.
 
     Args:
         rows: Its rows, one a repetition.
+        letters: Of the three panels.
     """
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.5, 1))
     first, n = rows.iloc[0], len(rows)
@@ -46,7 +47,7 @@ def students(figure: SubFigure, rows: pd.DataFrame) -> None:
     left.set_xlabel("networks that teach, K")
     left.set_ylabel(f"fraction of views covered\nmean, 95% interval, n = {n}")
     left.legend(fontsize=8)
-    style.title(left, "", "By teachers")
+    style.title(left, letters[0], "Patches: by teachers")
     for x, (name, (place, _, colour)) in enumerate(BARS.items()):
         values = rows[f"{name.removesuffix('_hot')}_coverage"]
         values = values if place is None else values.str[place]
@@ -56,7 +57,7 @@ def students(figure: SubFigure, rows: pd.DataFrame) -> None:
     )
     middle.set_xticks(range(len(BARS)), [name for _, name, _ in BARS.values()], fontsize=8)
     middle.grid(axis="x", visible=False)
-    style.title(middle, "", "By lesson; dashed: one network")
+    style.title(middle, letters[1], "By lesson; dashed: one network")
     rounds = np.arange(len(list(first["again_hinton_coverage"])), dtype=float)
     for i, (lesson, (name, colour, marker)) in enumerate(LESSONS.items()):
         chain = rows[f"again_{lesson}_coverage"]
@@ -68,7 +69,7 @@ def students(figure: SubFigure, rows: pd.DataFrame) -> None:
     right.set_xticks(rounds)
     right.set_xlabel("round of students of students")
     right.legend(fontsize=8)
-    style.title(right, "", "By round")
+    style.title(right, letters[2], "By round")
     for axes in (left, middle, right):
         axes.set_ylim(0, 1.2)
 

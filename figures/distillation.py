@@ -1,5 +1,7 @@
 """Hinton's experiments on digits, students on images, and the views that students cover."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -50,7 +52,8 @@ def draw(table: pd.DataFrame) -> Figure:
     known = [name for name in ("mnist", "cifar10", "synthetic") if name in parts]
     figure = Figure(figsize=(style.WIDTH, 3.9 * len(known)), layout="constrained")
     grid = figure.add_gridspec(len(known), 1)
-    draws = {"mnist": _digits, "cifar10": _images, "synthetic": _coverage.students}
+    views = partial(_coverage.students, letters="fgh")
+    draws = {"mnist": _digits, "cifar10": _images, "synthetic": views}
     for i, name in enumerate(known):
         draws[name](figure.add_subfigure(grid[i]), parts[name])
     return figure
@@ -59,7 +62,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _digits(figure: SubFigure, table: pd.DataFrame) -> None:
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.15, 1, 1))
     _bars(left, table, DIGITS)
-    style.title(left, "a", f"Digits, {table.iloc[0]['num_train']:,.0f} images")
+    style.title(left, "a", f"Digits, {table.iloc[0]['train_images']:,.0f} images")
     _heat(middle, table)
     style.title(middle, "b", "By temperature")
     _shifts(right, table)
@@ -80,8 +83,8 @@ def _bars(axes: Axes, table: pd.DataFrame, names: dict[str, str]) -> None:
 def _heat(axes: Axes, table: pd.DataFrame) -> None:
     first = table.iloc[0]
     for name, hard, widths, marker in (
-        ("by_temperature", "hard", "student", "o"),
-        ("small_by_temperature", "small_hard", "small", "s"),
+        ("by_temperature", "hard", "student_widths", "o"),
+        ("small_by_temperature", "small_hard", "small_widths", "s"),
     ):
         each = [mean_interval(np.array(values, float)) for values in zip(*table[name], strict=True)]
         means = np.array([interval.mean for interval in each])

@@ -37,7 +37,7 @@ def _digit_lines(cell: HintonCell) -> Iterator[tuple]:
         yield "hot alike", source, says, (0.0, 0.005), spread("by_temperature", warm)
     if 4.0 in cell.temperatures:
         place = cell.temperatures.index(4.0)
-        says = f"a student of {cell.small[0]} units a layer errs less at T=4 than at {T}"
+        says = f"a student of {cell.small_widths[0]} units a layer errs less at T=4 than at {T}"
         yield "small and warm", source, says, GAIN, beyond_warm("small_by_temperature", place)
     says = f"a student that never saw a {MISSING} knows nine of ten of them after one shift"
     yield "missing digit", source, says, (0.0, 0.1), lambda t: t["missing_class_shifted"]

@@ -18,10 +18,10 @@ TOLERANCE = 0.005
 def digits_table(rows: pd.DataFrame) -> Group:
     """Hinton's experiments: test errors, and the same by temperature."""
     first, n = rows.iloc[0], len(rows)
-    full = first["num_train"] >= FULL_SIZE
+    full = first["train_images"] >= FULL_SIZE
     table = Table(
-        title=f"{first['data']}, {first['num_train']:.0f} training images: test error in %, mean "
-        f"[95% interval], n={n}; paper: arXiv 1503.02531, Section 3, 60,000 images",
+        title=f"{first['data']}, {first['train_images']:.0f} training images: test error in %, "
+        f"mean [95% interval], n={n}; paper: arXiv 1503.02531, Section 3, 60,000 images",
         title_justify="left",
     )
     for heading in ("", "paper", "ours", "difference", "verdict"):
@@ -47,8 +47,8 @@ def _by_temperature(rows: pd.DataFrame) -> Table:
     heat = [f"T={T:g}" for T in first["temperatures"]]
     table = Table("units a layer", "labels", *heat, title="By temperature", title_justify="left")
     for widths, hard, by_heat in (
-        ("student", "hard", "by_temperature"),
-        ("small", "small_hard", "small_by_temperature"),
+        ("student_widths", "hard", "by_temperature"),
+        ("small_widths", "small_hard", "small_by_temperature"),
     ):
         each = [percent(values) for values in zip(*rows[by_heat], strict=True)]
         table.add_row(str(first[widths][0]), percent(rows[hard]), *each)

@@ -51,12 +51,12 @@ class HintonCell:
     part: str = "mnist"
     seed: int = 0
     data: str = "mnist"
-    num_train: int = 4000
+    num_train: int | None = 4000  # None: all but the validation images
     num_validation: int = 1000  # of the training file too; the shifts are chosen on them
-    num_test: int = 10_000
-    teacher: tuple[int, ...] = (800, 800)
-    student: tuple[int, ...] = (300, 300)
-    small: tuple[int, ...] = (30, 30)
+    num_test: int | None = None  # None: all
+    teacher_widths: tuple[int, ...] = (800, 800)
+    student_widths: tuple[int, ...] = (300, 300)
+    small_widths: tuple[int, ...] = (30, 30)
     temperature: float = 20.0
     temperatures: tuple[float, ...] = (1.0, 2.5, 4.0, 8.0, 20.0)
     weight: float = 0.9  # of T^2 KL
@@ -100,14 +100,15 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
         class ``MISSING``; ``missing_class``: on that class alone; ``missing_shifted`` and
         ``missing_class_shifted``: after the ``missing_shift`` of its logit that was best on the
         validation images. ``pair...``: the same of a student that saw the classes ``PAIR`` alone.
+        ``train_images``: how many there are.
     """
     device = context.device
     drawn = stream(cell.seed, "images", "split")
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
     splits = split(images, *sizes, drawn, device)
-    parts = spans(WORK)
+    n, parts = len(splits.train), spans(WORK)
     train = partial(train_group, seed=cell.seed, context=context)
-    dense = Dense(widths=cell.teacher, input_dropout=0.2, dropout=0.5)
+    dense = Dense(widths=cell.teacher_widths, input_dropout=0.2, dropout=0.5)
     teacher = train(
         "teacher",
         [dense.build(splits, stream(cell.seed, "init", "teacher"))],
@@ -122,7 +123,7 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
         name: str, widths: tuple[int, ...], hot: Sequence[float], rows: Tensor | None = None
     ) -> Trained:
         """One student for each temperature; one of labels alone where there is none."""
-        chosen = torch.arange(cell.num_train) if rows is None else rows
+        chosen = torch.arange(n) if rows is None else rows
         labels = splits.train_labels[chosen]
         lacking = replace(splits, train=splits.train[chosen], train_labels=labels)
 
@@ -142,25 +143,26 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
 
     labels = splits.train_labels.cpu()
     hot = (cell.temperature,)
-    few = _repeated(_few(cell, labels), cell.num_train)
-    without = _repeated((labels != MISSING).nonzero()[:, 0], cell.num_train)
-    pair = _repeated(torch.isin(labels, torch.tensor(PAIR)).nonzero()[:, 0], cell.num_train)
+    few = _repeated(_few(cell, labels), n)
+    without = _repeated((labels != MISSING).nonzero()[:, 0], n)
+    pair = _repeated(torch.isin(labels, torch.tensor(PAIR)).nonzero()[:, 0], n)
+    small = cell.small_widths
     groups = {
-        "hard": students("hard", cell.student, ()),
-        "by_temperature": students("by_temperature", cell.student, cell.temperatures),
-        "small_hard": students("small_hard", cell.small, ()),
-        "small_by_temperature": students("small_by_temperature", cell.small, cell.temperatures),
-        "few_hard": students("few_hard", cell.student, (), few),
-        "few_soft": students("few_soft", cell.student, hot, few),
-        "missing": students("missing", cell.student, hot, without),
-        "pair": students("pair", cell.student, hot, pair),
+        "hard": students("hard", cell.student_widths, ()),
+        "by_temperature": students("by_temperature", cell.student_widths, cell.temperatures),
+        "small_hard": students("small_hard", small, ()),
+        "small_by_temperature": students("small_by_temperature", small, cell.temperatures),
+        "few_hard": students("few_hard", cell.student_widths, (), few),
+        "few_soft": students("few_soft", cell.student_widths, hot, few),
+        "missing": students("missing", cell.student_widths, hot, without),
+        "pair": students("pair", cell.student_widths, hot, pair),
     }
     return _columns(cell, splits, {"teacher": teacher} | groups)
 
 
 def _few(cell: HintonCell, labels: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
     """As many of each class; the training images stand in random order."""
-    share = max(1, round(cell.few * cell.num_train / (int(labels.max()) + 1)))
+    share = max(1, round(cell.few * len(labels) / (int(labels.max()) + 1)))
     return torch.cat([(labels == j).nonzero()[:share, 0] for j in labels.unique()])
 
 
@@ -171,7 +173,8 @@ def _repeated(rows: Int[Tensor, " m"], number: int) -> Int[Tensor, " n"]:
 
 def _columns(cell: HintonCell, splits: Splits, groups: Mapping[str, Trained]) -> dict[str, Any]:
     """The row, as ``run_hinton`` names its columns."""
-    labels, row = splits.test_labels.cpu(), {}
+    labels = splits.test_labels.cpu()
+    row: dict[str, Any] = {"train_images": len(splits.train)}
     for name, group in groups.items():
         errors = errors_of(group.test, labels)
         row[name] = errors if name.endswith("by_temperature") else errors[0]

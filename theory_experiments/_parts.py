@@ -24,8 +24,11 @@ def cells_of(parts: Mapping[str, Any], chosen: str, seed: int) -> list[Any]:
 
 def images_of(cell: Any, context: Context) -> ImageData:
     """The data set that a cell with ``data`` and sizes draws its images from."""
-    n_train = cell.num_train + cell.num_validation
-    return images_for(cell.data, context, seed=cell.seed, n_train=n_train, n_test=cell.num_test)
+    made_up = {
+        "n_train": (cell.num_train or 0) + cell.num_validation,
+        "n_test": cell.num_test or cell.num_validation,
+    }
+    return images_for(cell.data, context, seed=cell.seed, **made_up)
 
 
 def refuse_missing_images(cells: Iterable[Any], context: Context) -> Sequence[Any]:

@@ -286,8 +286,8 @@ def patch_students_summary(table: pd.DataFrame) -> Group:
         "paper": ("the paper's update, K", first["sizes"]),
         "heat": ("all teach, T", first["temperatures"]),
         "heat_one": ("one teaches, T", first["temperatures"]),
-        "again_hinton": ("Hinton, round", range(first["rounds"] + 1)),
-        "again_paper": ("the paper's update, round", range(first["rounds"] + 1)),
+        "again_hinton": ("Hinton, round", range(int(first["rounds"]) + 1)),
+        "again_paper": ("the paper's update, round", range(int(first["rounds"]) + 1)),
     }
     for name, (says, places) in axes.items():
         for i, place in enumerate(places):

@@ -68,9 +68,9 @@ def smoke() -> Parts:
         mnist=replace(
             digits,
             **sizes,
-            teacher=(16,),
-            student=(8,),
-            small=(4,),
+            teacher_widths=(16,),
+            student_widths=(8,),
+            small_widths=(4,),
             temperatures=(1.0, 20.0),
             few=0.2,
             teaching=paced(digits.teaching, epochs=3),
@@ -103,10 +103,10 @@ def paper() -> Parts:
     return Parts(
         mnist=replace(
             digits,
-            num_train=55_000,
+            num_train=None,
             num_validation=5000,
-            teacher=(1200, 1200),
-            student=(800, 800),
+            teacher_widths=(1200, 1200),
+            student_widths=(800, 800),
             teaching=paced(digits.teaching, epochs=60, batch_size=250, learning_rate=0.05),
             learning=paced(digits.learning, epochs=25, batch_size=250),
         ),
@@ -152,10 +152,11 @@ def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
     real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
     for cell in real:
         images = images_of(cell, context)
+        num_train = cell.num_train or len(images.train_labels) - cell.num_validation
         few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
         for net, number, recipe in nets_of(cell):
             each = cost_of(net.build(few, stream(0)), few.train[0])
-            flop += number * 3 * recipe.optim.epochs * cell.num_train * each.forward
+            flop += number * 3 * recipe.optim.epochs * num_train * each.forward
             held = recipe.optim.batch_size * each.activations + 3 * each.weights
             memory = max(memory, number * held)
     if not real:
@@ -168,9 +169,9 @@ def nets_of(cell: HintonCell | StudentsCell) -> list[tuple[Dense | Fast, int, Re
     if isinstance(cell, HintonCell):
         hot = len(cell.temperatures)
         return [
-            (Dense(widths=cell.teacher), 1, cell.teaching),
-            (Dense(widths=cell.student), 5 + hot, cell.learning),
-            (Dense(widths=cell.small), 1 + hot, cell.learning),
+            (Dense(widths=cell.teacher_widths), 1, cell.teaching),
+            (Dense(widths=cell.student_widths), 5 + hot, cell.learning),
+            (Dense(widths=cell.small_widths), 1 + hot, cell.learning),
         ]
     return [
         (cell.teacher, cell.members + cell.rounds, cell.recipe),

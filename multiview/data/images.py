@@ -32,11 +32,14 @@ class ImageData:
     def num_classes(self) -> int:
         return len(self.class_names)
 
-    def subset(self, n_train: int, n_test: int, generator: torch.Generator) -> "ImageData":
+    def subset(
+        self, n_train: int | None, n_test: int | None, generator: torch.Generator
+    ) -> "ImageData":
         """``n_train`` training and ``n_test`` test images, as many of each class, at random.
 
         Args:
-            n_train: A multiple of the number of classes, as is ``n_test``.
+            n_train: A multiple of the number of classes, as is ``n_test``; None: all of them,
+                whatever their shares, at random places.
             generator: Sole source of randomness; advanced in place.
 
         Raises:
@@ -76,9 +79,11 @@ class ImageData:
         return train, test
 
     def _balanced(
-        self, field: str, labels: Tensor, n: int, generator: torch.Generator
+        self, field: str, labels: Tensor, n: int | None, generator: torch.Generator
     ) -> Int[Tensor, " n"]:
-        """Indices of ``n`` random samples in random order, as many of each class."""
+        """Indices of ``n`` random samples in random order, as many of each class; None: of all."""
+        if n is None:
+            return torch.randperm(len(labels), generator=generator)
         share, rest = divmod(n, self.num_classes)
         if n < 1 or rest:
             raise ValueError(

@@ -40,24 +40,28 @@ class Splits:
 
 def split(
     data: ImageData,
-    n_train: int,
+    n_train: int | None,
     n_validation: int,
-    n_test: int,
+    n_test: int | None,
     generator: torch.Generator,
     device: str | torch.device = "cpu",
 ) -> Splits:
-    """Draw three disjoint class-balanced splits; the same generator state draws the same.
+    """Draw three disjoint splits; the same generator state draws the same.
+
+    They hold as many of each class, but for those that take all there is.
 
     Args:
         n_train: Of the training images; a multiple of the number of classes, as are the others.
+            None: all that are not for validation.
         n_validation: Further ones of the training images.
-        n_test: Of the test images.
+        n_test: Of the test images. None: all.
         generator: Sole source of randomness; advanced in place.
 
     Raises:
         ValueError: If the classes cannot have equal shares or hold too few images.
     """
-    chosen = data.subset(n_train + n_validation, n_test, generator)
+    n_chosen = None if n_train is None else n_train + n_validation
+    chosen = data.subset(n_chosen, n_test, generator)
     held = chosen.hold_out(n_validation, generator)
     train, validation, test = standardise(held.train_images, held.test_images, chosen.test_images)
     return Splits(

@@ -1,6 +1,9 @@
 """split: disjoint, balanced, standardised by the training images alone, deterministic."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 from test_image_contrast import images
 
 from multiview import stream
@@ -58,3 +61,17 @@ def test_the_same_generator_draws_the_same_and_another_others():
 def test_too_many_images_are_refused():
     with pytest.raises(ValueError, match="n_train=132 asks for 44 images of each class"):
         draw(sizes=(120, 12, 60))
+
+
+def test_all_images_may_be_taken_whatever_the_classes_shares():
+    data = images()
+    unequal = replace(data, train_images=data.train_images[3:], train_labels=data.train_labels[3:])
+    n = len(unequal.train_labels)
+    parts = split(unequal, None, data.num_classes, None, stream(0))
+    assert len(parts.train) == n - data.num_classes
+    assert len(parts.test) == len(data.test_labels)
+    assert parts.validation_labels.sort().values.tolist() == list(range(data.num_classes))
+    together = torch.cat([parts.train_labels, parts.validation_labels]).sort().values
+    assert together.equal(unequal.train_labels.sort().values)
+    with pytest.raises(ValueError, match="n_train"):
+        split(unequal, n - 2, 3, None, stream(0))
