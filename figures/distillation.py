@@ -14,8 +14,8 @@ DIGITS = {
     "teacher": "teacher",
     "hard": "labels",
     "soft": "soft\ntargets",
-    "few_hard": "labels,\n3%",
-    "few_soft": "soft,\n3%",
+    "few_hard": "labels,\n{few:g}%",
+    "few_soft": "soft,\n{few:g}%",
 }
 LACKING = {  # column, its ending after the shift, name
     "missing": "no 3s:\nall digits",
@@ -61,7 +61,8 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _digits(figure: SubFigure, table: pd.DataFrame) -> None:
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.15, 1, 1))
-    _bars(left, table, DIGITS)
+    few = 100 * table.iloc[0]["few"]
+    _bars(left, table, {who: name.format(few=few) for who, name in DIGITS.items()})
     style.title(left, "a", f"Digits, {table.iloc[0]['train_images']:,.0f} images")
     _heat(middle, table)
     style.title(middle, "b", "By temperature")
@@ -127,7 +128,8 @@ def _shifts(axes: Axes, table: pd.DataFrame) -> None:
             axes.bar(place, mean, 0.36, color=style.COLOURS["distilled"], alpha=shade, label=label)
             if len(values) > 1:
                 axes.vlines(place, max(low, 0), min(high, 1), color=style.INK, lw=1.2)
-            axes.text(place, min(high, 1) + 0.01, f"{100 * mean:.0f}%", ha="center", fontsize=8)
+            top = min(high, 1) if len(values) > 1 else mean
+            axes.text(place, top + 0.01, f"{100 * mean:.0f}%", ha="center", fontsize=8)
     axes.set_xticks(range(len(LACKING)), list(LACKING.values()), fontsize=8)
     axes.set_ylim(0, 1.05)
     axes.grid(axis="x", visible=False)

@@ -152,7 +152,7 @@ def test_generations_are_taught_one_by_the_other():
 DIGITS = {
     **{column: value for column, (_, value) in PAPER.items()},
     "by_temperature": [0.0110, 0.0080, 0.0076, 0.0075, 0.0074],
-    "small_by_temperature": [0.030, 0.025, 0.025, 0.028, 0.030],
+    "small_by_temperature": [0.031, 0.025, 0.025, 0.028, 0.030],
     "small_hard": 0.032,
     "train_images": 55_000,
     "missing_shift": 3.5,
@@ -161,6 +161,8 @@ DIGITS = {
     "few_soft": 0.019,
     "few_hard_best": 0.05,
     "few_soft_best": 0.0189,
+    "few_hard_train": 0.001,
+    "few_soft_train": 0.004,
 }
 IMAGES = {
     "one": 0.12,
@@ -199,7 +201,7 @@ def verdicts(preset: str, part: str, worse: float = 0.0) -> dict[str, str]:
 
 
 def test_the_papers_own_numbers_support_every_claim():
-    for part, number in (("mnist", 19), ("cifar10", 6)):
+    for part, number in (("mnist", 22), ("cifar10", 6)):
         found = verdicts("paper", part)
         assert len(found) == number
         assert set(found.values()) == {"supported"}, found

@@ -157,7 +157,7 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
         "missing": students("missing", cell.student_widths, hot, without),
         "pair": students("pair", cell.student_widths, hot, pair),
     }
-    return _columns(cell, splits, {"teacher": teacher} | groups)
+    return _columns(cell, splits, {"teacher": teacher} | groups, labels[few])
 
 
 def _few(cell: HintonCell, labels: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
@@ -171,8 +171,10 @@ def _repeated(rows: Int[Tensor, " m"], number: int) -> Int[Tensor, " n"]:
     return rows.repeat(max(1, round(number / len(rows))))
 
 
-def _columns(cell: HintonCell, splits: Splits, groups: Mapping[str, Trained]) -> dict[str, Any]:
-    """The row, as ``run_hinton`` names its columns."""
+def _columns(
+    cell: HintonCell, splits: Splits, groups: Mapping[str, Trained], few: Int[Tensor, " m"]
+) -> dict[str, Any]:
+    """The row, as ``run_hinton`` names its columns; ``few``: labels of the share of images."""
     labels = splits.test_labels.cpu()
     row: dict[str, Any] = {"train_images": len(splits.train)}
     for name, group in groups.items():
@@ -181,6 +183,7 @@ def _columns(cell: HintonCell, splits: Splits, groups: Mapping[str, Trained]) ->
     row["soft"] = row["by_temperature"][cell.temperatures.index(cell.temperature)]
     for name in ("few_hard", "few_soft"):
         row[f"{name}_best"] = error(groups[name].best_test[:, 0], labels)
+        row[f"{name}_train"] = error(groups[name].train[:, 0], few)
     known = splits.validation_labels.cpu()
     for name, classes in (("missing", (MISSING,)), ("pair", PAIR)):
         (net,) = groups[name].nets

@@ -12,4 +12,5 @@ PAPER = {
     "pair": ("student of 7s and 8s alone", 0.473),
     "pair_shifted": ("student of 7s and 8s alone, shifted", 0.132),
 }
+TOLERANCE = 0.005  # within so much a measured error agrees
 SHIFTS = {"missing": 3.5, "pair": -7.6}  # chosen on the test images there

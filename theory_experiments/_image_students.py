@@ -44,13 +44,13 @@ class StudentsCell:
     part: str = "cifar10"
     seed: int = 0
     data: str = "cifar10"
-    num_train: int = 2000
+    num_train: int = 1500
     num_validation: int = 500
     num_test: int = 2000
     members: int = 3
     teacher: Fast = field(default_factory=lambda: Fast(widths=(12, 24, 48)))
     student: Fast = field(default_factory=lambda: Fast(widths=(8, 16, 32)))
-    recipe: Recipe = field(default_factory=lambda: replace(fast_recipe(epochs=20), together=10))
+    recipe: Recipe = field(default_factory=lambda: replace(fast_recipe(epochs=16), together=10))
     temperature: float = 4.0
     hot: float = 20.0
     weight: float = 0.9  # of the lesson

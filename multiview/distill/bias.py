@@ -16,7 +16,7 @@ def shifted(
 
     A student that never met a class has too low a bias for it, and one that met no others too high.
     """
-    return logits + shift * _among(logits.shape[1], classes)
+    return logits + shift * _among(logits, classes)
 
 
 def best_shift(
@@ -31,7 +31,7 @@ def best_shift(
     Raises:
         ValueError: If ``classes`` holds no class, all of them, or one that there is not.
     """
-    among = _among(logits.shape[1], classes)
+    among = _among(logits, classes)
     if among.all():
         raise ValueError(f"classes={list(classes)} are all there are: leave one out.")
     within, beside = logits.masked_fill(~among, -torch.inf), logits.masked_fill(among, -torch.inf)
@@ -39,9 +39,10 @@ def best_shift(
     # A sample that is right within its own side is right wherever that side wins.
     gained = meeting[~wrong(within, labels)].sort().values
     kept = meeting[~wrong(beside, labels)].sort().values
-    known = torch.cat([meeting, torch.zeros(1)]).unique()
+    none = meeting.new_zeros(1)
+    known = torch.cat([meeting, none]).unique()
     ends = torch.stack([known[0] - 1, known[-1] + 1])
-    candidates = torch.cat([torch.zeros(1), ends, (known[1:] + known[:-1]) / 2])
+    candidates = torch.cat([none, ends, (known[1:] + known[:-1]) / 2])
     candidates = candidates[candidates.abs().argsort(stable=True)]
     right = torch.searchsorted(gained, candidates) - torch.searchsorted(
         kept, candidates, right=True
@@ -49,11 +50,12 @@ def best_shift(
     return float(candidates[right.argmax()])
 
 
-def _among(num_classes: int, classes: Sequence[int]) -> Bool[Tensor, " k"]:
+def _among(logits: Float[Tensor, "n k"], classes: Sequence[int]) -> Bool[Tensor, " k"]:
+    num_classes = logits.shape[1]
     if not classes or not all(0 <= each < num_classes for each in classes):
         raise ValueError(
             f"classes={list(classes)} must name at least one of the classes 0 to {num_classes - 1}."
         )
-    among = torch.zeros(num_classes, dtype=torch.bool)
+    among = torch.zeros(num_classes, dtype=torch.bool, device=logits.device)
     among[list(classes)] = True
     return among

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from multiview.distill.losses import hinton_kd
 from multiview.distill.teaching import Lesson, taught_loss
-from multiview.train.compute import frozen
 from multiview.train.loop import FitResult, fit
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Loader
@@ -64,8 +63,21 @@ def knowledge_distillation(
             f"label_weight={label_weight} asks for labels and there are none: give labels, or "
             "label_weight=0 to learn from the teacher alone."
         )
-    teach = frozen(teacher) if isinstance(teacher, nn.Module) else teacher
-    loss = taught_loss(labels, teach, lesson, weight=weight, label_weight=label_weight)
+    if labels is not None and len(labels) != len(inputs):
+        raise ValueError(
+            f"there are {len(labels)} labels for {len(inputs)} inputs: give one each; of a loader, "
+            "none."
+        )
+    if isinstance(teacher, Tensor):
+        raise ValueError(
+            "teacher is a tensor of logits: use taught_loss and fit, which take one where nothing "
+            "is augmented."
+        )
+    if isinstance(teacher, nn.Module):
+        own = {id(each) for each in student.parameters()}
+        if any(id(each) in own for each in teacher.parameters()):
+            raise ValueError("student and teacher share weights: teach a copy, copy.deepcopy(...).")
+    loss = taught_loss(labels, teacher, lesson, weight=weight, label_weight=label_weight)
     return fit(student, inputs, loss, spec, generator, **settings)
 
 

@@ -43,13 +43,13 @@ def averaged_logits(
 def ensemble_teacher(
     members: Sequence[nn.Module],
     average: Average = "probabilities",
-    temperature: float = 1.0,
+    temperature: float = 4.0,
     compute: ComputeSpec | None = None,
 ) -> Callable[[Tensor], Float[Tensor, "n k"]]:
     """The members' ``averaged_logits`` on any inputs, each of them ``frozen``.
 
     Args:
-        temperature: That of the lesson.
+        temperature: That of the lesson; by default that of ``hinton_kd``.
 
     Raises:
         ValueError: If there are no members; and as ``averaged_logits``, here rather than at the

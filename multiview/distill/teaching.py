@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiview.distill.losses import hinton_kd
-from multiview.train.loop import Loss, target_loss
+from multiview.train.compute import frozen
+from multiview.train.loop import Loss, target_loss, targets_at
+from multiview.train.source import Given
 
 # lesson(student_logits, teacher_logits): a mean over all samples, as the losses of this package.
 Lesson = Callable[[Tensor, Tensor], Tensor]
@@ -34,7 +36,8 @@ def taught_loss(
             a loader gives.
         teacher: From the inputs as the students see them, augmented, to logits: (batch, k), or
             (batch, members, k) for a teacher of its own for each student; ``frozen`` makes one. Or
-            such logits of all training samples in their order, where nothing is augmented.
+            such logits of all training samples in their order, where nothing is augmented. A module
+            is frozen here; whatever teaches gets no gradient.
         lesson: ``hinton_kd``, ``l2_logits`` or the like, its settings bound by ``partial``.
         label_weight: 0 looks at no target, as for unlabelled samples.
         smoothing: Of the targets, not of the teacher.
@@ -42,10 +45,17 @@ def taught_loss(
     for name, value in (("weight", weight), ("label_weight", label_weight)):
         if not value >= 0:
             raise ValueError(f"{name}={value} would unteach: use >= 0.")
+    if isinstance(teacher, Tensor) and targets is not None and len(teacher) != len(targets):
+        raise ValueError(
+            f"teacher has logits of {len(teacher)} samples for {len(targets)} targets: compute "
+            "them on the training samples in their order."
+        )
     on_targets = target_loss(targets, smoothing)
+    teach = frozen(teacher) if isinstance(teacher, nn.Module) else teacher
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
-        taught = teacher[rows] if isinstance(teacher, Tensor) else teacher(inputs)
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+        with torch.no_grad():
+            taught = targets_at(teach, rows) if isinstance(teach, Tensor) else teach(inputs)
         if logits.dim() > taught.dim():
             taught = taught.unsqueeze(1).expand_as(logits)
         students = logits.shape[1] if logits.dim() == 3 else 1

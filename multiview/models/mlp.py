@@ -16,7 +16,7 @@ class MLP(nn.Module):
 
     Args:
         input_shape: Of one sample.
-        widths: Units of each hidden layer.
+        widths: Units of each hidden layer; none makes it linear.
         input_dropout: Probability that an input is set to 0 while training.
         dropout: The same of hidden units; what stays is divided by 1 - dropout.
         generator: Sole source of randomness; advanced in place. ``draw_weights`` says the law.
@@ -51,7 +51,7 @@ class MLP(nn.Module):
             layers += [nn.utils.skip_init(nn.Linear, narrow, wide), nn.ReLU()]
             if dropout:
                 layers.append(nn.Dropout(dropout))
-        layers.append(nn.utils.skip_init(nn.Linear, widths[-1], num_classes))
+        layers.append(nn.utils.skip_init(nn.Linear, (prod(input_shape), *widths)[-1], num_classes))
         self.layers = nn.Sequential(*layers)
         draw_weights(self, generator)
 

@@ -11,13 +11,13 @@ from multiview.train.checkpoint import Checkpoint, description
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
-from multiview.train.source import Augment, Loader, source_of
+from multiview.train.source import Augment, Given, Loader, source_of
 from multiview.train.training import Best, Score, Training, own_draws
 
 # loss(outputs, inputs, rows): mean over the batch, given the module's outputs, the inputs as the
 # module saw them (augmented), so that a teacher can see the same, and which samples they are; of a
-# loader, which knows no numbers, the labels it gave beside the inputs, or None.
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+# loader, which knows no numbers, what it gave with them.
+Loss = Callable[[Tensor, Tensor, Tensor | Given], Tensor]
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def target_loss(
         smoothing: Share of each target that is spread evenly over the classes.
     """
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
         many = logits if logits.dim() == 3 else logits.unsqueeze(1)
         members = many.shape[1]
-        target = rows if targets is None else targets[rows]
+        target = targets_at(targets, rows)
         return members * nn.functional.cross_entropy(
             many.flatten(0, 1),
             target.repeat_interleave(members, 0),
@@ -55,6 +55,26 @@ def target_loss(
         )
 
     return loss
+
+
+def targets_at(targets: Tensor | None, rows: Tensor | Given) -> Tensor:
+    """The targets of a batch: of these rows, or those that a loader gave.
+
+    Raises:
+        ValueError: If there are none, or targets of all samples cannot be matched with a loader's.
+    """
+    if isinstance(rows, Given):
+        if targets is not None:
+            raise ValueError(
+                "targets are numbered by sample and a loader's samples are not: let the loader "
+                "give the labels, and targets=None."
+            )
+        if rows.labels is None:
+            raise ValueError("the loader gives no labels: make its batches (inputs, labels).")
+        return rows.labels
+    if targets is None:
+        raise ValueError("targets is None: give those of all samples, or a loader with labels.")
+    return targets[rows]
 
 
 def error_score(
@@ -105,7 +125,8 @@ def fit(
         Diverged: If a loss becomes infinite or NaN.
         ValueError: If the checkpoint is of another training, by its initial weights, generator,
             settings and a sample of its inputs; the loss and all other functions are not looked at.
-            If a loader is given with ``augment`` or ``checkpoint``.
+            If a loader is given with ``augment`` or ``checkpoint``, or its batches are not as
+            ``FromLoader`` takes them.
     """
     compute = compute or ComputeSpec()
     source = source_of(inputs, module, augment, spec.batch_size)
@@ -129,10 +150,10 @@ def fit(
             training.restore(state)
         module.train()
         while training.epoch < spec.epochs:
-            for rows, seen, share in training.batches():
+            for rows, seen in training.batches():
                 if checkpoint is not None and checkpoint.due():
                     checkpoint.save(start, training.state())
-                training.take_step(loss(forward(seen), seen, rows), share, spec)
+                training.take_step(loss(forward(seen), seen, rows), len(seen), spec)
             training.end_epoch(spec, score)
             if progress is not None:
                 message = f"epoch {training.epoch}/{spec.epochs} loss {training.history[-1]:.3f}"

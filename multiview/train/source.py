@@ -11,8 +11,17 @@ from torch import Tensor, nn
 
 # augment(inputs, generator): all samples, changed anew.
 Augment = Callable[[Tensor, torch.Generator], Tensor]
-# Which samples, or what a loader gave beside the inputs; the samples; their share of an epoch.
-Batch = tuple[Any, Tensor, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a loader gave beside the inputs of a batch."""
+
+    labels: Tensor | None
+
+
+# Which samples these are, or what a loader gave with them, and the samples.
+Batch = tuple[Tensor | Given, Tensor]
 
 
 @runtime_checkable
@@ -43,11 +52,11 @@ class InMemory:
         return math.ceil(len(self.inputs) / self.batch_size)
 
     def batches(self, generator: torch.Generator, done: int) -> Iterator[Batch]:
-        """Those of an epoch but for the first ``done``: rows, samples, share of the epoch."""
+        """Those of an epoch but for the first ``done``."""
         inputs = self.inputs if self.augment is None else self.augment(self.inputs, generator)
         order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
         for rows in order.split(self.batch_size)[done:]:
-            yield rows, inputs[rows], len(rows) / len(inputs)
+            yield rows, inputs[rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +72,33 @@ class FromLoader:
         return len(self.loader)
 
     def batches(self, generator: torch.Generator, done: int) -> Iterator[Batch]:
-        """Those of an epoch: labels or None, inputs, an equal share each."""
-        for batch in self.loader:
-            inputs, labels = batch if isinstance(batch, list | tuple) else (batch, None)
-            if labels is not None:
-                labels = labels.to(self.device)
-            yield labels, inputs.to(self.device), 1 / self.steps
+        """Those of an epoch.
+
+        Raises:
+            ValueError: If a batch is neither inputs nor (inputs, labels), or there are fewer
+                batches than the loader's length; further ones are left out.
+        """
+        torch.randint(2**62, (), generator=generator)  # the next training draws anew
+        number = 0
+        for number, batch in enumerate(self.loader, start=1):
+            yield self._given(batch)
+            if number == self.steps:
+                break
+        if number < self.steps:
+            raise ValueError(
+                f"the loader gave {number} batches where its length is {self.steps}: give one that "
+                "can be gone through once an epoch, such as a DataLoader."
+            )
+
+    def _given(self, batch: Any) -> Batch:
+        inputs, *rest = batch if isinstance(batch, list | tuple) else (batch,)
+        if not isinstance(inputs, Tensor) or len(rest) > 1:
+            raise ValueError(
+                f"the loader gave a batch of type {type(batch).__name__} that is neither inputs "
+                "nor (inputs, labels): give it a collate_fn that makes it so."
+            )
+        labels = rest[0].to(self.device) if rest else None
+        return Given(labels), inputs.to(self.device)
 
 
 def source_of(

@@ -29,7 +29,7 @@ class Best:
     state: dict[str, Tensor]  # as ``load_state_dict`` takes it
 
 
-_KEPT = ("epoch", "losses", "history", "scores", "best")
+_KEPT = ("epoch", "losses", "samples", "history", "scores", "best")
 
 
 @dataclass(kw_only=True)
@@ -41,7 +41,8 @@ class Training:
     generator: torch.Generator
     source: InMemory | FromLoader
     epoch: int = 0  # epochs that are done
-    losses: list[Tensor] = field(default_factory=list)  # of this epoch's steps, by their share
+    losses: list[Tensor] = field(default_factory=list)  # of this epoch's steps, times samples
+    samples: int = 0  # of these steps
     history: list[float] = field(default_factory=list)
     scores: list[Tensor] = field(default_factory=list)
     best: list[dict[str, Any]] = field(default_factory=list)
@@ -52,15 +53,16 @@ class Training:
         self.drawn_from = self.generator.get_state()
         return self.source.batches(self.generator, len(self.losses))
 
-    def take_step(self, value: Tensor, share: float, spec: OptimSpec) -> None:
-        """Descend the loss of a batch that holds this share of the samples."""
+    def take_step(self, value: Tensor, samples: int, spec: OptimSpec) -> None:
+        """Descend the loss of a batch of so many samples."""
         step = self.epoch * self.source.steps + len(self.losses)
         for group in self.optimizer.param_groups:
             group["lr"] = spec.rate(step, spec.epochs * self.source.steps)
         self.optimizer.zero_grad()
         value.backward()
         self.optimizer.step()
-        self.losses.append(value.detach() * share)
+        self.losses.append(value.detach() * samples)
+        self.samples += samples
 
     def end_epoch(self, spec: OptimSpec, score: Score | None) -> None:
         """Look at the epoch's losses, and at the score of what it left."""
@@ -73,11 +75,11 @@ class Training:
                 f"{spec.epochs * self.source.steps} (epoch {self.epoch}) with {spec}: use a "
                 "smaller learning_rate or a longer warmup."
             )
-        self.history.append(float(losses.sum()))
+        self.history.append(float(losses.sum()) / self.samples)
         if score is not None:
             with evaluating(self.module):
                 self._keep_best(score(self.module).reshape(-1).cpu())
-        self.losses, self.drawn_from = [], None
+        self.losses, self.samples, self.drawn_from = [], 0, None
         self.epoch += 1
 
     def _keep_best(self, scores: Float[Tensor, " nets"]) -> None:

@@ -7,9 +7,17 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from unchecked import unchecked
 
 from multiview import stream
-from multiview.distill import born_again, distillation, hinton_kd, knowledge_distillation, l2_logits
+from multiview.distill import (
+    born_again,
+    distillation,
+    ensemble_teacher,
+    hinton_kd,
+    knowledge_distillation,
+    l2_logits,
+)
 from multiview.train.optim import OptimSpec
 
 X = torch.randn(90, 6, generator=stream(0, "x"))
@@ -91,6 +99,27 @@ def test_unlabelled_inputs_need_a_lesson_alone():
         knowledge_distillation(plain(1), plain(0), X, spec=SPEC, generator=stream(0))
     with pytest.raises(ValueError, match="weight=-1"):
         knowledge_distillation(plain(1), plain(0), X, Y, spec=SPEC, generator=stream(0), weight=-1)
+
+
+def test_what_would_teach_the_wrong_sample_is_refused():
+    loader = DataLoader(TensorDataset(X, Y), batch_size=30, shuffle=True)
+    settings = {"spec": SPEC, "generator": stream(0)}
+    with pytest.raises(ValueError, match="90 labels for 3 inputs"):
+        knowledge_distillation(plain(1), plain(0), loader, Y, **settings)
+    with unchecked(), pytest.raises(ValueError, match="89 labels for 90 inputs"):
+        knowledge_distillation(plain(1), plain(0), X, Y[1:], **settings)
+    with unchecked(), pytest.raises(ValueError, match="teacher is a tensor"):
+        knowledge_distillation(plain(1), plain(0)(X), X, Y, **settings)  # pyright: ignore
+    student = plain(1)
+    with pytest.raises(ValueError, match="share weights"):
+        knowledge_distillation(student, student, X, Y, **settings)
+
+
+def test_an_ensemble_teaches_by_default_at_the_default_lessons_temperature():
+    members = [plain(0), plain(1)]
+    teach, logits = ensemble_teacher(members), torch.stack([each(X) for each in members], 1)
+    torch.testing.assert_close((teach(X) / 4).softmax(-1), (logits / 4).softmax(-1).mean(1))
+    assert hinton_kd(logits[:, 0], logits[:, 1]) == hinton_kd(logits[:, 0], logits[:, 1], 4.0)
 
 
 def test_each_generation_is_taught_by_the_one_before():

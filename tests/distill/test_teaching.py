@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 import torch
 from torch import nn
+from unchecked import unchecked
 
 from multiview import stream
 from multiview.distill import hinton_kd, l2_logits, per_student, taught_loss
@@ -13,6 +14,7 @@ from multiview.models import SideBySide
 from multiview.train.compute import frozen
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
+from multiview.train.source import Given
 
 Y = torch.tensor([0, 2, 1, 1, 0])
 ROWS = torch.tensor([4, 1])
@@ -90,10 +92,36 @@ def test_without_label_weight_no_target_is_looked_at():
     loss = taught_loss(None, lambda seen: taught, label_weight=0.0)
     nothing = torch.empty(0)
     torch.testing.assert_close(loss(student, inputs, nothing), hinton_kd(student, taught))
-    from_loader = taught_loss(None, lambda seen: taught, weight=0.0)
-    torch.testing.assert_close(
-        from_loader(student, inputs, Y[ROWS]), target_loss(Y)(student, inputs, ROWS)
+    from_loader = taught_loss(None, lambda seen: taught, weight=0.0)(
+        student, inputs, Given(Y[ROWS])
     )
+    torch.testing.assert_close(from_loader, target_loss(Y)(student, inputs, ROWS))
+
+
+def test_logits_by_sample_are_refused_where_samples_have_no_number():
+    with pytest.raises(ValueError, match="numbered by sample"):
+        taught_loss(None, logits(5, 3), label_weight=0.0)(logits(2, 3), logits(2, 7), Given(None))
+    with unchecked(), pytest.raises(ValueError, match="4 samples for 5 targets"):
+        taught_loss(Y, logits(4, 3))
+
+
+def test_a_module_is_frozen_and_no_teacher_gets_a_gradient():
+    module = nn.Sequential(nn.Linear(7, 3), nn.BatchNorm1d(3)).train()
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    student, inputs = logits(2, 3).requires_grad_(), logits(2, 7)
+
+    def squares(students, teachers):  # a lesson that forgets to detach
+        return (students - teachers).square().mean()
+
+    taught_loss(None, module, squares, label_weight=0.0)(student, inputs, ROWS).backward()
+    open_teacher = logits(2, 3).requires_grad_()
+    taught_loss(None, lambda seen: open_teacher * 1, squares, label_weight=0.0)(
+        student, inputs, ROWS
+    ).backward()
+    assert all(parameter.grad is None for parameter in module.parameters())
+    assert open_teacher.grad is None
+    assert all(module.state_dict()[name].equal(value) for name, value in before.items())
+    assert module.training
 
 
 def test_students_side_by_side_may_have_a_lesson_each():

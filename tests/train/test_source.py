@@ -1,5 +1,7 @@
 """Loaders in the place of tensors: the same training, labels that follow their samples."""
 
+from itertools import islice
+
 import pytest
 import torch
 from torch import nn
@@ -42,7 +44,7 @@ class PerEpoch:
         return self.size
 
     def __iter__(self):
-        return (next(self.batches) for _ in range(self.size))
+        return islice(self.batches, self.size)
 
 
 def test_a_loader_of_the_same_batches_gives_the_same_weights():
@@ -71,13 +73,13 @@ def test_a_shuffled_loader_repeats_itself_from_the_generator():
 def test_a_loader_may_give_inputs_alone():
     seen = []
 
-    def loss(logits, inputs, beside):
-        seen.append((inputs, beside))
+    def loss(logits, inputs, given):
+        seen.append((inputs, given))
         return logits.square().mean()
 
     fit(net(), [X[:20], X[20:]], loss, SPEC, stream(0, "order"))
     assert [len(inputs) for inputs, _ in seen] == [20, 30] * 3
-    assert all(beside is None for _, beside in seen)
+    assert all(given.labels is None for _, given in seen)
 
 
 def test_what_a_loader_cannot_do_is_refused(tmp_path):
@@ -89,6 +91,63 @@ def test_what_a_loader_cannot_do_is_refused(tmp_path):
         fit(net(), loader, target_loss(None), SPEC, stream(0), checkpoint=kept)
     with pytest.raises(ValueError, match="empty"):
         fit(net(), X[:0], target_loss(Y), SPEC, stream(0))
+
+
+def test_the_natural_loader_of_unlabelled_samples_is_taken():
+    loader = DataLoader(TensorDataset(X), batch_size=25)  # its batches are lists of one
+    fit(net(), loader, lambda logits, seen, given: logits.square().mean(), SPEC, stream(0))
+    with pytest.raises(ValueError, match="gives no labels"):
+        fit(net(), loader, target_loss(None), SPEC, stream(0))
+
+
+def test_uneven_batches_count_by_their_samples():
+    parts = [X[:40], X[40:]]
+    spec = OptimSpec(epochs=1, learning_rate=1e-9, warmup=0.0)
+
+    def loss(logits, seen, given):
+        return seen.mean() + 0 * logits.sum()
+
+    result = fit(net(), parts, loss, spec, stream(0))
+    torch.testing.assert_close(result.loss, X.mean()[None])
+
+
+def test_targets_of_all_samples_are_refused_beside_a_loader():
+    loader = DataLoader(TensorDataset(X, Y), batch_size=7)
+    with pytest.raises(ValueError, match="numbered by sample"):
+        fit(net(), loader, target_loss(Y), SPEC, stream(0))
+    with pytest.raises(ValueError, match="targets is None"):
+        fit(net(), X, target_loss(None), SPEC, stream(0))
+
+
+def test_a_loader_that_runs_dry_or_gives_something_else_is_named():
+    once = PerEpoch([(X, Y)] * 2, 1)  # a second epoch finds nothing left
+    with pytest.raises(ValueError, match="0 batches where its length is 2"):
+        fit(net(), once, target_loss(None), SPEC, stream(0))
+    with pytest.raises(ValueError, match="type dict"):
+        fit(net(), [{"x": X}], target_loss(None), SPEC, stream(0))
+
+
+def test_batches_beyond_a_loaders_length_are_left_out():
+    class Longer(PerEpoch):
+        def __len__(self):
+            return 2
+
+    spec, taken = OptimSpec(epochs=1, learning_rate=0.1), []
+
+    def loss(logits, seen, given):
+        taken.append(len(seen))
+        return target_loss(None)(logits, seen, given)
+
+    assert fit(net(), Longer([(X, Y)] * 3, 1), loss, spec, stream(0)).steps == 2
+    assert taken == [50, 50]
+
+
+def test_a_loader_moves_the_generator_on():
+    generator, loader = stream(0), DataLoader(TensorDataset(X, Y), batch_size=10, shuffle=True)
+    first, second = net(), net()
+    fit(first, loader, target_loss(None), SPEC, generator)
+    fit(second, loader, target_loss(None), SPEC, generator)
+    assert not first.get_parameter("0.weight").equal(second.get_parameter("0.weight"))
 
 
 def test_max_norm_bounds_each_units_weights_and_leaves_biases_alone():
