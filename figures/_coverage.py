@@ -77,6 +77,8 @@ def students(figure: SubFigure, rows: pd.DataFrame, letters: str = "abc") -> Non
 def _points(axes: Axes, x: np.ndarray, lists: Any, label: str, colour: str, marker: str) -> None:
     """Means of lists, place by place, with their 95% intervals cut to fractions."""
     values = np.stack([np.asarray(each, float) for each in lists]).T
-    mean, low, high = np.clip(np.array([mean_interval(each) for each in values]), 0, 1).T
+    mean, low, high = np.array([mean_interval(each) for each in values]).T
     axes.plot(x, mean, marker=marker, ms=5.5, ls="-", lw=1, color=colour, label=label, zorder=3)
-    axes.vlines(x, low, high, color=colour, lw=1.3, alpha=0.7, zorder=2)
+    if np.isfinite([low, high]).all():  # the interval of one value is the whole line
+        low, high = np.clip([low, high], 0, 1)
+        axes.vlines(x, low, high, color=colour, lw=1.3, alpha=0.7, zorder=2)

@@ -1,5 +1,6 @@
 """Masks, their mean and students of it: errors on images, smaller students, views on patches."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,16 @@ def draw(table: pd.DataFrame) -> Figure:
         rows.append(_views)
     figure = Figure(figsize=(style.WIDTH, 3.7 * len(rows)), layout="constrained")
     grid = figure.add_gridspec(len(rows), 1)
+    letters = iter("abcdefghi")
     for i, drawn in enumerate(rows):
         place = figure.add_subfigure(grid[i])
-        drawn(place, parts["synthetic"] if drawn is _views else images)
+        drawn(place, parts["synthetic"] if drawn is _views else images, letters)
     return figure
 
 
-def _predictors(figure: SubFigure, images: dict[str, pd.DataFrame]) -> None:
-    for letter, axes, (name, rows) in zip(
-        "abc", np.atleast_1d(figure.subplots(1, len(images))), images.items(), strict=False
-    ):
+def _predictors(figure: SubFigure, images: dict[str, pd.DataFrame], letters: Iterator[str]) -> None:
+    panels = np.atleast_1d(figure.subplots(1, len(images)))
+    for axes, (name, rows) in zip(panels, images.items(), strict=True):
         known = [who for who in WHO if who in rows and rows[who].notna().to_numpy().all()]
         tops = [
             _contrast.bar(axes, x, rows[who].to_numpy(float), COLOURS[who])
@@ -70,23 +71,23 @@ def _predictors(figure: SubFigure, images: dict[str, pd.DataFrame]) -> None:
         axes.set_xticks(range(len(known)), [WHO[who] for who in known], fontsize=8)
         axes.grid(axis="x", visible=False)
         axes.set_ylim(0, 1.2 * max(tops) or 1)
-        axes.set_ylabel(f"test error, n = {len(rows)}" if letter == "a" else "")
+        axes.set_ylabel(f"test error, n = {len(rows)}" if axes is panels[0] else "")
         first = rows.iloc[0]
         kind = "made-up images" if first["data"] == "multi_view" else "images"
-        style.title(axes, letter, f"{NAMES[name]}, {first['num_train']:,.0f} {kind}")
+        style.title(axes, next(letters), f"{NAMES[name]}, {first['train_images']:,.0f} {kind}")
 
 
-def _further(figure: SubFigure, images: dict[str, pd.DataFrame]) -> None:
+def _further(figure: SubFigure, images: dict[str, pd.DataFrame], letters: Iterator[str]) -> None:
     left, middle, right = figure.subplots(1, 3)
     _by_masks(left, images)
-    style.title(left, "d", "Masks against the student")
+    style.title(left, next(letters), "Masks against the student")
     _transfer(middle, images)
-    style.title(middle, "e", "By what it is taught on")
+    style.title(middle, next(letters), "By what it is taught on")
     shrunk = [rows for rows in images.values() if rows["shrink"].iat[0]]
     if shrunk:
         _compression(right, shrunk[0])
         name = NAMES[shrunk[0]["part"].iat[0]]
-        style.title(right, "f", f"Smaller nets, {name}")
+        style.title(right, next(letters), f"Smaller nets, {name}")
     else:
         right.set_axis_off()
 
@@ -122,7 +123,7 @@ def _transfer(axes: Axes, images: dict[str, pd.DataFrame]) -> None:
     axes.axhline(0, color=style.INK, ls="--", lw=1)
     axes.set_xticks(range(len(TRANSFER)), list(TRANSFER.values()), fontsize=8.5)
     axes.grid(axis="x", visible=False)
-    axes.set_ylabel("the same of students\n(dots: repetitions, bars: means)")
+    axes.set_ylabel("students' error less the standard's,\npoints (dots: runs, bars: means)")
     axes.legend(fontsize=8.5)
 
 
@@ -147,14 +148,14 @@ def _compression(axes: Axes, rows: pd.DataFrame) -> None:
     ticks = [least, (least * most) ** 0.5, most]
     axes.set_xticks(ticks, [f"{size / 1000:.0f}k" for size in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("parameters (upright: range)")
+    axes.set_xlabel("parameters (upright: range);\nfactor 1: the teacher's own size")
     axes.set_ylabel("test error")
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.4 * (high - low))  # for the legend
     axes.legend(fontsize=8, title="how it was taught; what is smaller", title_fontsize=8)
 
 
-def _views(figure: SubFigure, rows: pd.DataFrame) -> None:
+def _views(figure: SubFigure, rows: pd.DataFrame, letters: Iterator[str]) -> None:
     left, middle, right = figure.subplots(1, 3)
     for x, (who, (_, colour)) in enumerate(VIEWS.items()):
         _contrast.bar(left, x, rows[f"{who}_coverage"].to_numpy(float), COLOURS[colour])
@@ -172,7 +173,7 @@ def _views(figure: SubFigure, rows: pd.DataFrame) -> None:
     left.legend(fontsize=8.5, loc="upper left")
     left.set_ylabel(f"views covered, n = {len(rows)}")
     left.grid(axis="x", visible=False)
-    style.title(left, "g", "Patches: which views are seen")
+    style.title(left, next(letters), "Patches: views by predictor")
     first = rows.iloc[0]
     for kind, plural, name, colour in (
         ("neuron", "neurons", "neurons", COLOURS["standard"]),
@@ -181,7 +182,7 @@ def _views(figure: SubFigure, rows: pd.DataFrame) -> None:
         places = [0.0, *first[plural]]
         _curve(middle, places, rows[f"{kind}_coverage"], name, colour)
     middle.set_xlabel("probability of dropout in training")
-    style.title(middle, "h", "By what is dropped")
+    style.title(middle, next(letters), "By what is dropped")
     widths = first["widths"]
     _curve(right, widths, rows["wide_plain_coverage"], "no dropout", style.INK)
     _curve(right, widths, rows["wide_coverage"], "dropout of neurons", COLOURS["standard"])
@@ -189,7 +190,7 @@ def _views(figure: SubFigure, rows: pd.DataFrame) -> None:
     right.set_xticks(widths, [f"{width:g}" for width in widths])
     right.minorticks_off()
     right.set_xlabel("neurons of a class")
-    style.title(right, "i", "By width")
+    style.title(right, next(letters), "By width")
     for axes in (middle, right):
         axes.set_ylim(0, 1.1)
         axes.legend(fontsize=8.5)

@@ -10,6 +10,8 @@ import torch
 from rich.console import Console
 from test_image_contrast import images
 
+from figures import dropout_distillation as figure
+from figures import style
 from multiview import stream
 from multiview.claims import judge
 from multiview.distill import averaged_logits
@@ -22,6 +24,7 @@ from multiview.train.optim import OptimSpec
 from multiview.train.stochastic import DropoutSwitch
 from theory_experiments import _dropout_distillation as parts
 from theory_experiments import _dropout_nets as nets
+from theory_experiments import _dropout_tables as tables
 from theory_experiments import dropout_distillation as script
 from theory_experiments._dropout_distillation import ImageDropoutCell, run_images
 from theory_experiments._dropout_nets import Quick
@@ -38,6 +41,14 @@ CELL = ImageDropoutCell(
     penalty=0.5,
     shrink=(2,),
     compute=ComputeSpec(),
+)
+
+SHORT = replace(
+    CELL,
+    teaching=replace(CELL.teaching, epochs=1),
+    penalty=None,
+    shrink=(),
+    distilling=CELL.distilling,
 )
 
 
@@ -88,9 +99,9 @@ def test_students_have_the_stated_starts_teachers_and_inputs(calls):
     assert len(small) == 2
     assert all(len(start) < len(weights) for start, *_ in small)
     zeroed = [each for each in noted if each[3]["augment"] is not None]
-    assert [id(each) for each in zeroed] == [id(each) for each in (first, again, fresh, *small)]
-    assert len(on_test[2]) == CELL.num_test
-    assert all(len(each[2]) == CELL.num_train for each in noted if each is not on_test)
+    assert [id(each) for each in zeroed] == [id(each) for each in (first, again)]
+    assert all(len(each[2]) == CELL.num_train for each in noted)  # as many steps
+    assert not on_test[2].equal(on_train[2])
     specs = [each[3]["spec"] for each in noted]
     gentle = replace(CELL.teaching, learning_rate=CELL.fresh_rate)
     short, long = CELL.distilling, gentle
@@ -114,6 +125,34 @@ def test_masks_of_a_net_are_those_of_the_whole_net():
     assert each[:, 0].unique(dim=0).shape[0] == 4
 
 
+def test_the_penalty_is_not_one_of_rounding():
+    """Without dropout both answers are the same, in bfloat16 too."""
+    settings = {"image_shape": (3, 8, 8), "num_classes": 3, "generator": stream(0)}
+    model, compute = QuickNet(dropout=0.0, **settings), ComputeSpec(bfloat16=True)
+    x, rows = torch.randn(3, 3, 8, 8, generator=stream(0, "x")), torch.arange(3)
+    logits = compute.prepared(model)(x)
+    losses = [nets.expectation_linear(model, rows, w, compute)(logits, x, rows) for w in (0.0, 1e6)]
+    assert losses[0] == losses[1]
+    assert not logits.equal(model(x))
+
+
+def test_masks_are_drawn_for_some_images_at_a_time(monkeypatch):
+    asked, drawn = [], nets.monte_carlo
+
+    def note(*args, **settings):
+        function = drawn(*args, **settings)
+        return lambda x: asked.append(len(x)) or function(x)
+
+    monkeypatch.setattr(nets, "monte_carlo", note)
+    monkeypatch.setattr(nets, "ROWS", 20)
+    x = torch.randn(5, 3, 8, 8, generator=stream(0, "x"))
+    each = nets.by_masks(net(), x, 8, stream(1), ComputeSpec())
+    assert each.shape == (5, 8, 3)
+    assert asked == [16, 16, 8]
+    alike = nets.by_masks(net(), x[:1].repeat(5, 1, 1, 1), 8, stream(1), ComputeSpec())
+    assert not alike[0].equal(alike[2])  # every block has masks of its own
+
+
 def test_errors_of_groups_of_masks():
     right, bad = [3.0, 0.0], [0.0, 1.0]
     each = torch.tensor([[right, bad, bad, bad, right]])  # one sample, five masks
@@ -128,8 +167,9 @@ def test_the_penalty_is_the_gap_to_the_net_without_dropout():
     labels = torch.tensor([0, 1, 2, 0, 1])
     rows = torch.arange(5)
     logits = model(x)
-    none = nets.expectation_linear(model, labels, 0.0)(logits, x, rows)
-    some = nets.expectation_linear(model, labels, 0.7)(logits, x, rows)
+    compute = ComputeSpec()
+    none = nets.expectation_linear(model, labels, 0.0, compute)(logits, x, rows)
+    some = nets.expectation_linear(model, labels, 0.7, compute)(logits, x, rows)
     gap = logits.softmax(1) - frozen(model)(x).softmax(1)
     torch.testing.assert_close(some - none, 0.7 * gap.square().sum(1).mean())
     torch.testing.assert_close(none, torch.nn.functional.cross_entropy(logits, labels))
@@ -177,7 +217,7 @@ def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, part):
         if cell.part in script.IMAGES:
             classes = 100 if cell.data == "cifar100" else 10
             for size in (cell.num_train, cell.num_validation, cell.num_test):
-                assert size % classes == 0
+                assert size is None or size % classes == 0
 
 
 def test_images_without_a_directory_are_refused_before_any_work(tmp_path, capfd):
@@ -194,6 +234,17 @@ def test_the_smoke_preset_is_drawn(tmp_path):
     assert (folder / "dropout_distillation-smoke.png").stat().st_size
 
 
+@pytest.mark.parametrize("part", ["cifar10", "synthetic"])
+def test_panels_of_one_part_begin_with_a(part, monkeypatch):
+    letters = []
+    monkeypatch.setattr(style, "title", lambda axes, letter, text: letters.append(letter))
+    options = script.Options(part=part)
+    (cell,) = find("dropout_distillation").cells("smoke", options, seeds=1)
+    table = pd.DataFrame([vars(cell) | script.run(cell, Context())])
+    figure.draw(table)
+    assert letters == list("abcd" if part == "cifar10" else "abc")
+
+
 def rows(**changes) -> pd.DataFrame:
     """Two repetitions on CIFAR-10 in which all claims hold."""
     columns = {
@@ -205,11 +256,11 @@ def rows(**changes) -> pd.DataFrame:
         "distilled_gap": 0.1,
         "mc_variance": [[0.1, 0.05, 0.03, 0.01, 0.005, 0.002, 0.001]] * 2,
         "mc_by_masks": [[0.4, 0.35, 0.33, 0.3, 0.29, 0.28, 0.28]] * 2,
-        "distilled_variance": 0.02,
-        "hidden_baseline": [[0.3, 0.5, 0.6]] * 2,
-        "hidden_distilled": [[0.4, 0.4, 0.5]] * 2,
-        "all_baseline": [[0.3, 0.5, 0.6]] * 2,
-        "all_distilled": [[0.4, 0.4, 0.5]] * 2,
+        "distilled_variance": 0.0005,
+        "hidden_baseline": [[0.3, 0.5]] * 2,
+        "hidden_distilled": [[0.4, 0.4]] * 2,
+        "all_baseline": [[0.3, 0.5]] * 2,
+        "all_distilled": [[0.4, 0.4]] * 2,
     }
     return pd.DataFrame({"seed": [0, 1], "part": "cifar10", "status": "ok", **columns, **changes})
 
@@ -234,9 +285,11 @@ def test_each_claim_turns_with_the_column_it_is_about():
         ("distilled", 0.306, {student, "student, no worse"}),
         ("distilled", 0.27, {"masks against student"}),
         ("distilled_gap", 0.21, {"nearer the ideal"}),
-        ("distilled_variance", 0.04, {"variance"}),
-        ("hidden_distilled", [[0.4, 0.55, 0.5]] * 2, {"hidden layer / 2"}),
-        ("all_distilled", [[0.4, 0.4, 0.65]] * 2, {"layers all / 4"}),
+        ("distilled_variance", 0.0005, set()),
+        ("distilled_variance", 0.002, {"variance, 100"}),
+        ("distilled_variance", 0.04, {"variance, 5", "variance, 100"}),
+        ("hidden_distilled", [[0.4, 0.55]] * 2, {"hidden layer / 4"}),
+        ("all_distilled", [[0.4, 0.65]] * 2, {"layers all / 4"}),
     ):
         assert refuted(rows(**{column: worse})) == names
 
@@ -248,13 +301,74 @@ def test_claims_are_about_their_own_part():
 
 def test_the_summary_shows_numbers_of_the_paper_beside_ours(calls):
     _, row = calls
-    cell = {"part": "cifar10", "data": "multi_view", "num_train": 30, "shrink": (2,), "seed": 0}
+    shown = summary_text(row, part="cifar10", data="cifar10")
+    for number in ("12.82", "12.16", "0.66", "11.18 +- 0.11", "10.81 +- 0.14", "0.37"):
+        assert number in shown
+    for words in ("other size", "verdict", "perturbed", "hidden layer / 2", "different images"):
+        assert words in shown
+    assert "from memory" not in shown
+    hundred = summary_text(row, part="cifar100", data="cifar100")
+    assert "37.22" in hundred
+    assert "from memory" in hundred
+
+
+def test_nothing_published_stands_beside_made_up_images(calls):
+    _, row = calls
+    for part in script.IMAGES:
+        shown = summary_text(row, part=part, data="multi_view")
+        assert not any(word in shown for word in ("published,\n", "12.82", "1.19", "from memory"))
+        assert not any(word in shown for word in ("agrees", "opposite", "open"))
+
+
+def summary_text(row, **changes) -> str:
+    cell = {"num_train": None, "shrink": (2,), "seed": 0} | changes
     table = pd.DataFrame([row | cell, row | cell | {"seed": 1}])
-    console = Console(width=160, record=True, file=io.StringIO())
+    console = Console(width=250, record=True, file=io.StringIO())
     console.print(script.summary(table))
-    text = console.export_text()
-    for shown in ("11.18", "10.81", "other size", "0.37", "perturbed", "hidden layer / 2"):
-        assert shown in text
+    return console.export_text()
+
+
+def test_a_verdict_is_of_the_sign_of_the_gain():
+    assert tables.sign(0.6, [0.01, 0.011, 0.012]) == "agrees"
+    assert tables.sign(0.6, [-0.01, -0.011, -0.012]) == "opposite"
+    assert tables.sign(-0.6, [-0.01, -0.011, -0.012]) == "agrees"
+    assert tables.sign(0.6, [-0.01, 0.02, 0.01]) == "open"
+    assert tables.sign(0.6, [0.01]) == "open"  # one says nothing of its spread
+
+
+def test_images_asked_for_are_there():
+    """The smallest class of MNIST has 5421 training and 892 test images."""
+    for preset in ("laptop", "paper"):
+        cell = script.PRESETS[preset]()["mnist"]
+        if cell.num_train is not None:
+            assert (cell.num_train + cell.num_validation) / 10 <= 5421
+        assert cell.num_validation / 10 <= 5421
+        if cell.num_test is not None:
+            assert cell.num_test / 10 <= 892
+
+
+def test_a_net_of_all_images_is_counted():
+    row = run_images(replace(SHORT, num_train=None, num_test=None), images(), Context())
+    assert row["train_images"] == len(images().train_labels) - SHORT.num_validation
+    assert row["transfer_images"][2] == min(row["train_images"], len(images().test_labels))
+
+
+def test_test_images_are_repeated_for_as_many_steps():
+    seen = []
+
+    class Noting(parts.Work):
+        def distilled(self, name, student, teacher, spec, *, images=None, zeroed=True):
+            seen.append(images)
+            return student
+
+    data = script.split(images(), 30, 3, 12, stream(0))
+    work = Noting(cell=SHORT, splits=data, progress=lambda *args: None)
+    columns = parts.transfer(work, CELL.net.build(data, stream(0)))
+    train, test = seen
+    assert train is data.train
+    assert len(test) == 30
+    assert all((test == each).flatten(1).all(1).sum() in (2, 3) for each in data.test)
+    assert columns["transfer_images"] == (30, 30, 12)
 
 
 def test_cost_counts_every_training(monkeypatch):
@@ -273,5 +387,8 @@ def test_cost_counts_every_training(monkeypatch):
     assert one == 30 * forward * (3 * 8 + 4 * (2 * 4 + 8))
     script.cost([replace(cell, penalty=1.0)], Context())
     assert said["flop"] - one == 30 * forward * 3 * 16
+    all_there_are = len(images().train_labels) - cell.num_validation
+    script.cost([replace(cell, num_train=None)], Context())
+    assert said["flop"] == pytest.approx(one * all_there_are / 30)
     script.cost([CELL], Context())
     assert script.cost([replace(CELL, data="multi_view")], Context()) is None

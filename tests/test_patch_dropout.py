@@ -24,7 +24,7 @@ CELL = replace(
     SMOKE,
     relu_knee=1.0,
     sigma_init=0.3,
-    masks=30,
+    num_masks=30,
     num_test=50,
     optim=replace(SMOKE.optim, epochs=10),
     student=replace(SMOKE.student, epochs=10),
@@ -81,11 +81,16 @@ def test_teachers_and_students_are_those_of_their_names(trained):
             ("standard", nets["neuron 0.25"], 0),
             ("one_teacher", plain, 0),
             ("all_teacher", nets["patch 0.5"], 0),
+            ("coarse", nets["patch 0.5"], 0),
         ):
             torch.testing.assert_close(alone[name](patches), net.plain()(patches)[:, of])
         first = alone["masks"](patches)
         assert not torch.allclose(first, alone["standard"](patches).log_softmax(-1), atol=1e-4)
         students = {name: net(patches) for name, net in alone.items()}
+        rough = students["coarse_masks"]
+        assert not torch.allclose(rough, students["coarse"].log_softmax(-1), atol=1e-4)
+        patch_masks = monte_carlo(nets_of.Alone(nets["patch 0.5"].member(0)), 3000)(patches)
+        assert (rough.softmax(-1) - patch_masks.softmax(-1)).abs().mean() < 0.05
     teacher = nets_of.Alone(nets["neuron 0.25"].member(0))
     many = monte_carlo(teacher, 400, generator=stream(5, "many"))(patches)
     gap = (first.softmax(-1) - many.softmax(-1)).abs().mean()
@@ -122,6 +127,16 @@ def test_all_fresh_students_have_one_start_and_the_copy_its_teacher(monkeypatch,
     assert all(given["label_weight"] == 0 for _, given in fresh[1:])
 
 
+def test_progress_never_goes_back_and_ends_at_the_end(trained):
+    _, train, plain, nets, _ = trained
+    done: list[float] = []
+    nets_of.classifiers(CELL, train, plain, nets, lambda message, fraction: done.append(fraction))
+    assert done == sorted(done)
+    assert done[0] > 0.6
+    assert done[-1] == pytest.approx(1.0, abs=0.02)
+    assert len(done) == 6 * CELL.student.epochs
+
+
 def test_hiding_zeroes_that_fraction_of_the_patches_and_nothing_else():
     patches = torch.ones(200, 10, 3)
     hidden = nets_of.hiding(0.3)(patches, stream(0, "hiding"))
@@ -142,7 +157,9 @@ def test_a_row_measures_the_networks_it_names(trained, rows):
     with torch.no_grad():
         members = plain(probes.patches)
         two = {name: sum(margin(net(probes.patches))) / 2 for name, net in nets.items()}
-        one = {name: margin(net(probes.patches)) for name, net in alone.items() if name != "masks"}
+        one = {
+            name: margin(net(probes.patches)) for name, net in alone.items() if "masks" not in name
+        }
     without = sum(margin(members)) / 2
     ensemble = [without, margin(mean_logits(members))]
     assert row["ensemble_margin"] == pytest.approx(ensemble, rel=1e-4)
@@ -173,6 +190,7 @@ def as_predicted(seeds: int = 5) -> pd.DataFrame:
         row |= {"wide_coverage": [0.9, 0.7, 0.6], "wide_plain_coverage": [0.5, 0.5, 0.5]}
         row |= {"standard_coverage": 0.7, "masks_coverage": 0.7, "copied_coverage": 0.7}
         row |= {"fresh_coverage": 0.85, "predicted_fresh": 0.85}
+        row |= {"coarse_coverage": 0.9, "coarse_masks_coverage": 0.9}
         row |= {"one_clean_coverage": 0.6, "one_hidden_coverage": 0.6}
         rows.append(row | {"all_clean_coverage": 0.6, "all_hidden_coverage": 0.95})
     other = dict.fromkeys(rows[0]) | {"seed": 0, "status": "ok", "part": "mnist"}
@@ -181,6 +199,7 @@ def as_predicted(seeds: int = 5) -> pd.DataFrame:
 
 OPPOSITE = {
     "masks": {"masks_coverage": 0.9},
+    "masks of patches": {"coarse_masks_coverage": 1.0},
     "4 networks": {"ensemble_coverage": [0.5] * 4},
     "neurons": {"neuron_coverage": [0.5] * 4},
     "width": {"wide_coverage": [0.6, 0.7, 0.9]},
@@ -211,7 +230,9 @@ def test_the_summary_holds_every_classifier(rows):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("neuron", 0.7), ("width", 7), ("copies", 5), ("copies", 0), ("hidden", 0.0)],
+    [("neuron", 0.7), ("width", 7), ("copies", 5), ("copies", 0), ("hidden", 0.0)]
+    + [(name, ()) for name in ("neurons", "patches", "widths")]
+    + [("neurons", (0.5, 0.25)), ("patches", (0.5, 0.5)), ("widths", (20, 10))],
 )
 def test_bad_cells_are_refused_by_name(field, value):
     with pytest.raises(ValueError, match=field):

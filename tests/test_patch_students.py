@@ -1,4 +1,4 @@
-"""Students on synthetic patches: their lessons, what is measured of them, and the claims."""
+"""Students on synthetic patches: their lessons, and what is measured of them."""
 
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,6 @@ from rich.console import Console
 
 from figures import _coverage
 from multiview import stream
-from multiview.claims import judge
 from multiview.data import make_features, sample_patches
 from multiview.distill import distillation_objective, hinton_kd, l2_logits, paper_kd
 from multiview.experiment import Context
@@ -20,9 +19,9 @@ from multiview.probes import Coverage, coverage_probes
 from multiview.train import cross_entropy
 from theory_experiments import _patch_pupil_rows as rows_of
 from theory_experiments import _patch_students as script
-from theory_experiments._estimates import claims_from
 from theory_experiments._patch_nets import SMALL_SPEC, logits_of, new_nets
 from theory_experiments._patch_pupils import Pupil, lessons, pupils_of, train_pupils
+from theory_experiments._patch_student_tables import patch_students_summary
 
 PUPILS = [
     Pupil(lesson="hinton", temperature=4.0),
@@ -50,6 +49,11 @@ def smoke_rows() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def over_classes(student, teacher, *, center, reduction):
+    """Half the squared distance of 3 logits, over 3."""
+    return l2_logits(student, teacher, center=center, reduction=reduction) / 3
+
+
 def test_the_lessons_are_those_of_each_pupil_alone():
     cell, generator = script.SMOKE, stream(0, "lessons")
     labels = torch.tensor([1, 0, 2, 2, 1])
@@ -61,8 +65,8 @@ def test_the_lessons_are_those_of_each_pupil_alone():
     for i, pupil in enumerate(PUPILS):
         loss = {
             "hinton": partial(hinton_kd, temperature=pupil.temperature),
-            "l2": l2_logits,
-            "l2_centred": partial(l2_logits, center=True),
+            "l2": partial(over_classes, center=False),
+            "l2_centred": partial(over_classes, center=True),
             "paper": push,
         }.get(pupil.lesson)
         weight = cell.push if pupil.lesson == "paper" else 1.0
@@ -75,6 +79,20 @@ def test_the_lessons_are_those_of_each_pupil_alone():
         seen = (labels[rows] != pupil.omitted).float()
         torch.testing.assert_close(value[:, i], expected[0][:, 0] * seen)
         torch.testing.assert_close(slope[:, i], expected[1][:, 0] * seen.unsqueeze(1))
+
+
+def test_squares_of_centred_logits_are_the_limit_of_hot_lessons():
+    pupils = [Pupil(lesson="labels"), Pupil(lesson="l2_centred")]
+    pupils.append(Pupil(lesson="hinton", temperature=1e3))
+    draws, labels = stream(0, "hot"), torch.tensor([1, 0, 3, 2])
+    taught = torch.randn(4, 1, 4, generator=draws, dtype=torch.float64).expand(-1, 3, -1)
+    logits = torch.randn(4, 1, 4, generator=draws, dtype=torch.float64).expand(-1, 3, -1)
+    value, slope = lessons(script.SMOKE, labels, taught, pupils)(
+        logits, torch.arange(4), torch.arange(3)
+    )
+    (squares, hot), (steep, heated) = ((x[:, 1:] - x[:, :1]).unbind(1) for x in (value, slope))
+    torch.testing.assert_close(squares, hot, rtol=1e-3, atol=0)
+    torch.testing.assert_close(steep, heated, rtol=1e-3, atol=1e-3)
 
 
 def test_a_pupil_learns_nothing_from_samples_of_the_class_it_never_meets():
@@ -132,9 +150,13 @@ def test_a_shift_may_call_a_class_by_elimination_what_it_does_not_hear():
     half = torch.arange(len(probes)) % 2 == 0
     validation = (logits[half], probes.labels[half])
     test = (logits[~half], probes.labels[~half])
-    row = rows_of.after_shift(0, validation, test, logits, probes)
+    with_one_view = (logits[probes.labels < 2], probes.labels[probes.labels < 2])
+    of_class = (with_one_view[1] == 0).nonzero().flatten()
+    with_one_view[0][of_class[::2], 1] += 10.0
+    row = rows_of.after_shift(0, validation, test, with_one_view, logits, probes)
     assert 3 < row["shift"] < 4
     assert (row["error"], row["shifted"], row["shifted_others"]) == (1, 0, 0)
+    assert row["single"] == 0.5
     assert (row["coverage"], row["coverage_others"]) == (1, 1)
     assert (row["heard"], row["heard_others"]) == (0, 1)
 
@@ -184,7 +206,7 @@ def test_a_row_measures_the_networks_it_names(monkeypatch):
     members = kept["members"].net
     assert len(members.weight) == cell.members + 1  # the students' start, taught by labels
     start = new_nets(cell, "student", 1).weight
-    (begin, batch, taught, pupils, students), few, again = calls
+    (begin, batch, taught, pupils, students), few, itself, again = calls
     assert torch.equal(begin.weight, start)
     by_members = logits_of(members, batch)
     K = [pupil.teachers for pupil in pupils]
@@ -193,6 +215,10 @@ def test_a_row_measures_the_networks_it_names(monkeypatch):
     assert few[1].labels.bincount().max() == cell.samples_per_class
     assert [pupil.lesson for pupil in few[3]] == ["hinton", "labels"]
     assert few[3][0].teachers == cell.members
+    assert torch.equal(itself[0].weight, members.weight[:1])
+    assert itself[1] is batch
+    torch.testing.assert_close(itself[2][:, 0], by_members[:, 0])
+    assert itself[3] == [Pupil(lesson="hinton", temperature=cell.temperature)]
     assert not torch.equal(again[0].weight, start)
     first = [pupils.index(pupil) for pupil in again[3]]
     torch.testing.assert_close(again[2], logits_of(students, batch)[:, first])
@@ -207,6 +233,9 @@ def test_a_row_measures_the_networks_it_names(monkeypatch):
     assert row["labels_margin"] == pytest.approx(float(accuracy.margin[at_labels].mean()))
     teacher = script.coverage_of(logits_of(members, probes)[:, 0], probes)
     assert row["teacher_coverage"][0] == row["again_paper_coverage"][0] == float(teacher.fraction)
+    alone = script.coverage_of(logits_of(itself[4], probes)[:, 0], probes)
+    assert row["itself_coverage"] == float(alone.fraction)
+    assert row["few_share"] == len(few[1]) / cell.num_train
     assert row["again_hinton_coverage"][1] == row["hinton_coverage"][0]
 
 
@@ -217,57 +246,38 @@ def test_rows_repeat_and_differ_between_seeds(smoke_rows):
     assert first["one_margin"] != smoke_rows.iloc[1]["one_margin"]
 
 
-def as_predicted(seeds: int = 5) -> pd.DataFrame:
-    """Rows of the laptop preset as the theory has them."""
-    cell, rows = script.LAPTOP, []
-    for seed in range(seeds):
-        c = [0.5, 0.75, 0.875, 0.97, 1.0]
-        taught = [1 - (1 - each) / 2 for each in c]
-        row = {"seed": seed, "status": "ok", "part": cell.part}
-        row |= {"predicted": taught, "union": taught, "teacher_coverage": c}
-        row |= {f"{lesson}_coverage": taught for lesson in script.LESSONS}
-        row |= {f"again_{lesson}_coverage": [0.5, 0.75, 0.87, 0.94] for lesson in script.LESSONS}
-        row |= {"labels_coverage": 0.5, "heat_coverage": [0.5, 0.8, 0.95]}
-        row |= {"l2_coverage": 0.95, "l2_centred_coverage": 0.95}
-        row |= {"scarce_soft_coverage": 0.95, "scarce_hard_coverage": 0.2}
-        row |= {"omitted_soft_shifted": 0.02, "omitted_soft_shifted_others": 0.01}
-        row |= {"omitted_soft_heard": 0.9, "omitted_soft_heard_others": 0.95}
-        rows.append(row | {"omitted_hard_heard": 0.0})
-    other = dict.fromkeys(rows[0]) | {"seed": 0, "status": "ok", "part": "mnist"}
-    return pd.DataFrame([*rows, other])  # a row of another part is not looked at
-
-
-def test_the_claims_are_supported_by_what_they_predict_and_by_nothing_else():
-    claims, table = claims_from(script.patch_students_claims()), as_predicted()
-    assert {judge(claim, table).verdict for claim in claims} == {"supported"}
-    assert len({claim.name for claim in claims}) == len(claims)
-    same = 0.5  # everybody covers half, whatever was taught
-    flat = {
-        name: table[name].map(lambda v: [same] * len(v) if isinstance(v, list) else same)
-        for name in table
-        if name.endswith(("_coverage", "_heard", "_others"))
-    }
-    verdicts = {claim.name: judge(claim, table.assign(**flat)).verdict for claim in claims}
-    refuted = [name for name, verdict in verdicts.items() if verdict == "refuted"]
-    assert {"synthetic: T=16", "synthetic: few, hard", "synthetic: left out, soft"} < {*refuted}
-    assert sum("K=" in name for name in refuted) == 2 * len(script.LAPTOP.sizes)
-    assert sum("rounds" in name for name in refuted) == 2
-
-
 def test_the_summary_and_the_panels_hold_every_row(smoke_rows):
     console = Console(width=200, record=True)
     with console.capture() as capture:
-        console.print(script.patch_students_summary(smoke_rows))
+        console.print(patch_students_summary(smoke_rows))
     assert "a class left out" in capture.get()
+    assert f"{smoke_rows['few_share'][0]:.0%} of the samples" in capture.get()
     figure = Figure()
     (part,) = figure.subfigures(1, 1, squeeze=False).flat
     _coverage.students(part, smoke_rows)
     assert len(part.axes) == 3
 
 
+def test_the_interval_of_one_repetition_is_not_drawn(smoke_rows):
+    for rows, lines in ((smoke_rows, 3), (smoke_rows[:1], 0)):
+        figure = Figure()
+        (part,) = figure.subfigures(1, 1, squeeze=False).flat
+        _coverage.students(part, rows)
+        assert len(part.axes[0].collections) == lines
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("sizes", (2, 10)), ("sizes", (1, 10, 5)), ("members", 4), ("rounds", 0)],
+    [
+        ("omitted", ()),
+        ("omitted", (0, 10)),
+        ("omitted", (-1,)),
+        ("student", replace(script.LAPTOP.student, loss_bound=0.1)),
+        ("sizes", (2, 10)),
+        ("sizes", (1, 10, 5)),
+        ("members", 4),
+        ("rounds", 0),
+    ],
 )
 def test_bad_cells_are_refused_by_name(field, value):
     with pytest.raises(ValueError, match=field):

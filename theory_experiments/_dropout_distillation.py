@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -45,12 +46,12 @@ class ImageDropoutCell:
     seed: int = 0
     part: Literal["mnist", "cifar10", "cifar100"] = "cifar10"
     data: Literal["mnist", "cifar10", "cifar100", "multi_view"] = "cifar10"  # or made up
-    num_train: int = 2000
+    num_train: int | None = 2000  # None: all but those for validation
     num_validation: int = 500  # of the training file too, for the choice of settings
-    num_test: int = 2000
+    num_test: int | None = 2000  # None: all
     net: Dense | Quick = field(default_factory=Quick)
     teaching: OptimSpec = field(
-        default_factory=lambda: OptimSpec(epochs=20, batch_size=50, learning_rate=0.02)
+        default_factory=lambda: OptimSpec(epochs=15, batch_size=50, learning_rate=0.02)
     )
     distilling: OptimSpec = field(  # of students that start as the teacher: a tenth of the epochs
         default_factory=lambda: OptimSpec(epochs=2, batch_size=50, learning_rate=0.005)
@@ -130,12 +131,15 @@ def run_images(cell: ImageDropoutCell, images: ImageData, context: Context) -> d
 
     Returns:
         ``standard``, ``mc`` (100 masks), ``distilled`` (from a copy of the teacher), ``fresh`` (a
-        new net taught as long as the teacher was) and, where asked for, ``el``: test errors; with
-        the ending ``_nll`` cross-entropy, with ``_gap`` the KL divergence from the mean of 100
-        further masks. ``mc_by_masks`` and ``mc_variance``, by ``masks``, and
+        new net taught as long as the teacher was, on images as they are) and, where asked for,
+        ``el``: test errors; with the ending ``_nll`` cross-entropy, with ``_gap`` the KL divergence
+        from the mean of 100 further masks. ``mc_by_masks`` and ``mc_variance``, by ``masks``, and
         ``distilled_variance``, of two students that differ in their draws alone: see ``spread``.
         ``transfer_train``, ``_perturbed`` and ``_test``: errors of students by what they were
-        taught on. ``hidden_`` and ``all_baseline`` and ``_distilled``: errors by ``factors``.
+        taught on, and ``transfer_images``, of how many different ones. ``train_images``: how many
+        the teacher was trained on; ``teacher_train``: its error on them, without dropout.
+        ``hidden_`` and ``all_baseline``, ``_distilled`` and ``_parameters``: errors of small nets
+        and how many numbers they learn, by ``factors``, of which 1 is the teacher's own size.
     """
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
     splits = split(images, *sizes, stream(cell.seed, "images"), context.device)
@@ -143,6 +147,7 @@ def run_images(cell: ImageDropoutCell, images: ImageData, context: Context) -> d
     teacher = work.taught_labels("teacher", work.new("teacher", cell.net))
     columns, fresh = predictors(work, teacher)
     columns |= transfer(work, teacher) | {"transfer_perturbed": columns["distilled"]}
+    columns["train_images"] = len(splits.train)
     columns["teacher_train"] = error(
         outputs_of(teacher, splits.train, compute=cell.compute), splits.train_labels
     )
@@ -170,7 +175,7 @@ def predictors(work: Work, teacher: nn.Module) -> tuple[dict[str, Any], nn.Modul
     }
     if cell.penalty is not None:
         net = work.new("el", cell.net)
-        loss = expectation_linear(net, work.splits.train_labels, cell.penalty)
+        loss = expectation_linear(net, work.splits.train_labels, cell.penalty, cell.compute)
         said["el"] = work.says(work.taught_labels("el", net, loss))
     labels = work.splits.test_labels
     columns: dict[str, Any] = {"masks": MASKS}
@@ -188,15 +193,24 @@ def predictors(work: Work, teacher: nn.Module) -> tuple[dict[str, Any], nn.Modul
 
 
 def fresh_student(work: Work, name: str, net: Dense | Quick, teacher: nn.Module) -> nn.Module:
-    """A new net taught by the teacher's masks for as many epochs as it had itself."""
+    """A new net taught by the teacher's masks for as many epochs as it had itself.
+
+    On the images as they are, on which nets are taught by labels too: what is taught differs alone.
+    """
     spec = replace(work.cell.teaching, learning_rate=work.cell.fresh_rate)
-    return work.distilled(name, work.new(name, net), teacher, spec)
+    return work.distilled(name, work.new(name, net), teacher, spec, zeroed=False)
 
 
-def transfer(work: Work, teacher: nn.Module) -> dict[str, float]:
-    """E2: students of the training images as they are, and of the test images without labels."""
-    errors = {}
-    for name, images in (("train", work.splits.train), ("test", work.splits.test)):
+def transfer(work: Work, teacher: nn.Module) -> dict[str, Any]:
+    """E2: students of the training images as they are, and of the test images without labels.
+
+    Both take as many steps: test images are repeated, or some left out, for as large an epoch.
+    """
+    train, test = work.splits.train, work.splits.test
+    rows = torch.arange(len(train), device=test.device) % len(test)
+    different = min(len(test), len(train))
+    errors: dict[str, Any] = {"transfer_images": (len(train), len(train), different)}
+    for name, images in (("train", train), ("test", test[rows])):
         student = without_dropout(teacher)
         work.distilled(
             f"on {name}", student, teacher, work.cell.distilling, images=images, zeroed=False

@@ -14,8 +14,11 @@ from multiview.distill import averaged_logits, hinton_kd, monte_carlo
 from multiview.models import QuickNet
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.loop import Loss, target_loss
+from multiview.train.source import Given
 from multiview.train.stochastic import DropoutSwitch
 from theory_experiments._contrast import error
+
+ROWS = 20_000  # images, each with a mask, that are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +50,13 @@ def by_masks(
     generator: torch.Generator,
     compute: ComputeSpec,
 ) -> Float[Tensor, "n masks k"]:
-    """The net's predictions under random masks, one by one."""
+    """The net's predictions under random masks, one by one, of some images at a time."""
     layers: nn.Sequential = net.layers  # type: ignore[assignment]
     first = next(i for i, each in enumerate(layers) if isinstance(each, nn.Dropout))
     features = outputs_of(layers[:first], images, compute=compute)
     one = monte_carlo(layers[first:], 1, generator=generator)
-    return one(features.repeat_interleave(masks, 0)).unflatten(0, (len(images), masks))
+    parts = features.split(max(1, ROWS // masks))
+    return torch.cat([one(x.repeat_interleave(masks, 0)).unflatten(0, (-1, masks)) for x in parts])
 
 
 def mean_error(each: Float[Tensor, "n masks k"], number: int, labels: Int[Tensor, " n"]) -> float:
@@ -62,17 +66,23 @@ def mean_error(each: Float[Tensor, "n masks k"], number: int, labels: Int[Tensor
     return sum(errors) / len(errors)
 
 
-def expectation_linear(net: nn.Module, labels: Int[Tensor, " n"], weight: float) -> Loss:
+def expectation_linear(
+    net: nn.Module, labels: Int[Tensor, " n"], weight: float, compute: ComputeSpec
+) -> Loss:
     """Cross-entropy plus ``weight`` times the squared gap of what ``net`` says with and without.
 
     With and without dropout, that is, of its probabilities (after Ma et al., Dropout with
     Expectation-linear Regularization; their gap is of hidden layers too).
+
+    Args:
+        compute: Of the training, so that both answers are rounded alike.
     """
     on_labels = target_loss(labels)
+    again = replace(compute, compile=False).prepared(net)
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
         with DropoutSwitch(on=False):
-            plain = net(inputs)
+            plain = again(inputs)
         gap = (logits.softmax(1) - plain.softmax(1)).square().sum(1).mean()
         return on_labels(logits, inputs, rows) + weight * gap
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -51,11 +52,15 @@ class PatchDropoutCell(NetCell):
     patches: tuple[float, ...] = (0.2, 0.5)  # dropout of whole patches; the last covers all views
     widths: tuple[int, ...] = (5, 10, 20)
     hidden: float = 0.5  # fraction of the patches zeroed in transfer inputs
-    masks: int = 100
+    num_masks: int = 100
     num_test: int = 200  # of single-view and of multi-view samples each
     probes_per_view: int = 30
 
     def __post_init__(self) -> None:
+        for name in ("neurons", "patches", "widths"):
+            values = getattr(self, name)
+            if not values or any(b <= a for a, b in pairwise(values)):
+                raise ValueError(f"{name}={values} are one or more values in ascending order.")
         if self.neuron not in self.neurons:
             raise ValueError(f"neuron={self.neuron} must be one of neurons={self.neurons}.")
         if self.width not in self.widths:
@@ -144,14 +149,15 @@ def classifiers(
     copied = without_dropout(teacher)
     fresh = Alone(DropoutPatchNet(new_nets(cell, "student", 1)))
     # A copy knows what it is taught but for the masks' mean, and needs less time.
-    for i, (student, optim) in enumerate(((copied, cell.optim), (fresh, cell.student))):
+    parts = (within(progress, start, start + 0.06) for start in (0.6, 0.66, 0.72, 0.79, 0.86, 0.93))
+    for student, optim in ((copied, cell.optim), (fresh, cell.student)):
         dropout_distillation(
             student,
             teacher,
             train.patches,
             spec=optim,
             generator=stream(cell.seed, "sgd", "student"),
-            progress=within(progress, 0.6 + 0.2 * i, 0.8 + 0.2 * i),
+            progress=next(parts),
         )
     teachers = {
         "one": Alone(plain.member(0)),
@@ -173,12 +179,17 @@ def classifiers(
                 weight=1.0,
                 label_weight=0.0,
                 augment=augment,
+                progress=next(parts),
             )
-    masks = monte_carlo(teacher, cell.masks, generator=stream(cell.seed, "masks"))
+    masks = monte_carlo(teacher, cell.num_masks, generator=stream(cell.seed, "masks"))
+    coarse = Alone(nets[place("patch", cell.patches[0])].member(0)).eval()
+    coarse_masks = monte_carlo(coarse, cell.num_masks, generator=stream(cell.seed, "coarse"))
     taught = {"copied": copied, "fresh": fresh, **students}
     return {
         "standard": standard,
         "masks": masks,
+        "coarse": coarse,
+        "coarse_masks": coarse_masks,
         **taught,
         **{f"{name}_teacher": net.eval() for name, net in teachers.items()},
     }

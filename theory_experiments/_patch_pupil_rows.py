@@ -24,7 +24,7 @@ def columns(
 
     Args:
         values: By who: ``one`` (members,), ``teacher`` (sizes,), ``students`` (pupils,), ``scarce``
-            (2,), ``again`` (rounds, 2).
+            (2,), ``itself`` (1,), ``again`` (rounds, 2).
         places: Which pupils stand in a group.
     """
     one, students = values["one"].double(), values["students"].double()
@@ -34,6 +34,7 @@ def columns(
     for name in ("labels", "l2", "l2_centred"):
         row[name] = float(students[places[name][0]])
     row["scarce_soft"], row["scarce_hard"] = values["scarce"].tolist()
+    (row["itself"],) = values["itself"].tolist()
     for name, chain in zip(("hinton", "paper"), values["again"].unbind(1), strict=True):
         row[f"again_{name}"] = [float(one[0]), *chain.tolist()]
     return {name + ending: value for name, value in row.items()}
@@ -107,6 +108,7 @@ def after_shift(
     omitted: int,
     validation: tuple[Float[Tensor, "v k"], Int[Tensor, " v"]],
     test: tuple[Float[Tensor, "t k"], Int[Tensor, " t"]],
+    single: tuple[Float[Tensor, "s k"], Int[Tensor, " s"]],
     on_probes: Float[Tensor, "n k"],
     probes: PatchBatch,
 ) -> dict[str, float]:
@@ -114,11 +116,13 @@ def after_shift(
 
     Args:
         validation: Logits and labels that the shift is chosen by.
+        single: Of single-view samples alone.
     """
     logits, labels = test
     shift = best_shift(*validation, [omitted])
     missing = labels == omitted
     mistakes = wrong(shifted(logits, [omitted], shift), labels).double()
+    with_one_view = wrong(shifted(single[0], [omitted], shift), single[1]).double()
     covered = coverage_of(shifted(on_probes, [omitted], shift), probes).covered.double().mean(-1)
     heard = heard_views(on_probes, probes).mean(-1)
     others = torch.arange(len(heard)) != omitted
@@ -127,6 +131,7 @@ def after_shift(
         "shift": shift,
         "shifted": float(mistakes[missing].mean()),
         "shifted_others": float(mistakes[~missing].mean()),
+        "single": float(with_one_view[single[1] == omitted].mean()),
         "coverage": float(covered[omitted]),
         "coverage_others": float(covered[others].mean()),
         "heard": float(heard[omitted]),

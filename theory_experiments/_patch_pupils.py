@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from multiview.data import MultiViewSpec, PatchBatch
 from multiview.distill import hinton_kd, l2_logits, paper_kd
+from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.train import TrainSpec, differentiated
 from multiview.train.patch_gradient import Objective
@@ -50,8 +51,11 @@ class PatchStudentsCell(TeachingCell):
 
     With 400 samples mu is 0.02, which leaves as many single-view samples as in the other
     experiments. With q = 3 a teacher's logit answers to another class's feature by about 0.2; with
-    q = 4 by half of that, and students come to hear it too late. Both were compared on the seeds
-    1000 to 1003.
+    q = 4 by half of that, and students come to hear it too late. q and the
+    students' steps were chosen on the seeds 1001 to 1003.
+
+    Raises:
+        ValueError: If a value is out of its range, or students may stop before the last step.
     """
 
     part: str = "synthetic"
@@ -76,6 +80,14 @@ class PatchStudentsCell(TeachingCell):
             raise ValueError(f"members={self.members} must be the largest of sizes={self.sizes}.")
         if self.rounds < 1:
             raise ValueError(f"rounds={self.rounds} counts at least 1.")
+        k = self.spec.num_classes
+        if not self.omitted or not all(0 <= each < k for each in self.omitted):
+            raise ValueError(f"omitted={self.omitted} must name classes from 0 to {k - 1}.")
+        if self.student.loss_bound != 0:
+            raise ValueError(
+                f"student.loss_bound={self.student.loss_bound} must be 0: no student may stop "
+                "earlier than another, for a net's place says whose lesson it has."
+            )
 
 
 def pupils_of(cell: PatchStudentsCell) -> dict[str, list[Pupil]]:
@@ -95,6 +107,13 @@ def pupils_of(cell: PatchStudentsCell) -> dict[str, list[Pupil]]:
     }
 
 
+def teachers_of(
+    logits: Float[Tensor, "n members k"], pupils: Sequence[Pupil]
+) -> Float[Tensor, "n pupils k"]:
+    """Each pupil's teacher: the mean of the first of these networks."""
+    return torch.stack([mean_logits(logits[:, : pupil.teachers]) for pupil in pupils], 1)
+
+
 def train_pupils(
     cell: PatchStudentsCell,
     start: PatchNet,
@@ -112,8 +131,6 @@ def train_pupils(
     """
     begin_all = start.with_weight(start.weight.expand(len(pupils), -1, -1, -1))
     objective = lessons(cell, batch.labels, taught, pupils)
-    # No rule may stop one of them earlier than another: see `lessons`.
-    assert cell.student.loss_bound == 0
     return fit(
         "students", begin_all, batch, cell.student, progress, begin, end, objective=objective
     ).net
@@ -128,16 +145,21 @@ def lessons(
     """Labels and each pupil's lesson, pupils of one kind of lesson in one piece.
 
     As ``per_member`` of ``distillation_objective``, several times faster. All pupils go on to the
-    end, so that net i is pupil i throughout.
+    end, so that net i is pupil i throughout. Squares of logits are over the number of classes:
+    centred, they are then the limit of Hinton's loss for hot T.
     """
     kinds: dict[LessonName, list[int]] = defaultdict(list)
     for i, pupil in enumerate(pupils):
         kinds[pupil.lesson].append(i)
     omitted = torch.tensor([pupil.omitted for pupil in pupils])
     heat = torch.tensor([[pupil.temperature] for pupil in pupils])
+
+    def squares(student: Tensor, teacher: Tensor, *, center: bool) -> Tensor:
+        return l2_logits(student, teacher, center=center, reduction="none") / student.shape[-1]
+
     push = {
-        "l2": partial(l2_logits, reduction="none"),
-        "l2_centred": partial(l2_logits, center=True, reduction="none"),
+        "l2": partial(squares, center=False),
+        "l2_centred": partial(squares, center=True),
         "paper": partial(paper_kd, tau=cell.tau, scale=cell.scale, reduction="none"),
     }
 

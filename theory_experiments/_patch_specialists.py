@@ -81,13 +81,14 @@ def run_patch_specialists(cell: PatchSpecialistCell, progress: Progress) -> dict
     families: dict[str, list[list[Trained]]] = {start: [] for start in STARTS}
     clusters = []
     for e in range(cell.members):
-        inner = within(progress, *(0.2 + 0.7 * i / cell.members for i in (e, e + 1)))
         draws = stream(cell.seed, "sets", e)
         order = torch.randperm(cell.spec.num_classes, generator=draws)
         sets = [sorted(part.tolist()) for part in order.tensor_split(cell.num_sets)]
         found = confusable_sets(predicted[:, e], cell.num_sets, draws)
         clusters.append(sorted(map(len, found)))
-        for who, family in families.items():
+        for i, (who, family) in enumerate(families.items()):
+            done = (e + i / len(STARTS), e + (i + 1) / len(STARTS))
+            inner = within(progress, *(0.2 + 0.7 * each / cell.members for each in done))
             family.append(_family(cell, who, e, generalists.member(e), sets, train, inner))
 
     def outputs(batch: PatchBatch) -> dict[str, Tensor]:
@@ -151,7 +152,8 @@ def _family(
         else:
             fresh = new_nets(cell, f"specialist {member} {i}", 1)
             net = fresh.with_weight(fresh.weight[:, : len(classes) + 1])
-        result = fit(f"{who} {i + 1} of {len(sets)}", net, batch, cell.train, progress)
+        begin, end = i / len(sets), (i + 1) / len(sets)
+        result = fit(f"{who} {i + 1} of {len(sets)}", net, batch, cell.train, progress, begin, end)
         family.append(
             Trained(
                 classes=classes,

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
+from multiview.intervals import mean_interval
 from theory_experiments._estimates import (
     Estimate,
     difference,
@@ -33,14 +35,18 @@ ON_PATCHES = {
     "pair": "two generalists averaged",
 }
 JFT = {  # Hinton et al., Tables 3 and 4: accuracy in %, and its relative gain by covering sets
-    "accuracy, generalist": "25.0",
-    "accuracy, with specialists": "26.1",
-    "relative gain": "4.4",
-    "... where no specialist covers the class": "0.0",
-    "... where one does": "3.4",
-    "within the specialists' classes, generalist": "43.1",
-    "within the specialists' classes, with specialists": "45.9",
+    "accuracy, generalist": 25.0,
+    "accuracy, with specialists": 26.1,
+    "relative gain": 4.4,
+    "... where no specialist covers the class": 0.0,
+    "... where one does": 3.4,
+    "within the specialists' classes, generalist": 43.1,
+    "within the specialists' classes, with specialists": 45.9,
 }
+NO_COUNTERPART = (
+    "Their +14.1% where 10 or more specialists cover the class has no counterpart: sets here are "
+    "disjoint, so that at most one covers it."
+)
 
 
 def relative(who: str, to: str) -> Estimate:
@@ -94,18 +100,44 @@ def _image_errors(images: pd.DataFrame) -> Table:
 
 
 def _beside_paper(images: pd.DataFrame) -> Table:
-    before = 1 - images["tuned_conditional_generalist"]
-    ours = [
-        percent(1 - images["generalist"]),
-        percent(1 - images["tuned"]),
-        *(points(relative(f"tuned{end}", f"generalist{end}")(images)) for end in ("", "_0", "_1")),
-        percent(before),
-        percent(1 - images["tuned_conditional"]),
+    gains = {
+        name: relative(f"tuned{end}", f"generalist{end}")(images)
+        for name, end in zip(list(JFT)[2:5], ("", "_0", "_1"), strict=True)
+    }
+    accuracies = [
+        1 - images[who]
+        for who in ("generalist", "tuned", "tuned_conditional_generalist", "tuned_conditional")
     ]
-    shown = Table("%", "paper: JFT, 61 specialists", "here: other data, other size")
-    for (name, paper), value in zip(JFT.items(), ours, strict=True):
-        shown.add_row(name, paper, value)
+    names = [name for name in JFT if name not in gains]
+    ours = gains | dict(zip(names, accuracies, strict=True))
+    shown = Table(
+        *("%", "paper: JFT, 61 specialists", "here: other data, other size"),
+        *("difference", "verdict on the sign"),
+        caption=NO_COUNTERPART,
+        caption_justify="left",
+    )
+    for name, paper in JFT.items():
+        values = ours[name]
+        says = sign_verdict(values, paper) if name in gains else "other data"
+        look = points if name in gains else percent
+        shown.add_row(name, f"{paper:.1f}", look(values), points(values - paper / 100), says)
     return shown
+
+
+def sign_verdict(gains: Any, paper: float) -> str:
+    """Whether our gains have the sign of the paper's: "agrees", "opposite", or "open".
+
+    Open where our 95% interval holds 0; a paper's gain of 0 is opposed by an interval that does
+    not.
+    """
+    values = np.asarray(gains, float)
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "open"
+    _, low, high = mean_interval(known)
+    if low <= 0 <= high:
+        return "open"
+    return "agrees" if paper * (low + high) > 0 else "opposite"
 
 
 def _agreement(images: pd.DataFrame) -> Table:

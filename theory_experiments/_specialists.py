@@ -28,7 +28,7 @@ from multiview.experiment import Context
 from multiview.train.compute import outputs_of
 from multiview.train.loop import fit, target_loss
 from theory_experiments._contrast import Progress, error, errors_by_size, spans, within
-from theory_experiments._image_nets import Recipe, train_group
+from theory_experiments._image_nets import Recipe, Trained, train_group
 from theory_experiments._specialist_sets import FAMILIES, ImageSpecialistCell, Sets, specialist_sets
 
 
@@ -39,69 +39,76 @@ def run_image_specialists(
 
     Returns:
         ``generalist``, the error of the first one; ``ensemble_by_size``, those of the mean logits
-        of 1, 2, ... generalists; ``continued``, of the first one trained on for as many images as
-        a family of specialists that starts from it. For each of ``FAMILIES``: ``<who>``, the error
-        of the generalist with them, ``<who>_specialists``, how many they are, and
-        ``<who>_conditional``, the error within the right specialist's classes, beside
-        ``<who>_conditional_generalist``. ``tuned_<n>`` and ``generalist_<n>``, errors on test
-        images of the classes with n = 0 or 1 covering specialists, NaN without such classes, and
-        ``share_<n>``, theirs of the images. ``agreement``, the adjusted Rand index of confusable
-        sets and superclasses, and ``agreement_<columns>`` by the columns of K-means, with
-        ``largest_<columns>``, the classes of the largest set; ``null_low`` and ``null_high``, the
-        central 95% of the index when classes change places at random.
+        of 1, 2, ... generalists; ``continued``, of the first one trained on for
+        ``continued_epochs``, about as many images as the family ``tuned`` sees. For each of
+        ``FAMILIES``: ``<who>``, the error of the generalist with them, ``<who>_specialists``, how
+        many they are, and ``<who>_conditional``, the error within the right specialist's classes,
+        beside ``<who>_conditional_generalist``. ``tuned_<n>`` and ``generalist_<n>``, errors on
+        test images of the classes with n = 0 or 1 covering specialists, NaN without such classes,
+        and ``share_<n>``, theirs of the images. ``agreement``, the adjusted Rand index of
+        confusable sets and superclasses, and ``agreement_<columns>`` by the columns of K-means,
+        with ``largest_<columns>``, the classes of the largest set; ``null_low`` and ``null_high``,
+        the central 95% of the index when classes change places at random.
     """
-    splits = split(
-        images,
-        cell.num_train,
-        cell.num_validation,
-        cell.num_test,
-        stream(cell.seed, "images", "split"),
-        context.device,
-    )
+    sizes = (cell.num_train, cell.num_validation, cell.num_test)
+    drawn = stream(cell.seed, "images", "split")
+    splits = split(images, *sizes, drawn, context.device)
     labels = splits.test_labels.cpu()
     parts = spans({"members": 3.0 * cell.members, "continued": 2.0, **dict.fromkeys(FAMILIES, 2.0)})
-    on_labels = target_loss(splits.train_labels, cell.recipe.smoothing)
-    settings = {"seed": cell.seed, "context": context}
+    train = partial(_train_whole, cell, splits, context)
     nets = [cell.net.build(splits, stream(cell.seed, "init", e)) for e in range(cell.members)]
-    members = train_group(
-        "members",
-        nets,
-        cell.recipe,
-        splits,
-        lambda part: on_labels,
-        span=parts["members"],
-        **settings,
-    )
+    members = train("members", nets, cell.recipe, parts["members"])
     generalist, z = members.nets[0], members.test[:, 0]
+    sets, agreement = specialist_sets(cell, images, splits, generalist)
+    chosen = {
+        name: [classes for classes in of_kind if len(classes) >= cell.smallest_set]
+        for name, of_kind in sets.items()
+    }
+    longer = _as_many_images(cell, splits, chosen[FAMILIES["tuned"][0]])
+    more = train("continued", [copy.deepcopy(generalist)], longer, parts["continued"])
     row: dict[str, Any] = {
         "generalist": error(z, labels),
         "ensemble_by_size": errors_by_size(members.test, labels),
+        "continued": error(more.test[:, 0], labels),
+        "continued_epochs": longer.optim.epochs,
     }
-    # A family sees every image of its classes, and as many others, in each of its epochs.
-    longer = replace(cell.tuned, optim=replace(cell.tuned.optim, epochs=2 * cell.tuned_epochs))
-    more = train_group(
-        "continued",
-        [copy.deepcopy(generalist)],
-        longer,
-        splits,
-        lambda part: on_labels,
-        span=parts["continued"],
-        **settings,
-    )
-    row["continued"] = error(more.test[:, 0], labels)
-
-    sets, agreement = specialist_sets(cell, images, splits, generalist)
     for who, (which, tuned) in FAMILIES.items():
         progress = within(context.progress, *parts[who])
-        chosen = [classes for classes in sets[which] if len(classes) >= cell.smallest_set]
         start = (lambda i: generalist) if tuned else partial(_fresh, cell, splits)
         recipe = cell.tuned if tuned else cell.recipe
-        family = _family(cell, who, chosen, start, recipe, splits, z, progress)
+        family = _family(cell, who, chosen[which], start, recipe, splits, z, progress)
         row |= {who: error(combine(z, family), labels), f"{who}_specialists": len(family)}
         row |= _conditional(who, z, family, splits)
         if who == "tuned":
             row |= _by_covering(z, family, splits)
     return row | agreement
+
+
+def _train_whole(
+    cell: ImageSpecialistCell,
+    splits: Splits,
+    context: Context,
+    name: str,
+    nets: list[nn.Module],
+    recipe: Recipe,
+    span: tuple[float, float],
+) -> Trained:
+    """Train nets of all classes."""
+    loss = target_loss(splits.train_labels, cell.recipe.smoothing)
+    given = {"seed": cell.seed, "context": context, "span": span}
+    return train_group(name, nets, recipe, splits, lambda part: loss, **given)
+
+
+def _as_many_images(cell: ImageSpecialistCell, splits: Splits, sets: Sets) -> Recipe:
+    """``tuned`` for as many images as specialists of these sets see, to whole epochs, at least 1.
+
+    In each of its epochs a specialist sees the images of its classes and as many others, or all.
+    """
+    labels = splits.train_labels.cpu()
+    own = [int(torch.isin(labels, torch.tensor(classes)).sum()) for classes in sets]
+    seen = sum(min(2 * each, len(labels)) for each in own)
+    epochs = max(1, round(cell.tuned_epochs * seen / len(labels)))
+    return replace(cell.tuned, optim=replace(cell.tuned.optim, epochs=epochs))
 
 
 def _fresh(cell: ImageSpecialistCell, splits: Splits, place: int) -> nn.Module:

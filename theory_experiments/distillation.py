@@ -27,13 +27,9 @@ from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_nets import Dense, Fast, Recipe
 from theory_experiments._image_students import LESSONS, StudentsCell, run_students
 from theory_experiments._parts import cells_of, images_of, refuse_missing_images
-from theory_experiments._patch_students import (
-    CELLS,
-    PatchStudentsCell,
-    patch_students_claims,
-    patch_students_summary,
-    run_patch_students,
-)
+from theory_experiments._patch_student_claims import patch_students_claims
+from theory_experiments._patch_student_tables import patch_students_summary
+from theory_experiments._patch_students import CELLS, PatchStudentsCell, run_patch_students
 
 AnyCell = HintonCell | StudentsCell | PatchStudentsCell
 

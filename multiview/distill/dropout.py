@@ -15,7 +15,7 @@ from multiview.train.compute import ComputeSpec
 from multiview.train.loop import FitResult
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Loader
-from multiview.train.stochastic import DropoutSwitch, stochastic
+from multiview.train.stochastic import dropout_off, stochastic
 from multiview.train.training import own_draws
 
 Divergence = Literal["kl", "squared_logits", "squared_probabilities"]
@@ -145,7 +145,7 @@ def dropout_distillation(
     Every sample has a new mask of the teacher at every step, so that the student, which has no
     dropout, learns the mean over all masks at the price of one (Rota Bulo, Porzi & Kontschieder,
     ICML 2016). No labels are needed. Only dropout of the teacher is random; nothing of it changes.
-    Dropout that the student has is off throughout.
+    Dropout that the student has is off; that of ``augment`` or a loader is as they say.
 
     >>> from multiview import stream
     >>> from multiview.train.stochastic import without_dropout
@@ -165,22 +165,27 @@ def dropout_distillation(
         inputs: All training samples, or a loader of batches, whose labels are not looked at.
         divergence: One of ``bregman``: which mean of the masks is taught, and how far off is.
         masks: Of each sample at each step, averaged: more leave less noise and the same target.
-        compute: Of the student and of the teacher, which is never compiled.
+        compute: Of the student and of the teacher; not compiled.
         settings: ``augment``, ``score``, ``progress`` or ``checkpoint`` of ``fit``.
 
     Raises:
         Diverged, ValueError: As ``fit``, ``bregman`` and ``monte_carlo``; or if student and teacher
-            share weights.
+            share weights, or ``compute`` compiles.
     """
     if {id(each) for each in student.parameters()} & {id(each) for each in teacher.parameters()}:
         raise ValueError(
             "student and teacher share weights, so the teacher would change: use "
             "student=without_dropout(teacher), a copy."
         )
+    if compute is not None and compute.compile:
+        raise ValueError(
+            "compute.compile=True: compiled code does not see that dropout of the student is "
+            "switched off: use dataclasses.replace(compute, compile=False)."
+        )
     lesson, average = bregman(divergence)
     # The masks are drawn from torch's global generator, which ``fit`` lets follow from its own.
     teach = monte_carlo(teacher, masks, average, compute=compute)
-    with DropoutSwitch(on=False):  # the teacher's own switch is within
+    with dropout_off(student):
         return knowledge_distillation(
             student,
             teach,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -17,7 +18,7 @@ from multiview.train.training import Best, Score, Training, own_draws
 # loss(outputs, inputs, rows): mean over the batch, given the module's outputs, the inputs as the
 # module saw them (augmented), so that a teacher can see the same, and which samples they are; of a
 # loader, which knows no numbers, what it gave with them.
-Loss = Callable[[Tensor, Tensor, Tensor | Given], Tensor]
+Loss = Callable[[Tensor, Tensor, Any], Tensor]  # the third: Tensor | Given
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Dropout switched on or off by itself, in any module, and nothing else of the module changed."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from inspect import signature
@@ -158,6 +159,33 @@ def _refuse_what_was_not_met(met: int, in_train_mode: int) -> None:
             "no dropout of positive probability was met in the module, so all masks would be "
             "alike: give a module trained with dropout, or frozen(module) for a teacher without."
         )
+
+
+@contextmanager
+def dropout_off(module: nn.Module) -> Iterator[None]:
+    """Within, no forward pass of ``module`` drops at random; dropout outside of it is untouched.
+
+    By hooks, which compiled code may not see; they are removed at the end, whatever happens.
+    """
+    entered: list[DropoutSwitch] = []  # a module may call itself
+
+    def enter(module: nn.Module, args: Any) -> None:
+        switch = DropoutSwitch(on=False)
+        switch.__enter__()
+        entered.append(switch)
+
+    def leave(module: nn.Module, args: Any, outputs: Any) -> None:
+        entered.pop().__exit__(None, None, None)
+
+    hooks = (
+        module.register_forward_pre_hook(enter),
+        module.register_forward_hook(leave, always_call=True),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 class WithoutDropout(nn.Module):

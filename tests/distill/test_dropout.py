@@ -20,7 +20,7 @@ from multiview.distill import (
     monte_carlo,
 )
 from multiview.models import MLP
-from multiview.train.compute import frozen
+from multiview.train.compute import ComputeSpec, frozen
 from multiview.train.optim import OptimSpec
 from multiview.train.stochastic import stochastic, without_dropout
 from multiview.train.training import own_draws
@@ -302,6 +302,36 @@ def test_more_masks_leave_less_noise_around_the_same_target():
         errors.append(float((said - exact).square().mean()))
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.25)
     assert errors[1] / errors[2] == pytest.approx(4, rel=0.25)
+
+
+def test_only_the_students_own_dropout_is_off():
+    """Augmentation drops as it says, and the student is left without hooks, failures included."""
+    seen, net = [], teacher()
+    student = copy.deepcopy(net)
+
+    def augment(x, generator):
+        seen.append(functional.dropout(x, 0.5))
+        return seen[-1]
+
+    call = partial(dropout_distillation, spec=SPEC, generator=stream(0))
+    call(student, net, torch.ones(64, 6), augment=augment)
+    assert all(0.3 < (each == 0).float().mean() < 0.7 for each in seen)
+    assert len(seen) == SPEC.epochs
+    assert not student.train()(torch.ones(64, 6)).allclose(student(torch.ones(64, 6)))
+    with pytest.raises(RuntimeError, match="shapes"):
+        call(nn.Sequential(nn.Dropout(0.5), nn.Linear(5, 3)), net, inputs())
+    assert (functional.dropout(torch.ones(1000), 0.5) == 0).any()
+    assert not student._forward_hooks
+    assert not student._forward_pre_hooks
+
+
+def test_compilation_is_refused():
+    net = teacher()
+    compute = ComputeSpec(compile=True)
+    with pytest.raises(ValueError, match=r"compute.compile=True.*replace\(compute"):
+        dropout_distillation(
+            without_dropout(net), net, inputs(), spec=SPEC, generator=stream(0), compute=compute
+        )
 
 
 def test_a_teacher_is_no_student_of_its_own():
