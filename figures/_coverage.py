@@ -16,10 +16,10 @@ LESSONS = {  # name, colour, marker
 }
 BARS = {  # column, its place in a list, name, colour
     "labels": (None, "labels", style.COLOURS["sum"]),
-    "heat": (0, "coldest", style.COLOURS["distilled"]),
-    "heat_hot": (-1, "hottest", style.COLOURS["distilled"]),
-    "l2": (None, "logits", style.COLOURS["distilled"]),
-    "l2_centred": (None, "centred\nlogits", style.COLOURS["distilled"]),
+    "heat": (0, "cold", style.COLOURS["distilled"]),
+    "heat_hot": (-1, "hot", style.COLOURS["distilled"]),
+    "l2": (None, "squares", style.COLOURS["distilled"]),
+    "l2_centred": (None, "centred\nsquares", style.COLOURS["distilled"]),
     "scarce_soft": (None, "few,\nsoft", style.COLOURS["self"]),
     "scarce_hard": (None, "few,\nlabels", style.COLOURS["sum"]),
 }

@@ -28,7 +28,7 @@ IMAGES = {
     "labels": "labels",
     "kd": "mean of\nprobabilities",
     "kd_logits": "mean of\nlogits",
-    "kd_hot": "hot",
+    "kd_hot": "probabilities,\nhot",
     "l2": "squares",
     "l2_centred": "centred\nsquares",
 }

@@ -32,12 +32,12 @@ class Coverage:
     @property
     def fraction(self) -> Float[Tensor, "*members"]:
         """c: the fraction of all class-view pairs covered; 1 / L for a net with one view each."""
-        return self.covered.float().mean((-2, -1))
+        return self.covered.double().mean((-2, -1))
 
     @property
     def views_per_class(self) -> Float[Tensor, "*members k"]:
         """Number of covered views of each class."""
-        return self.covered.float().sum(-1)
+        return self.covered.double().sum(-1)
 
 
 def coverage_probes(
