@@ -172,7 +172,7 @@ def patch_dropout_claims(cell: PatchDropoutCell = LAPTOP) -> Iterator[tuple]:
     """
     near, more = (-0.05, 0.05), (0.05, math.inf)
     K, p, last = cell.members, cell.neuron, cell.patches[-1]
-    source = "masks share a lottery"
+    source = "P1 (derived; arXiv 2012.09816, Section 4)"
     identity = "in logits an identity here, as masks stand outside the activation"
     says = (
         f"the mean probabilities over {cell.num_masks} masks of neurons cover what the standard "
@@ -190,7 +190,7 @@ def patch_dropout_claims(cell: PatchDropoutCell = LAPTOP) -> Iterator[tuple]:
     says = f"{K} networks averaged cover 1 - (1 - c)^{K}, to 0.05"
     gap = at(lambda t: t["ensemble_coverage"].str[-1] - t["predicted_ensemble"].str[-1])
     yield f"synthetic: {K} networks", source, says, near, gap
-    source = "dropout silences views"
+    source = "P2 (derived; arXiv 2012.09816, Section 4)"
     says = f"dropout {cell.neurons[-1]:g} of neurons in training covers 0.05 more than none"
     yield "synthetic: neurons", source, says, more, at(end_to_end("neuron_coverage"))
     says = f"the gain at dropout {p:g} falls by 0.05 from width {cell.widths[0]} to the largest"
@@ -198,14 +198,14 @@ def patch_dropout_claims(cell: PatchDropoutCell = LAPTOP) -> Iterator[tuple]:
     says = f"dropout {last:g} of patches in training covers at least 0.95"
     c = at(lambda t: t["patch_coverage"].str[-1])
     yield "synthetic: patches", source, says, (0.95, 1.0), c
-    source = "students of masks"
+    source = "P3 (derived; arXiv 2012.09816, Section 4)"
     says = "a student that starts as its teacher covers what it does, to 0.05"
     gap = at(difference("copied_coverage", "standard_coverage"))
     yield "synthetic: copied", source, says, near, gap
     says = f"one of a fresh start covers 1 - (1 - c_T)(1 - c_0), to 0.05 ({SATURATED})"
     gap = at(difference("fresh_coverage", "predicted_fresh"))
     yield "synthetic: fresh", source, says, near, gap
-    source = "hidden patches"
+    source = "P4 (derived; arXiv 2012.09816, Section 4)"
     says = (
         "inputs with hidden patches teach 0.05 more views of a teacher that knows all "
         f"({SATURATED})"
