@@ -102,10 +102,18 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
         validation images. ``pair...``: the same of a student that saw the classes ``PAIR`` alone.
         ``train_images``: how many there are.
     """
-    device = context.device
     drawn = stream(cell.seed, "images", "split")
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
-    splits = split(images, *sizes, drawn, device)
+    splits = split(images, *sizes, drawn, context.device)
+    few = _repeated(_few(cell, splits.train_labels.cpu()), len(splits.train))
+    groups = _train(cell, splits, few, context)
+    return _columns(cell, splits, groups, splits.train_labels.cpu()[few])
+
+
+def _train(
+    cell: HintonCell, splits: Splits, few: Int[Tensor, " m"], context: Context
+) -> dict[str, Trained]:
+    """The teacher and its students, by the names of their columns."""
     n, parts = len(splits.train), spans(WORK)
     train = partial(train_group, seed=cell.seed, context=context)
     dense = Dense(widths=cell.teacher_widths, input_dropout=0.2, dropout=0.5)
@@ -117,7 +125,7 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
         lambda part: target_loss(splits.train_labels),
         span=parts["teacher"],
     )
-    taught = teacher.train[:, 0].to(device)
+    taught = teacher.train[:, 0].to(context.device)
 
     def students(
         name: str, widths: tuple[int, ...], hot: Sequence[float], rows: Tensor | None = None
@@ -143,11 +151,11 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
 
     labels = splits.train_labels.cpu()
     hot = (cell.temperature,)
-    few = _repeated(_few(cell, labels), n)
     without = _repeated((labels != MISSING).nonzero()[:, 0], n)
     pair = _repeated(torch.isin(labels, torch.tensor(PAIR)).nonzero()[:, 0], n)
     small = cell.small_widths
-    groups = {
+    return {
+        "teacher": teacher,
         "hard": students("hard", cell.student_widths, ()),
         "by_temperature": students("by_temperature", cell.student_widths, cell.temperatures),
         "small_hard": students("small_hard", small, ()),
@@ -157,7 +165,6 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
         "missing": students("missing", cell.student_widths, hot, without),
         "pair": students("pair", cell.student_widths, hot, pair),
     }
-    return _columns(cell, splits, {"teacher": teacher} | groups, labels[few])
 
 
 def _few(cell: HintonCell, labels: Int[Tensor, " n"]) -> Int[Tensor, " m"]:

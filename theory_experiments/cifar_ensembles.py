@@ -18,16 +18,15 @@ from rich.table import Table
 
 from multiview import stream
 from multiview.claims import Claim
-from multiview.data.images import ImageData
 from multiview.data.splits import split
 from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from multiview.train.optim import OptimSpec
 from theory_experiments._estimates import claims_from, difference, percent, points
 from theory_experiments._image_cost import cost_of, time_and_memory
-from theory_experiments._image_data import images_for
 from theory_experiments._image_ensembles import EnsembleCell, run_ensembles
 from theory_experiments._image_nets import Fast, Residual, gpu_recipe
+from theory_experiments._parts import images_of
 
 NetName = Literal[
     "fast", "resnet8", "resnet20", "resnet32", "resnet34", "wrn16-4", "wrn28-2", "wrn28-10"
@@ -120,13 +119,6 @@ def cells(preset: str) -> Callable[[int, Options], list[EnsembleCell]]:
         return [replace(base, seed=seed, data=options.data or base.data)]
 
     return one
-
-
-def images_of(cell: EnsembleCell, context: Context) -> ImageData:
-    """The data set of the cell."""
-    n_train = cell.num_train + cell.num_validation
-    sizes = {"n_train": n_train, "n_test": cell.num_test}
-    return images_for(cell.data, context, seed=cell.seed, **sizes)
 
 
 def run(cell: EnsembleCell, context: Context) -> dict[str, Any]:

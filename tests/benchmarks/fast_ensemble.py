@@ -22,7 +22,8 @@ from multiview.train.loop import target_loss
 from theory_experiments._contrast import error
 from theory_experiments._image_ensembles import errors_of
 from theory_experiments._image_nets import train_group
-from theory_experiments.cifar_ensembles import PRESETS, images_of
+from theory_experiments._parts import images_of
+from theory_experiments.cifar_ensembles import PRESETS
 
 
 def main() -> None:
