@@ -23,9 +23,11 @@ STEPS_PER_EPOCH = 5
 
 
 def build() -> SideBySide:
-    """Two nets with BatchNorm and dropout."""
+    """Two nets with BatchNorm and dropout, and a buffer that ``after_step`` writes to."""
     settings = {"depth": 10, "widen": 1, "num_classes": 3, "image_shape": (3, 8, 8), "dropout": 0.3}
-    return SideBySide(WideResNet(**settings, generator=stream(0, "init", i)) for i in range(2))
+    nets = SideBySide(WideResNet(**settings, generator=stream(0, "init", i)) for i in range(2))
+    nets.register_buffer("decayed", torch.ones(()))
+    return nets
 
 
 def train(
@@ -48,6 +50,9 @@ def train(
         taken.append(rows)
         return plain(outputs, inputs, rows)
 
+    def after_step(done: int, total: int) -> None:
+        module.decayed.mul_(0.9).add_(done / total)
+
     return fit(
         module,
         images,
@@ -58,6 +63,7 @@ def train(
         compute=ComputeSpec(channels_last=True, bfloat16=True),
         score=error_score(images[:12], labels[:12]),
         checkpoint=checkpoint,
+        after_step=after_step,
     )
 
 

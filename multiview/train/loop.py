@@ -19,6 +19,8 @@ from multiview.train.training import Best, Score, Training, own_draws
 # module saw them (augmented), so that a teacher can see the same, and which samples they are; of a
 # loader, which knows no numbers, what it gave with them.
 Loss = Callable[[Tensor, Tensor, Any], Tensor]  # the third: Tensor | Given
+# after_step(steps done, steps of the whole training)
+AfterStep = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def fit(
     compute: ComputeSpec | None = None,
     score: Score | None = None,
     checkpoint: Checkpoint | None = None,
+    after_step: AfterStep | None = None,
 ) -> FitResult:
     """Train ``module`` in place, and leave it in eval mode.
 
@@ -121,6 +124,9 @@ def fit(
         checkpoint: Where to keep the training, and to go on with it if it is there already, in the
             midst of an epoch too: the bits are those of a training never interrupted, where those
             do not change from run to run.
+        after_step: Called after each step with the steps done and those of the whole training; may
+            change the module in place. What it remembers must be in the module's state (a buffer),
+            or a checkpoint would go on without it.
 
     Raises:
         Diverged: If a loss becomes infinite or NaN.
@@ -155,6 +161,8 @@ def fit(
                 if checkpoint is not None and checkpoint.due():
                     checkpoint.save(start, training.state())
                 training.take_step(loss(forward(seen), seen, rows), len(seen), spec)
+                if after_step is not None:
+                    after_step(training.steps_done, spec.epochs * source.steps)
             training.end_epoch(spec, score)
             if progress is not None:
                 message = f"epoch {training.epoch}/{spec.epochs} loss {training.history[-1]:.3f}"

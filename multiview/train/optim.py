@@ -1,4 +1,4 @@
-"""OptimSpec: minibatch SGD with Nesterov momentum and its learning-rate schedule."""
+"""OptimSpec: minibatch SGD or Adam, the learning rate's schedule, and what is left undecayed."""
 
 import math
 from bisect import bisect_right
@@ -11,6 +11,11 @@ from typing import Any, Literal, get_args
 import torch
 
 Schedule = Literal["linear", "steps"]
+Algorithm = Literal["sgd", "adam"]
+
+
+class Undecayed(torch.nn.Parameter):
+    """A parameter that ``weight_decay`` leaves alone, copies of it too: a gate's logit, say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +24,11 @@ class OptimSpec:
 
     epochs: int = 40
     batch_size: int = 50
+    algorithm: Algorithm = "sgd"
     learning_rate: float = 0.05  # at the peak
     warmup: float = 0.15  # fraction of the steps before the peak
-    momentum: float = 0.9  # Nesterov's where positive
-    weight_decay: float = 5e-4  # on every parameter
+    momentum: float = 0.9  # Nesterov's where positive; of adam its first beta, the second is 0.999
+    weight_decay: float = 5e-4  # on every parameter but Undecayed; of adam added to the gradient
     max_norm: float | None = None  # longest incoming weight vector of a unit or filter
     schedule: Schedule = "linear"  # how the rate falls: evenly to 0, or at the milestones
     milestones: tuple[float, ...] = (0.3, 0.6, 0.8)  # fractions of the steps
@@ -36,8 +42,11 @@ class OptimSpec:
             raise ValueError(f"learning_rate={self.learning_rate} must be positive and finite.")
         if not 0 <= self.warmup < 1:
             raise ValueError(f"warmup={self.warmup} is a fraction of the steps in [0, 1).")
-        if self.schedule not in get_args(Schedule):
-            raise ValueError(f"schedule={self.schedule!r}: choose one of {get_args(Schedule)}.")
+        for name, kinds in (("schedule", Schedule), ("algorithm", Algorithm)):
+            if getattr(self, name) not in get_args(kinds):
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r}: choose one of {get_args(kinds)}."
+                )
         if not all(0 < a < b < 1 for a, b in pairwise((1e-9, *self.milestones))):
             raise ValueError(f"milestones={self.milestones} must rise within (0, 1).")
         if not 0 < self.drop <= 1:
@@ -58,15 +67,21 @@ class OptimSpec:
         falling = (total - step) / max(1.0, (1 - self.warmup) * total)
         return self.learning_rate * min(1.0, rising, falling)
 
-    def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.SGD:
+    def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser, its rate not yet set; it keeps weights within ``max_norm`` itself."""
-        optimizer = torch.optim.SGD(
-            parameters,
-            lr=self.learning_rate,
-            momentum=self.momentum,
-            nesterov=self.momentum > 0,
-            weight_decay=self.weight_decay,
-        )
+        every = list(parameters)
+        free = [each for each in every if isinstance(each, Undecayed)]
+        groups: list[dict[str, Any]] = [
+            {"params": [each for each in every if not isinstance(each, Undecayed)]}
+        ]
+        if free:
+            groups.append({"params": free, "weight_decay": 0.0})
+        common: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
+        if self.algorithm == "adam":
+            optimizer = torch.optim.Adam(groups, betas=(self.momentum, 0.999), **common)
+        else:
+            nesterov = self.momentum > 0
+            optimizer = torch.optim.SGD(groups, momentum=self.momentum, nesterov=nesterov, **common)
         if self.max_norm is not None:
             optimizer.register_step_post_hook(partial(_shorten, longest=self.max_norm))
         return optimizer

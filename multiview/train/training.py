@@ -48,6 +48,11 @@ class Training:
     best: list[dict[str, Any]] = field(default_factory=list)
     drawn_from: Tensor | None = None  # the generator as it was before this epoch's draws
 
+    @property
+    def steps_done(self) -> int:
+        """In all epochs."""
+        return self.epoch * self.source.steps + len(self.losses)
+
     def batches(self) -> Iterator[Batch]:
         """What the steps of this epoch that are not done are taken with."""
         self.drawn_from = self.generator.get_state()
@@ -55,9 +60,8 @@ class Training:
 
     def take_step(self, value: Tensor, samples: int, spec: OptimSpec) -> None:
         """Descend the loss of a batch of so many samples."""
-        step = self.epoch * self.source.steps + len(self.losses)
         for group in self.optimizer.param_groups:
-            group["lr"] = spec.rate(step, spec.epochs * self.source.steps)
+            group["lr"] = spec.rate(self.steps_done, spec.epochs * self.source.steps)
         self.optimizer.zero_grad()
         value.backward()
         self.optimizer.step()

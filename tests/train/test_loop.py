@@ -1,5 +1,6 @@
 """fit and OptimSpec: deterministic, trains, takes soft targets, keeps the best, stops on NaN."""
 
+import copy
 import math
 
 import pytest
@@ -13,7 +14,7 @@ from multiview.models.conv_net import ConvNet
 from multiview.train.compute import outputs_of
 from multiview.train.errors import Diverged
 from multiview.train.loop import error_score, fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train.optim import OptimSpec, Undecayed
 
 
 def problem(n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
@@ -231,3 +232,51 @@ def test_the_rate_falls_in_steps_at_the_milestones():
 def test_bad_settings_are_refused_by_name(field):
     with pytest.raises(ValueError, match=next(iter(field))):
         OptimSpec(**field)
+
+
+def test_adam_follows_torchs():
+    x, y = problem()
+    module, twin = net(), net()
+    spec = OptimSpec(
+        epochs=1, batch_size=len(x), algorithm="adam", learning_rate=0.01, warmup=0.0, momentum=0.9
+    )
+    fit(module, x, target_loss(y), spec, stream(0, "order"))
+    adam = torch.optim.Adam(twin.parameters(), lr=0.01, weight_decay=spec.weight_decay)
+    torch.nn.functional.cross_entropy(twin(x), y).backward()
+    adam.step()
+    for ours, theirs in zip(module.parameters(), twin.parameters(), strict=True):
+        # The samples' order changes a sum's rounding, which Adam's first step divides by itself.
+        torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("algorithm", ["sgd", "adam"])
+def test_weight_decay_leaves_undecayed_parameters_alone(algorithm):
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.free = Undecayed(torch.ones(3))
+            self.decayed = nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return 0 * x + 0 * (self.free + self.decayed)
+
+    spec = OptimSpec(epochs=2, learning_rate=0.1, weight_decay=0.5, algorithm=algorithm)
+    module = copy.deepcopy(Two())
+    fit(module, torch.zeros(4, 3), target_loss(torch.arange(4) % 3), spec, stream(0))
+    assert module.free.equal(torch.ones(3))
+    assert (module.decayed < 0.99).all()
+
+
+def test_after_step_counts_every_step_of_the_training():
+    x, y = problem()
+    seen = []
+    spec = OptimSpec(epochs=2, batch_size=25)
+    fit(
+        net(),
+        x,
+        target_loss(y),
+        spec,
+        stream(0),
+        after_step=lambda *counts: seen.append(counts),
+    )
+    assert seen == [(step, 6) for step in range(1, 7)]
