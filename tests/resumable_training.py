@@ -51,7 +51,7 @@ def train(
         return plain(outputs, inputs, rows)
 
     def after_step(done: int, total: int) -> None:
-        module.decayed.mul_(0.9).add_(done / total)
+        module.get_buffer("decayed").mul_(0.9).add_(done / total)
 
     return fit(
         module,

@@ -21,22 +21,16 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
-import torch
-from jaxtyping import Float
 from rich.console import Group
 from rich.table import Table
 from torch import Tensor
 
-from multiview import stream
-from multiview.data import PatchBatch, sample_patches
 from multiview.experiment import Context
-from multiview.probes import Coverage, coverage_of, coverage_probes
+from multiview.probes import Coverage
 from multiview.theory import ensemble_error, student_coverage
-from multiview.train.metrics import wrong
 from theory_experiments._estimates import Estimate, difference, number, percent
 from theory_experiments._patch_dropout_nets import PatchDropoutCell, classifiers, place, train_nets
 from theory_experiments._patch_nets import (
-    KINDS,
     PAPER_SPEC,
     SMALL_SPEC,
     draw_features,
@@ -44,6 +38,7 @@ from theory_experiments._patch_nets import (
     sliding_means,
 )
 from theory_experiments._patch_pupil_rows import at, pairwise_agreement, won_views
+from theory_experiments._patch_sgd import measured
 
 
 def run_patch_dropout(cell: PatchDropoutCell, context: Context) -> dict[str, Any]:
@@ -68,38 +63,22 @@ def run_patch_dropout(cell: PatchDropoutCell, context: Context) -> dict[str, Any
     train = draw_train(cell, features)
     plain, nets = train_nets(cell, train, context.progress)
     alone = classifiers(cell, train, plain, nets, context.progress)
-    probes = coverage_probes(cell.spec, features, stream(cell.seed, "probes"), cell.probes_per_view)
-    row: dict[str, Any] = {}
-    for ending, batch in {"_coverage": probes, **_tests(cell, features)}.items():
-        with torch.no_grad():
-            many = {name: net(batch.patches) for name, net in nets.items()}
-            members = plain(batch.patches)
-            single = {name: logits(batch.patches) for name, logits in alone.items()}
-        outputs = {"ensemble": sliding_means(members), **many, **single}
-        if ending == "_coverage":
-            covered = {name: coverage_of(logits, batch) for name, logits in outputs.items()}
-            values = {name: each.fraction for name, each in covered.items()}
-            margins = {name: each.margin.mean((-2, -1)) for name, each in covered.items()}
-            row |= _columns(cell, "_margin", margins)
-            row |= _agreements(covered, coverage_of(members, batch))
-        else:
-            values = {n: wrong(each, batch.labels).double().mean(0) for n, each in outputs.items()}
-        row |= _columns(cell, ending, values)
+
+    def outputs(patches: Tensor) -> dict[str, Tensor]:
+        many = {name: net(patches) for name, net in nets.items()}
+        members = plain(patches)
+        single = {name: logits(patches) for name, logits in alone.items()}
+        return {"members": members, "ensemble": sliding_means(members), **many, **single}
+
+    covered, values = measured(cell, features, outputs)
+    row: dict[str, Any] = _agreements(covered)
+    for ending, each in values.items():
+        row |= _columns(cell, ending, each)
     own = row["ensemble_coverage"][0]
     sizes = range(1, cell.members + 1)
     row["predicted_ensemble"] = [1 - ensemble_error(size, own) for size in sizes]
     row["predicted_fresh"] = student_coverage(row["standard_coverage"], own)
     return row
-
-
-def _tests(cell: PatchDropoutCell, features: Float[Tensor, "k L d"]) -> dict[str, PatchBatch]:
-    """Test samples of either kind by the ending of a column."""
-    return {
-        ending or "_single": sample_patches(
-            cell.spec, features, cell.num_test, stream(cell.seed, "test", kind), kind
-        )
-        for ending, kind in KINDS.items()
-    }
 
 
 def _columns(cell: PatchDropoutCell, ending: str, values: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -115,18 +94,19 @@ def _columns(cell: PatchDropoutCell, ending: str, values: Mapping[str, Tensor]) 
         lists[name] = [
             own if width == cell.width else means[place(name, width)] for width in cell.widths
         ]
-    numbers = {name: mean for name, mean in means.items() if " " not in name and name != "ensemble"}
+    in_lists = ("members", "ensemble")
+    numbers = {n: mean for n, mean in means.items() if " " not in n and n not in in_lists}
     return {name + ending: value for name, value in (lists | numbers).items()}
 
 
-def _agreements(covered: Mapping[str, Coverage], members: Coverage) -> dict[str, float]:
+def _agreements(covered: Mapping[str, Coverage]) -> dict[str, float]:
     """Fraction of classes in which the same view was won; 1/2 where independent."""
     won = {name: won_views(each) for name, each in covered.items()}
     row = {
         f"{name}_agrees": float((won[name] == won["standard"]).double().mean())
         for name in ("masks", "copied", "fresh")
     }
-    return row | {"members_agrees": pairwise_agreement(won_views(members))}
+    return row | {"members_agrees": pairwise_agreement(won["members"])}
 
 
 LAPTOP = PatchDropoutCell()

@@ -7,11 +7,10 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from multiview import stream
-from multiview.data import MultiViewSpec, PatchBatch
+from multiview.data import PatchBatch
 from multiview.distill import hinton_kd, knowledge_distillation
 from multiview.distill.dropout import dropout_distillation, monte_carlo
 from multiview.models.dropout_patch_net import DropoutPatchNet
@@ -20,41 +19,22 @@ from multiview.train.optim import OptimSpec
 from multiview.train.source import Augment
 from multiview.train.stochastic import without_dropout
 from theory_experiments._contrast import Progress, within
-from theory_experiments._patch_nets import SPEC, NetCell, new_nets
+from theory_experiments._patch_nets import new_nets
+from theory_experiments._patch_sgd import SGD, Alone, SgdCell
 
 
 @dataclass(frozen=True, kw_only=True)
-class PatchDropoutCell(NetCell):
-    """Networks trained with and without dropout by minibatch SGD (``optim``; ``train`` is unused).
+class PatchDropoutCell(SgdCell):
+    """Networks trained with and without dropout; chosen on the seed 1000."""
 
-    With q = 3 and momentum a class breaks out within some hundred steps; with q = 4, which the
-    other experiments follow by gradient flow, it takes tens of thousands. Chosen on the seed 1000.
-    """
-
-    part: str = "synthetic"
-    spec: MultiViewSpec = field(default_factory=lambda: replace(SPEC, mu=0.02))
-    num_train: int = 400
-    q: float = 3
-    members: int = 4  # trained without dropout
     copies: int = 2  # networks at each other setting, of the same starts as the first members
-    optim: OptimSpec = field(
-        default_factory=lambda: OptimSpec(
-            epochs=60, batch_size=100, learning_rate=2.0, warmup=0.1, weight_decay=0.0
-        )
-    )
-    student: OptimSpec = field(
-        default_factory=lambda: OptimSpec(
-            epochs=100, batch_size=100, learning_rate=2.0, warmup=0.1, weight_decay=0.0
-        )
-    )
+    student: OptimSpec = field(default_factory=lambda: replace(SGD, epochs=100))
     neuron: float = 0.25  # dropout of hidden neurons, of the teacher and at every width
     neurons: tuple[float, ...] = (0.1, 0.25, 0.5)
     patches: tuple[float, ...] = (0.2, 0.5)  # dropout of whole patches; the last covers all views
     widths: tuple[int, ...] = (5, 10, 20)
     hidden: float = 0.5  # fraction of the patches zeroed in transfer inputs
     num_masks: int = 100
-    num_test: int = 200  # of single-view and of multi-view samples each
-    probes_per_view: int = 30
 
     def __post_init__(self) -> None:
         for name in ("neurons", "patches", "widths"):
@@ -69,18 +49,6 @@ class PatchDropoutCell(NetCell):
             raise ValueError(f"copies={self.copies} must be 1 to members={self.members}.")
         if not 0 < self.hidden < 1:
             raise ValueError(f"hidden={self.hidden} is a fraction of the patches in (0, 1).")
-
-
-class Alone(nn.Module):
-    """One network as a classifier: its logits (n, k) without the axis of members."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
-        """Logits of the only member."""
-        return self.net(patches).squeeze(1)
 
 
 def hiding(fraction: float) -> Augment:
