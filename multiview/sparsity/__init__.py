@@ -1,0 +1,52 @@
+"""L0 regularisation: hard-concrete gates, their penalty, and networks without what they close."""
+
+from multiview.sparsity.flops import flops, units_left
+from multiview.sparsity.hard_concrete import (
+    HardConcrete,
+    eval_gates,
+    full_probability,
+    mean_gates,
+    median_gates,
+    open_probability,
+    sampled_gates,
+)
+from multiview.sparsity.layers import (
+    Gated,
+    GatedConv2d,
+    GatedLinear,
+    GatedPatchNet,
+    gated_layers,
+    number_of_gates,
+)
+from multiview.sparsity.penalty import L0Spec, expected_l0, expected_share, l0_penalty
+from multiview.sparsity.prune import pruned
+from multiview.sparsity.training import Sparsifying, retake_statistics, sparsify
+from multiview.sparsity.wrap import gate_blocks, gate_layers
+
+__all__ = [
+    "Gated",
+    "GatedConv2d",
+    "GatedLinear",
+    "GatedPatchNet",
+    "HardConcrete",
+    "L0Spec",
+    "Sparsifying",
+    "eval_gates",
+    "expected_l0",
+    "expected_share",
+    "flops",
+    "full_probability",
+    "gate_blocks",
+    "gate_layers",
+    "gated_layers",
+    "l0_penalty",
+    "mean_gates",
+    "median_gates",
+    "number_of_gates",
+    "open_probability",
+    "pruned",
+    "retake_statistics",
+    "sampled_gates",
+    "sparsify",
+    "units_left",
+]

@@ -1,0 +1,109 @@
+"""Which units of a chain of layers live, given its gates: what pruning removes and FLOPs count."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview.sparsity.hard_concrete import HardConcrete, eval_gates, open_probability
+from multiview.sparsity.layers import GatedConv2d, GatedLinear
+
+# What a closed unit, a 0, passes through as a 0, and what looks at each channel by itself.
+_TRANSPARENT = (
+    *(nn.Identity, nn.Flatten, nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh),
+    *(nn.Dropout, nn.Dropout2d, nn.MaxPool2d, nn.AvgPool2d),
+    *(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
+)
+Openness = Callable[[HardConcrete], Float[Tensor, " gates"]]  # how open a gate is, in [0, 1]
+
+
+def is_open(gates: HardConcrete) -> Float[Tensor, " gates"]:
+    """1 where the gate of test time is not 0."""
+    return (eval_gates(gates.log_alpha.detach()) > 0).float()
+
+
+def chance_to_be_open(gates: HardConcrete) -> Float[Tensor, " gates"]:
+    """``open_probability``."""
+    return open_probability(gates.log_alpha.detach())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survival:
+    """Of a layer with weights: how much of each unit is there, 0 or 1, or with what probability."""
+
+    inputs: Float[Tensor, " in"]
+    outputs: Float[Tensor, " out"]
+
+
+def flat(chain: nn.Module) -> list[nn.Module]:
+    """The layers of a Sequential and of those within it; any other module is one layer."""
+    if type(chain) is not nn.Sequential:
+        return [chain]
+    return [layer for each in chain for layer in flat(each)]
+
+
+def weighted(layer: nn.Module) -> nn.Linear | nn.Conv2d | None:
+    """The linear layer or convolution that this layer is or wraps."""
+    if isinstance(layer, GatedLinear):
+        return layer.linear
+    if isinstance(layer, GatedConv2d):
+        return layer.conv
+    if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1):
+        return layer
+    return None
+
+
+def survivals(layers: Sequence[nn.Module], openness: Openness) -> dict[int, Survival]:
+    """Of each layer of a chain that has weights, by its place.
+
+    An output lives if its own gate is open and the next layer listens to it; an input if its own
+    gate is open and whoever makes it does. Gates are independent, so probabilities multiply. What
+    enters or leaves the chain, or a layer that is not understood, is all there.
+    """
+    found: dict[int, Survival] = {}
+    places = [i for i, layer in enumerate(layers) if weighted(layer) is not None]
+    made = None  # outputs of the last layer by its own gates, where the next one takes them
+    next_place = dict(pairwise(places))
+    for place in places:
+        following = next_place.get(place)
+        layer = layers[place]
+        own = _outputs(layer, openness)
+        inputs = _inputs(layer, openness)
+        if made is not None:
+            inputs = inputs * made.repeat_interleave(len(inputs) // len(made))
+        made, outputs = None, torch.ones_like(own)
+        if following is not None and _hand_on(layers[place + 1 : following]):
+            heard = _inputs(layers[following], openness)
+            if len(heard) % len(own) == 0:
+                # A channel is heard if any of its pixels is.
+                made, outputs = own, own * (1 - (1 - heard.view(len(own), -1)).prod(1))
+        found[place] = Survival(inputs=inputs, outputs=outputs)
+    return found
+
+
+def _hand_on(between: Sequence[nn.Module]) -> bool:
+    """Whether these layers leave each channel by itself, and a 0 a 0."""
+    return all(
+        isinstance(each, _TRANSPARENT) and getattr(each, "start_dim", 1) == 1 for each in between
+    )
+
+
+def _outputs(layer: nn.Module, openness: Openness) -> Float[Tensor, " out"]:
+    """How much of each output the layer's own gates leave."""
+    if isinstance(layer, GatedConv2d):
+        return openness(layer.gates)
+    inner = weighted(layer)
+    assert inner is not None
+    return inner.weight.new_ones(len(inner.weight))
+
+
+def _inputs(layer: nn.Module, openness: Openness) -> Float[Tensor, " in"]:
+    """How much of each input the layer's own gates leave."""
+    if isinstance(layer, GatedLinear):
+        return openness(layer.gates)
+    inner = weighted(layer)
+    assert inner is not None
+    return inner.weight.new_ones(inner.weight.shape[1])

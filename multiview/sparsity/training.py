@@ -1,0 +1,166 @@
+"""sparsify: train a network with gates; with the averaged weights, warm-up and multipliers."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from multiview.sparsity.layers import gated_layers
+from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
+from multiview.train.loop import FitResult, Loss, fit, target_loss
+from multiview.train.optim import OptimSpec
+from multiview.train.source import Augment, Given, Loader
+
+
+class Sparsifying(nn.Module):
+    """A network with gates in training, with all that changes from step to step in its state.
+
+    In eval mode it is the network with averaged weights, where there is an average.
+    """
+
+    share: Tensor  # of the penalty that acts now
+    multiplier: Tensor  # of the Lagrangian
+
+    def __init__(self, net: nn.Module, spec: L0Spec, num_samples: int) -> None:
+        super().__init__()
+        layers = gated_layers(net)
+        if not layers:
+            raise ValueError("net has no gated layer: wrap some, by gate_layers or gate_blocks.")
+        spec.strengths(len(layers))  # refused here rather than at the first batch
+        self.net, self.spec, self.num_samples = net, spec, num_samples
+        self.average = None
+        if spec.averaging is not None:
+            self.average = AveragedModel(net, multi_avg_fn=_corrected(spec.averaging))
+        device = next(net.parameters()).device
+        self.register_buffer("share", torch.tensor(spec.share(0, 1), device=device))
+        self.register_buffer("multiplier", torch.zeros((), device=device))
+
+    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n *members k"]:
+        if self.training or self.average is None:
+            return self.net(x)
+        return self.average(x)
+
+    def loss(self, task: Loss) -> Loss:
+        """The task's loss and the penalty."""
+
+        def total(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+            penalty = l0_penalty(self.net, self.spec, self.num_samples, self.share, self.multiplier)
+            return task(logits, inputs, rows) + penalty
+
+        return total
+
+    def after_step(self, done: int, total: int) -> None:
+        """Keep logits where they learn, average the weights, raise share and multiplier."""
+        for layer in gated_layers(self.net).values():
+            layer.gates.clamp()
+        if self.average is not None:
+            self.average.update_parameters(self.net)
+        if self.spec.target is not None:
+            with torch.no_grad():
+                gap = target_gap(self.net, self.spec, self.share)
+                growth = gap if self.spec.signed else gap.abs()
+                self.multiplier.add_(self.spec.ascent / total * growth)
+        self.share.fill_(self.spec.share(done, total))
+
+    def finish(self) -> None:
+        """Give the network its averaged weights."""
+        if self.average is not None:
+            self.net.load_state_dict(self.average.module.state_dict())
+
+
+def _corrected(decay: float) -> Any:
+    """Exponential average with its bias towards the start taken out: weights decay^age, sum 1."""
+
+    def update(averages: Any, weights: Any, count: Tensor | int) -> None:
+        newest = (1 - decay) / (1 - decay ** (int(count) + 1))
+        for average, weight in zip(averages, weights, strict=True):
+            average.lerp_(weight, newest)
+
+    return update
+
+
+def sparsify(
+    net: nn.Module,
+    inputs: Shaped[Tensor, "n ..."] | Loader,
+    labels: Int[Tensor, " n"] | Float[Tensor, "n k"] | None = None,
+    *,
+    spec: OptimSpec,
+    penalty: L0Spec,
+    generator: torch.Generator,
+    loss: Loss | None = None,
+    num_samples: int | None = None,
+    augment: Augment | None = None,
+    **settings: Any,
+) -> FitResult:
+    """Train ``net``, which has gates, in place with L0 regularisation; it is left in eval mode.
+
+    With averaging it ends with the averaged weights, and running statistics of BatchNorm are taken
+    anew under the gates of test time, where there are any to take: those of the training are of
+    random gates and of other weights.
+
+    Args:
+        labels: As for ``target_loss``; None for those a loader gives, or with ``loss``.
+        spec: Without weight decay, which stands in ``penalty``, multiplied by the gates.
+        generator: As of ``fit``; gates follow from it too.
+        loss: Of the task; cross-entropy with ``labels`` by default.
+        num_samples: N of the penalty; by default the number of inputs, which a loader must be told.
+        augment: As of ``fit``; also of the inputs that running statistics are taken from.
+        settings: ``score``, ``progress``, ``compute`` or ``checkpoint`` of ``fit``.
+
+    Raises:
+        Diverged, ValueError: As ``fit``; or if the network has no gates, ``spec`` decays weights,
+            or N is not known.
+    """
+    if spec.weight_decay:
+        raise ValueError(
+            f"spec.weight_decay={spec.weight_decay} would decay weights whose gates are shut: use "
+            "spec with weight_decay=0 and L0Spec(weight_decay=...)."
+        )
+    if num_samples is None:
+        if not isinstance(inputs, Tensor):
+            raise ValueError(
+                "num_samples is None: a loader's samples are not counted, say how many."
+            )
+        num_samples = len(inputs)
+    training = Sparsifying(net, penalty, num_samples)
+    result = fit(
+        training,
+        inputs,
+        training.loss(target_loss(labels) if loss is None else loss),
+        spec,
+        generator,
+        augment=augment,
+        after_step=training.after_step,
+        **settings,
+    )
+    training.finish()
+    net.eval()
+    if isinstance(inputs, Tensor):
+        seen = inputs if augment is None else augment(inputs, generator)
+        retake_statistics(net, seen, spec.batch_size)
+    return result
+
+
+def retake_statistics(
+    module: nn.Module, inputs: Shaped[Tensor, "n ..."], batch_size: int = 500
+) -> None:
+    """Replace running statistics of BatchNorm by means over ``inputs``, all else in eval mode."""
+    norms = [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    norms = [each for each in norms if each.track_running_stats]
+    if not norms:
+        return
+    module.eval()
+    momenta = [each.momentum for each in norms]
+    for each in norms:
+        each.reset_running_stats()
+        each.momentum = None  # the plain mean over batches
+        each.train()
+    with torch.no_grad():
+        for part in inputs.split(batch_size):
+            if len(part) > 1:  # of one sample there is no variance to speak of
+                module(part)
+    for each, momentum in zip(norms, momenta, strict=True):
+        each.momentum = momentum
+    module.eval()
