@@ -42,8 +42,8 @@ def wide_resnet() -> nn.Module:
     for part in net.modules():
         if isinstance(part, nn.BatchNorm2d):  # as after a training
             generator = stream(0, "norm")
-            for value in (part.weight, part.bias, part.running_mean, part.running_var):
-                with torch.no_grad():
+            for value in part.state_dict().values():
+                if value.is_floating_point():
                     value.copy_(0.5 + torch.rand(value.shape, generator=generator))
     return scatter_gates(gate_blocks(net, generator=stream(0)))
 

@@ -12,6 +12,13 @@ from multiview.distill.dropout import (
 )
 from multiview.distill.losses import hinton_kd, l2_logits, paper_kd, truncated_probabilities
 from multiview.distill.patch import DistillationLoss, distillation_objective
+from multiview.distill.rocket import (
+    RocketResult,
+    hint_lesson,
+    official_kd_weight,
+    rocket_launching,
+    rocket_loss,
+)
 from multiview.distill.specialists import (
     corrected,
     specialist_from,
@@ -20,10 +27,13 @@ from multiview.distill.specialists import (
 )
 from multiview.distill.teachers import averaged_logits, ensemble_teacher
 from multiview.distill.teaching import Lesson, per_student, taught_loss
+from multiview.models.rocket import Rocket
 
 __all__ = [
     "DistillationLoss",
     "Lesson",
+    "Rocket",
+    "RocketResult",
     "adjusted_rand",
     "averaged_logits",
     "best_shift",
@@ -35,12 +45,16 @@ __all__ = [
     "distillation_objective",
     "dropout_distillation",
     "ensemble_teacher",
+    "hint_lesson",
     "hinton_kd",
     "knowledge_distillation",
     "l2_logits",
     "monte_carlo",
+    "official_kd_weight",
     "paper_kd",
     "per_student",
+    "rocket_launching",
+    "rocket_loss",
     "shifted",
     "specialist_from",
     "specialist_labels",

@@ -3,6 +3,7 @@
 from multiview.models.fast_net import FastNet, FastTop
 from multiview.models.four_stage_resnet import FourStageResNet
 from multiview.models.groups import SideBySide, SumOfNets
+from multiview.models.lenet import LeNet5
 from multiview.models.mlp import MLP
 from multiview.models.patch_net import PatchNet
 from multiview.models.quick_net import QuickNet
@@ -15,6 +16,7 @@ __all__ = [
     "FastNet",
     "FastTop",
     "FourStageResNet",
+    "LeNet5",
     "PatchNet",
     "QuickNet",
     "ResNet",

@@ -39,8 +39,8 @@ class L0Spec:
     delay: float = 0.0  # fraction of the steps before there is any penalty
     warmup: float = 0.0  # fraction over which, then, it rises evenly; the target falls from 1
     target: float | None = None  # share of the gated weights to be left; strength is unused
-    stiffness: float = 10.0
-    ascent: float = 50.0
+    stiffness: float = 100.0
+    ascent: float = 2000.0
     signed: bool = False
     averaging: float | None = None  # decay of the weights' moving average; None: the last weights
 

@@ -118,6 +118,7 @@ def test_autocast_leaves_gates_in_full_precision():
             values = module()
             (values * torch.linspace(0, 1, 2000)).sum().backward()
         assert values.dtype == torch.float32
+        assert module.log_alpha.grad is not None
         return module.log_alpha.grad
 
     assert slope(gates, True).equal(slope(twin, False))

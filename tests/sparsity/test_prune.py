@@ -1,5 +1,7 @@
 """Pruned networks say the same with fewer weights; FLOPs count what is left."""
 
+from typing import Any
+
 import pytest
 import torch
 from gated_nets import NETS, close, lenet, mlp, scatter_gates, wide_resnet
@@ -65,7 +67,9 @@ def test_a_layer_may_be_closed_altogether(index):
 
 def test_layers_are_as_small_as_their_gates_say():
     net = lenet().eval()
-    small = [each for each in pruned(net).layers if isinstance(each, nn.Conv2d | nn.Linear)]
+    small: list[Any] = [
+        each for each in pruned(net).modules() if isinstance(each, nn.Conv2d | nn.Linear)
+    ]
     sizes = [small[0].out_channels, small[1].out_channels]
     sizes += [small[2].in_features, small[3].in_features]
     assert sizes == units_left(net)
@@ -91,7 +95,7 @@ def test_a_closed_filter_says_nothing_though_its_norm_has_a_shift():
 
 
 def test_batch_norm_does_not_cancel_the_gate():
-    def slope(layer: nn.Module) -> float:
+    def slope(layer: Any) -> float:
         nn.init.constant_(layer.gates.log_alpha, 0.5)
         torch.manual_seed(1)
         x = torch.randn(32, 2, 6, 6, generator=stream(0))
@@ -183,6 +187,6 @@ def test_a_lone_gated_layer_is_pruned_too():
 def test_a_wide_resnet_keeps_what_its_blocks_add():
     net = wide_resnet().eval()
     small = pruned(net)
-    blocks = [each for each in small.modules() if type(each).__name__ == "Block"]
+    blocks: list[Any] = [each for each in small.modules() if type(each).__name__ == "Block"]
     assert [each.branch[0].out_channels for each in blocks] == units_left(net)
     assert [each.branch[-1].out_channels for each in blocks] == [16, 32, 64]

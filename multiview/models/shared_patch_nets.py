@@ -1,0 +1,71 @@
+"""A light and a booster patch net that share neurons."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview.models.patch_net import PatchNet
+from multiview.models.smoothed_relu import smoothed_relu
+
+
+class NeuronBlocks(nn.Module):
+    """A patch net as a classifier, its neurons in blocks that another may hold too.
+
+    Args:
+        blocks: Weights (k, m_i, d); a net of ``sum(m_i)`` neurons a class.
+        q: Power of the smoothed ReLU below its knee.
+        relu_knee: Where it turns linear.
+    """
+
+    def __init__(self, blocks: Iterable[nn.Parameter], *, q: float, relu_knee: float) -> None:
+        super().__init__()
+        self.blocks = nn.ParameterList(blocks)
+        self.q = q
+        self.relu_knee = relu_knee
+
+    def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
+        """F_i(X) = sum over the neurons of class i and the patches of sReLU(<w, x>)."""
+        weight = torch.cat(list(self.blocks), 1)  # (k, m, d)
+        n, P, d = patches.shape
+        preactivation = patches.reshape(-1, d) @ weight.flatten(0, 1).T  # (n*P, k*m)
+        active = smoothed_relu(preactivation, self.q, self.relu_knee)
+        return active.view(n, P, len(weight), -1).sum((1, 3))
+
+
+def shared_patch_nets(
+    light: PatchNet, booster: PatchNet, shared: int
+) -> tuple[NeuronBlocks, NeuronBlocks]:
+    """A light net the first ``shared`` neurons of which, in each class, are the booster's.
+
+    All else starts from the weights of the two nets given (copied), whatever is shared.
+
+    Args:
+        light: One network of m_L neurons a class.
+        booster: One of m_B.
+        shared: 0 to min(m_L, m_B); 0 shares nothing.
+
+    Raises:
+        ValueError: If there are not so many neurons, or the nets are of different kinds.
+    """
+    most = min(light.weight.shape[2], booster.weight.shape[2])
+    if not 0 <= shared <= most:
+        raise ValueError(f"shared={shared} counts neurons a class of both: use 0 to {most}.")
+    if len(light.weight) != 1 or len(booster.weight) != 1:
+        raise ValueError(
+            f"light and booster are one network each, got {len(light.weight)} and "
+            f"{len(booster.weight)}: use .member(i)."
+        )
+    kinds = [
+        (net.weight.shape[1], net.weight.shape[3], net.q, net.relu_knee) for net in (light, booster)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError(f"(k, d, q, relu_knee) of light and booster differ: {kinds}.")
+    common, rest = booster.weight.detach()[0].split([shared, booster.weight.shape[2] - shared], 1)
+    both = [nn.Parameter(common.clone())] if shared else []
+    settings = {"q": light.q, "relu_knee": light.relu_knee}
+    return tuple(  # type: ignore[return-value]
+        NeuronBlocks([*both, *([nn.Parameter(own.clone())] if own.shape[1] else [])], **settings)
+        for own in (light.weight.detach()[0, :, shared:], rest)
+    )

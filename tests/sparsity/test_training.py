@@ -1,0 +1,189 @@
+"""sparsify: prunes what is useless, averages without bias, resumes to the same bits."""
+
+from functools import partial
+
+import pytest
+import torch
+from gated_nets import wide_resnet
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.models import MLP
+from multiview.sparsity import (
+    L0Spec,
+    Sparsifying,
+    expected_share,
+    gate_layers,
+    gated_layers,
+    pruned,
+    retake_statistics,
+    sparsify,
+    units_left,
+)
+from multiview.train.checkpoint import Checkpoint
+from multiview.train.compute import ComputeSpec
+from multiview.train.loop import target_loss
+from multiview.train.optim import OptimSpec
+
+SPEC = OptimSpec(
+    epochs=100,
+    batch_size=100,
+    algorithm="adam",
+    learning_rate=0.05,
+    warmup=0.0,
+    schedule="steps",
+    milestones=(),
+    weight_decay=0.0,
+)
+
+
+def problem() -> tuple[Tensor, Tensor]:
+    """Four of twenty inputs decide."""
+    x = torch.randn(300, 20, generator=stream(0, "x"))
+    return x, x[:, :4].argmax(1)
+
+
+def net() -> nn.Module:
+    built = MLP(input_shape=(20,), num_classes=4, widths=(16,), generator=stream(0, "net"))
+    return gate_layers(built, dropout=(0.2, 0.5), generator=stream(0, "gates"))
+
+
+def trained(penalty: L0Spec, spec: OptimSpec = SPEC, **settings) -> nn.Module:
+    x, y = problem()
+    module = net()
+    sparsify(module, x, y, spec=spec, penalty=penalty, generator=stream(1), **settings)
+    return module
+
+
+def test_it_keeps_the_inputs_that_decide():
+    x, y = problem()
+    module = trained(L0Spec(strength=2.0))
+    kept = (next(iter(gated_layers(module).values())).gates.eval()()[0] > 0).nonzero().flatten()
+    assert kept.tolist() == [0, 1, 2, 3]
+    assert (pruned(module)(x).argmax(1) == y).float().mean() > 0.9
+    assert not module.training
+
+
+def test_without_a_penalty_most_gates_stay_open_and_with_much_none_does():
+    assert units_left(trained(L0Spec(strength=0.0)))[0] > 15
+    assert max(units_left(trained(L0Spec(strength=30.0)))) == 0
+
+
+def test_a_late_penalty_has_not_acted_before():
+    x, y = problem()
+    shares = []
+    for delay in (0.0, 0.99):
+        module = net()
+        penalty = L0Spec(strength=2.0, delay=delay)
+        sparsify(module, x, y, spec=SPEC, penalty=penalty, generator=stream(1))
+        shares.append(float(expected_share(module).detach()))
+    assert shares[0] < 0.35
+    assert shares[1] > 0.6
+
+
+@pytest.mark.parametrize("target", [0.2, 0.5])
+def test_the_lagrangian_meets_its_target(target):
+    # 0.2 takes units that decide: the multiplier must outgrow what they are worth.
+    module = trained(L0Spec(target=target, warmup=0.3))
+    assert float(expected_share(module).detach()) == pytest.approx(target, abs=0.02)
+
+
+def test_a_signed_multiplier_meets_a_target_that_costs_nothing():
+    module = trained(L0Spec(target=0.5, warmup=0.3, signed=True, ascent=200.0))
+    assert float(expected_share(module).detach()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_average_is_the_bias_corrected_one():
+    module, decay, history = net(), 0.9, []
+    training = Sparsifying(module, L0Spec(averaging=decay), 300)
+    for step in range(1, 8):
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(0.1 * step)
+        history.append(next(module.parameters()).detach().clone())
+        training.after_step(step, 10)
+    zero_based = torch.zeros_like(history[0])  # of the paper's code: from 0, then divided
+    for value in history:
+        zero_based = decay * zero_based + (1 - decay) * value
+    wanted = zero_based / (1 - decay ** len(history))
+    training.finish()
+    torch.testing.assert_close(next(module.parameters()), wanted)
+
+
+def test_a_score_sees_the_averaged_weights():
+    x, y = problem()
+    seen = []
+
+    def score(module: nn.Module) -> Tensor:
+        seen.append(module(x).detach())
+        return torch.zeros(1)
+
+    module = net()
+    penalty = L0Spec(averaging=0.99)
+    sparsify(module, x, y, spec=SPEC, penalty=penalty, generator=stream(1), score=score)
+    torch.testing.assert_close(seen[-1], module(x).detach())
+
+
+def test_statistics_are_those_of_the_gates_at_test_time():
+    module = wide_resnet()
+    x = 3 + torch.randn(64, 3, 8, 8, generator=stream(0, "x"))
+    retake_statistics(module, x, batch_size=64)
+    captured = []
+    norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
+    for each in norms:
+        each.register_forward_hook(lambda layer, inputs, out: captured.append((layer, inputs[0])))
+    assert not any(each.training for each in module.modules())
+    with torch.no_grad():
+        module(x)
+    for layer, inputs in captured:
+        # Up to n / (n - 1) of the layers before, which a batch divides by and a sum does not.
+        torch.testing.assert_close(layer.running_mean, inputs.mean((0, 2, 3)), atol=1e-2, rtol=1e-2)
+        torch.testing.assert_close(layer.running_var, inputs.var((0, 2, 3)), atol=0, rtol=1e-2)
+        assert layer.momentum == 0.1
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("penalty", [L0Spec(averaging=0.9), L0Spec(target=0.3, warmup=0.5)])
+def test_an_interrupted_training_goes_on_to_the_same_bits(penalty, tmp_path):
+    x, y = problem()
+    spec = OptimSpec(epochs=4, batch_size=50, learning_rate=0.1, weight_decay=0.0)
+    whole = trained(penalty, spec).state_dict()
+    place = partial(Checkpoint, path=tmp_path / "c.pt", seconds=0)
+    steps, plain = [], target_loss(y)
+
+    def stopping(*arguments):
+        steps.append(0)
+        if len(steps) == 10:
+            raise Stopped
+        return plain(*arguments)
+
+    common = {"spec": spec, "penalty": penalty}
+    with pytest.raises(Stopped):
+        sparsify(net(), x, y, generator=stream(1), loss=stopping, checkpoint=place(), **common)
+    resumed = net()
+    sparsify(resumed, x, y, generator=stream(1), checkpoint=place(), **common)
+    for name, value in resumed.state_dict().items():
+        assert value.equal(whole[name]), name
+
+
+def test_autocast_trains_the_gates_too():
+    module = trained(L0Spec(strength=2.0), compute=ComputeSpec(bfloat16=True))
+    kept = (next(iter(gated_layers(module).values())).gates.eval()()[0] > 0).nonzero().flatten()
+    assert kept.tolist() == [0, 1, 2, 3]
+
+
+def test_what_cannot_be_is_refused():
+    x, y = problem()
+    common = {"penalty": L0Spec(), "generator": stream(0)}
+    plain = MLP(input_shape=(20,), num_classes=4, widths=(16,), generator=stream(0))
+    with pytest.raises(ValueError, match="no gated layer"):
+        sparsify(plain, x, y, spec=SPEC, **common)
+    with pytest.raises(ValueError, match=r"weight_decay=0\.0005"):
+        sparsify(net(), x, y, spec=OptimSpec(), **common)
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=50)
+    with pytest.raises(ValueError, match="num_samples"):
+        sparsify(net(), loader, spec=SPEC, **common)
+    sparsify(net(), loader, spec=OptimSpec(epochs=1, weight_decay=0.0), num_samples=300, **common)
