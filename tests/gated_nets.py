@@ -32,6 +32,9 @@ def mlp() -> nn.Module:
 
 def lenet() -> nn.Module:
     net = LeNet5(image_shape=(1, 20, 20), widths=(6, 8, 10), generator=stream(0, "lenet"))
+    for name, value in net.state_dict().items():
+        if name.endswith("bias"):  # as after a training
+            value.copy_(torch.randn(value.shape, generator=stream(0, name)))
     return scatter_gates(gate_layers(net, generator=stream(0)), centre=-1.0)
 
 

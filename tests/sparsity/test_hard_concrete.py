@@ -75,6 +75,9 @@ def test_the_ends_of_u_leave_finite_values_and_slopes(u):
     sampled_gates(log_alpha, torch.tensor(u)).backward()
     assert log_alpha.grad is not None
     assert log_alpha.grad.isfinite()
+    # log u is at least log EPSILON = -13.8, so no draw decides against any log a.
+    assert float(sampled_gates(torch.tensor(20.0), torch.tensor(u))) == 1
+    assert float(sampled_gates(torch.tensor(-20.0), torch.tensor(u))) == 0
 
 
 def test_the_mean_gates_slope_is_what_samples_slopes_are_on_average():

@@ -67,15 +67,20 @@ def test_a_layer_may_be_closed_altogether(index):
 
 def test_layers_are_as_small_as_their_gates_say():
     net = lenet().eval()
+    layers = list(gated_layers(net).values())
+    with torch.no_grad():  # an open filter that no pixel of is listened to
+        layers[1].gates.log_alpha[2] = 4.0
+        layers[2].gates.log_alpha[8:12] = -4.0
     small: list[Any] = [
         each for each in pruned(net).modules() if isinstance(each, nn.Conv2d | nn.Linear)
     ]
     sizes = [small[0].out_channels, small[1].out_channels]
     sizes += [small[2].in_features, small[3].in_features]
     assert sizes == units_left(net)
-    gates = [eval_gates(each.gates.log_alpha) > 0 for each in gated_layers(net).values()]
+    gates = [eval_gates(each.gates.log_alpha) > 0 for each in layers]
     alive = gates[1].repeat_interleave(4) & gates[2]  # 2x2 pixels of each filter
     wanted = [int(gates[0].sum()), int(alive.view(8, 4).any(1).sum())]
+    assert wanted[1] < int(gates[1].sum())
     assert sizes == [*wanted, int(alive.sum()), int(gates[3].sum())]
 
 

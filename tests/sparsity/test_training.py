@@ -20,6 +20,7 @@ from multiview.sparsity import (
     sparsify,
     units_left,
 )
+from multiview.sparsity.hard_concrete import LOWEST
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.compute import ComputeSpec
 from multiview.train.loop import target_loss
@@ -66,7 +67,10 @@ def test_it_keeps_the_inputs_that_decide():
 
 def test_without_a_penalty_most_gates_stay_open_and_with_much_none_does():
     assert units_left(trained(L0Spec(strength=0.0)))[0] > 15
-    assert max(units_left(trained(L0Spec(strength=30.0)))) == 0
+    closed = trained(L0Spec(strength=30.0))
+    assert max(units_left(closed)) == 0
+    for layer in gated_layers(closed).values():
+        assert (layer.gates.log_alpha >= LOWEST).all()  # where it could still come back
 
 
 def test_a_late_penalty_has_not_acted_before():
@@ -140,6 +144,17 @@ def test_statistics_are_those_of_the_gates_at_test_time():
         torch.testing.assert_close(layer.running_mean, inputs.mean((0, 2, 3)), atol=1e-2, rtol=1e-2)
         torch.testing.assert_close(layer.running_var, inputs.var((0, 2, 3)), atol=0, rtol=1e-2)
         assert layer.momentum == 0.1
+
+
+def test_sparsify_leaves_such_statistics():
+    module = wide_resnet()
+    x, y = torch.randn(40, 3, 8, 8, generator=stream(0, "x")), torch.arange(40) % 3
+    spec = OptimSpec(epochs=1, batch_size=20, weight_decay=0.0)
+    sparsify(module, x, y, spec=spec, penalty=L0Spec(averaging=0.9), generator=stream(1))
+    after = {name: value.clone() for name, value in module.state_dict().items()}
+    retake_statistics(module, x, spec.batch_size)
+    for name, value in module.state_dict().items():
+        assert value.equal(after[name]), name
 
 
 class Stopped(Exception):
