@@ -15,6 +15,7 @@ from multiview.find import find
 from multiview.models import FastTop
 from multiview.train.optim import OptimSpec
 from theory_experiments import _channel_drop as drop
+from theory_experiments import _channel_drop_claims as said
 from theory_experiments import _channel_inputs as below_it
 from theory_experiments import channel_drop as script
 from theory_experiments._channel_drop import run_drop
@@ -177,15 +178,15 @@ def test_estimates_have_the_sign_of_their_names():
             "count_gain": [[0.5, 0.1, 0.2, float("nan"), 0.01], [0.0] * 5],
         }
     )
-    assert script.at("layer", "one", -1)(table).tolist() == [0.3]
-    fall = script.minus(script.at("layer", "gain", 0), script.at("layer", "gain", -1))
+    assert said.at("layer", "one", -1)(table).tolist() == [0.3]
+    fall = said.minus(said.at("layer", "gain", 0), said.at("layer", "gain", -1))
     assert fall(table).tolist() == pytest.approx([0.02])
-    assert script.relative_gain("layer", 0)(table).tolist() == pytest.approx([0.25])
-    gap = script.few_minus_many("layer", "count")(table)
+    assert said.relative_gain("layer", 0)(table).tolist() == pytest.approx([0.25])
+    gap = said.few_minus_many("layer", "count")(table)
     assert gap.tolist() == pytest.approx([(20 * 0.1 + 30 * 0.2) / 50 - 0.01])
-    assert script.few_minus_many("layer", "count")(table.iloc[1:]).tolist() == []
+    assert said.few_minus_many("layer", "count")(table.iloc[1:]).tolist() == []
     alone = table.assign(count_samples=[[50, 0, 0, 10, 40], [1] * 5])
-    assert np.isnan(script.few_minus_many("layer", "count")(alone).tolist()).all()
+    assert np.isnan(said.few_minus_many("layer", "count")(alone).tolist()).all()
 
 
 def test_claims_are_judged_on_complete_rows_and_turn_with_them():

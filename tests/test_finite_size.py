@@ -10,7 +10,7 @@ from multiview.script import run_script
 from multiview.theory import lost_error
 from theory_experiments import finite_size
 from theory_experiments._finite_size import measure, regime
-from theory_experiments.finite_size import at, at_no_start, cost_of_a_small_start, slope
+from theory_experiments._finite_size_claims import at, at_no_start, cost_of_a_small_start, slope
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):

@@ -12,7 +12,8 @@ from multiview.find import find
 from multiview.script import run_script
 from theory_experiments import theorems
 from theory_experiments._patch_nets import sliding_means
-from theory_experiments.theorems import TheoremCell, at_base, change_with_mu, run
+from theory_experiments._theorems_claims import at_base, change_with_mu
+from theory_experiments.theorems import TheoremCell, run
 
 SMOKE = find("theorems").cells("smoke", None, seeds=1)[0]
 

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import torch
 from rich.table import Table
@@ -37,14 +36,8 @@ from multiview.theory import (
 from multiview.train import TrainSpec, per_member
 from multiview.train.metrics import wrong
 from theory_experiments._estimates import (
-    Estimate,
-    beyond_the_law,
     claims_from,
-    column,
-    difference,
-    largest,
     number,
-    where,
 )
 from theory_experiments._patch_nets import (
     QUIET,
@@ -60,6 +53,7 @@ from theory_experiments._patch_nets import (
     sliding_means,
     streamed_errors,
 )
+from theory_experiments._theorems_claims import theorem_claims
 
 STUDENTS = ("distilled", "self")
 
@@ -225,74 +219,11 @@ GRIDS = {
 }
 
 
-def at_base(setting: str, estimate: Estimate) -> Estimate:
-    """Estimate: ``estimate`` of the base cells of a setting, one a repetition."""
-    return lambda table: estimate(where(table, setting=setting, axis="base"))
-
-
-def change_with_mu(setting: str, name: str) -> Estimate:
-    """Estimate: a column at half of the base's mu minus that at twice of it, one a repetition."""
-
-    def estimate(table: pd.DataFrame) -> Any:
-        own = where(table, setting=setting, axis="mu")
-        wide = own.pivot_table(index="seed", columns="spec.mu", values=name)
-        return wide.iloc[:, 0] - wide.iloc[:, -1]
-
-    return estimate
-
-
 def claims(preset: str, options: Any) -> list[Claim]:
     """The four theorems at the base cell of each setting, and the corrected closed forms."""
     if preset == "smoke":
         return []
-    lines: list[tuple] = []
-    for setting in BASES:
-        lines += [
-            (
-                f"{who}, {setting}",
-                source,
-                says,
-                predicted,
-                at_base(setting, column(f"{who}_per_mu")),
-            )
-            for source, who, says, predicted in (
-                ("Theorem 1", "one", "one network's error is 0.49 mu to 0.51 mu", (0.49, 0.51)),
-                ("Theorem 2", "ensemble", "the ensemble errs at most 0.001 mu", (-np.inf, 0.001)),
-                ("Theorem 3", "distilled", "its student errs at most 0.001 mu", (-np.inf, 0.001)),
-                ("Theorem 4", "self", "self-distilled it errs at most 0.26 mu", (-np.inf, 0.26)),
-            )
-        ]
-        lines += [
-            (
-                f"training error, {setting}",
-                "Theorems 1-4",
-                "members and students are right on every training sample",
-                (0.0, 0.0),
-                at_base(setting, largest("one_train", "distilled_train", "self_train")),
-            ),
-            (
-                f"closed form, {setting}",
-                "Theorem 1, corrected",
-                "one network's single-view error is (1 - coverage) x lost_error to 0.02",
-                (-0.02, 0.02),
-                at_base(setting, difference("one_single", "predicted_one")),
-            ),
-            (
-                f"law of two, {setting}",
-                "Theorem 2, K = 2",
-                "two averaged networks err by (1 - coverage)^2 x lost_error to 0.03",
-                (-0.03, 0.03),
-                at_base(setting, beyond_the_law(2)),
-            ),
-            (
-                f"any mu, {setting}",
-                "Theorem 1",
-                "error / mu is the same to 0.05 at a quarter of mu and four times N",
-                (-0.05, 0.05),
-                change_with_mu(setting, "one_per_mu"),
-            ),
-        ]
-    return claims_from(lines)
+    return claims_from(theorem_claims(BASES))
 
 
 WHO = {"one": "one network", "ensemble": "ensemble", "distilled": "student", "self": "self"}
