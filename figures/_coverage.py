@@ -35,10 +35,10 @@ def students(figure: SubFigure, rows: pd.DataFrame, letters: str = "abc") -> Non
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1.5, 1))
     first, n = rows.iloc[0], len(rows)
     sizes = np.array(list(first["sizes"]), float)
-    _points(left, sizes, rows["teacher_coverage"], "teacher", style.COLOURS["ensemble"], "^")
+    points(left, sizes, rows["teacher_coverage"], "teacher", style.COLOURS["ensemble"], "^")
     for i, (lesson, (name, colour, marker)) in enumerate(LESSONS.items()):
         apart = 1 + 0.03 * (i + 1)  # keeps intervals legible
-        _points(left, sizes * apart, rows[f"{lesson}_coverage"], name, colour, marker)
+        points(left, sizes * apart, rows[f"{lesson}_coverage"], name, colour, marker)
     law = np.mean([np.asarray(each, float) for each in rows["predicted"]], 0)
     left.plot(sizes, law, "k_", ms=14, mew=1.6, label="students, predicted", zorder=4)
     left.set_xscale("log")
@@ -61,7 +61,7 @@ def students(figure: SubFigure, rows: pd.DataFrame, letters: str = "abc") -> Non
     rounds = np.arange(len(list(first["again_hinton_coverage"])), dtype=float)
     for i, (lesson, (name, colour, marker)) in enumerate(LESSONS.items()):
         chain = rows[f"again_{lesson}_coverage"]
-        _points(right, rounds + 0.05 * i, chain, name, colour, marker)
+        points(right, rounds + 0.05 * i, chain, name, colour, marker)
     start = rows["one_coverage"].to_numpy(float).mean()
     right.plot(
         rounds, 1 - (1 - start) ** (rounds + 1), "k_", ms=14, mew=1.6, label="predicted", zorder=4
@@ -74,7 +74,7 @@ def students(figure: SubFigure, rows: pd.DataFrame, letters: str = "abc") -> Non
         axes.set_ylim(0, 1.2)
 
 
-def _points(axes: Axes, x: np.ndarray, lists: Any, label: str, colour: str, marker: str) -> None:
+def points(axes: Axes, x: np.ndarray, lists: Any, label: str, colour: str, marker: str) -> None:
     """Means of lists, place by place, with their 95% intervals cut to fractions."""
     values = np.stack([np.asarray(each, float) for each in lists]).T
     mean, low, high = np.array([mean_interval(each) for each in values]).T

@@ -1,0 +1,155 @@
+"""The table of methods, and what is measured of each on one draw of the samples."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from multiview.experiment import Context
+from multiview.theory import ensemble_error, lost_error, single_view_error, student_coverage
+from theory_experiments import _coverage_of_methods_nets as nets
+from theory_experiments._coverage_of_methods_bench import Bench, Classifier, MethodsCell
+from theory_experiments._patch_sgd import measured
+
+Group = Literal["labels", "averaging", "students", "dropout", "rocket", "gates", "kernels"]
+# What the theory says of a method's c, of the measured c of others and K.
+Prediction = Callable[[Mapping[str, float], int], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One way to come from the samples to a classifier."""
+
+    group: Group
+    says: str
+    train: Callable[[Bench], Classifier]
+    predicted: Prediction | None = None  # None where the theory says nothing
+
+
+def like(name: str) -> Prediction:
+    """As many views as another method covers."""
+    return lambda c, members: c[name]
+
+
+def adds(teacher: str) -> Prediction:
+    """What the teacher covers and one network by its own lottery."""
+    return lambda c, members: student_coverage(c[teacher], c["one"])
+
+
+def constant(value: float) -> Prediction:
+    """Whatever others cover."""
+    return lambda c, members: value
+
+
+def averaged(c: Mapping[str, float], members: int) -> float:
+    """What independent networks cover together."""
+    return 1 - ensemble_error(members, c["one"])
+
+
+def _row(
+    group: Group,
+    says: str,
+    train: Callable[[Bench], Classifier],
+    predicted: Prediction | None = None,
+) -> Method:
+    return Method(group=group, says=says, train=train, predicted=predicted)
+
+
+METHODS: dict[str, Method] = {
+    "one": _row("labels", "one network", nets.one, constant(1 / 2)),
+    "labels": _row("labels", "one, as many steps as students", nets.labels, constant(1 / 2)),
+    "ensemble": _row("averaging", "ensemble", nets.ensemble, averaged),
+    "summed": _row("averaging", "trained as a sum", nets.summed, like("one")),
+    "hinton": _row("students", "Hinton's loss, of the ensemble", nets.hinton, adds("ensemble")),
+    "squares": _row("students", "L2 of logits, of the ensemble", nets.squares, adds("ensemble")),
+    "paper": _row("students", "paper's update, of the ensemble", nets.paper, adds("ensemble")),
+    "self_fresh": _row("students", "self: of one, fresh start", nets.self_fresh, adds("one")),
+    "self_continued": _row(
+        "students", "self: of one, two phases", nets.self_continued, adds("one")
+    ),
+    "neuron": _row("dropout", "of neurons: standard", nets.dropped("neuron")),
+    "neuron_masks": _row("dropout", "mean over its masks", nets.masks("neuron"), like("neuron")),
+    "neuron_distilled": _row(
+        "dropout", "its masks distilled", nets.distilled("neuron"), like("neuron")
+    ),
+    "patch": _row("dropout", "of patches: standard", nets.dropped("patch"), constant(1.0)),
+    "patch_masks": _row("dropout", "mean over its masks", nets.masks("patch"), like("patch")),
+    "patch_distilled": _row(
+        "dropout", "its masks distilled", nets.distilled("patch"), like("patch")
+    ),
+    "rocket": _row("rocket", "nothing shared", nets.rocket, adds("rocket_booster")),
+    "rocket_booster": _row("rocket", "its booster", nets.rocket_booster, constant(1 / 2)),
+    "rocket_unblocked": _row("rocket", "nothing shared, no block", nets.rocket_unblocked),
+    "rocket_half": _row("rocket", "half of the neurons shared", nets.rocket_half),
+    "rocket_shared": _row(
+        "rocket", "all neurons shared", nets.rocket_shared, like("rocket_booster")
+    ),
+    "rocket_ensemble": _row(
+        "rocket", "an ensemble as booster", nets.rocket_ensemble, adds("ensemble")
+    ),
+    "dense": _row("gates", "light penalty, labels", nets.gates(strong=False, soft=False)),
+    "dense_soft": _row(
+        "gates", "light penalty, ensemble", nets.gates(strong=False, soft=True), adds("ensemble")
+    ),
+    "pruned": _row(
+        "gates", "strong penalty, labels", nets.gates(strong=True, soft=False), constant(1 / 2)
+    ),
+    "pruned_soft": _row("gates", "strong penalty, ensemble", nets.gates(strong=True, soft=True)),
+    "kernel_one": _row("kernels", "one kernel", nets.kernel("single")),
+    "kernel_ensemble": _row("kernels", "ensemble", nets.kernel("ensemble")),
+    "kernel_sum": _row("kernels", "sum", nets.kernel("summed"), like("kernel_ensemble")),
+    "kernel_distilled": _row(
+        "kernels", "ensemble, distilled", nets.kernel("distilled"), like("kernel_one")
+    ),
+}
+NETWORKS = tuple(name for name, method in METHODS.items() if method.group != "kernels")
+
+
+def run_methods(cell: MethodsCell, context: Context) -> dict[str, Any]:
+    """All methods on the same samples.
+
+    Returns:
+        For every ``<who>`` of ``METHODS``: ``_coverage`` c, ``_margin`` its mean over probes that
+        show one view, ``_single`` and ``_multi`` errors; ``_views``, the fractions of classes of
+        which 0, 1, ... views are covered; ``_law``, the single-view error that c predicts;
+        ``_predicted``, the theory's c, of methods of which it says one; and ``coverage_<who>``,
+        the views covered, (k, L). Of ``one`` and ``kernel_one`` numbers are means over the members,
+        and the views are the first one's.
+    """
+    bench = Bench.of(cell)
+    classifiers: dict[str, Classifier] = {}
+    for i, (name, method) in enumerate(METHODS.items()):
+        context.progress(name, i / len(METHODS))
+        classifiers[name] = method.train(bench)
+
+    def outputs(patches: Tensor) -> dict[str, Tensor]:
+        return {name: classify(patches) for name, classify in classifiers.items()}
+
+    covered, values = measured(cell, bench.features, outputs)
+    row: dict[str, Any] = {
+        name + ending: float(value.double().mean())
+        for ending, each in values.items()
+        for name, value in each.items()
+    }
+    c = {name: row[f"{name}_coverage"] for name in METHODS}
+    for name, method in METHODS.items():
+        views = covered[name].covered
+        row[f"{name}_views"] = views_per_class(views)
+        row[f"{name}_law"] = law(cell, c[name])
+        if method.predicted is not None:
+            row[f"{name}_predicted"] = method.predicted(c, cell.members)
+        row[f"coverage_{name}"] = views if views.dim() == 2 else views[0]
+    return row
+
+
+def views_per_class(covered: Bool[Tensor, "*members k L"]) -> list[float]:
+    """Fractions of the classes of which 0, 1, ..., L views are covered."""
+    each = covered.sum(-1).flatten()
+    return (each.bincount(minlength=covered.shape[-1] + 1).double() / len(each)).tolist()
+
+
+def law(cell: MethodsCell, c: float) -> float:
+    """Single-view error of a classifier that covers c and gets wrong what outshines a lost view."""
+    return single_view_error(c, lost_error(cell.spec, cell.spec.num_views * c))

@@ -1,0 +1,201 @@
+"""Each method of ``coverage_of_methods`` as a short function from the bench to a classifier."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.distill import hinton_kd, l2_logits, paper_kd, taught_loss
+from multiview.distill.dropout import dropout_distillation, monte_carlo
+from multiview.distill.teaching import Lesson
+from multiview.ensemble import mean_logits
+from multiview.models import PatchNet
+from multiview.sparsity import GatedPatchNet, L0Spec, pruned, sparsify
+from multiview.train.compute import frozen
+from multiview.train.stochastic import without_dropout
+from theory_experiments._coverage_of_methods_bench import Bench, Classifier
+from theory_experiments._patch_sgd import Alone
+
+Kind = Literal["neuron", "patch"]
+
+
+class Summed(nn.Module):
+    """F = sum of a patch net's members, one classifier."""
+
+    def __init__(self, nets: PatchNet) -> None:
+        super().__init__()
+        self.nets = nets
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Logits (n, k)."""
+        return self.nets(patches).sum(1)
+
+
+def one(bench: Bench) -> Classifier:
+    """Each member by itself: logits (n, members, k)."""
+    return frozen(bench.members)
+
+
+def labels(bench: Bench) -> Classifier:
+    """The students' start, on labels alone for as many steps as they take."""
+    return frozen(bench.taught(Alone(bench.fresh())))
+
+
+def ensemble(bench: Bench) -> Classifier:
+    """The members' mean logits."""
+    members = frozen(bench.members)
+    return lambda patches: mean_logits(members(patches))
+
+
+def summed(bench: Bench) -> Classifier:
+    """As many nets, their sum trained as one, by the members' steps."""
+    return frozen(bench.on_labels(Summed(bench.fresh("sum", bench.cell.members)), "sum"))
+
+
+def lesson_of(
+    bench: Bench, student: nn.Module, teacher: Tensor, lesson: Lesson, weight: float = 1.0
+) -> Classifier:
+    """A student of labels and these logits on the training samples."""
+    loss = taught_loss(bench.train.labels, teacher, lesson, weight=weight)
+    return frozen(bench.taught(student, loss))
+
+
+def hinton(bench: Bench) -> Classifier:
+    """Hinton's loss, taught by the ensemble."""
+    lesson = partial(hinton_kd, temperature=bench.cell.temperature)
+    return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson)
+
+
+def paper(bench: Bench) -> Classifier:
+    """The paper's update, taught by the ensemble."""
+    return lesson_of(
+        bench, Alone(bench.fresh()), bench.ensemble, _update(bench), weight=bench.cell.push
+    )
+
+
+def squares(bench: Bench) -> Classifier:
+    """Squared differences of centred logits over k, the limit of Hinton's loss for hot T."""
+    k = bench.cell.spec.num_classes
+    lesson = partial(l2_logits, center=True)
+    return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson, weight=1 / k)
+
+
+def self_fresh(bench: Bench) -> Classifier:
+    """Hinton's loss, taught by one network of another start, the second member."""
+    lesson = partial(hinton_kd, temperature=bench.cell.temperature)
+    return lesson_of(bench, Alone(bench.fresh()), bench.logits[:, 1], lesson)
+
+
+def self_continued(bench: Bench) -> Classifier:
+    """The first member goes on, taught by the second with the paper's update: two phases."""
+    student = Alone(bench.members.member(0))
+    return lesson_of(bench, student, bench.logits[:, 1], _update(bench), weight=bench.cell.push)
+
+
+def _update(bench: Bench) -> Lesson:
+    return partial(paper_kd, tau=bench.cell.tau, scale=bench.cell.scale)
+
+
+def dropped(kind: Kind) -> Callable[[Bench], Classifier]:
+    """Trained with dropout of this kind; the standard prediction."""
+    return lambda bench: frozen(bench.dropped(kind))
+
+
+def masks(kind: Kind) -> Callable[[Bench], Classifier]:
+    """The mean probabilities over the masks of the same network."""
+
+    def train(bench: Bench) -> Classifier:
+        draws = stream(bench.cell.seed, "masks", kind)
+        return monte_carlo(bench.dropped(kind), bench.cell.num_masks, generator=draws)
+
+    return train
+
+
+def distilled(kind: Kind) -> Callable[[Bench], Classifier]:
+    """A copy of that network without dropout, taught by its masks: dropout distillation."""
+
+    def train(bench: Bench) -> Classifier:
+        student = without_dropout(bench.dropped(kind))
+        dropout_distillation(
+            student,
+            bench.dropped(kind),
+            bench.train.patches,
+            spec=bench.cell.student,
+            generator=bench.order(),
+        )
+        return frozen(student)
+
+    return train
+
+
+def rocket(bench: Bench) -> Classifier:
+    """The light net of a rocket whose nets share nothing."""
+    return frozen(bench.unshared.light)
+
+
+def rocket_booster(bench: Bench) -> Classifier:
+    """Its booster: labels alone, since the hint's gradient is blocked."""
+    (booster,) = bench.unshared.boosters
+    return frozen(booster)
+
+
+def rocket_unblocked(bench: Bench) -> Classifier:
+    """Nothing shared, but the hint moves the booster too."""
+    return frozen(bench.launched(block=False).light)
+
+
+def rocket_half(bench: Bench) -> Classifier:
+    """Half of the light net's neurons are its booster's."""
+    return frozen(bench.launched(bench.cell.width // 2).light)
+
+
+def rocket_shared(bench: Bench) -> Classifier:
+    """All neurons are the booster's, which leaves one network and no hint."""
+    return frozen(bench.launched(bench.cell.width).light)
+
+
+def rocket_ensemble(bench: Bench) -> Classifier:
+    """A light net whose boosters, of the members' starts, give the mean of their logits as hint."""
+    start = bench.fresh("members", bench.cell.members)
+    boosters = (Alone(start.member(i)) for i in range(bench.cell.members))
+    return frozen(bench.rocket(Alone(bench.fresh()), *boosters).light)
+
+
+def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Classifier]:
+    """Neurons behind hard-concrete gates, those closed at the end removed.
+
+    Args:
+        strong: The penalty that closes most gates, or that which closes hardly any.
+        soft: Taught by the ensemble's soft targets too.
+    """
+
+    def train(bench: Bench) -> Classifier:
+        cell, batch = bench.cell, bench.train
+        draws = stream(cell.seed, "gates")
+        net = Alone(GatedPatchNet(bench.fresh(), dropout=cell.gate_dropout, generator=draws))
+        strength = cell.strong_penalty if strong else cell.light_penalty
+        lesson = partial(hinton_kd, temperature=cell.temperature)
+        sparsify(
+            net,
+            batch.patches,
+            batch.labels,
+            spec=cell.student,
+            penalty=L0Spec(strength=strength, delay=cell.penalty_delay),
+            generator=bench.order(),
+            loss=taught_loss(batch.labels, bench.ensemble, lesson) if soft else None,
+        )
+        return frozen(pruned(net))
+
+    return train
+
+
+def kernel(which: Literal["single", "ensemble", "summed", "distilled"]) -> Callable:
+    """A kernel model of networks at their start, by the name it has in ``KernelOutputs``."""
+
+    def train(bench: Bench) -> Classifier:
+        kernels = bench.kernels
+        return lambda patches: getattr(kernels(patches), which)
+
+    return train
