@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from multiview.distill import (
     rocket_loss,
     taught_loss,
 )
+from multiview.distill.rocket import Hint
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.loop import error_score, fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -26,15 +28,15 @@ X = torch.randn(50, 6, generator=stream(0, "x"))
 Y = torch.arange(50) % 3
 ROWS = torch.arange(50)
 SPEC = OptimSpec(epochs=3, batch_size=20, learning_rate=0.1)
-HINTS = ("logits", "probabilities", "tempered")
+HINTS: tuple[Hint, ...] = ("logits", "probabilities", "tempered")
 
 
-def head(seed: int, norm: bool = False) -> nn.Sequential:
+def head(seed: int, norm: bool = False) -> Any:
     torch.manual_seed(seed)
     return nn.Sequential(*([nn.BatchNorm1d(8)] if norm else []), nn.Tanh(), nn.Linear(8, 3))
 
 
-def pair(*, shared: bool = True, norm: bool = False) -> tuple[nn.Sequential, nn.Sequential]:
+def pair(*, shared: bool = True, norm: bool = False) -> tuple[Any, Any]:
     """A light net and a booster on one first layer, each with a head of its own."""
     torch.manual_seed(0)
     trunk, other = nn.Linear(6, 8), nn.Linear(6, 8)
@@ -55,7 +57,7 @@ def grads(value: Tensor, *modules: nn.Module) -> list[Tensor]:
     return found
 
 
-def hint_value(rocket: Rocket, hint: str, *, block: bool) -> Tensor:
+def hint_value(rocket: Rocket, hint: Hint, *, block: bool) -> Tensor:
     """What the hint adds to the loss: that with weight 1 less that with weight 0."""
     with_hint, without = (
         rocket_loss(Y, hint=hint, weight=w, block=block)(rocket(X), X, ROWS) for w in (1.0, 0.0)
@@ -63,7 +65,7 @@ def hint_value(rocket: Rocket, hint: str, *, block: bool) -> Tensor:
     return with_hint - without
 
 
-def by_path(light: nn.Sequential, booster: nn.Sequential, hint: str) -> tuple[Tensor, Tensor]:
+def by_path(light: Any, booster: Any, hint: Hint) -> tuple[Tensor, Tensor]:
     """The hint's derivative for the shared layer, through the light net and through the booster.
 
     Of nets whose shared layer is replaced by a copy for one of them, so that each path has a
@@ -296,8 +298,9 @@ def test_without_joint_training_one_learns_after_the_other(shared):
     )
     torch.testing.assert_close(states(result.light), states(mine))
     torch.testing.assert_close(states(booster), kept)  # the light net's training moved nothing
-    assert result.light is not light
-    assert result.light[0].weight is not booster[0].weight
+    mine_now: Any = result.light
+    assert mine_now is not light
+    assert mine_now[0].weight is not booster[0].weight
     assert equal(states(light), start) is not shared  # shared: as the booster left it
     assert len(result.fits) == 2
 

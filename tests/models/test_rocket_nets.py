@@ -1,9 +1,12 @@
 """Light and booster nets that share weights: which they share, and that they compute the same."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
+from unchecked import unchecked
 
 from multiview import stream
 from multiview.models import PatchNet, WideResNet
@@ -14,12 +17,12 @@ from multiview.models.shared_patch_nets import shared_patch_nets
 IMAGE = (3, 8, 8)
 
 
-def nets(**changes):
+def nets(**changes: Any) -> tuple[Any, Any]:
     settings = {"booster_depth": 22, "light_depth": 16, "image_shape": IMAGE} | changes
     return rocket_wide_resnets(**settings, generator=stream(0, "nets"))
 
 
-def shared(light: nn.Module, booster: nn.Module) -> list[nn.Module]:
+def shared(light: Any, booster: Any) -> list[Any]:
     """The light net's layers whose weight is the booster's."""
     theirs = {id(p) for p in booster.parameters()}
     return [
@@ -29,7 +32,7 @@ def shared(light: nn.Module, booster: nn.Module) -> list[nn.Module]:
     ]
 
 
-def convolutions(net: nn.Module) -> list[nn.Conv2d]:
+def convolutions(net: Any) -> list[nn.Conv2d]:
     return [layer for layer in net.modules() if isinstance(layer, nn.Conv2d)]
 
 
@@ -49,12 +52,11 @@ def test_convolutions_are_shared_and_nothing_else(variant):
 
 
 def test_the_published_light_net_has_two_of_six_blocks_in_each_group():
-    light, booster = rocket_wide_resnets(generator=stream(0), image_shape=IMAGE)
-    assert isinstance(light, WideResNet)
+    light, booster = nets(booster_depth=40)
     for group in range(3):
         for block in range(6):
-            theirs = booster.layers[1 + 6 * group + block]
-            mine = light.layers[1 + 2 * group + block] if block < 2 else None
+            theirs: Any = booster.layers[1 + 6 * group + block]
+            mine: Any = light.layers[1 + 2 * group + block] if block < 2 else None
             if mine is not None:
                 assert mine.branch[0].weight is theirs.branch[0].weight
                 assert mine.branch[-1].weight is theirs.branch[-1].weight
@@ -65,10 +67,12 @@ def test_the_published_light_net_has_two_of_six_blocks_in_each_group():
 
 
 def test_the_bottom_net_is_two_groups_of_the_booster():
-    light, booster = rocket_wide_resnets(variant="bottom", generator=stream(0), widen=2)
+    settings = {"booster_depth": 40, "variant": "bottom", "widen": 2, "image_shape": (3, 32, 32)}
+    light, booster = nets(**settings)
     assert light_convolutions(40, 16, "bottom") == 25
     x = torch.randn(2, 3, 32, 32, generator=stream(0, "x"))
-    light.eval(), booster.eval()
+    light.eval()
+    booster.eval()
     with torch.no_grad():
         theirs = nn.Sequential(*list(booster.layers)[:13])(x)
         mine = nn.Sequential(*list(light)[:13])(x)
@@ -79,7 +83,7 @@ def test_the_bottom_net_is_two_groups_of_the_booster():
 
 
 def test_shared_weights_are_those_of_the_booster_and_all_others_do_not_move():
-    alone = WideResNet(depth=22, widen=1, image_shape=IMAGE, generator=stream(0, "nets"))
+    alone: Any = WideResNet(depth=22, widen=1, image_shape=IMAGE, generator=stream(0, "nets"))
     found = {n: nets(shared=n) for n in (0, 5, "all")}
     for light, booster in found.values():
         for a, b in zip(booster.parameters(), alone.parameters(), strict=True):
@@ -121,14 +125,18 @@ def test_a_light_net_costs_the_same_whatever_it_shares():
     ],
 )
 def test_bad_pairs_are_refused(change, says):
-    from unchecked import unchecked
-
     with unchecked(), pytest.raises(ValueError, match=says):
         nets(**change)
 
 
-def patch_net(name: str, **changes) -> PatchNet:
-    settings = {"num_classes": 3, "width": 4, "patch_dim": 7, "q": 3, "relu_knee": 1.0}
+def patch_net(name: str, **changes: Any) -> PatchNet:
+    settings: dict[str, Any] = {
+        "num_classes": 3,
+        "width": 4,
+        "patch_dim": 7,
+        "q": 3,
+        "relu_knee": 1.0,
+    }
     settings |= {"sigma_init": 0.5} | changes
     return PatchNet(**settings, generator=stream(0, name))
 

@@ -1,0 +1,222 @@
+"""A light net learns with the hints of a booster that learns beside it and shares its lower layers.
+
+Rocket launching (Zhou et al., AAAI 2018, arXiv 1708.04106). On CIFAR-10 and CIFAR-100: wide
+residual networks, the paper's light nets alone, taught by a trained booster (KD), launched, and
+both; without the gradient block, sharing, or joint training; by kind of hint; by how many
+convolutions are shared; and the time of joint against separate training. On synthetic patches: the
+views that light net and booster cover, against what the multi-view theory predicts, which is that
+sharing costs views where the paper reports that it helps: a test that tells the two apart.
+
+Departures from the paper's recipe: Nesterov's momentum, shifts padded with 0 and not by
+reflection, norms that start at scale 1, and nothing shared where sharing is off (its published code
+goes on sharing the first convolution, and its options to switch off block and sharing do not).
+Attention transfer and SVHN are not done. The preset ``paper`` has its nets, epochs and images; it
+wants a GPU, and nothing was compared for it. In the preset ``laptop`` images are halved in side,
+nets are smaller, and CIFAR-100 is only run if asked for by ``--part``.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+from rich.console import Group
+
+from multiview import stream
+from multiview.claims import Claim
+from multiview.data.splits import split
+from multiview.experiment import Context, Experiment, Grid
+from multiview.models.rocket_wide_resnet import rocket_wide_resnets
+from multiview.script import main
+from multiview.train.compute import ComputeSpec
+from multiview.train.optim import OptimSpec
+from theory_experiments._estimates import claims_from, where
+from theory_experiments._image_cost import cost_of, time_and_memory
+from theory_experiments._parts import SYNTHETIC, images_of, refuse_missing_images
+from theory_experiments._patch_rocket import CELLS, patch_rocket_claims, run_patch_rocket
+from theory_experiments._patch_rocket_nets import PatchRocketCell
+from theory_experiments._rocket_claims import NAMES, image_claims
+from theory_experiments._rocket_images import RocketImageCell, run_images, trainings
+from theory_experiments._rocket_tables import image_tables, patch_tables
+
+AnyCell = RocketImageCell | PatchRocketCell
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Which of the parts."""
+
+    part: Literal["all", "cifar10", "cifar100", "synthetic"] = "all"
+    """All but synthetic read images from --data-dir; all: in the preset laptop not cifar100."""
+
+
+def laptop() -> dict[str, RocketImageCell]:
+    """A thousand small images: minutes on two cores."""
+    cifar10 = RocketImageCell()
+    return {"cifar10": cifar10, "cifar100": replace(cifar10, part="cifar100", data="cifar100")}
+
+
+def paper() -> dict[str, RocketImageCell]:
+    """The paper's pairs on all images but 5000 for validation, with its 200 epochs."""
+    optim = OptimSpec(
+        epochs=200,
+        batch_size=128,
+        learning_rate=0.1,
+        warmup=0.0,
+        weight_decay=5e-4,
+        schedule="steps",
+    )
+    interval = replace(
+        RocketImageCell(),
+        num_train=None,
+        num_validation=5000,
+        num_test=None,
+        shrink=1,
+        padding=4,
+        booster_depth=40,
+        light_depth=16,
+        optim=optim,
+        weight=0.03,
+        squared_weight=0.03,
+        tempered_weight=0.03,
+        depths=(4, 7, 10),
+        compute=ComputeSpec(channels_last=True, bfloat16=True),
+    )
+    few = replace(interval, ablations=False, depths=())
+    return {
+        "cifar10": interval,
+        "cifar10_wide": replace(few, part="cifar10_wide", widen=2),
+        "cifar10_bottom": replace(interval, part="cifar10_bottom", variant="bottom", depths=()),
+        "cifar100": replace(few, part="cifar100", data="cifar100"),
+    }
+
+
+def smoke() -> dict[str, RocketImageCell]:
+    """Made-up images, seconds."""
+    small = replace(
+        RocketImageCell(),
+        data="multi_view",
+        num_train=30,
+        num_validation=10,
+        num_test=30,
+        shrink=4,
+        padding=1,
+        booster_depth=16,
+        depths=(3,),
+        optim=OptimSpec(epochs=1, batch_size=30, learning_rate=0.05),
+        compute=ComputeSpec(),
+    )
+    return {"cifar10": small, "cifar100": replace(small, part="cifar100", ablations=False)}
+
+
+PRESETS = {"smoke": smoke, "laptop": laptop, "paper": paper}
+SEEDS = {"smoke": 1, "laptop": 3, "paper": 3}
+ONLY_IF_ASKED = {"laptop": ("cifar100",)}  # parts
+
+
+def chosen(preset: str, part: str) -> dict[str, Any]:
+    """The cells that ``part`` stands for, by their own parts."""
+    cells = PRESETS[preset]() | {SYNTHETIC: CELLS[preset]}
+    if part == "all":
+        return {
+            name: each for name, each in cells.items() if name not in ONLY_IF_ASKED.get(preset, ())
+        }
+    return {name: each for name, each in cells.items() if name.split("_")[0] == part}
+
+
+def cells(preset: str) -> Callable[[int, Options], list[Any]]:
+    """The cells of each repetition."""
+    return lambda seed, options: [
+        replace(cell, seed=seed) for cell in chosen(preset, options.part).values()
+    ]
+
+
+def run(cell: AnyCell, context: Context) -> dict[str, Any]:
+    """One repetition of one part."""
+    if isinstance(cell, PatchRocketCell):
+        return run_patch_rocket(cell, context)
+    return run_images(cell, images_of(cell, context), context)
+
+
+def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
+    """What the cells with real images will take; raises a ValueError where images are missing."""
+    flop, memory = 0.0, 0.0
+    real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
+    for cell in real:
+        images = images_of(cell, context)
+        number = cell.num_train or len(images.train_labels) - cell.num_validation
+        light, booster, held = forward_costs(cell, images)
+        flop += cell.optim.epochs * number * work_of(cell, light, booster)
+        memory = max(memory, cell.optim.batch_size * held)
+    if not real:
+        return None
+    halves = all(each.compute.bfloat16 for each in real)
+    return time_and_memory(flop, memory, len(real), context.device, halves)
+
+
+def forward_costs(cell: RocketImageCell, images: Any) -> tuple[float, float, float]:
+    """FLOP forward of light net and booster on an image, and bytes both keep of it."""
+    few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
+    image = few.train[0, :, :: cell.shrink, :: cell.shrink]
+    channels, height, width = image.shape
+    nets = rocket_wide_resnets(
+        booster_depth=cell.booster_depth,
+        light_depth=cell.light_depth,
+        widen=cell.widen,
+        variant=cell.variant,
+        num_classes=few.num_classes,
+        image_shape=(channels, height, width),
+        generator=stream(0),
+    )
+    light, booster = (cost_of(net, image) for net in nets)
+    return light.forward, booster.forward, light.activations + booster.activations
+
+
+def work_of(cell: RocketImageCell, light: float, booster: float) -> float:
+    """FLOP of all trainings on an image, from those of one forward pass; a step takes three."""
+    joint = len(trainings(cell)) * 3 * (light + booster)
+    alone = 3 * light  # base
+    separate = 3 * booster + 3 * light + booster  # no joint training: its booster looks on
+    taught = 3 * light + booster  # KD
+    return joint + alone + separate + taught + booster  # and the teacher of rocket + KD
+
+
+def summary(table: pd.DataFrame) -> Group:
+    """Each part's numbers, beside those of the paper."""
+    shown: list[Any] = []
+    for part in NAMES:
+        rows = where(table, part=part)
+        if len(rows):
+            shown.append(image_tables(part, rows))
+    patches = where(table, part=SYNTHETIC)
+    if len(patches):
+        shown.append(patch_tables(patches))
+    return Group(*shown)
+
+
+def claims(preset: str, options: Options) -> list[Claim]:
+    """What paper and theory say of these parts; the smoke preset is too small for it."""
+    if preset == "smoke":
+        return []
+    found: list[Claim] = []
+    for part, cell in chosen(preset, options.part).items():
+        lines: Iterator[tuple] = (
+            patch_rocket_claims(cell) if part == SYNTHETIC else image_claims(part, cell)
+        )
+        found += claims_from(lines)
+    return found
+
+
+EXPERIMENT = Experiment(
+    name="rocket_launching",
+    run=run,
+    grids={preset: Grid(cells=cells(preset), seeds=n) for preset, n in SEEDS.items()},
+    cost=cost,
+    claims=claims,
+    options=Options,
+    summary=summary,
+    figure="rocket_launching",
+)
+
+if __name__ == "__main__":
+    main(EXPERIMENT)
