@@ -17,21 +17,21 @@ from multiview.distill import distillation_objective, hinton_kd, l2_logits, pape
 from multiview.experiment import Context
 from multiview.probes import Coverage, coverage_probes
 from multiview.train import cross_entropy
-from theory_experiments import _patch_pupil_rows as rows_of
+from theory_experiments import _patch_student_rows as rows_of
 from theory_experiments import _patch_students as script
 from theory_experiments._patch_nets import SMALL_SPEC, logits_of, new_nets
-from theory_experiments._patch_pupils import Pupil, lessons, pupils_of, train_pupils
+from theory_experiments._patch_student_nets import StudentSpec, lessons, students_of, train_students
 from theory_experiments._patch_student_tables import patch_students_summary
 
-PUPILS = [
-    Pupil(lesson="hinton", temperature=4.0),
-    Pupil(lesson="labels"),
-    Pupil(lesson="l2"),
-    Pupil(lesson="paper"),
-    Pupil(lesson="l2_centred"),
-    Pupil(lesson="hinton", temperature=0.5),
-    Pupil(lesson="hinton", temperature=4.0, omitted=1),
-    Pupil(lesson="labels", omitted=2),
+SPECS = [
+    StudentSpec(lesson="hinton", temperature=4.0),
+    StudentSpec(lesson="labels"),
+    StudentSpec(lesson="l2"),
+    StudentSpec(lesson="paper"),
+    StudentSpec(lesson="l2_centred"),
+    StudentSpec(lesson="hinton", temperature=0.5),
+    StudentSpec(lesson="hinton", temperature=4.0, omitted=1),
+    StudentSpec(lesson="labels", omitted=2),
 ]
 FEATURES = make_features(SMALL_SPEC, stream(0, "features"))
 
@@ -54,40 +54,40 @@ def over_classes(student, teacher, *, center, reduction):
     return l2_logits(student, teacher, center=center, reduction=reduction) / 3
 
 
-def test_the_lessons_are_those_of_each_pupil_alone():
+def test_the_lessons_are_those_of_each_student_alone():
     cell, generator = script.SMOKE, stream(0, "lessons")
     labels = torch.tensor([1, 0, 2, 2, 1])
-    taught = 3 * torch.randn(5, len(PUPILS), 3, generator=generator)
-    logits = 2 * torch.randn(3, len(PUPILS), 3, generator=generator)
+    taught = 3 * torch.randn(5, len(SPECS), 3, generator=generator)
+    logits = 2 * torch.randn(3, len(SPECS), 3, generator=generator)
     rows = torch.tensor([4, 0, 2])
-    value, slope = lessons(cell, labels, taught, PUPILS)(logits, rows, torch.arange(len(PUPILS)))
+    value, slope = lessons(cell, labels, taught, SPECS)(logits, rows, torch.arange(len(SPECS)))
     push = partial(paper_kd, tau=cell.tau, scale=cell.scale)
-    for i, pupil in enumerate(PUPILS):
+    for i, student in enumerate(SPECS):
         loss = {
-            "hinton": partial(hinton_kd, temperature=pupil.temperature),
+            "hinton": partial(hinton_kd, temperature=student.temperature),
             "l2": partial(over_classes, center=False),
             "l2_centred": partial(over_classes, center=True),
             "paper": push,
-        }.get(pupil.lesson)
-        weight = cell.push if pupil.lesson == "paper" else 1.0
+        }.get(student.lesson)
+        weight = cell.push if student.lesson == "paper" else 1.0
         alone = (
             cross_entropy(labels, 3)
             if loss is None
             else distillation_objective(labels, taught[:, i], loss, weight)
         )
         expected = alone(logits[:, i : i + 1], rows, torch.arange(1))
-        seen = (labels[rows] != pupil.omitted).float()
+        seen = (labels[rows] != student.omitted).float()
         torch.testing.assert_close(value[:, i], expected[0][:, 0] * seen)
         torch.testing.assert_close(slope[:, i], expected[1][:, 0] * seen.unsqueeze(1))
 
 
 def test_squares_of_centred_logits_are_the_limit_of_hot_lessons():
-    pupils = [Pupil(lesson="labels"), Pupil(lesson="l2_centred")]
-    pupils.append(Pupil(lesson="hinton", temperature=1e3))
+    specs = [StudentSpec(lesson="labels"), StudentSpec(lesson="l2_centred")]
+    specs.append(StudentSpec(lesson="hinton", temperature=1e3))
     draws, labels = stream(0, "hot"), torch.tensor([1, 0, 3, 2])
     taught = torch.randn(4, 1, 4, generator=draws, dtype=torch.float64).expand(-1, 3, -1)
     logits = torch.randn(4, 1, 4, generator=draws, dtype=torch.float64).expand(-1, 3, -1)
-    value, slope = lessons(script.SMOKE, labels, taught, pupils)(
+    value, slope = lessons(script.SMOKE, labels, taught, specs)(
         logits, torch.arange(4), torch.arange(3)
     )
     (squares, hot), (steep, heated) = ((x[:, 1:] - x[:, :1]).unbind(1) for x in (value, slope))
@@ -95,26 +95,26 @@ def test_squares_of_centred_logits_are_the_limit_of_hot_lessons():
     torch.testing.assert_close(steep, heated, rtol=1e-3, atol=1e-3)
 
 
-def test_a_pupil_learns_nothing_from_samples_of_the_class_it_never_meets():
+def test_a_student_learns_nothing_from_samples_of_the_class_it_never_meets():
     cell = script.SMOKE
     batch = sample_patches(cell.spec, FEATURES, 40, stream(0, "train"))
     other = replace(batch, patches=batch.patches.clone())
     other.patches[batch.labels == 1] += 1.0
     taught = torch.randn(40, 2, 4, generator=stream(0, "taught"))
-    pupils = [Pupil(lesson="hinton", omitted=1), Pupil(lesson="hinton")]
+    specs = [StudentSpec(lesson="hinton", omitted=1), StudentSpec(lesson="hinton")]
     start = new_nets(cell, "student", 1)
     one, two = (
-        train_pupils(cell, start, each, taught, pupils, quiet).weight for each in (batch, other)
+        train_students(cell, start, each, taught, specs, quiet).weight for each in (batch, other)
     )
     torch.testing.assert_close(one[0], two[0])
     assert (one[1] - two[1]).abs().max() > 1e-3
     assert (one[0] - start.weight[0]).abs().max() > 1e-3
 
 
-def test_each_pupil_has_the_mean_of_its_teachers():
+def test_each_student_has_the_mean_of_its_teachers():
     logits = torch.randn(6, 5, 4, generator=stream(0, "teachers"))
-    pupils = [Pupil(lesson="l2", teachers=size) for size in (1, 2, 5)]
-    taught = script.teachers_of(logits, pupils)
+    specs = [StudentSpec(lesson="l2", teachers=size) for size in (1, 2, 5)]
+    taught = script.teachers_of(logits, specs)
     torch.testing.assert_close(taught[:, 1], (logits[:, 0] + logits[:, 1]) / 2)
     torch.testing.assert_close(taught[:, 2], logits.mean(1))
     assert torch.equal(taught[:, 0], logits[:, 0])
@@ -189,15 +189,15 @@ def test_agreement_is_about_the_view_won_in_each_class():
 
 def test_a_row_measures_the_networks_it_names(monkeypatch):
     kept = {}
-    fit, train = script.fit, script.train_pupils
+    fit, train = script.fit, script.train_students
     calls = []
 
-    def record(cell, start, batch, taught, pupils, *rest):
-        net = train(cell, start, batch, taught, pupils, *rest)
-        calls.append((start, batch, taught, pupils, net))
+    def record(cell, start, batch, taught, specs, *rest):
+        net = train(cell, start, batch, taught, specs, *rest)
+        calls.append((start, batch, taught, specs, net))
         return net
 
-    monkeypatch.setattr(script, "train_pupils", record)
+    monkeypatch.setattr(script, "train_students", record)
     monkeypatch.setattr(
         script, "fit", lambda name, *given: kept.setdefault(name, fit(name, *given))
     )
@@ -206,30 +206,30 @@ def test_a_row_measures_the_networks_it_names(monkeypatch):
     members = kept["members"].net
     assert len(members.weight) == cell.members + 1  # the students' start, taught by labels
     start = new_nets(cell, "student", 1).weight
-    (begin, batch, taught, pupils, students), few, itself, again = calls
+    (begin, batch, taught, specs, students), few, itself, again = calls
     assert torch.equal(begin.weight, start)
     by_members = logits_of(members, batch)
-    K = [pupil.teachers for pupil in pupils]
+    K = [student.teachers for student in specs]
     for i, size in enumerate(K):
         torch.testing.assert_close(taught[:, i], by_members[:, :size].mean(1))
     assert few[1].labels.bincount().max() == cell.samples_per_class
-    assert [pupil.lesson for pupil in few[3]] == ["hinton", "labels"]
+    assert [student.lesson for student in few[3]] == ["hinton", "labels"]
     assert few[3][0].teachers == cell.members
     assert torch.equal(itself[0].weight, members.weight[:1])
     assert itself[1] is batch
     torch.testing.assert_close(itself[2][:, 0], by_members[:, 0])
-    assert itself[3] == [Pupil(lesson="hinton", temperature=cell.temperature)]
+    assert itself[3] == [StudentSpec(lesson="hinton", temperature=cell.temperature)]
     assert not torch.equal(again[0].weight, start)
-    first = [pupils.index(pupil) for pupil in again[3]]
+    first = [specs.index(student) for student in again[3]]
     torch.testing.assert_close(again[2], logits_of(students, batch)[:, first])
     features = script.draw_features(cell)
     probes = coverage_probes(cell.spec, features, stream(0, "probes"), cell.probes_per_view)
     accuracy = script.coverage_of(logits_of(students, probes), probes)
-    places = pupils_of(cell)
+    places = students_of(cell)
     for name in ("hinton", "paper", "heat", "heat_one"):
-        expected = [float(accuracy.fraction[pupils.index(each)]) for each in places[name]]
+        expected = [float(accuracy.fraction[specs.index(each)]) for each in places[name]]
         assert row[f"{name}_coverage"] == pytest.approx(expected)
-    at_labels = pupils.index(places["labels"][0])
+    at_labels = specs.index(places["labels"][0])
     assert row["labels_margin"] == pytest.approx(float(accuracy.margin[at_labels].mean()))
     teacher = script.coverage_of(logits_of(members, probes)[:, 0], probes)
     assert row["teacher_coverage"][0] == row["again_paper_coverage"][0] == float(teacher.fraction)
@@ -285,6 +285,6 @@ def test_bad_cells_are_refused_by_name(field, value):
 
 
 @pytest.mark.parametrize("settings", [{"lesson": "l3"}, {"teachers": 0}, {"temperature": 0.0}])
-def test_bad_pupils_are_refused_by_name(settings):
+def test_bad_students_are_refused_by_name(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
-        Pupil(**({"lesson": "hinton"} | settings))
+        StudentSpec(**({"lesson": "hinton"} | settings))

@@ -31,6 +31,11 @@ def of_part(part: str, value: Estimate) -> Estimate:
     return lambda table: value(where(table, part=part))
 
 
+def on_patches(value: Estimate) -> Estimate:
+    """Estimate: ``value`` of the rows of a script's part on synthetic patches."""
+    return of_part("synthetic", value)
+
+
 def column(name: str) -> Estimate:
     """Estimate: one column."""
     return lambda table: table[name]

@@ -28,7 +28,7 @@ from torch import Tensor
 from multiview.experiment import Context
 from multiview.probes import Coverage
 from multiview.theory import ensemble_error, student_coverage
-from theory_experiments._estimates import Estimate, difference, number, percent
+from theory_experiments._estimates import Estimate, difference, number, on_patches, percent
 from theory_experiments._patch_dropout_nets import PatchDropoutCell, classifiers, place, train_nets
 from theory_experiments._patch_nets import (
     PAPER_SPEC,
@@ -37,8 +37,8 @@ from theory_experiments._patch_nets import (
     draw_train,
     sliding_means,
 )
-from theory_experiments._patch_pupil_rows import at, pairwise_agreement, won_views
 from theory_experiments._patch_sgd import measured
+from theory_experiments._won_views import pairwise_agreement, won_views
 
 
 def run_patch_dropout(cell: PatchDropoutCell, context: Context) -> dict[str, Any]:
@@ -158,42 +158,42 @@ def patch_dropout_claims(cell: PatchDropoutCell = LAPTOP) -> Iterator[tuple]:
         f"the mean probabilities over {cell.num_masks} masks of neurons cover what the standard "
         f"prediction does, to 0.05 ({identity})"
     )
-    gap = at(difference("masks_coverage", "standard_coverage"))
+    gap = on_patches(difference("masks_coverage", "standard_coverage"))
     yield "synthetic: masks", source, says, near, gap
     says = (
         f"the mean probabilities over {cell.num_masks} masks of patches, as coarse as a view, of a "
         f"net with dropout {cell.patches[0]:g} of them cover what its standard prediction does, to "
         f"0.05 ({identity})"
     )
-    gap = at(difference("coarse_masks_coverage", "coarse_coverage"))
+    gap = on_patches(difference("coarse_masks_coverage", "coarse_coverage"))
     yield "synthetic: masks of patches", source, says, near, gap
     says = f"{K} networks averaged cover 1 - (1 - c)^{K}, to 0.05"
-    gap = at(lambda t: t["ensemble_coverage"].str[-1] - t["predicted_ensemble"].str[-1])
+    gap = on_patches(lambda t: t["ensemble_coverage"].str[-1] - t["predicted_ensemble"].str[-1])
     yield f"synthetic: {K} networks", source, says, near, gap
     source = "P2 (derived; arXiv 2012.09816, Section 4)"
     says = f"dropout {cell.neurons[-1]:g} of neurons in training covers 0.05 more than none"
-    yield "synthetic: neurons", source, says, more, at(end_to_end("neuron_coverage"))
+    yield "synthetic: neurons", source, says, more, on_patches(end_to_end("neuron_coverage"))
     says = f"the gain at dropout {p:g} falls by 0.05 from width {cell.widths[0]} to the largest"
-    yield "synthetic: width", source, says, (-math.inf, -0.05), at(fall_by_width)
+    yield "synthetic: width", source, says, (-math.inf, -0.05), on_patches(fall_by_width)
     says = f"dropout {last:g} of patches in training covers at least 0.95"
-    c = at(lambda t: t["patch_coverage"].str[-1])
+    c = on_patches(lambda t: t["patch_coverage"].str[-1])
     yield "synthetic: patches", source, says, (0.95, 1.0), c
     source = "P3 (derived; arXiv 2012.09816, Section 4)"
     says = "a student that starts as its teacher covers what it does, to 0.05"
-    gap = at(difference("copied_coverage", "standard_coverage"))
+    gap = on_patches(difference("copied_coverage", "standard_coverage"))
     yield "synthetic: copied", source, says, near, gap
     says = f"one of a fresh start covers 1 - (1 - c_T)(1 - c_0), to 0.05 ({SATURATED})"
-    gap = at(difference("fresh_coverage", "predicted_fresh"))
+    gap = on_patches(difference("fresh_coverage", "predicted_fresh"))
     yield "synthetic: fresh", source, says, near, gap
     source = "P4 (derived; arXiv 2012.09816, Section 4)"
     says = (
         "inputs with hidden patches teach 0.05 more views of a teacher that knows all "
         f"({SATURATED})"
     )
-    gain = at(difference("all_hidden_coverage", "all_clean_coverage"))
+    gain = on_patches(difference("all_hidden_coverage", "all_clean_coverage"))
     yield "synthetic: hidden, all known", source, says, more, gain
     says = "but not of one that knows one of two"
-    gain = at(difference("one_hidden_coverage", "one_clean_coverage"))
+    gain = on_patches(difference("one_hidden_coverage", "one_clean_coverage"))
     yield "synthetic: hidden, one known", source, says, (-math.inf, 0.05), gain
 
 

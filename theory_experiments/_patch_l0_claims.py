@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from theory_experiments._estimates import Estimate, column
+from theory_experiments._estimates import Estimate, column, on_patches
 from theory_experiments._patch_l0_nets import PatchL0Cell
-from theory_experiments._patch_pupil_rows import at
 
 nan = math.nan
 LEVEL = 0.75  # c half way from both views to one
@@ -22,7 +21,7 @@ def patch_l0_claims(cell: PatchL0Cell) -> Iterator[Line]:
     """What was predicted before any run, with what counts as equal or more."""
     for lines in (_by_strength, _two_views, _critical, _late, _together):
         for name, source, says, predicted, value in lines(cell):
-            yield f"synthetic: {name}", source, says, predicted, at(value)
+            yield f"synthetic: {name}", source, says, predicted, on_patches(value)
 
 
 def _by_strength(cell: PatchL0Cell) -> Iterator[Line]:

@@ -20,11 +20,11 @@ from torch import Tensor
 from multiview.experiment import Context
 from multiview.probes import Coverage
 from multiview.theory import student_coverage
-from theory_experiments._estimates import Estimate, difference
+from theory_experiments._estimates import Estimate, difference, on_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, draw_features, draw_train
-from theory_experiments._patch_pupil_rows import at, won_views
 from theory_experiments._patch_rocket_nets import PatchRocketCell, place, train_pairs
 from theory_experiments._patch_sgd import measured
+from theory_experiments._won_views import won_views
 
 BOOSTER = " booster"  # ending of the second of a pair's name
 SINGLE = (
@@ -136,42 +136,48 @@ def patch_rocket_claims(cell: PatchRocketCell = LAPTOP) -> Iterator[tuple]:
     c, m = "_coverage", cell.width
     source = "P1 (derived; arXiv 2012.09816, Section 4)"
     says = "sharing nothing, the light net covers 1 - (1 - c)(1 - c_B), to 0.07"
-    yield "synthetic: rocket", source, says, NEAR, at(gap("rocket", "predicted_rocket"))
+    yield "synthetic: rocket", source, says, NEAR, on_patches(gap("rocket", "predicted_rocket"))
     says = "with a trained booster of another start beside it, 1 - (1 - c)(1 - c_B)(1 - c_T)"
-    yield "synthetic: rocket + KD", source, says, NEAR, at(gap("rocket_kd", "predicted_rocket_kd"))
+    yield (
+        "synthetic: rocket + KD",
+        source,
+        says,
+        NEAR,
+        on_patches(gap("rocket_kd", "predicted_rocket_kd")),
+    )
     source = "P2 (derived; arXiv 2012.09816, Section 4)"
     says = f"sharing all {m} neurons, the light net covers what its booster does, to 0.07"
-    value = at(lambda t: last(t, "by_shared" + c) - last(t, "by_shared_booster" + c))
+    value = on_patches(lambda t: last(t, "by_shared" + c) - last(t, "by_shared_booster" + c))
     yield "synthetic: all shared", source, says, NEAR, value
     says = "which is 0.03 less than sharing nothing"
-    value = at(lambda t: last(t, "by_shared" + c) - t["rocket" + c])
+    value = on_patches(lambda t: last(t, "by_shared" + c) - t["rocket" + c])
     yield "synthetic: sharing hurts", source, says, LESS, value
     says = "sharing all makes the light net err less on single-view samples than sharing nothing"
-    value = at(lambda t: t["rocket_single"] - last(t, "by_shared_single"))
+    value = on_patches(lambda t: t["rocket_single"] - last(t, "by_shared_single"))
     source = "arXiv 1708.04106, Table 2 (its gain, of images)"
     yield "synthetic: sharing helps", source, says, (1e-9, 1.0), value
     source = "P3 (derived; arXiv 2012.09816, Section 4)"
     says = "with the block light net and booster win independent views (the same in 0.35 to 0.65)"
-    value = at(lambda t: t["rocket_agrees"])
+    value = on_patches(lambda t: t["rocket_agrees"])
     yield "synthetic: block, winners", source, says, (0.35, 0.65), value
     says = "without it they win the same views in 0.03 more of the classes"
-    value = at(difference("no_block_agrees", "rocket_agrees"))
+    value = on_patches(difference("no_block_agrees", "rocket_agrees"))
     yield "synthetic: no block, winners", source, says, MORE, value
     for who, ending in (("light net", ""), ("booster", "_booster")):
         says = f"and the {who} covers 0.03 less than with it"
-        value = at(difference(f"no_block{ending}{c}", f"rocket{ending}{c}"))
+        value = on_patches(difference(f"no_block{ending}{c}", f"rocket{ending}{c}"))
         yield f"synthetic: no block, {who}", source, says, LESS, value
     source = "P4 (derived; arXiv 2012.09816, Section 4)"
     says = f"a hint that waits for {cell.delay:g} of the steps costs at most 0.07 of the views"
-    value = at(difference("late" + c, "rocket" + c))
+    value = on_patches(difference("late" + c, "rocket" + c))
     yield "synthetic: late hint", source, says, (-0.07, math.inf), value
     source = "P5 (derived; arXiv 2012.09816, Section 4)"
     few, most = cell.booster_widths[0], cell.booster_widths[-1]
     says = f"a booster of {most} neurons tells of at most 0.07 more than one of {few}"
-    value = at(lambda t: last(t, "by_width" + c) - t["by_width" + c].str[0])
+    value = on_patches(lambda t: last(t, "by_width" + c) - t["by_width" + c].str[0])
     yield "synthetic: wider booster", source, says, (-math.inf, 0.07), value
     says = f"the mean of {cell.members} boosters tells of 0.03 more than one"
-    value = at(difference("many" + c, "rocket" + c))
+    value = on_patches(difference("many" + c, "rocket" + c))
     yield f"synthetic: {cell.members} boosters", source, says, MORE, value
 
 

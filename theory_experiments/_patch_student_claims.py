@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from theory_experiments._estimates import Estimate, difference
-from theory_experiments._patch_pupil_rows import at
-from theory_experiments._patch_pupils import PatchStudentsCell
+from theory_experiments._estimates import Estimate, difference, on_patches
+from theory_experiments._patch_student_nets import PatchStudentsCell
 
 LESSONS = {"hinton": "Hinton", "paper": "the paper's update"}
 NEAR = (-0.05, 0.05)  # counts as equal
@@ -21,7 +20,7 @@ def patch_students_claims(cell: PatchStudentsCell) -> Iterator[tuple]:
     for lesson, name in LESSONS.items():
         yield from _lottery_claims(cell, lesson, name)
     says = "a student that starts as its teacher plays no lottery: c is its teacher's to 0.05"
-    gap = at(lambda t: t["itself_coverage"] - t["again_hinton_coverage"].str[0])
+    gap = on_patches(lambda t: t["itself_coverage"] - t["again_hinton_coverage"].str[0])
     yield "synthetic: starts as its teacher", _source("P1's control"), says, NEAR, gap
     yield from _heat_claims(cell)
     yield from _few_claims(cell)
@@ -37,17 +36,17 @@ def _lottery_claims(cell: PatchStudentsCell, lesson: str, name: str) -> Iterator
     source = _source("P1")
     for place, size in enumerate(cell.sizes):
         says = f"c of a student of {size} is 1 - (1 - c_T)(1 - c_0) to 0.05 ({name})"
-        gap = at(difference_at(f"{lesson}_coverage", "predicted", place))
+        gap = on_patches(difference_at(f"{lesson}_coverage", "predicted", place))
         yield f"synthetic: {lesson}, K={size}", source, says, NEAR, gap
     says = f"from one teacher it covers what that or its own start would, to 0.05 ({name})"
-    gap = at(difference_at(f"{lesson}_coverage", "union", 0))
+    gap = on_patches(difference_at(f"{lesson}_coverage", "union", 0))
     yield f"synthetic: {lesson}, view by view", source, says, NEAR, gap
     chain = f"again_{lesson}_coverage"
     says = f"after r={cell.rounds} rounds of students of students c is "
     says += f"1 - (1 - c_0)^(r + 1) to 0.05 ({name})"
-    yield f"synthetic: {lesson}, rounds", source, says, NEAR, at(_beside_rounds(chain))
+    yield f"synthetic: {lesson}, rounds", source, says, NEAR, on_patches(_beside_rounds(chain))
     says = f"c of the first round exceeds that of the network that taught it ({name})"
-    rise = at(lambda t: t[chain].str[1] - t[chain].str[0])
+    rise = on_patches(lambda t: t[chain].str[1] - t[chain].str[0])
     yield f"synthetic: {lesson}, first round", source, says, (1e-4, math.inf), rise
 
 
@@ -55,15 +54,15 @@ def _heat_claims(cell: PatchStudentsCell) -> Iterator[tuple]:
     """Hotter lessons show more."""
     hot, source = f"T={cell.temperatures[-1]:g}", _source("P2")
     says = f"c is larger at {hot} than at T={cell.temperatures[0]:g}"
-    rise = at(lambda t: hottest(t) - t["heat_coverage"].str[0])
+    rise = on_patches(lambda t: hottest(t) - t["heat_coverage"].str[0])
     yield f"synthetic: {hot}", source, says, MORE, rise
     for l2 in ("l2", "l2_centred"):
         says = f"c of {l2.replace('_', ', ')} on logits is that at {hot} to 0.05"
-        gap = at(lambda t, of=f"{l2}_coverage": t[of] - hottest(t))
+        gap = on_patches(lambda t, of=f"{l2}_coverage": t[of] - hottest(t))
         yield f"synthetic: {l2}", source, says, NEAR, gap
     if cell.temperatures[0] == 1:
         says = "at T=1 the student covers what labels teach, to 0.1"
-        gap = at(lambda t: t["heat_coverage"].str[0] - t["labels_coverage"])
+        gap = on_patches(lambda t: t["heat_coverage"].str[0] - t["labels_coverage"])
         yield "synthetic: T=1", source, says, ROUGHLY, gap
 
 
@@ -73,10 +72,10 @@ def _few_claims(cell: PatchStudentsCell) -> Iterator[tuple]:
     few, all_of = cell.samples_per_class, cell.num_train / cell.spec.num_classes
     of = f"{few} of about {all_of:g} samples a class ({few / all_of:.0%}; Hinton et al.: 3%)"
     says = f"with {of} soft targets keep c within 0.1 of the teacher's"
-    gap = at(lambda t: t["scarce_soft_coverage"] - t["teacher_coverage"].str[-1])
+    gap = on_patches(lambda t: t["scarce_soft_coverage"] - t["teacher_coverage"].str[-1])
     yield "synthetic: few, soft", source, says, ROUGHLY, gap
     says = f"with {of} and labels alone c is below that with all samples"
-    fall = at(difference("labels_coverage", "scarce_hard_coverage"))
+    fall = on_patches(difference("labels_coverage", "scarce_hard_coverage"))
     yield "synthetic: few, hard", source, says, MORE, fall
 
 
@@ -84,20 +83,20 @@ def _left_out_claims() -> Iterator[tuple]:
     """A class that no sample is of is seen in the others' samples."""
     source = _source("P4")
     says = "after one shift of its bias the class left out errs as the others to 0.05"
-    gap = at(difference("omitted_soft_shifted", "omitted_soft_shifted_others"))
+    gap = on_patches(difference("omitted_soft_shifted", "omitted_soft_shifted_others"))
     yield "synthetic: left out, error", source, says, NEAR, gap
     says = "after the shift c of the class left out is that of the others to 0.1"
-    gap = at(difference("omitted_soft_coverage", "omitted_soft_coverage_others"))
+    gap = on_patches(difference("omitted_soft_coverage", "omitted_soft_coverage_others"))
     yield "synthetic: left out, coverage", source, says, ROUGHLY, gap
     says = "after the shift it errs less on its single-view samples than with labels alone"
-    gain = at(difference("omitted_hard_single", "omitted_soft_single"))
+    gain = on_patches(difference("omitted_hard_single", "omitted_soft_single"))
     yield "synthetic: left out, soft minus hard", source, says, MORE, gain
     source = "ours: its own logit"
     says = "its logit answers to as many of its views as the others' logits do to theirs, to 0.1"
-    gap = at(difference("omitted_soft_heard", "omitted_soft_heard_others"))
+    gap = on_patches(difference("omitted_soft_heard", "omitted_soft_heard_others"))
     yield "synthetic: left out, views", source, says, ROUGHLY, gap
     says = "and to more of them than with labels alone"
-    gain = at(difference("omitted_soft_heard", "omitted_hard_heard"))
+    gain = on_patches(difference("omitted_soft_heard", "omitted_hard_heard"))
     yield "synthetic: left out, soft", source, says, MORE, gain
 
 

@@ -41,19 +41,19 @@ from theory_experiments._patch_nets import (
     new_nets,
     streamed_errors,
 )
-from theory_experiments._patch_pupil_rows import after_shift, agreements, columns, predictions
-from theory_experiments._patch_pupils import (
+from theory_experiments._patch_student_nets import (
     PatchStudentsCell,
-    Pupil,
-    pupils_of,
+    StudentSpec,
+    students_of,
     teachers_of,
-    train_pupils,
+    train_students,
 )
+from theory_experiments._patch_student_rows import after_shift, agreements, columns, predictions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Taught:
-    """Networks after training, and which of the students stand in a group of ``pupils_of``."""
+    """Networks after training, and which of the students stand in a group of ``students_of``."""
 
     members: PatchNet
     own: PatchNet  # the students' start, trained as the members are
@@ -115,20 +115,20 @@ def _teach(cell: PatchStudentsCell, train: PatchBatch, progress: Progress) -> Ta
     weight = torch.cat([new_nets(cell, "members", cell.members).weight, start.weight])
     trained = fit("members", start.with_weight(weight), train, cell.train, progress, 0.0, 0.2).net
     members = trained.member(slice(-1))
-    groups = pupils_of(cell)
-    pupils = list(dict.fromkeys(pupil for group in groups.values() for pupil in group))
-    taught = teachers_of(logits_of(members, train), pupils)
-    students = train_pupils(cell, start, train, taught, pupils, progress, 0.2, 0.83)
+    groups = students_of(cell)
+    specs = list(dict.fromkeys(student for group in groups.values() for student in group))
+    taught = teachers_of(logits_of(members, train), specs)
+    students = train_students(cell, start, train, taught, specs, progress, 0.2, 0.83)
 
     few = _few_of_each(train.labels, cell.samples_per_class)
     scarce = [groups["hinton"][-1], groups["labels"][0]]
-    of_few = [pupils.index(each) for each in scarce]
-    poor = train_pupils(
+    of_few = [specs.index(each) for each in scarce]
+    poor = train_students(
         cell, start, train[few], taught[few][:, of_few], scarce, progress, 0.83, 0.87
     )
     first = [groups["hinton"][0], groups["paper"][0]]
-    of_first = [pupils.index(each) for each in first]
-    itself = train_pupils(
+    of_first = [specs.index(each) for each in first]
+    itself = train_students(
         cell, members.member(0), train, taught[:, of_first[:1]], first[:1], progress, 0.87, 0.9
     )
     chains = students.with_weight(students.weight[of_first])
@@ -140,7 +140,7 @@ def _teach(cell: PatchStudentsCell, train: PatchBatch, progress: Progress) -> Ta
         few=len(few),
         itself=itself,
         generations=_born_again(cell, train, chains, first, within(progress, 0.9, 1.0)),
-        places={name: [pupils.index(each) for each in group] for name, group in groups.items()},
+        places={name: [specs.index(each) for each in group] for name, group in groups.items()},
     )
 
 
@@ -166,7 +166,7 @@ def _born_again(
     cell: PatchStudentsCell,
     train: PatchBatch,
     chains: PatchNet,
-    pupils: Sequence[Pupil],
+    specs: Sequence[StudentSpec],
     progress: Progress,
 ) -> list[PatchNet]:
     """Each chain's generations from the second, each of a start of its own."""
@@ -175,7 +175,7 @@ def _born_again(
         start = new_nets(cell, f"round {round}", 1)
         taught = logits_of(generations[-1], train)
         begin, end = (round - 1) / cell.rounds, round / cell.rounds
-        generations.append(train_pupils(cell, start, train, taught, pupils, progress, begin, end))
+        generations.append(train_students(cell, start, train, taught, specs, progress, begin, end))
     return generations
 
 

@@ -24,7 +24,7 @@ LessonName = Literal["labels", "hinton", "l2", "l2_centred", "paper"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pupil:
+class StudentSpec:
     """One student: what it is taught beside the labels, by how many networks, and what is kept.
 
     Raises:
@@ -90,47 +90,49 @@ class PatchStudentsCell(TeachingCell):
             )
 
 
-def pupils_of(cell: PatchStudentsCell) -> dict[str, list[Pupil]]:
+def students_of(cell: PatchStudentsCell) -> dict[str, list[StudentSpec]]:
     """The students by what they vary; one that stands in two places is trained once."""
     K, T = cell.members, cell.temperature
-    hinton = [Pupil(lesson="hinton", temperature=T, teachers=size) for size in cell.sizes]
+    hinton = [StudentSpec(lesson="hinton", temperature=T, teachers=size) for size in cell.sizes]
     return {
-        "labels": [Pupil(lesson="labels")],
+        "labels": [StudentSpec(lesson="labels")],
         "hinton": hinton,
-        "paper": [Pupil(lesson="paper", teachers=size) for size in cell.sizes],
-        "heat": [Pupil(lesson="hinton", temperature=t, teachers=K) for t in cell.temperatures],
-        "heat_one": [Pupil(lesson="hinton", temperature=t) for t in cell.temperatures],
-        "l2": [Pupil(lesson="l2", teachers=K)],
-        "l2_centred": [Pupil(lesson="l2_centred", teachers=K)],
+        "paper": [StudentSpec(lesson="paper", teachers=size) for size in cell.sizes],
+        "heat": [
+            StudentSpec(lesson="hinton", temperature=t, teachers=K) for t in cell.temperatures
+        ],
+        "heat_one": [StudentSpec(lesson="hinton", temperature=t) for t in cell.temperatures],
+        "l2": [StudentSpec(lesson="l2", teachers=K)],
+        "l2_centred": [StudentSpec(lesson="l2_centred", teachers=K)],
         "omitted_soft": [replace(hinton[-1], omitted=each) for each in cell.omitted],
-        "omitted_hard": [Pupil(lesson="labels", omitted=each) for each in cell.omitted],
+        "omitted_hard": [StudentSpec(lesson="labels", omitted=each) for each in cell.omitted],
     }
 
 
 def teachers_of(
-    logits: Float[Tensor, "n members k"], pupils: Sequence[Pupil]
-) -> Float[Tensor, "n pupils k"]:
-    """Each pupil's teacher: the mean of the first of these networks."""
-    return torch.stack([mean_logits(logits[:, : pupil.teachers]) for pupil in pupils], 1)
+    logits: Float[Tensor, "n members k"], specs: Sequence[StudentSpec]
+) -> Float[Tensor, "n students k"]:
+    """Each student's teacher: the mean of the first of these networks."""
+    return torch.stack([mean_logits(logits[:, : student.teachers]) for student in specs], 1)
 
 
-def train_pupils(
+def train_students(
     cell: PatchStudentsCell,
     start: PatchNet,
     batch: PatchBatch,
-    taught: Float[Tensor, "N pupils k"],
-    pupils: Sequence[Pupil],
+    taught: Float[Tensor, "N students k"],
+    specs: Sequence[StudentSpec],
     progress: Progress,
     begin: float = 0.0,
     end: float = 1.0,
 ) -> PatchNet:
-    """Train a copy of the one net ``start`` for each pupil; they differ in their lesson alone.
+    """Train a copy of the one net ``start`` for each student; they differ in their lesson alone.
 
     Args:
-        taught: Logits on the batch of each pupil's teacher.
+        taught: Logits on the batch of each student's teacher.
     """
-    begin_all = start.with_weight(start.weight.expand(len(pupils), -1, -1, -1))
-    objective = lessons(cell, batch.labels, taught, pupils)
+    begin_all = start.with_weight(start.weight.expand(len(specs), -1, -1, -1))
+    objective = lessons(cell, batch.labels, taught, specs)
     return fit(
         "students", begin_all, batch, cell.student, progress, begin, end, objective=objective
     ).net
@@ -139,20 +141,20 @@ def train_pupils(
 def lessons(
     cell: PatchStudentsCell,
     labels: Int[Tensor, " N"],
-    taught: Float[Tensor, "N pupils k"],
-    pupils: Sequence[Pupil],
+    taught: Float[Tensor, "N students k"],
+    specs: Sequence[StudentSpec],
 ) -> Objective:
-    """Labels and each pupil's lesson, pupils of one kind of lesson in one piece.
+    """Labels and each student's lesson, specs of one kind of lesson in one piece.
 
-    As ``per_member`` of ``distillation_objective``, several times faster. All pupils go on to the
-    end, so that net i is pupil i throughout. Squares of logits are over the number of classes:
+    As ``per_member`` of ``distillation_objective``, several times faster. All specs go on to the
+    end, so that net i is student i throughout. Squares of logits are over the number of classes:
     centred, they are then the limit of Hinton's loss for hot T.
     """
     kinds: dict[LessonName, list[int]] = defaultdict(list)
-    for i, pupil in enumerate(pupils):
-        kinds[pupil.lesson].append(i)
-    omitted = torch.tensor([pupil.omitted for pupil in pupils])
-    heat = torch.tensor([[pupil.temperature] for pupil in pupils])
+    for i, student in enumerate(specs):
+        kinds[student.lesson].append(i)
+    omitted = torch.tensor([student.omitted for student in specs])
+    heat = torch.tensor([[student.temperature] for student in specs])
 
     def squares(student: Tensor, teacher: Tensor, *, center: bool) -> Tensor:
         return l2_logits(student, teacher, center=center, reduction="none") / student.shape[-1]

@@ -1,7 +1,6 @@
 """Columns about students on synthetic patches, from what ``_patch_students`` trained."""
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from multiview.probes import Coverage, coverage_of
 from multiview.probes.coverage import COVERED
 from multiview.theory import student_coverage
 from multiview.train.metrics import wrong
-from theory_experiments._estimates import Estimate, of_part
+from theory_experiments._won_views import pairwise_agreement, won_views
 
 
 def columns(
@@ -23,9 +22,9 @@ def columns(
     """The columns of one measure.
 
     Args:
-        values: By who: ``one`` (members,), ``teacher`` (sizes,), ``students`` (pupils,), ``scarce``
-            (2,), ``itself`` (1,), ``again`` (rounds, 2).
-        places: Which pupils stand in a group.
+        values: By who: ``one`` (members,), ``teacher`` (sizes,), ``students`` (students,),
+            ``scarce`` (2,), ``itself`` (1,), ``again`` (rounds, 2).
+        places: Which of the students stand in a group.
     """
     one, students = values["one"].double(), values["students"].double()
     row: dict[str, Any] = {"one": float(one.mean()), "teacher": values["teacher"].tolist()}
@@ -54,17 +53,6 @@ def predictions(teacher: Coverage, one: float, own: Bool[Tensor, "k L"]) -> dict
     }
 
 
-def won_views(coverage: Coverage) -> Int[Tensor, "*members k"]:
-    """The view of each class that a classifier recognises by the larger margin."""
-    return coverage.margin.argmax(-1)
-
-
-def pairwise_agreement(won: Int[Tensor, "members k"]) -> float:
-    """Fraction of classes with the same winner, mean over all pairs; NaN where there is no pair."""
-    pairs = [float((a == b).double().mean()) for a, b in combinations(won, 2)]
-    return sum(pairs) / len(pairs) if pairs else float("nan")
-
-
 def agreements(
     one: Coverage, students: Coverage, places: Mapping[str, list[int]]
 ) -> dict[str, float]:
@@ -80,11 +68,6 @@ def agreements(
         row[f"{name}_agrees_teacher"] = alike(student, won[0])
         row[f"{name}_agrees_labels"] = alike(student, learned[places["labels"][0]])
     return row
-
-
-def at(value: Estimate) -> Estimate:
-    """Estimate: ``value`` of the rows of the synthetic part."""
-    return of_part("synthetic", value)
 
 
 def heard_views(logits: Float[Tensor, "n k"], probes: PatchBatch) -> Float[Tensor, "k L"]:
