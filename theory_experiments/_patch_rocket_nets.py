@@ -36,7 +36,7 @@ class PatchRocketCell(SgdCell):
 
     booster_width: int = 20
     weight: float = HINT_WEIGHT
-    weights: tuple[float, ...] = (0.01, HINT_WEIGHT, 0.1)  # each in turn
+    weights: tuple[float, ...] = (HINT_WEIGHT, 0.1, 0.3)  # each in turn
     shared: tuple[int, ...] = (0, 2, 5, 10)  # neurons a class; the last: all of the light net
     optim: OptimSpec = field(default_factory=lambda: replace(SGD, epochs=80, learning_rate=1.0))
     booster_widths: tuple[int, ...] = (10, 20, 40)

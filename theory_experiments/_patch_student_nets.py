@@ -144,9 +144,9 @@ def lessons(
     taught: Float[Tensor, "N students k"],
     specs: Sequence[StudentSpec],
 ) -> Objective:
-    """Labels and each student's lesson, specs of one kind of lesson in one piece.
+    """Labels and each student's lesson, students of one kind of lesson in one piece.
 
-    As ``per_member`` of ``distillation_objective``, several times faster. All specs go on to the
+    As ``per_member`` of ``distillation_objective``, several times faster. All students go on to the
     end, so that net i is student i throughout. Squares of logits are over the number of classes:
     centred, they are then the limit of Hinton's loss for hot T.
     """

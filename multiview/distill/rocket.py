@@ -170,11 +170,13 @@ def rocket_launching(
         hint, weight, block, temperature, teacher, teacher_weight: See ``rocket_loss``.
         delay: Fraction of the steps before the hint acts.
         settings: ``augment``, ``score``, ``progress``, ``compute``, ``checkpoint`` or
-            ``after_step`` of ``fit``. Without ``joint``, they serve both trainings, and the
-            boosters' checkpoint has ``-booster`` added to its name.
+            ``after_step`` of ``fit``. Without ``joint`` they serve both trainings, one after the
+            other, each with steps of its own, and the boosters' checkpoint has ``-booster`` added
+            to its name.
 
     Returns:
-        The trained nets in eval mode. ``score`` sees the light net first, then each booster.
+        The trained nets in eval mode. ``score`` sees a module of the light net, first, and each
+        booster; without ``joint`` the boosters alone, and then the light net alone.
 
     Raises:
         Diverged, ValueError: As ``fit``; if labels are missing or too few, a setting is out of

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 class SideBySide(nn.Module):
     """The outputs of several nets on the same inputs, one beside the other.
 
-    Trained on the sum of their losses, each learns as it would alone: no parameter is shared.
+    Trained on the sum of their losses, each learns as it would alone where no parameter is shared
+    (as in ``Rocket`` some are).
     """
 
     def __init__(self, nets: Iterable[nn.Module]) -> None:
