@@ -7,11 +7,21 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from multiview.models.patch_net import PatchNet
 from multiview.sparsity.hard_concrete import HardConcrete
-from multiview.sparsity.survival import chance_to_be_open, flat, is_open, survivals, weighted
+from multiview.sparsity.layers import GatedLinear, GatedPatchNet, gated_layers
+from multiview.sparsity.survival import (
+    Survival,
+    chance_to_be_open,
+    flat,
+    is_open,
+    survivals,
+    weighted,
+)
 from multiview.train.compute import evaluating
 
 Count = Literal["dense", "expected", "actual"]
+_WEIGHTED = (nn.Linear, nn.Conv2d, PatchNet)
 
 
 def _all_open(gates: HardConcrete) -> Tensor:
@@ -26,11 +36,12 @@ _OPENNESS: dict[str, Callable[[HardConcrete], Tensor]] = {
 
 
 def flops(module: nn.Module, sample: Shaped[Tensor, "..."], count: Count = "actual") -> float:
-    """Multiplications and additions of the linear layers and convolutions for one sample.
+    """Multiplications and additions of linear layers, convolutions and PatchNets for one sample.
 
-    A unit with n inputs takes n products and, with its bias, n sums: 2n; twice the multiply-adds
-    that some papers call FLOPs. Inputs that the layer before no longer makes are not counted, as
-    they are gone after ``pruned``; the paper's count leaves them in.
+    Of n inputs a unit makes n products and n sums, that of its bias counted whether there is one or
+    not: 2n, twice the multiply-adds that some papers call FLOPs. Inputs that the layer before no
+    longer makes are not counted, as they are gone after ``pruned`` (which keeps a unit of a layer
+    that is all closed); the paper's own count leaves them in. Norms and activations are free.
 
     Args:
         sample: Without an axis of samples.
@@ -38,38 +49,74 @@ def flops(module: nn.Module, sample: Shaped[Tensor, "..."], count: Count = "actu
             "actual" with the gates of test time.
 
     Raises:
-        ValueError: If there is no such count.
+        ValueError: If there is no such count, or weights in another kind of layer.
     """
     if count not in get_args(Count):
         raise ValueError(f"count={count!r}: choose one of {get_args(Count)}.")
-    positions = _positions(module, sample)
-    total, counted = 0.0, set()
-    for layers in _chains(module):
-        for place, survival in survivals(layers, _OPENNESS[count]).items():
-            inner = weighted(layers[place])
-            if inner is None or inner in counted:
-                continue
-            counted.add(inner)
-            area = inner.weight[0, 0].numel() * positions.get(inner, 0)
-            total += 2.0 * area * float(survival.inputs.sum() * survival.outputs.sum())
+    _refuse_unknown(module)
+    openness, found = _OPENNESS[count], _survivals(module, _OPENNESS[count])
+    gated = {each.net: each for each in module.modules() if isinstance(each, GatedPatchNet)}
+    total = 0.0
+    for layer, times in _uses(module, sample).items():
+        if isinstance(layer, PatchNet):
+            neurons = gated[layer].gates if layer in gated else None
+            alive = layer.weight[..., 0].numel() if neurons is None else openness(neurons).sum()
+            total += 2.0 * times * layer.weight.shape[-1] * float(alive)
+        else:
+            weights = layer.get_parameter("weight").numel()
+            if layer in found:
+                each = found[layer]
+                pairs = len(each.inputs) * len(each.outputs)
+                weights = weights // pairs * float(each.inputs.sum() * each.outputs.sum())
+            total += 2.0 * times * weights
     return total
 
 
-def _chains(module: nn.Module) -> list[list[nn.Module]]:
-    """The longest chains first, so that a layer is counted with its neighbours."""
+def units_left(module: nn.Module) -> list[int]:
+    """What the paper calls the architecture: living units of each gated layer, in order.
+
+    Inputs of linear layers, filters of convolutions, neurons of PatchNets; those that nobody makes
+    or listens to are gone though their own gate may be open.
+    """
+    found = _survivals(module, is_open)
+    left = []
+    for layer in gated_layers(module).values():
+        inner = weighted(layer)
+        if inner is None:
+            left.append(int(is_open(layer.gates).sum()))
+        else:
+            units = found[inner].inputs if isinstance(layer, GatedLinear) else found[inner].outputs
+            left.append(int(units.sum()))
+    return left
+
+
+def _survivals(
+    module: nn.Module, openness: Callable[[HardConcrete], Tensor]
+) -> dict[nn.Module, Survival]:
+    """Of each linear layer and convolution, in the longest chain that it is in."""
     chains = [flat(each) for each in module.modules() if type(each) is nn.Sequential]
     alone = [[each] for each in module.modules() if weighted(each) is not None]
-    return [*chains, *alone]
+    found: dict[nn.Module, Survival] = {}
+    for layers in [*chains, *alone]:  # modules come before what is in them
+        for place, survival in survivals(layers, openness).items():
+            inner = weighted(layers[place])
+            if inner is not None:
+                found.setdefault(inner, survival)
+    return found
 
 
-def _positions(module: nn.Module, sample: Tensor) -> dict[nn.Module, int]:
-    """At how many places of an image each layer is used."""
+def _uses(module: nn.Module, sample: Tensor) -> dict[nn.Module, int]:
+    """How many times the weights of each layer are used: at places of an image, or on patches."""
     found: dict[nn.Module, int] = {}
 
     def note(layer: nn.Module, inputs: tuple, outputs: Tensor) -> None:
-        found[layer] = found.get(layer, 0) + outputs[0, 0].numel()
+        if isinstance(layer, PatchNet):
+            times = inputs[0].shape[1]
+        else:
+            times = outputs[0].numel() // len(layer.get_parameter("weight"))
+        found[layer] = found.get(layer, 0) + times
 
-    layers = [each for each in module.modules() if isinstance(each, nn.Linear | nn.Conv2d)]
+    layers = [each for each in module.modules() if isinstance(each, _WEIGHTED)]
     hooks = [each.register_forward_hook(note) for each in layers]
     try:
         with evaluating(module):
@@ -80,17 +127,12 @@ def _positions(module: nn.Module, sample: Tensor) -> dict[nn.Module, int]:
     return found
 
 
-def units_left(module: nn.Module) -> list[int]:
-    """What the paper calls the architecture: living units of each gated layer, in order.
-
-    Inputs of linear layers, filters of convolutions; those that nobody makes or listens to are gone
-    though their own gate may be open.
-    """
-    left = []
-    for layers in _chains(module):
-        for place, survival in survivals(layers, is_open).items():
-            layer = layers[place]
-            if layer is not weighted(layer) and layer not in (each for each, _ in left):
-                alive = survival.inputs if hasattr(layer, "linear") else survival.outputs
-                left.append((layer, int(alive.sum())))
-    return [number for _, number in left]
+def _refuse_unknown(module: nn.Module) -> None:
+    norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+    for name, part in module.named_modules():
+        known = isinstance(part, (*_WEIGHTED, *norms, HardConcrete))
+        if not known and next(part.parameters(recurse=False), None) is not None:
+            raise ValueError(
+                f"{name or 'the module'} is a {type(part).__name__}, whose FLOPs are not known: "
+                "use linear layers, two-dimensional convolutions and PatchNets."
+            )

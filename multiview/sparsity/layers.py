@@ -37,6 +37,9 @@ class GatedLinear(Gated):
     Args:
         linear: The layer; its bias has no gate.
         dropout, per_sample, generator: As of ``HardConcrete``.
+
+    Raises:
+        ValueError: If it is of a kind of its own; in the forward pass, if inputs are not (n, in).
     """
 
     def __init__(
@@ -48,12 +51,19 @@ class GatedLinear(Gated):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        if type(linear) is not nn.Linear:
+            raise ValueError(f"{type(linear).__name__} may compute something else: use nn.Linear.")
         self.linear = linear
         self.gates = HardConcrete(
             linear.in_features, dropout=dropout, per_sample=per_sample, generator=generator
         )
 
-    def forward(self, x: Float[Tensor, "n in"]) -> Float[Tensor, "n out"]:
+    def forward(self, x: Float[Tensor, "n *in"]) -> Float[Tensor, "n out"]:
+        if x.dim() != 2:
+            raise ValueError(
+                f"inputs {tuple(x.shape)} of a gated linear layer must be (n, in): put nn.Flatten "
+                "before it."
+            )
         return self.linear(x * self.gates(len(x)).to(x.dtype))
 
     def gated_weights(self) -> list[Tensor]:
@@ -87,8 +97,11 @@ class GatedConv2d(Gated):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        if conv.groups != 1:
-            raise ValueError(f"groups={conv.groups} of the convolution: filters of 1 have gates.")
+        if type(conv) is not nn.Conv2d or conv.groups != 1:
+            raise ValueError(
+                f"groups={conv.groups} of a {type(conv).__name__}: gate the filters of an "
+                "nn.Conv2d of 1 group."
+            )
         if norm is not None and not (isinstance(norm, nn.BatchNorm2d) and norm.affine):
             raise ValueError(
                 f"norm={norm} mixes filters or has no scale to fold a gate into: use an affine "
@@ -145,6 +158,18 @@ class GatedPatchNet(Gated):
 def gated_layers(module: nn.Module) -> dict[str, Gated]:
     """All layers with gates by name, in the order of the module."""
     return {name: each for name, each in module.named_modules() if isinstance(each, Gated)}
+
+
+def layers_with_gates(module: nn.Module) -> list[Gated]:
+    """The layers of ``gated_layers``.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    layers = list(gated_layers(module).values())
+    if not layers:
+        raise ValueError("the module has no gates: put some in by gate_layers or gate_blocks.")
+    return layers
 
 
 def initial_dropout(dropout: float | tuple[float, ...], layers: int) -> tuple[float, ...]:

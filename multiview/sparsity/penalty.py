@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview.sparsity.hard_concrete import open_probability
-from multiview.sparsity.layers import Gated, gated_layers
+from multiview.sparsity.layers import Gated, layers_with_gates
 from multiview.train.optim import Undecayed
 
 
@@ -27,9 +27,9 @@ class L0Spec:
 
         m |e| + (stiffness/2) e^2,  e = expected share of the gated weights - target,
 
-    where m grows by ``ascent`` |e| over the whole training: an augmented Lagrangian, on the
-    expected share, not the sampled one. With ``signed`` it is m e, and m grows by ``ascent`` e: it
-    may overshoot, and comes back.
+    where m grows at each of T steps by ``ascent`` |e| / T: an augmented Lagrangian, on the expected
+    share, not the sampled one. With ``signed`` it is m e, and m grows by ``ascent`` e / T: it may
+    overshoot, and comes back.
     """
 
     strength: float | tuple[float, ...] = (
@@ -92,14 +92,14 @@ def expected_l0(layers: Iterable[Gated]) -> list[Float[Tensor, ""]]:
 
 def expected_share(module: nn.Module) -> Float[Tensor, ""]:
     """Expected share of the gated weights that are behind open gates."""
-    layers = list(gated_layers(module).values())
+    layers = layers_with_gates(module)
     everything = sum(each.gates.log_alpha.numel() * each.weights_per_gate for each in layers)
     return torch.stack(expected_l0(layers)).sum() / everything
 
 
 def decayed_squares(module: nn.Module) -> Float[Tensor, ""]:
     """Sum of pi_g ||theta_g||^2 over gates and of the squares of all weights without a gate."""
-    layers = list(gated_layers(module).values())
+    layers = layers_with_gates(module)
     total = torch.zeros((), device=layers[0].gates.log_alpha.device)
     for each in layers:
         pi = open_probability(each.gates.log_alpha).flatten()
@@ -124,8 +124,13 @@ def l0_penalty(
         num_samples: N.
         share: Of the penalty that acts now; weight decay always does.
         multiplier: m, where there is a target.
+
+    Raises:
+        ValueError: If there are no gates, or fewer than 1 sample.
     """
-    layers = list(gated_layers(module).values())
+    layers = layers_with_gates(module)
+    if num_samples < 1:
+        raise ValueError(f"num_samples={num_samples} counts the training samples: use >= 1.")
     if spec.target is None:
         strengths = spec.strengths(len(layers))
         norms = expected_l0(layers)
@@ -135,7 +140,8 @@ def l0_penalty(
     else:
         gap = target_gap(module, spec, share)
         force = gap if spec.signed else gap.abs()
-        gates = multiplier * force + spec.stiffness / 2 * gap.square()
+        acts = torch.as_tensor(share) > 0
+        gates = acts * (multiplier * force + spec.stiffness / 2 * gap.square())
     if not spec.weight_decay:
         return torch.as_tensor(gates)
     return gates + spec.weight_decay / 2 * decayed_squares(module)

@@ -38,28 +38,39 @@ def pruned(module: nn.Module) -> nn.Module:
     of weight 0, which say nothing.
 
     Raises:
-        ValueError: If ``module`` has no gates.
+        ValueError: If ``module`` has no gates, or gates of an unknown kind of layer.
     """
     if not gated_layers(module):
         raise ValueError("module has no gates, so there is nothing to prune it by.")
-    return _without_gates(copy.deepcopy(module).eval())
+    return _without_gates(copy.deepcopy(module).eval(), {})
 
 
-def _without_gates(module: nn.Module) -> nn.Module:
+def _without_gates(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
+    """``module``, changed in place, or what stands for it; ``done`` holds those met before."""
+    if module not in done:
+        done[module] = _made_small(module, done)
+    return done[module]
+
+
+def _made_small(module: nn.Module, done: dict[nn.Module, nn.Module]) -> nn.Module:
+    if not gated_layers(module):
+        return module
     if isinstance(module, GatedPatchNet):
         return _smaller_patch_net(module)
-    if isinstance(module, Gated) or type(module) is nn.Sequential:
-        layers = flat(module)
-        if any(isinstance(each, Gated) for each in layers):
-            short = _without_closed(layers)
-            module = short[0] if len(short) == 1 else nn.Sequential(*short)
-    for name, child in module.named_children():
-        if gated_layers(child):
-            setattr(module, name, _without_gates(child))
+    if type(module) is nn.Sequential:
+        return nn.Sequential(*_without_closed(flat(module), done))
+    if isinstance(module, GatedLinear | GatedConv2d):
+        short = _without_closed([module], done)
+        return short[0] if len(short) == 1 else nn.Sequential(*short)
+    if isinstance(module, Gated):
+        raise ValueError(f"{type(module).__name__} is a gated layer that cannot be pruned yet.")
+    for name, child in list(module._modules.items()):  # two names of one child are both met
+        if child is not None:
+            setattr(module, name, _without_gates(child, done))
     return module
 
 
-def _without_closed(layers: list[nn.Module]) -> list[nn.Module]:
+def _without_closed(layers: list[nn.Module], done: dict[nn.Module, nn.Module]) -> list[nn.Module]:
     """The chain without what is closed."""
     found = survivals(layers, is_open)
     short: list[nn.Module] = []
@@ -67,7 +78,7 @@ def _without_closed(layers: list[nn.Module]) -> list[nn.Module]:
     for place, layer in enumerate(layers):
         if place not in found:
             if not isinstance(layer, nn.Identity):
-                short.append(layer)
+                short.append(_without_gates(layer, done))
             continue
         survival = found[place]
         kept = _at_least_one(survival.inputs)
@@ -109,9 +120,9 @@ def _smaller(
             norm = _smaller_norm(norm, gates, outputs)
     weight = weight[outputs][:, inputs]
     small = _same_kind(inner, weight)
-    small.weight = nn.Parameter(weight.clone())
-    if bias is not None:
-        small.bias = nn.Parameter(bias.detach()[outputs].clone())
+    small.weight = nn.Parameter(weight.clone(), inner.weight.requires_grad)
+    if bias is not None and inner.bias is not None:
+        small.bias = nn.Parameter(bias.detach()[outputs].clone(), inner.bias.requires_grad)
     return [small] if norm is None else [small, norm]
 
 

@@ -11,21 +11,22 @@ from torch import Tensor, nn
 from multiview.sparsity.hard_concrete import HardConcrete, eval_gates, open_probability
 from multiview.sparsity.layers import GatedConv2d, GatedLinear
 
-# What a closed unit, a 0, passes through as a 0, and what looks at each channel by itself.
-_TRANSPARENT = (
-    *(nn.Identity, nn.Flatten, nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh),
-    *(nn.Dropout, nn.Dropout2d, nn.MaxPool2d, nn.AvgPool2d),
-    *(nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
+# What a closed unit, a 0, passes through as a 0.
+_ELEMENTWISE = (
+    *(nn.Identity, nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh),
+    *(nn.Dropout, nn.Dropout2d),
 )
-Openness = Callable[[HardConcrete], Float[Tensor, " gates"]]  # how open a gate is, in [0, 1]
+# And what looks at each channel of an image by itself.
+_BY_CHANNEL = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+Openness = Callable[[HardConcrete], Float[Tensor, "*gates"]]  # how open a gate is, in [0, 1]
 
 
-def is_open(gates: HardConcrete) -> Float[Tensor, " gates"]:
+def is_open(gates: HardConcrete) -> Float[Tensor, "*gates"]:
     """1 where the gate of test time is not 0."""
     return (eval_gates(gates.log_alpha.detach()) > 0).float()
 
 
-def chance_to_be_open(gates: HardConcrete) -> Float[Tensor, " gates"]:
+def chance_to_be_open(gates: HardConcrete) -> Float[Tensor, "*gates"]:
     """``open_probability``."""
     return open_probability(gates.log_alpha.detach())
 
@@ -51,7 +52,8 @@ def weighted(layer: nn.Module) -> nn.Linear | nn.Conv2d | None:
         return layer.linear
     if isinstance(layer, GatedConv2d):
         return layer.conv
-    if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1):
+    # Not of subclasses, which may compute something else.
+    if type(layer) is nn.Linear or (type(layer) is nn.Conv2d and layer.groups == 1):
         return layer
     return None
 
@@ -75,20 +77,25 @@ def survivals(layers: Sequence[nn.Module], openness: Openness) -> dict[int, Surv
         if made is not None:
             inputs = inputs * made.repeat_interleave(len(inputs) // len(made))
         made, outputs = None, torch.ones_like(own)
-        if following is not None and _hand_on(layers[place + 1 : following]):
+        if following is not None and _hand_on(layers[place : following + 1]):
             heard = _inputs(layers[following], openness)
-            if len(heard) % len(own) == 0:
-                # A channel is heard if any of its pixels is.
-                made, outputs = own, own * (1 - (1 - heard.view(len(own), -1)).prod(1))
+            # A channel is heard if any of its pixels is.
+            made, outputs = own, own * (1 - (1 - heard.view(len(own), -1)).prod(1))
         found[place] = Survival(inputs=inputs, outputs=outputs)
     return found
 
 
-def _hand_on(between: Sequence[nn.Module]) -> bool:
-    """Whether these layers leave each channel by itself, and a 0 a 0."""
-    return all(
-        isinstance(each, _TRANSPARENT) and getattr(each, "start_dim", 1) == 1 for each in between
-    )
+def _hand_on(layers: Sequence[nn.Module]) -> bool:
+    """Whether units of the first layer are the last one's inputs, one by one, a 0 still a 0."""
+    maker, *between, taker = layers
+    image = isinstance(weighted(maker), nn.Conv2d)
+    flattened = [each for each in between if isinstance(each, nn.Flatten)]
+    passing = (*_ELEMENTWISE, nn.Flatten, *(_BY_CHANNEL if image else ()))
+    if not all(isinstance(each, passing) for each in between):
+        return False
+    if any(each.start_dim != 1 or each.end_dim != -1 for each in flattened):
+        return False
+    return bool(flattened) == (image and isinstance(weighted(taker), nn.Linear))
 
 
 def _outputs(layer: nn.Module, openness: Openness) -> Float[Tensor, " out"]:

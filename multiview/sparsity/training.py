@@ -1,5 +1,7 @@
 """sparsify: train a network with gates; with the averaged weights, warm-up and multipliers."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -7,11 +9,12 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from multiview.sparsity.layers import gated_layers
+from multiview.sparsity.layers import layers_with_gates
 from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
 from multiview.train.loop import FitResult, Loss, fit, target_loss
 from multiview.train.optim import OptimSpec
-from multiview.train.source import Augment, Given, Loader
+from multiview.train.source import Augment, Given, Loader, source_of
+from multiview.train.training import Best
 
 
 class Sparsifying(nn.Module):
@@ -25,14 +28,13 @@ class Sparsifying(nn.Module):
 
     def __init__(self, net: nn.Module, spec: L0Spec, num_samples: int) -> None:
         super().__init__()
-        layers = gated_layers(net)
-        if not layers:
-            raise ValueError("net has no gated layer: wrap some, by gate_layers or gate_blocks.")
+        layers = layers_with_gates(net)
         spec.strengths(len(layers))  # refused here rather than at the first batch
         self.net, self.spec, self.num_samples = net, spec, num_samples
         self.average = None
         if spec.averaging is not None:
             self.average = AveragedModel(net, multi_avg_fn=_corrected(spec.averaging))
+            self.average.requires_grad_(False)
         device = next(net.parameters()).device
         self.register_buffer("share", torch.tensor(spec.share(0, 1), device=device))
         self.register_buffer("multiplier", torch.zeros((), device=device))
@@ -53,14 +55,14 @@ class Sparsifying(nn.Module):
 
     def after_step(self, done: int, total: int) -> None:
         """Keep logits where they learn, average the weights, raise share and multiplier."""
-        for layer in gated_layers(self.net).values():
+        for layer in layers_with_gates(self.net):
             layer.gates.clamp()
         if self.average is not None:
             self.average.update_parameters(self.net)
         if self.spec.target is not None:
             with torch.no_grad():
                 gap = target_gap(self.net, self.spec, self.share)
-                growth = gap if self.spec.signed else gap.abs()
+                growth = (self.share > 0) * (gap if self.spec.signed else gap.abs())
                 self.multiplier.add_(self.spec.ascent / total * growth)
         self.share.fill_(self.spec.share(done, total))
 
@@ -68,6 +70,16 @@ class Sparsifying(nn.Module):
         """Give the network its averaged weights."""
         if self.average is not None:
             self.net.load_state_dict(self.average.module.state_dict())
+
+    def best_of_net(self, best: Best) -> Best:
+        """A best state of this module as one of the network that it is tested as."""
+        prefix = "net." if self.average is None else "average.module."
+        state = {
+            name.removeprefix(prefix): value
+            for name, value in best.state.items()
+            if name.startswith(prefix)
+        }
+        return replace(best, state=state)
 
 
 def _corrected(decay: float) -> Any:
@@ -96,9 +108,9 @@ def sparsify(
 ) -> FitResult:
     """Train ``net``, which has gates, in place with L0 regularisation; it is left in eval mode.
 
-    With averaging it ends with the averaged weights, and running statistics of BatchNorm are taken
-    anew under the gates of test time, where there are any to take: those of the training are of
-    random gates and of other weights.
+    With averaging it ends with the averaged weights. Running statistics of BatchNorm are taken anew
+    from the training inputs under the gates of test time: those of the training are of random gates
+    and of other weights. (Not those of ``best`` states, where there is a score.)
 
     Args:
         labels: As for ``target_loss``; None for those a loader gives, or with ``loss``.
@@ -137,16 +149,21 @@ def sparsify(
     )
     training.finish()
     net.eval()
-    if isinstance(inputs, Tensor):
-        seen = inputs if augment is None else augment(inputs, generator)
-        retake_statistics(net, seen, spec.batch_size)
-    return result
+    source = source_of(inputs, net, augment, spec.batch_size)
+    retake_statistics(net, (seen for _, seen in source.batches(generator, 0)))
+    return replace(result, best=tuple(training.best_of_net(each) for each in result.best))
 
 
-def retake_statistics(
-    module: nn.Module, inputs: Shaped[Tensor, "n ..."], batch_size: int = 500
-) -> None:
-    """Replace running statistics of BatchNorm by means over ``inputs``, all else in eval mode."""
+def retake_statistics(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ..."]]) -> None:
+    """Replace running statistics of BatchNorm by means over batches, all else in eval mode.
+
+    Args:
+        batches: Inputs in random order. Every batch counts alike, so that those smaller than the
+            first, as the last may be, are left out. Not looked at where there is no BatchNorm.
+
+    Raises:
+        ValueError: If no batch has two samples.
+    """
     norms = [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
     norms = [each for each in norms if each.track_running_stats]
     if not norms:
@@ -157,10 +174,16 @@ def retake_statistics(
         each.reset_running_stats()
         each.momentum = None  # the plain mean over batches
         each.train()
+    size = 0
     with torch.no_grad():
-        for part in inputs.split(batch_size):
-            if len(part) > 1:  # of one sample there is no variance to speak of
-                module(part)
+        for batch in batches:
+            size = size or len(batch)
+            if len(batch) >= max(2, size):
+                module(batch)
     for each, momentum in zip(norms, momenta, strict=True):
         each.momentum = momentum
     module.eval()
+    if size < 2:
+        raise ValueError(
+            f"batches of {size} samples have no variance for BatchNorm: use batches of 2 or more."
+        )

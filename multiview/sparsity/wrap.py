@@ -1,10 +1,15 @@
 """Put gates into networks: into all layers of a plain one, into the blocks of a residual one."""
 
+from typing import Any, NamedTuple
+
 import torch
 from torch import nn
 
 from multiview.models.wide_resnet import Block
-from multiview.sparsity.layers import GatedConv2d, GatedLinear, initial_dropout
+from multiview.sparsity.layers import GatedConv2d, GatedLinear, gated_layers, initial_dropout
+from multiview.sparsity.survival import weighted
+
+_NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.InstanceNorm2d, nn.LayerNorm)
 
 
 def gate_layers(
@@ -28,26 +33,50 @@ def gate_layers(
         ``net``.
 
     Raises:
-        ValueError: If there is no such layer, or ``dropout`` does not fit.
+        ValueError: If there is no such layer, one is used twice, a norm cannot be taken in, there
+            are gates already, or ``dropout`` does not fit.
     """
+    if gated_layers(net):
+        raise ValueError("net has gates already: start from one without.")
     chains = [each for each in net.modules() if isinstance(each, nn.Sequential)]
-    places = [
-        (chain, i)
-        for chain in chains
-        for i, layer in enumerate(chain)
-        if isinstance(layer, nn.Linear | nn.Conv2d)
-    ]
+    inner = {part for each in chains for part in each if isinstance(part, nn.Sequential)}
+    sites = [_sites(each) for each in chains if each not in inner]
+    places = [(chain, i) for chain in sites for i, site in enumerate(chain) if weighted(site.layer)]
     if not places:
         raise ValueError("net holds no linear layer or convolution in an nn.Sequential to gate.")
+    if len({chain[i].layer for chain, i in places}) < len(places):
+        raise ValueError("net uses a layer twice, which cannot have two gates: use a copy.")
     rates = initial_dropout(dropout, len(places))
     for (chain, i), rate in zip(places, rates, strict=True):
         settings = {"dropout": rate, "per_sample": per_sample, "generator": generator}
-        layer = chain[i]
+        layer = chain[i].layer
         if isinstance(layer, nn.Linear):
-            chain[i] = GatedLinear(layer, **settings)
+            chain[i].put(GatedLinear(layer, **settings))
         else:
-            _gate_conv(chain, i, settings)
+            _gate_conv(chain[i:], settings)
     return net
+
+
+class _Site(NamedTuple):
+    """A layer and where it stands."""
+
+    parent: nn.Sequential
+    index: int
+
+    @property
+    def layer(self) -> nn.Module:
+        return self.parent[self.index]
+
+    def put(self, layer: nn.Module) -> None:
+        self.parent[self.index] = layer
+
+
+def _sites(chain: nn.Sequential) -> list[_Site]:
+    """All layers of a chain and of those within it, in order."""
+    found = []
+    for i, layer in enumerate(chain):
+        found += _sites(layer) if isinstance(layer, nn.Sequential) else [_Site(chain, i)]
+    return found
 
 
 def gate_blocks(
@@ -64,22 +93,39 @@ def gate_blocks(
 
     Args, Returns, Raises: As ``gate_layers``.
     """
+    if gated_layers(net):
+        raise ValueError("net has gates already: start from one without.")
     blocks = [each for each in net.modules() if isinstance(each, Block)]
     if not blocks:
         raise ValueError("net has no block of a WideResNet to gate: use gate_layers.")
     rates = initial_dropout(dropout, len(blocks))
     for block, rate in zip(blocks, rates, strict=True):
         settings = {"dropout": rate, "per_sample": per_sample, "generator": generator}
-        _gate_conv(block.branch, 0, settings)
+        _gate_conv(_sites(block.branch), settings)
     return net
 
 
-def _gate_conv(chain: nn.Sequential, i: int, settings: dict) -> None:
-    """Gate the convolution at ``i``, and let it take in the norm behind it."""
-    following = chain[i + 1] if i + 1 < len(chain) else None
-    norm = following if isinstance(following, nn.BatchNorm2d | nn.GroupNorm) else None
-    conv = chain[i]
+def _gate_conv(sites: list[_Site], settings: dict[str, Any]) -> None:
+    """Gate the convolution at the first site, and let it take in the norm behind it.
+
+    Raises:
+        ValueError: If a norm that would cancel the gate stands further on.
+    """
+    first, *others = sites
+    following = [site for site in others if not isinstance(site.layer, nn.Identity)]
+    norm = None
+    if following and isinstance(following[0].layer, _NORMS):
+        norm = following.pop(0)
+    for site in following:
+        if weighted(site.layer) is not None:
+            break
+        if isinstance(site.layer, _NORMS):
+            raise ValueError(
+                f"{type(site.layer).__name__} behind other layers would cancel the gates of the "
+                "convolution before them: put it right behind the convolution."
+            )
+    conv = first.layer
     assert isinstance(conv, nn.Conv2d)
-    chain[i] = GatedConv2d(conv, norm, **settings)
+    first.put(GatedConv2d(conv, None if norm is None else norm.layer, **settings))
     if norm is not None:
-        chain[i + 1] = nn.Identity()  # so that every other layer keeps its place
+        norm.put(nn.Identity())  # so that every other layer keeps its place

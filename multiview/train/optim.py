@@ -17,6 +17,9 @@ Algorithm = Literal["sgd", "adam"]
 class Undecayed(torch.nn.Parameter):
     """A parameter that ``weight_decay`` leaves alone, copies of it too: a gate's logit, say."""
 
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        return Undecayed, (self.data, self.requires_grad)  # torch's own makes it a Parameter
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimSpec:
@@ -92,5 +95,7 @@ def _shorten(optimizer: torch.optim.Optimizer, *call: Any, longest: float) -> No
     with torch.no_grad():
         for group in optimizer.param_groups:
             for weight in group["params"]:
-                if weight.dim() > 1:  # not biases, nor scales of norms
+                # Not biases, nor scales of norms, nor what is not trained.
+                trained = weight.grad is not None and not isinstance(weight, Undecayed)
+                if weight.dim() > 1 and trained:
                     torch.renorm(weight, 2, 0, longest, out=weight)

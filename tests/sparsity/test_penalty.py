@@ -98,10 +98,12 @@ def test_a_target_warms_up_from_all_weights():
     net = mlp()
     spec = L0Spec(target=0.0, stiffness=2.0)
     with torch.no_grad():
-        early = float(l0_penalty(net, spec, N, share=0.0))
+        none = float(l0_penalty(net, spec, N, share=0.0, multiplier=3.0))
+        early = float(l0_penalty(net, spec, N, share=1e-6))
         late = float(l0_penalty(net, spec, N, share=1.0))
         share = float(expected_share(net))
-    assert early == pytest.approx((share - 1) ** 2)
+    assert none == 0
+    assert early == pytest.approx((share - 1) ** 2, rel=1e-4)
     assert late == pytest.approx(share**2)
 
 

@@ -16,6 +16,7 @@ from multiview.sparsity import (
     GatedConv2d,
     GatedLinear,
     flops,
+    gate_layers,
     gated_layers,
     pruned,
     units_left,
@@ -178,6 +179,80 @@ def test_other_norms_and_groups_are_refused():
     for norm in (nn.GroupNorm(2, 4), nn.BatchNorm2d(4, affine=False)):
         with pytest.raises(ValueError, match="norm="):
             GatedConv2d(plain, norm, generator=stream(0))
+
+
+def test_chains_that_only_look_alike_are_left_whole():
+    def gate(*layers: nn.Module) -> nn.Module:
+        return scatter_gates(gate_layers(nn.Sequential(*layers), generator=stream(0)), 5, -1.0)
+
+    class Odd(nn.Linear):
+        def forward(self, x):
+            return super().forward(x).abs()
+
+    cases = [
+        (gate(nn.Linear(5, 4), nn.Sigmoid(), nn.Linear(4, 2)), (5,)),
+        (gate(nn.Linear(5, 4), nn.Tanh(), Odd(4, 4), nn.Linear(4, 2)), (5,)),
+        (
+            gate(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)),
+            (2, 5, 5),
+        ),
+        (
+            gate(
+                nn.Sequential(nn.Conv2d(2, 4, 3, stride=2, dilation=2), nn.ReLU()),
+                nn.Sequential(nn.Dropout(0.5), nn.Conv2d(4, 3, 1), nn.Flatten(), nn.Linear(27, 2)),
+            ),
+            (2, 9, 9),
+        ),
+    ]
+    for net, shape in cases:
+        for dtype in (torch.float32, torch.float64):
+            net = net.eval().to(dtype)
+            x = torch.randn(6, *shape, generator=stream(0), dtype=dtype)
+            torch.testing.assert_close(pruned(net)(x), net(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_gated_linear_layer_takes_flat_inputs_only():
+    net = gate_layers(nn.Sequential(nn.Linear(5, 4), nn.Flatten()), generator=stream(0))
+    with pytest.raises(ValueError, match=r"nn\.Flatten"):
+        net(torch.zeros(7, 3, 5))
+
+
+def test_nothing_keeps_its_gates():
+    net = scatter_gates(gate_layers(nn.Sequential(nn.Linear(4, 4)), generator=stream(0)))
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = net, net
+
+        def forward(self, x):
+            return self.b(self.a(x))
+
+    twice = Twice().eval()
+    x = torch.randn(3, 4, generator=stream(0))
+    torch.testing.assert_close(pruned(twice)(x), twice(x))
+    assert not gated_layers(pruned(twice))
+    assert not gated_layers(pruned(nn.Sequential(NETS["patch_net"][0]())))
+
+
+def test_a_frozen_weight_stays_frozen():
+    net = mlp()
+    for each in net.parameters():
+        each.requires_grad_(False)
+    assert not any(each.requires_grad for each in pruned(net).parameters())
+
+
+def test_flops_of_patch_nets_groups_and_other_layers():
+    net = NETS["patch_net"][0]()
+    neurons = units_left(net)[0]
+    assert flops(net, torch.zeros(5, 8), "actual") == 2 * 5 * 8 * neurons
+    assert flops(net, torch.zeros(5, 8), "dense") == 2 * 5 * 8 * 36
+    grouped = nn.Conv2d(4, 8, 3, groups=4)
+    assert flops(grouped, torch.zeros(4, 5, 5)) == counted(grouped, torch.zeros(4, 5, 5))
+    rows = nn.Linear(5, 4)
+    assert flops(rows, torch.zeros(3, 5)) == 2 * 3 * 5 * 4
+    with pytest.raises(ValueError, match="Embedding"):
+        flops(nn.Sequential(nn.Embedding(3, 4)), torch.zeros(2, dtype=torch.long))
 
 
 def test_a_lone_gated_layer_is_pruned_too():

@@ -23,7 +23,7 @@ from multiview.sparsity import (
 from multiview.sparsity.hard_concrete import LOWEST
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.compute import ComputeSpec
-from multiview.train.loop import target_loss
+from multiview.train.loop import error_score, target_loss
 from multiview.train.optim import OptimSpec
 
 SPEC = OptimSpec(
@@ -131,7 +131,7 @@ def test_a_score_sees_the_averaged_weights():
 def test_statistics_are_those_of_the_gates_at_test_time():
     module = wide_resnet()
     x = 3 + torch.randn(64, 3, 8, 8, generator=stream(0, "x"))
-    retake_statistics(module, x, batch_size=64)
+    retake_statistics(module, [x])
     captured = []
     norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
     for each in norms:
@@ -146,15 +146,45 @@ def test_statistics_are_those_of_the_gates_at_test_time():
         assert layer.momentum == 0.1
 
 
-def test_sparsify_leaves_such_statistics():
+@pytest.mark.parametrize("loader", [False, True])
+def test_sparsify_leaves_such_statistics(loader):
     module = wide_resnet()
     x, y = torch.randn(40, 3, 8, 8, generator=stream(0, "x")), torch.arange(40) % 3
-    spec = OptimSpec(epochs=1, batch_size=20, weight_decay=0.0)
-    sparsify(module, x, y, spec=spec, penalty=L0Spec(averaging=0.9), generator=stream(1))
+    spec = OptimSpec(epochs=1, batch_size=40, weight_decay=0.0)
+    settings = {"spec": spec, "penalty": L0Spec(averaging=0.9), "generator": stream(1)}
+    if loader:
+        data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, y), batch_size=40)
+        sparsify(module, data, num_samples=40, **settings)
+    else:
+        sparsify(module, x, y, **settings)
     after = {name: value.clone() for name, value in module.state_dict().items()}
-    retake_statistics(module, x, spec.batch_size)
+    retake_statistics(module, [x])
     for name, value in module.state_dict().items():
-        assert value.equal(after[name]), name
+        torch.testing.assert_close(value, after[name], msg=name)
+
+
+def test_statistics_weigh_samples_alike_and_refuse_batches_of_one():
+    norm = nn.BatchNorm1d(1)
+    x = torch.cat([torch.zeros(10, 1), torch.ones(10, 1), torch.full((3, 1), 100.0)])
+    retake_statistics(norm, x.split(10))
+    assert float(norm.get_buffer("running_mean")) == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="2 or more"):
+        retake_statistics(norm, x.split(1))
+
+
+def test_the_best_state_is_one_of_the_net():
+    x, y = problem()
+    for averaging in (None, 0.5):
+        module = net()
+        penalty = L0Spec(averaging=averaging)
+        score = error_score(x, y)
+        result = sparsify(
+            module, x, y, spec=SPEC, penalty=penalty, generator=stream(1), score=score
+        )
+        net().load_state_dict(result.best[0].state)  # neither more nor fewer names
+        assert result.scores is not None
+        module.load_state_dict(result.best[0].state)
+        assert float(score(module.eval())) == pytest.approx(float(result.scores.min()))
 
 
 class Stopped(Exception):
@@ -194,7 +224,7 @@ def test_what_cannot_be_is_refused():
     x, y = problem()
     common = {"penalty": L0Spec(), "generator": stream(0)}
     plain = MLP(input_shape=(20,), num_classes=4, widths=(16,), generator=stream(0))
-    with pytest.raises(ValueError, match="no gated layer"):
+    with pytest.raises(ValueError, match="no gates"):
         sparsify(plain, x, y, spec=SPEC, **common)
     with pytest.raises(ValueError, match=r"weight_decay=0\.0005"):
         sparsify(net(), x, y, spec=OptimSpec(), **common)

@@ -54,6 +54,30 @@ def test_open_gates_leave_the_function_as_it_was():
     torch.testing.assert_close(gated.eval()(x), plain.eval()(x))
 
 
+def test_a_norm_is_taken_in_or_refused():
+    def conv() -> nn.Module:
+        return nn.Conv2d(2, 3, 3)
+
+    net = nn.Sequential(nn.Sequential(conv()), nn.Identity(), nn.BatchNorm2d(3), nn.ReLU())
+    gate_layers(net, generator=stream(0))
+    (layer,) = gated_layers(net).values()
+    assert isinstance(layer, GatedConv2d)
+    assert isinstance(layer.norm, nn.BatchNorm2d)
+    for between in (nn.Dropout(), nn.ReLU()):
+        with pytest.raises(ValueError, match="cancel"):
+            gate_layers(nn.Sequential(conv(), between, nn.BatchNorm2d(3)), generator=stream(0))
+    gate_layers(nn.Sequential(conv(), nn.ReLU(), conv(), nn.BatchNorm2d(3)), generator=stream(0))
+
+
+def test_a_layer_has_one_gate():
+    layer = nn.Linear(4, 4)
+    with pytest.raises(ValueError, match="twice"):
+        gate_layers(nn.Sequential(layer, nn.ReLU(), layer), generator=stream(0))
+    net = gate_layers(nn.Sequential(nn.Linear(4, 4)), generator=stream(0))
+    with pytest.raises(ValueError, match="already"):
+        gate_layers(net, generator=stream(0))
+
+
 def test_nothing_to_gate_is_said():
     with pytest.raises(ValueError, match="no linear layer"):
         gate_layers(nn.Linear(3, 3), generator=stream(0))

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 
 import pytest
 import torch
@@ -265,6 +266,23 @@ def test_weight_decay_leaves_undecayed_parameters_alone(algorithm):
     fit(module, torch.zeros(4, 3), target_loss(torch.arange(4) % 3), spec, stream(0))
     assert module.free.equal(torch.ones(3))
     assert (module.decayed < 0.99).all()
+
+
+def test_undecayed_parameters_stay_so_in_a_pickle():
+    copied = pickle.loads(pickle.dumps(nn.ParameterList([Undecayed(torch.ones(3))])))
+    assert type(copied[0]) is Undecayed
+    assert copied[0].equal(torch.ones(3))
+
+
+def test_max_norm_leaves_undecayed_and_frozen_parameters_alone():
+    free, frozen = Undecayed(torch.ones(3, 3)), nn.Parameter(torch.ones(3, 3), requires_grad=False)
+    trained = nn.Parameter(torch.ones(3, 3))
+    optimizer = OptimSpec(max_norm=0.5).optimizer([free, frozen, trained])
+    ((free + trained).sum() * 1e-9).backward()
+    optimizer.step()
+    assert free.detach().norm(dim=1).min() > 1.7
+    assert frozen.norm(dim=1).min() > 1.7
+    assert trained.detach().norm(dim=1).max() < 0.51
 
 
 def test_after_step_counts_every_step_of_the_training():
