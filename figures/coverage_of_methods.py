@@ -11,17 +11,23 @@ from matplotlib.patches import Rectangle
 from figures import style
 from multiview.intervals import mean_interval
 
-# Name of a group, its colour, and its methods' names.
+# Title of a group, its colour, and its methods' names.
 GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     "labels": (
         "labels alone",
         style.COLOURS["one"],
-        {"one": "one network", "labels": "as many steps as students"},
+        {
+            "one": "one network",
+            "labels": "as many steps as students",
+        },
     ),
     "averaging": (
         "averaging",
         style.COLOURS["ensemble"],
-        {"ensemble": "ensemble", "summed": "trained as a sum"},
+        {
+            "ensemble": "ensemble",
+            "summed": "trained as a sum",
+        },
     ),
     "students": (
         "students",
@@ -36,7 +42,7 @@ GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "dropout": (
         "dropout in training",
-        style.COLOURS["self"],
+        style.COLOURS["dropout"],
         {
             "neuron": "of neurons",
             "neuron_masks": "mean over its masks",
@@ -48,19 +54,22 @@ GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "rocket": (
         "rocket launching",
-        "#CC79A7",
+        style.COLOURS["rocket"],
         {
             "rocket": "light net, nothing shared",
             "rocket_booster": "its booster",
-            "rocket_unblocked": "light net, gradient not blocked",
+            "rocket_kd": "light net, and a trained net",
+            "rocket_late": "light net, late hint",
+            "rocket_unblocked": "light net, hint not blocked",
             "rocket_half": "light net, half of it shared",
             "rocket_shared": "light net, all of it shared",
             "rocket_ensemble": "light net, ensemble boosts",
+            "rocket_boosters": "mean of its boosters",
         },
     ),
     "gates": (
-        "$L_0$ gates",
-        "#8C6D31",
+        "neurons behind gates",
+        style.COLOURS["gates"],
         {
             "dense": "light penalty, labels",
             "dense_soft": "light penalty, of the ensemble",
@@ -70,7 +79,7 @@ GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
     "kernels": (
         "tangent kernels",
-        style.COLOURS["sum"],
+        style.COLOURS["kernels"],
         {
             "kernel_one": "one kernel",
             "kernel_ensemble": "ensemble",
@@ -80,7 +89,6 @@ GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {
     ),
 }
 SPACE = 1.0  # rows that a group's name takes
-EMPTY = "#ECECEC"
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -108,7 +116,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
     for axes in (coverage, errors):
-        axes.hlines(places, 0, 1, color="#EEEEEE", lw=0.8, zorder=0)
+        axes.hlines(places, 0, 1, color=style.FAINT, lw=0.8, zorder=0)
     return figure
 
 
@@ -131,7 +139,7 @@ def _strips(axes: Axes, row: pd.Series) -> None:
         for i in range(k):
             for v in range(L):
                 place = (i * (L + 0.6) + v, y - 0.36)
-                face = colour if covered[i, v] else EMPTY
+                face = colour if covered[i, v] else style.FAINT
                 axes.add_patch(Rectangle(place, 0.94, 0.72, facecolor=face, lw=0))
     y = 0.0
     for name, colour, methods in GROUPS.values():
@@ -152,7 +160,7 @@ def _coverage(axes: Axes, table: pd.DataFrame) -> None:
             theory = table[f"{who}_predicted"].to_numpy(float).mean()
             axes.plot([theory], [y], "|", ms=11, mew=1.8, color=style.INK, zorder=2)
     axes.plot([], [], "|", ms=9, mew=1.8, color=style.INK, label="theory")
-    axes.plot([], [], "o", ms=5.5, color="#777777", label=f"mean, 95% interval, n = {len(table)}")
+    axes.plot([], [], "o", ms=5.5, color=style.GREY, label=f"mean, 95% interval, n = {len(table)}")
     axes.set_xlim(0, 1.03)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "¼", "½", "¾", "1"])
     _legend(axes)
@@ -165,12 +173,12 @@ def _errors(axes: Axes, table: pd.DataFrame) -> None:
         top = max(top, _point(axes, single, y, colour))
         multi = table[f"{who}_multi"].to_numpy(float).mean()
         law = table[f"{who}_law"].to_numpy(float).mean()
-        axes.plot([law], [y], "|", ms=11, mew=1.2, color="#999999", zorder=1)
+        axes.plot([law], [y], "|", ms=11, mew=1.2, color=style.GREY, zorder=1)
         axes.plot([multi], [y], "D", ms=4, mfc="white", mec=colour, mew=1.1, zorder=4)
         top = max(top, law, multi)
-    axes.plot([], [], "o", ms=5.5, color="#777777", label="single-view samples")
-    axes.plot([], [], "D", ms=4, mfc="white", mec="#777777", label="multi-view samples")
-    axes.plot([], [], "|", ms=9, mew=1.2, color="#999999", label="single-view, from c")
+    axes.plot([], [], "o", ms=5.5, color=style.GREY, label="single-view samples")
+    axes.plot([], [], "D", ms=4, mfc="white", mec=style.GREY, label="multi-view samples")
+    axes.plot([], [], "|", ms=9, mew=1.2, color=style.GREY, label="single-view, from c")
     ticks = np.arange(0, min(1, 1.1 * top) + 1e-9, 0.2 if top > 0.35 else 0.1)
     axes.set_xticks(ticks, [f"{100 * tick:.0f}%" for tick in ticks])
     axes.set_xlim(-0.02 * top, min(1.02, 1.12 * top))

@@ -11,15 +11,21 @@ from matplotlib.axes import Axes
 from multiview.intervals import mean_interval
 
 WIDTH = 10.0  # inches, of a figure over the whole page
-# Okabe and Ito's palette, told apart by colour-blind readers too.
+# Okabe and Ito's palette and, but for the brown, Tol's, told apart by colour-blind readers too.
 COLOURS = {
     "one": "#0072B2",
     "ensemble": "#009E73",
     "sum": "#E69F00",
     "distilled": "#D55E00",
     "self": "#56B4E9",
+    "rocket": "#CC79A7",
+    "dropout": "#882255",
+    "gates": "#8C6D31",
+    "kernels": "#332288",
 }
 INK = "#222222"
+GREY = "#777777"  # of what belongs to no method
+FAINT = "#ECECEC"  # of what is not there
 
 
 def use() -> None:

@@ -1,7 +1,6 @@
-"""coverage_of_methods: the table of methods, what each is trained on, its row, claims, picture."""
+"""coverage_of_methods: the table of methods, what each is trained on, its row, its picture."""
 
 import io
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,16 +12,15 @@ from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from figures import coverage_of_methods as figure
-from multiview.claims import judge
-from multiview.experiment import Context, NoOptions
+from figures import style
+from multiview.experiment import Context
 from multiview.models import PatchNet
 from multiview.sparsity import sparsify
 from theory_experiments import _coverage_of_methods as table_of
 from theory_experiments import _coverage_of_methods_bench as bench_of
-from theory_experiments import _coverage_of_methods_claims as claims_of
 from theory_experiments import _coverage_of_methods_nets as nets_of
 from theory_experiments import coverage_of_methods as script
-from theory_experiments._coverage_of_methods import METHODS, NETWORKS
+from theory_experiments._coverage_of_methods import METHODS
 from theory_experiments._coverage_of_methods_bench import Bench, MethodsCell
 from theory_experiments._patch_nets import new_nets
 
@@ -75,17 +73,6 @@ def logits_of(trained) -> dict[str, torch.Tensor]:
     return {name: classify(patches) for name, classify in classifiers.items()}
 
 
-def test_every_method_has_its_place_in_the_picture_the_summary_and_a_claim():
-    drawn = {who: group for group, (*_, methods) in figure.GROUPS.items() for who in methods}
-    assert drawn == {name: method.group for name, method in METHODS.items()}
-    assert list(drawn) == list(METHODS)
-    assert list(script.TITLES) == list(figure.GROUPS)
-    claimed = {name for line in claims_of.DIFFERENCES for name in line[-2:]}
-    assert claimed | {"one", "ensemble", "summed", "patch"} == set(METHODS)
-    colours = [colour for _, colour, _ in figure.GROUPS.values()]
-    assert len(set(colours)) == len(colours)
-
-
 def test_methods_are_what_their_names_say(trained):
     bench, _, _ = trained
     z = logits_of(trained)
@@ -113,7 +100,7 @@ def test_what_is_compared_has_one_start_one_order_and_as_many_steps(trained):
     for name in ("labels", "hinton", "squares", "paper", "self_fresh", *script_gates()):
         start = of[name][2]
         assert start[-len(student) :].equal(student) or start[: len(student)].equal(student), name
-    light = ("rocket", "rocket_unblocked", "rocket_ensemble")
+    light = ("rocket", "rocket_kd", "rocket_late", "rocket_unblocked", "rocket_ensemble")
     assert all(of[name][2].sort().values.equal(student.sort().values) for name in light)
     for kind in ("neuron", "patch"):
         assert of[kind][2].equal(members[0].flatten())
@@ -157,16 +144,18 @@ def test_two_phases_begin_as_the_first_member_and_are_taught_by_the_second(train
 
 
 def test_rockets_share_and_block_what_they_say(trained):
-    _, _, noted = trained
+    bench, _, noted = trained
     found = {each[0]: each for each in noted if each[1] == "rocket_launching"}
     assert set(found) == {
         "rocket",
+        "rocket_kd",
+        "rocket_late",
         "rocket_unblocked",
         "rocket_half",
         "rocket_shared",
         "rocket_ensemble",
     }
-    blocked = {name: each[6]["block"] for name, each in found.items()}
+    blocked = {name: each[6].get("block", True) for name, each in found.items()}
     assert [name for name, value in blocked.items() if not value] == ["rocket_unblocked"]
     booster = new_nets(CELL, "booster", 1).weight.detach()[0]
     light = new_nets(CELL, "student", 1).weight.detach()[0]
@@ -175,6 +164,22 @@ def test_rockets_share_and_block_what_they_say(trained):
     assert found["rocket_half"][2].equal(expected)
     assert found["rocket_shared"][2].equal(booster.flatten())
     assert len(found["rocket_ensemble"][5][0]) == CELL.members
+    delays = {name: each[6]["delay"] for name, each in found.items() if "delay" in each[6]}
+    assert delays == {"rocket_late": CELL.delay}
+    (taught,) = [name for name, each in found.items() if "teacher" in each[6]]
+    given = found[taught][6]
+    assert (taught, given["temperature"]) == ("rocket_kd", CELL.temperature)
+    assert given["teacher_weight"] > 0
+    torch.testing.assert_close(given["teacher"](bench.train.patches), bench.logits[:, 1])
+
+
+def test_boosters_of_the_ensemble_are_measured_as_its_hint_is_made(trained):
+    bench, _, _ = trained
+    patches = bench.train.patches[:30]
+    with torch.no_grad():
+        each = [booster(patches) for booster in bench.by_many.boosters]
+    assert len(each) == CELL.members
+    torch.testing.assert_close(logits_of(trained)["rocket_boosters"], sum(each) / len(each))
 
 
 def test_gates_have_the_penalty_and_lesson_of_their_names(trained):
@@ -202,8 +207,9 @@ def test_what_a_gate_closed_is_gone(trained, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(nets_of, "frozen", lambda module: module)
         small = METHODS["pruned"].train(bench)
-    assert isinstance(small.net, PatchNet)
-    assert small.net.weight.shape[2] == 1
+    assert isinstance(small.classify.net, PatchNet)
+    assert small.classify.net.weight.shape[2] == 1
+    assert small.left == 1 / CELL.width
     patches = bench.train.patches[:20]
     torch.testing.assert_close(small(patches), kept["net"].eval()(patches))
 
@@ -221,10 +227,21 @@ def test_a_row_says_one_thing_in_several_ways(row):
         assert 0 <= row[f"{name}_single"] <= 1
         assert 0 <= row[f"{name}_multi"] <= 1
         assert (f"{name}_predicted" in row) == (METHODS[name].predicted is not None)
-    assert row["ensemble_predicted"] == 1 - (1 - row["one_coverage"]) ** CELL.members
-    both = (1 - row["ensemble_coverage"]) * (1 - row["one_coverage"])
-    assert row["hinton_predicted"] == row["rocket_ensemble_predicted"] == pytest.approx(1 - both)
-    assert row["self_fresh_predicted"] == pytest.approx(1 - (1 - row["one_coverage"]) ** 2)
+    lost = {name: 1 - row[f"{name}_coverage"] for name in METHODS}
+    for name, missed in (
+        ("ensemble", lost["one"] ** CELL.members),
+        ("hinton", lost["ensemble"] * lost["labels"]),
+        ("self_fresh", lost["one"] * lost["labels"]),
+        ("rocket", lost["rocket_booster"] * lost["labels"]),
+        ("rocket_kd", lost["rocket_booster"] * lost["one"] * lost["labels"]),
+        ("rocket_ensemble", lost["rocket_boosters"] * lost["labels"]),
+        ("rocket_boosters", lost["labels"] ** CELL.members),
+    ):
+        assert row[f"{name}_predicted"] == pytest.approx(1 - missed), name
+    assert row["first_coverage"] == pytest.approx(float(row["coverage_one"].double().mean()))
+    assert sorted(key for key in row if key.endswith("_left")) == sorted(
+        f"{name}_left" for name in script_gates()
+    )
     assert row["kernel_sum_predicted"] == row["kernel_ensemble_coverage"]
     assert row["ensemble_single"] <= row["one_single"]
 
@@ -243,65 +260,6 @@ def test_a_lost_view_costs_what_the_law_says():
     assert table_of.law(MethodsCell(), 0.5) == pytest.approx(0.5 * lost)
 
 
-def ideal(changes: dict[str, float] | None = None, n: int = 4) -> pd.DataFrame:
-    """A table in which all that is claimed is so, but for what is changed."""
-    c = dict.fromkeys(METHODS, 0.6) | {
-        **dict.fromkeys(("ensemble", "hinton", "squares", "paper", "self_fresh"), 0.97),
-        **dict.fromkeys(("self_continued", "rocket_ensemble", "dense_soft", "pruned_soft"), 0.95),
-        **dict.fromkeys(("neuron", "neuron_masks", "neuron_distilled", "rocket"), 0.8),
-        **dict.fromkeys(("patch", "patch_masks", "patch_distilled"), 1.0),
-        **dict.fromkeys(("kernel_ensemble", "kernel_sum"), 0.9),
-        "pruned": 0.5,
-    }
-    c |= changes or {}
-    rows = []
-    for seed in range(n):
-        each = {f"{name}_coverage": value + 1e-4 * seed for name, value in c.items()}
-        for name, value in c.items():
-            each |= {f"{name}_law": 1 - value, f"{name}_single": 1 - value, f"{name}_multi": 0.0}
-        each["ensemble_predicted"] = 0.974
-        rows.append(each | {"seed": seed, "status": "ok"})
-    return pd.DataFrame(rows)
-
-
-def verdicts(table: pd.DataFrame) -> dict[str, str]:
-    return {each.name: judge(each, table).verdict for each in script.claims("laptop", NoOptions())}
-
-
-def test_claims_hold_where_the_theory_does_and_fall_where_it_does_not():
-    assert set(verdicts(ideal()).values()) == {"supported"}
-    for name, value, claim in (
-        ("one", 0.9, "one: a lottery"),
-        ("ensemble", 0.8, "ensemble: all lotteries"),
-        ("summed", 0.9, "summed: one lottery"),
-        ("patch", 0.7, "patch: all views"),
-    ):
-        assert verdicts(ideal({name: value}))[claim] == "refuted"
-    high, low = 0.99, 0.05
-    for name, *_, (least, _), who, _ in claims_of.DIFFERENCES:
-        value = low if least > -math.inf else high
-        assert verdicts(ideal({who: value}))[name] == "refuted", name
-    table = ideal()
-    table["dense_single"] = table["dense_law"] + 0.3
-    assert verdicts(table)["law: largest gap"] == "refuted"
-    assert verdicts(table)["law: an upper end"] == "refuted"
-    table["dense_single"] = table["dense_law"] - 0.3
-    found = verdicts(table)
-    assert (found["law: largest gap"], found["law: an upper end"]) == ("refuted", "supported")
-    table["kernel_one_single"] = table["kernel_distilled_single"] = 0.0
-    assert verdicts(table)["c explains: all methods"] == "refuted"
-    table["summed_multi"] = 0.1
-    assert verdicts(table)["multi-view error"] == "refuted"
-    assert script.claims("smoke", NoOptions()) == []
-
-
-def test_a_correlation_of_equal_values_is_none():
-    table = ideal(n=2)
-    for name in NETWORKS:
-        table[f"{name}_coverage"] = 0.5
-    assert np.isnan(claims_of.correlation(NETWORKS)(table)).all()
-
-
 def test_the_picture_has_a_cell_for_every_view_of_every_method(row):
     arrays = {name: np.asarray(value) for name, value in row.items() if name.startswith("coverage")}
     rows = pd.DataFrame([row | arrays | {"seed": seed} for seed in (0, 1)])
@@ -309,7 +267,7 @@ def test_the_picture_has_a_cell_for_every_view_of_every_method(row):
     strips, coverage, errors = drawn.axes
     boxes = [each for each in strips.patches if isinstance(each, Rectangle)]
     assert len(boxes) == len(METHODS) * CELL.spec.num_classes * CELL.spec.num_views
-    filled = sum(not same_color(each.get_facecolor(), figure.EMPTY) for each in boxes)
+    filled = sum(not same_color(each.get_facecolor(), style.FAINT) for each in boxes)
     assert filled == sum(int(each.sum()) for each in arrays.values())
     legend = coverage.get_legend()
     assert legend is not None
@@ -329,10 +287,5 @@ def test_the_summary_names_every_method(row):
         assert method.says in shown
     for title in script.TITLES.values():
         assert title.upper() in shown
-
-
-def test_settings_that_mean_nothing_are_refused():
-    with pytest.raises(ValueError, match="members=1"):
-        MethodsCell(members=1)
-    with pytest.raises(ValueError, match=r"light_penalty=0\.5"):
-        MethodsCell(light_penalty=0.5, strong_penalty=0.2)
+    assert shown.count("Correlation of c") == 2
+    assert "neurons left" in shown

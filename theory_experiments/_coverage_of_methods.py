@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 from jaxtyping import Bool
@@ -33,9 +34,13 @@ def like(name: str) -> Prediction:
     return lambda c, members: c[name]
 
 
-def adds(teacher: str) -> Prediction:
-    """What the teacher covers and one network by its own lottery."""
-    return lambda c, members: student_coverage(c[teacher], c["one"])
+def adds(*teachers: str) -> Prediction:
+    """What teachers cover, and the student by its own lottery, that of a net with labels alone."""
+
+    def covers(c: Mapping[str, float], members: int) -> float:
+        return reduce(lambda own, name: student_coverage(c[name], own), teachers, c["labels"])
+
+    return covers
 
 
 def constant(value: float) -> Prediction:
@@ -43,9 +48,9 @@ def constant(value: float) -> Prediction:
     return lambda c, members: value
 
 
-def averaged(c: Mapping[str, float], members: int) -> float:
-    """What independent networks cover together."""
-    return 1 - ensemble_error(members, c["one"])
+def averaged(name: str) -> Prediction:
+    """What as many independent networks as members cover together, each like this one."""
+    return lambda c, members: 1 - ensemble_error(members, c[name])
 
 
 def _row(
@@ -59,44 +64,56 @@ def _row(
 
 METHODS: dict[str, Method] = {
     "one": _row("labels", "one network", nets.one, constant(1 / 2)),
-    "labels": _row("labels", "one, as many steps as students", nets.labels, constant(1 / 2)),
-    "ensemble": _row("averaging", "ensemble", nets.ensemble, averaged),
+    "labels": _row("labels", "as many steps as students", nets.labels, constant(1 / 2)),
+    "ensemble": _row("averaging", "ensemble", nets.ensemble, averaged("one")),
     "summed": _row("averaging", "trained as a sum", nets.summed, like("one")),
-    "hinton": _row("students", "Hinton's loss, of the ensemble", nets.hinton, adds("ensemble")),
-    "squares": _row("students", "L2 of logits, of the ensemble", nets.squares, adds("ensemble")),
-    "paper": _row("students", "paper's update, of the ensemble", nets.paper, adds("ensemble")),
-    "self_fresh": _row("students", "self: of one, fresh start", nets.self_fresh, adds("one")),
+    "hinton": _row("students", "of the ensemble, Hinton's loss", nets.hinton, adds("ensemble")),
+    "squares": _row("students", "of the ensemble, squared logits", nets.squares, adds("ensemble")),
+    "paper": _row("students", "of the ensemble, paper's update", nets.paper, adds("ensemble")),
+    "self_fresh": _row("students", "of one net (self), fresh start", nets.self_fresh, adds("one")),
     "self_continued": _row(
-        "students", "self: of one, two phases", nets.self_continued, adds("one")
+        "students", "of one net (self), two phases", nets.self_continued, adds("one")
     ),
-    "neuron": _row("dropout", "of neurons: standard", nets.dropped("neuron")),
+    "neuron": _row("dropout", "of neurons", nets.dropped("neuron")),
     "neuron_masks": _row("dropout", "mean over its masks", nets.masks("neuron"), like("neuron")),
     "neuron_distilled": _row(
-        "dropout", "its masks distilled", nets.distilled("neuron"), like("neuron")
+        "dropout", "its masks, distilled", nets.distilled("neuron"), like("neuron")
     ),
-    "patch": _row("dropout", "of patches: standard", nets.dropped("patch"), constant(1.0)),
+    "patch": _row("dropout", "of patches", nets.dropped("patch"), constant(1.0)),
     "patch_masks": _row("dropout", "mean over its masks", nets.masks("patch"), like("patch")),
     "patch_distilled": _row(
-        "dropout", "its masks distilled", nets.distilled("patch"), like("patch")
+        "dropout", "its masks, distilled", nets.distilled("patch"), like("patch")
     ),
-    "rocket": _row("rocket", "nothing shared", nets.rocket, adds("rocket_booster")),
+    "rocket": _row("rocket", "light net, nothing shared", nets.rocket, adds("rocket_booster")),
     "rocket_booster": _row("rocket", "its booster", nets.rocket_booster, constant(1 / 2)),
-    "rocket_unblocked": _row("rocket", "nothing shared, no block", nets.rocket_unblocked),
-    "rocket_half": _row("rocket", "half of the neurons shared", nets.rocket_half),
+    "rocket_kd": _row(
+        "rocket", "light net, and a trained net", nets.rocket_kd, adds("rocket_booster", "one")
+    ),
+    "rocket_late": _row("rocket", "light net, late hint", nets.rocket_late, adds("rocket_booster")),
+    "rocket_unblocked": _row("rocket", "light net, hint not blocked", nets.rocket_unblocked),
+    "rocket_half": _row("rocket", "light net, half of it shared", nets.rocket_half),
     "rocket_shared": _row(
-        "rocket", "all neurons shared", nets.rocket_shared, like("rocket_booster")
+        "rocket", "light net, all of it shared", nets.rocket_shared, constant(1 / 2)
     ),
     "rocket_ensemble": _row(
-        "rocket", "an ensemble as booster", nets.rocket_ensemble, adds("ensemble")
+        "rocket", "light net, ensemble boosts", nets.rocket_ensemble, adds("rocket_boosters")
+    ),
+    "rocket_boosters": _row(
+        "rocket", "mean of its boosters", nets.rocket_boosters, averaged("labels")
     ),
     "dense": _row("gates", "light penalty, labels", nets.gates(strong=False, soft=False)),
     "dense_soft": _row(
-        "gates", "light penalty, ensemble", nets.gates(strong=False, soft=True), adds("ensemble")
+        "gates",
+        "light penalty, of the ensemble",
+        nets.gates(strong=False, soft=True),
+        adds("ensemble"),
     ),
     "pruned": _row(
         "gates", "strong penalty, labels", nets.gates(strong=True, soft=False), constant(1 / 2)
     ),
-    "pruned_soft": _row("gates", "strong penalty, ensemble", nets.gates(strong=True, soft=True)),
+    "pruned_soft": _row(
+        "gates", "strong penalty, of the ensemble", nets.gates(strong=True, soft=True)
+    ),
     "kernel_one": _row("kernels", "one kernel", nets.kernel("single")),
     "kernel_ensemble": _row("kernels", "ensemble", nets.kernel("ensemble")),
     "kernel_sum": _row("kernels", "sum", nets.kernel("summed"), like("kernel_ensemble")),
@@ -116,7 +133,8 @@ def run_methods(cell: MethodsCell, context: Context) -> dict[str, Any]:
         which 0, 1, ... views are covered; ``_law``, the single-view error that c predicts;
         ``_predicted``, the theory's c, of methods of which it says one; and ``coverage_<who>``,
         the views covered, (k, L). Of ``one`` and ``kernel_one`` numbers are means over the members,
-        and the views are the first one's.
+        and the views are the first one's; ``first_coverage`` is c of the first member alone. Of
+        methods with gates: ``_left``, the share of the neurons whose gates are open.
     """
     bench = Bench.of(cell)
     classifiers: dict[str, Classifier] = {}
@@ -141,6 +159,10 @@ def run_methods(cell: MethodsCell, context: Context) -> dict[str, Any]:
         if method.predicted is not None:
             row[f"{name}_predicted"] = method.predicted(c, cell.members)
         row[f"coverage_{name}"] = views if views.dim() == 2 else views[0]
+        classifier = classifiers[name]
+        if isinstance(classifier, nets.Pruned):
+            row[f"{name}_left"] = classifier.left
+    row["first_coverage"] = float(row["coverage_one"].double().mean())
     return row
 
 

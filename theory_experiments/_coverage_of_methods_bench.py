@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -45,6 +45,7 @@ class MethodsCell(SgdCell):
     patch: float = 0.5  # dropout of whole patches
     num_masks: int = 50
     hint: float = 0.03  # weight of a booster's hint
+    delay: float = 0.5  # fraction of the steps before a late hint acts
     gate_dropout: float = 0.1  # where gates start
     light_penalty: float = 0.01  # lambda that closes hardly any gate
     strong_penalty: float = 0.2  # lambda that closes most
@@ -131,13 +132,13 @@ class Bench:
         net = DropoutPatchNet(self.fresh("members"), patch=self.cell.patch)
         return self.on_labels(Alone(net), "members")
 
-    def launched(self, shared: int = 0, *, block: bool = True) -> RocketResult:
+    def launched(self, shared: int = 0, **settings: Any) -> RocketResult:
         """A light net of the students' start and a booster as wide, ``shared`` neurons in both."""
         nets = shared_patch_nets(self.fresh(), self.fresh("booster"), shared)
-        return self.rocket(*nets, block=block)
+        return self.rocket(*nets, **settings)
 
-    def rocket(self, light: nn.Module, *booster: nn.Module, block: bool = True) -> RocketResult:
-        """The light net, launched by these boosters."""
+    def rocket(self, light: nn.Module, *booster: nn.Module, **settings: Any) -> RocketResult:
+        """The light net, launched by these boosters; ``settings`` of ``rocket_launching``."""
         return rocket_launching(
             light,
             booster,
@@ -146,13 +147,20 @@ class Bench:
             spec=self.cell.student,
             generator=self.order(),
             weight=self.cell.hint,
-            block=block,
+            **settings,
         )
 
     @cached_property
     def unshared(self) -> RocketResult:
         """A light net and a booster that share nothing."""
         return self.launched()
+
+    @cached_property
+    def by_many(self) -> RocketResult:
+        """A light net and boosters of the members' starts, the mean of their logits as hint."""
+        start = self.fresh("members", self.cell.members)
+        boosters = (Alone(start.member(i)) for i in range(self.cell.members))
+        return self.rocket(Alone(self.fresh()), *boosters)
 
     @cached_property
     def kernels(self) -> "Kernels":

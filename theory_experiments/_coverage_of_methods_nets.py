@@ -1,9 +1,11 @@
 """Each method of ``coverage_of_methods`` as a short function from the bench to a classifier."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from multiview import stream
@@ -13,6 +15,7 @@ from multiview.distill.teaching import Lesson
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.sparsity import GatedPatchNet, L0Spec, pruned, sparsify
+from multiview.sparsity.layers import gated_layers
 from multiview.train.compute import frozen
 from multiview.train.stochastic import without_dropout
 from theory_experiments._coverage_of_methods_bench import Bench, Classifier
@@ -146,24 +149,61 @@ def rocket_unblocked(bench: Bench) -> Classifier:
     return frozen(bench.launched(block=False).light)
 
 
+def rocket_kd(bench: Bench) -> Classifier:
+    """Nothing shared; the second member, trained before, teaches the light net by Hinton's loss."""
+    result = bench.launched(
+        teacher=frozen(Alone(bench.members.member(1))),
+        teacher_weight=1.0,
+        temperature=bench.cell.temperature,
+    )
+    return frozen(result.light)
+
+
+def rocket_late(bench: Bench) -> Classifier:
+    """Nothing shared; the hint waits until the booster fits."""
+    return frozen(bench.launched(delay=bench.cell.delay).light)
+
+
 def rocket_half(bench: Bench) -> Classifier:
-    """Half of the light net's neurons are its booster's."""
+    """Half of the light net's neurons are its booster's.
+
+    Their gradient is that of both nets' labels, about twice what a neuron of one net gets.
+    """
     return frozen(bench.launched(bench.cell.width // 2).light)
 
 
 def rocket_shared(bench: Bench) -> Classifier:
-    """All neurons are the booster's, which leaves one network and no hint."""
+    """All neurons are the booster's, which leaves one network and no hint.
+
+    Its gradient is doubled, light net's and booster's labels: labels alone at twice the rate.
+    """
     return frozen(bench.launched(bench.cell.width).light)
 
 
 def rocket_ensemble(bench: Bench) -> Classifier:
     """A light net whose boosters, of the members' starts, give the mean of their logits as hint."""
-    start = bench.fresh("members", bench.cell.members)
-    boosters = (Alone(start.member(i)) for i in range(bench.cell.members))
-    return frozen(bench.rocket(Alone(bench.fresh()), *boosters).light)
+    return frozen(bench.by_many.light)
 
 
-def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Classifier]:
+def rocket_boosters(bench: Bench) -> Classifier:
+    """The mean logits of those boosters."""
+    boosters = [frozen(each) for each in bench.by_many.boosters]
+    return lambda patches: mean_logits(torch.stack([each(patches) for each in boosters], 1))
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A classifier without its closed gates' neurons."""
+
+    classify: Classifier
+    left: float  # share of the neurons whose gates are open
+
+    def __call__(self, patches: Tensor) -> Tensor:
+        """Logits (n, k)."""
+        return self.classify(patches)
+
+
+def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Pruned]:
     """Neurons behind hard-concrete gates, those closed at the end removed.
 
     Args:
@@ -171,7 +211,7 @@ def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Classifier]:
         soft: Taught by the ensemble's soft targets too.
     """
 
-    def train(bench: Bench) -> Classifier:
+    def train(bench: Bench) -> Pruned:
         cell, batch = bench.cell, bench.train
         draws = stream(cell.seed, "gates")
         net = Alone(GatedPatchNet(bench.fresh(), dropout=cell.gate_dropout, generator=draws))
@@ -186,7 +226,8 @@ def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Classifier]:
             generator=bench.order(),
             loss=taught_loss(batch.labels, bench.ensemble, lesson) if soft else None,
         )
-        return frozen(pruned(net))
+        (gated,) = gated_layers(net).values()
+        return Pruned(frozen(pruned(net)), float((gated.gates() != 0).double().mean()))
 
     return train
 

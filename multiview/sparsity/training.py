@@ -7,42 +7,28 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from multiview.sparsity.layers import layers_with_gates
 from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
+from multiview.train.averaging import Averaged
 from multiview.train.loop import FitResult, Loss, fit, target_loss
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Augment, Given, Loader, source_of
-from multiview.train.training import Best
 
 
-class Sparsifying(nn.Module):
-    """A network with gates in training, with all that changes from step to step in its state.
-
-    In eval mode it is the network with averaged weights, where there is an average.
-    """
+class Sparsifying(Averaged):
+    """A network with gates in training, with all that changes from step to step in its state."""
 
     share: Tensor  # of the penalty that acts now
     multiplier: Tensor  # of the Lagrangian
 
     def __init__(self, net: nn.Module, spec: L0Spec, num_samples: int) -> None:
-        super().__init__()
-        layers = layers_with_gates(net)
-        spec.strengths(len(layers))  # refused here rather than at the first batch
-        self.net, self.spec, self.num_samples = net, spec, num_samples
-        self.average = None
-        if spec.averaging is not None:
-            self.average = AveragedModel(net, multi_avg_fn=_corrected(spec.averaging))
-            self.average.requires_grad_(False)
+        super().__init__(net, spec.averaging)
+        spec.strengths(len(layers_with_gates(net)))  # refused here, not at the first batch
+        self.spec, self.num_samples = spec, num_samples
         device = next(net.parameters()).device
         self.register_buffer("share", torch.tensor(spec.share(0, 1), device=device))
         self.register_buffer("multiplier", torch.zeros((), device=device))
-
-    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n *members k"]:
-        if self.training or self.average is None:
-            return self.net(x)
-        return self.average(x)
 
     def loss(self, task: Loss) -> Loss:
         """The task's loss and the penalty."""
@@ -57,40 +43,13 @@ class Sparsifying(nn.Module):
         """Keep logits where they learn, average the weights, raise share and multiplier."""
         for layer in layers_with_gates(self.net):
             layer.gates.clamp()
-        if self.average is not None:
-            self.average.update_parameters(self.net)
+        super().after_step(done, total)
         if self.spec.target is not None:
             with torch.no_grad():
                 gap = target_gap(self.net, self.spec, self.share)
                 growth = (self.share > 0) * (gap if self.spec.signed else gap.abs())
                 self.multiplier.add_(self.spec.ascent / total * growth)
         self.share.fill_(self.spec.share(done, total))
-
-    def finish(self) -> None:
-        """Give the network its averaged weights."""
-        if self.average is not None:
-            self.net.load_state_dict(self.average.module.state_dict())
-
-    def best_of_net(self, best: Best) -> Best:
-        """A best state of this module as one of the network that it is tested as."""
-        prefix = "net." if self.average is None else "average.module."
-        state = {
-            name.removeprefix(prefix): value
-            for name, value in best.state.items()
-            if name.startswith(prefix)
-        }
-        return replace(best, state=state)
-
-
-def _corrected(decay: float) -> Any:
-    """Exponential average with its bias towards the start taken out: weights decay^age, sum 1."""
-
-    def update(averages: Any, weights: Any, count: Tensor | int) -> None:
-        newest = (1 - decay) / (1 - decay ** (int(count) + 1))
-        for average, weight in zip(averages, weights, strict=True):
-            average.lerp_(weight, newest)
-
-    return update
 
 
 def sparsify(
@@ -148,7 +107,6 @@ def sparsify(
         **settings,
     )
     training.finish()
-    net.eval()
     source = source_of(inputs, net, augment, spec.batch_size)
     retake_statistics(net, (seen for _, seen in source.batches(generator, 0)))
     return replace(result, best=tuple(training.best_of_net(each) for each in result.best))

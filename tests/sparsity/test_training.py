@@ -11,7 +11,6 @@ from multiview import stream
 from multiview.models import MLP
 from multiview.sparsity import (
     L0Spec,
-    Sparsifying,
     expected_share,
     gate_layers,
     gated_layers,
@@ -95,23 +94,6 @@ def test_the_lagrangian_meets_its_target(target):
 def test_a_signed_multiplier_meets_a_target_that_costs_nothing():
     module = trained(L0Spec(target=0.5, warmup=0.3, signed=True, ascent=200.0))
     assert float(expected_share(module).detach()) == pytest.approx(0.5, abs=0.03)
-
-
-def test_the_average_is_the_bias_corrected_one():
-    module, decay, history = net(), 0.9, []
-    training = Sparsifying(module, L0Spec(averaging=decay), 300)
-    for step in range(1, 8):
-        with torch.no_grad():
-            for parameter in module.parameters():
-                parameter.add_(0.1 * step)
-        history.append(next(module.parameters()).detach().clone())
-        training.after_step(step, 10)
-    zero_based = torch.zeros_like(history[0])  # of the paper's code: from 0, then divided
-    for value in history:
-        zero_based = decay * zero_based + (1 - decay) * value
-    wanted = zero_based / (1 - decay ** len(history))
-    training.finish()
-    torch.testing.assert_close(next(module.parameters()), wanted)
 
 
 def test_a_score_sees_the_averaged_weights():
