@@ -21,11 +21,11 @@ def draw(figure: SubFigure, rows: pd.DataFrame, letters: str = "abc") -> None:
     """
     left, middle, right = figure.subplots(1, 3)
     _what_goes_first(left, rows)
-    style.title(left, letters[0], "Patches: one view goes first")
+    style.title(left, letters[0], "Patches: views by neurons left")
     _labels_or_soft(middle, rows)
-    style.title(middle, letters[1], "Soft targets keep views")
+    style.title(middle, letters[1], "Views by what is taught")
     _late_and_together(right, rows)
-    style.title(right, letters[2], "Late, and averaged")
+    style.title(right, letters[2], "Views by delay; averages")
     for axes in (left, middle, right):
         axes.set_ylim(-0.03, 1.3)  # room for the legend
         axes.set_yticks(np.linspace(0, 1, 6))
@@ -52,7 +52,7 @@ def _what_goes_first(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xticks([*ticks, 0.1], [*(f"{each:g}" for each in ticks), "0"])
     axes.minorticks_off()
     axes.set_xlabel("neurons of a class that are left\n(dotted: one, and one a view)")
-    axes.set_ylabel(f"mean, 95% interval, n = {len(rows)}")
+    axes.set_ylabel(f"fraction of views (c) or samples\nmean, 95% interval, n = {len(rows)}")
 
 
 def _labels_or_soft(axes: Axes, rows: pd.DataFrame) -> None:
@@ -73,12 +73,12 @@ def _labels_or_soft(axes: Axes, rows: pd.DataFrame) -> None:
     points(axes, places, rows["more_mu_coverage"], label, BLUE, "^")
     axes.axhline(0.5, color=style.INK, ls=":", lw=1)
     axes.set_xscale("log")
-    axes.set_xlabel("strength lambda")
-    axes.set_ylabel("views covered, c")
+    axes.set_xlabel("lambda (divided by N samples)")
+    axes.set_ylabel("fraction of views covered, c")
 
 
 def _late_and_together(axes: Axes, rows: pd.DataFrame) -> None:
-    """c with a penalty from the first step or later; to the right, of pruned nets averaged."""
+    """c by when the penalty begins, lambda times steps alike; to the right, of averages."""
     strengths = np.array(list(rows.iloc[0]["scratch_strengths"]), float)
     by_strength = np.arange(len(strengths), dtype=float)
     for who, label, colour, marker in (
@@ -94,5 +94,6 @@ def _late_and_together(axes: Axes, rows: pd.DataFrame) -> None:
     axes.axvline(len(strengths) - 0.5, color=style.INK, lw=1)
     names = [*(f"{each:g}" for each in strengths), *(f"K={size}" for size in sizes)]
     axes.set_xticks([*by_strength, *by_size], names, fontsize=8, rotation=45)
-    axes.set_xlabel("strength lambda | networks averaged")
-    axes.set_ylabel("views covered, c")
+    times = 1 / (1 - rows.iloc[0]["delay"])
+    axes.set_xlabel(f"lambda (delayed: x {times:g})\n| networks averaged")
+    axes.set_ylabel("fraction of views covered, c")

@@ -5,18 +5,25 @@ dropout of patches learns both. Derived from the multi-view theory (arXiv 2012.0
 before any run, of c, the fraction of views covered, when hard-concrete gates prune neurons ever
 harder: c is flat until one neuron is left for each view that is known, and c = 1 takes two views a
 class; then one view of each class goes first, which only single-view samples show; the second view
-dies at a strength in proportion to the single-view samples mu N, and later under soft targets, by
-1 / mu; a penalty from the first step loses classes that break out late; and K pruned networks
-cover 1 - (1 - c)^K, as dense ones do.
+dies at a lambda in proportion to the single-view samples mu N, at the same lambda/N for any N, and
+later under soft targets, by 1 / mu; a penalty from the first step loses classes that break out
+late; and K pruned networks cover 1 - (1 - c)^K, as dense ones do.
 
-Strengths are those of a training of fixed length: a gate far from closed needs time to close, so
-that they stand for pressure times time rather than for an equilibrium. Everything is measured on
-the pruned networks.
+Strengths are lambda, which the penalty divides by the number N of samples. They are those of a
+training of fixed length: a gate far from closed needs time to close, so that they stand for
+pressure times time rather than for an equilibrium. Everything is measured on the pruned networks.
 
 Settings, strengths and what counts as equal were chosen on the seeds 1000 to 1003, where three
-predictions were already seen to be too bold, and kept: second views die at 3 times the strength for
-16 mu and under soft targets at T = 4, not at 16 and 50 times, as multi-view samples defend them
+predictions were already seen to be too bold, and kept: second views die at 3 to 5 times the lambda
+for 16 mu and under soft targets at T = 4, not at 16 and 50 times, as multi-view samples defend them
 too; at T = 1 soft targets defend them no better than labels; and one neuron can hold both views.
+
+After these seeds were seen, and before any of 0 to 9 was run, claims were restated: strengths go to
+12.8 rather than 3.2, and a critical one that lies outside is missing rather than the end; lambda/N
+is compared, not lambda, at more samples; a delayed penalty has as much lambda times steps as one
+from the first step, not half; the multi-view error is to be small while every class has a neuron,
+not the mean class, and above 0.2 where some neurons are left, not above 0.5 where none is; and the
+cliff at the paper's size is to lie within a factor of 1.25, not 3.75.
 """
 
 import math
@@ -59,12 +66,14 @@ def run_patch_l0(cell: PatchL0Cell, context: Context) -> dict[str, Any]:
         by strength for ``one`` (the first member), ``all`` (``full``), ``soft`` and ``cool``
         (``full`` taught by itself instead of labels, at ``temperature`` and at 1), ``more_mu`` and
         ``more_samples`` (as ``all``, of other samples), ``from_start`` and ``delayed`` (gated from
-        no training), ``fine``, and by target share ``target``. For the latter also ``_neurons``
-        left of a class, ``_expected`` share of weights behind open gates, ``_held`` views of a
-        class that one of its neurons answers to with half the knee, ``_both`` and ``_none``, the
-        fraction of classes of which 2 or 0 views are covered. ``<who>_critical``: the strength at
-        which c falls through 3/4; ``slow``: how much larger the start of classes kept from the
-        start is than that of lost ones, in sigma_init; ``gap``: of pruned and gated logits.
+        no training; with a delay at more strength, see ``PatchL0Cell``), ``fine``, and by target
+        share ``target``. For the latter also ``_neurons`` left of a class, ``_fewest`` of any
+        class, ``_expected`` share of weights behind open gates, ``_held`` views of a class that one
+        of its neurons answers to with half the knee, ``_both`` and ``_none``, the fraction of
+        classes of which 2 or 0 views are covered. ``<who>_critical``: the strength at which c falls
+        through 3/4, NaN where it does so at none that was tried; ``slow``: how much larger the
+        start of classes kept from the start is than that of lost ones, in sigma_init; ``gap``: of
+        pruned and gated logits.
     """
     features = draw_features(cell)
     train = draw_train(cell, features)
@@ -117,6 +126,7 @@ def _what_is_left(
     views = covered.views_per_class
     measures = {
         "_neurons": left.neurons(),
+        "_fewest": left.fewest(),
         "_expected": left.expected.double(),
         "_held": left.held(features, least),
         "_both": (views == 2).double().mean(-1),
@@ -141,14 +151,12 @@ def _joined(row: Mapping[str, Any], cell: PatchL0Cell) -> dict[str, Any]:
 def critical(strengths: Sequence[float], c: Sequence[float], level: float) -> float:
     """The strength at which c first falls through the level, between two by their logarithms.
 
-    One at the end of the range where it lies outside: nothing beyond was tried.
+    NaN where it never does, or is below from the first: nothing beyond was tried.
     """
     below = [value <= level for value in c]
-    if not any(below):
-        return float(strengths[-1])
+    if below[0] or not any(below):
+        return math.nan
     i = below.index(True)
-    if i == 0:
-        return float(strengths[0])
     share = (c[i - 1] - level) / (c[i - 1] - c[i])
     low, high = math.log(strengths[i - 1]), math.log(strengths[i])
     return math.exp(low + share * (high - low))
@@ -193,7 +201,7 @@ PAPER = replace(
     members=10,
     width=20,
     other_num_train=8000,
-    fine=(0.008, 0.012, 0.016, 0.02, 0.025, 0.03),
+    fine=(0.0096, 0.0102, 0.0108, 0.0114, 0.012),  # the laptop's, at as many weights a gate
     num_test=10_000,
     probes_per_view=100,
 )

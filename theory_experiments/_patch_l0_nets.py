@@ -27,21 +27,25 @@ from theory_experiments._patch_sgd import SGD, Alone, SgdCell
 class PatchL0Cell(SgdCell):
     """Trained networks pruned by gates of many strengths, and networks gated from their start.
 
-    Strengths are lambda of ``L0Spec``. Chosen on the seeds 1000 to 1003.
+    Strengths are lambda of ``L0Spec``, which divides them by the number of samples. Chosen on the
+    seeds 1000 to 1003.
     """
 
     prune: OptimSpec = SGD  # with gates, from a trained network
     scratch: OptimSpec = field(default_factory=lambda: replace(SGD, epochs=100))  # from no training
     gates: float = 0.3  # d: the gates start open with probability 0.92
     hidden: float = 0.5  # dropout of patches in the training of the network that knows all views
-    strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+    strengths: tuple[float, ...] = (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
     kept: float = 0.4  # the one at which all members are pruned, to be averaged
     temperature: float = 4.0  # of the soft targets that are not at 1
     other_mu: float = 0.32  # more single-view samples
     other_num_train: int = 1600  # more samples, a multiple, at as many steps
-    other_strengths: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2)  # there, for as many steps
+    # There, for as many steps; with N they grow, so that lambda/N is as here.
+    other_strengths: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
     scratch_strengths: tuple[float, ...] = (0.005, 0.02, 0.05, 0.2)
-    delay: float = 0.5  # fraction of the steps before the penalty, in the delayed trainings
+    # Fraction of the steps before the penalty, in the delayed trainings; their strengths are larger
+    # by 1 / (1 - delay), so that lambda times the steps it acts for is as without a delay.
+    delay: float = 0.5
     fine: tuple[float, ...] = (0.024, 0.0255, 0.027, 0.0285, 0.03)
     targets: tuple[float, ...] = (0.7, 0.5, 0.3, 0.15)  # shares of the weights to be left
 
@@ -86,6 +90,10 @@ class Left:
     def neurons(self) -> Float[Tensor, " nets"]:
         """Mean number of neurons of a class that are left."""
         return torch.stack([_alive(w).sum(-1).double().mean() for w in self.weights()])
+
+    def fewest(self) -> Float[Tensor, " nets"]:
+        """Number of neurons that are left of the class with the fewest."""
+        return torch.stack([_alive(w).sum(-1).double().min() for w in self.weights()])
 
     def held(self, features: Float[Tensor, "k L d"], least: float) -> Float[Tensor, " nets"]:
         """Mean number of views of a class that a neuron of it answers to with at least this."""
@@ -199,7 +207,8 @@ def train_nets(
     left |= _of_variants(cell, features, parts)
     young = [new_nets(cell, "members", 1)] * len(cell.scratch_strengths)
     for name, delay in (("from_start", 0.0), ("delayed", cell.delay)):
-        spec = L0Spec(strength=cell.scratch_strengths, delay=delay)
+        strengths = tuple(each / (1 - delay) for each in cell.scratch_strengths)
+        spec = L0Spec(strength=strengths, delay=delay)
         left[name] = sparse_nets(cell, train, young, spec, parts[name], optim=cell.scratch)
     starts = [full] * len(cell.fine)
     left["fine"] = sparse_nets(cell, train, starts, L0Spec(strength=cell.fine), parts["fine"])
