@@ -22,8 +22,8 @@ After these seeds were seen, and before any of 0 to 9 was run, claims were resta
 12.8 rather than 3.2, and a critical one that lies outside is missing rather than the end; lambda/N
 is compared, not lambda, at more samples; a delayed penalty has as much lambda times steps as one
 from the first step, not half; the multi-view error is to be small while every class has a neuron,
-not the mean class, and above 0.2 where some neurons are left, not above 0.5 where none is; and the
-cliff at the paper's size is to lie within a factor of 1.25, not 3.75.
+not the mean class, and above 0.2 where some neurons are left, not above 0.5 where none is; views
+held are compared where neurons are left; and the cliff at the paper's size is to lie within a factor of 1.25, not 3.75.
 """
 
 import math

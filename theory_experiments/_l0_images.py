@@ -1,0 +1,298 @@
+"""L0 regularisation on images: sparse nets, what they are compared with, and the lambda cliff."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.data.images import ImageData
+from multiview.data.splits import Splits, split
+from multiview.experiment import Context
+from multiview.sparsity import (
+    L0Spec,
+    expected_share,
+    flops,
+    gated_layers,
+    open_probability,
+    pruned,
+    retake_statistics,
+    sparsify,
+    units_left,
+)
+from multiview.train.averaging import Averaged
+from multiview.train.compute import outputs_of
+from multiview.train.loop import fit, target_loss
+from multiview.train.optim import OptimSpec
+from multiview.train.source import source_of
+from theory_experiments._contrast import error
+from theory_experiments._image_nets import Dense, Recipe, Residual
+from theory_experiments._l0_nets import (
+    LeNet,
+    checkpoint_in,
+    drawn_anew,
+    magnitude_pruned,
+    share_left,
+    with_dropout,
+    with_gates,
+)
+
+NO_ADAPTATION = OptimSpec(epochs=5, batch_size=100, learning_rate=0.05, weight_decay=0.0)
+ASKING = OptimSpec(
+    epochs=20,
+    batch_size=100,
+    algorithm="adam",
+    learning_rate=0.01,
+    weight_decay=0.0,
+    warmup=0.0,
+)
+Part = Literal["mnist_mlp", "lenet", "cifar10", "cifar100"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cliff:
+    """How the share of weights left falls with lambda, and a share that is asked for instead.
+
+    By SGD from nearly open gates, as where the cliff was seen (Gale, Elsen & Hooker, The State of
+    Sparsity in Deep Neural Networks, arXiv 1902.09574): while the penalty outweighs the task, all
+    logits of a layer fall together, slowly at first, and lambda x steps decides whether they
+    arrive. The share is asked for with Adam, whose steps tell gates that the task holds from those
+    it does not: with the same SGD (seed 1000) the expected share came out as asked for, 0.30, and
+    that left at test time as 0.12.
+    """
+
+    strengths: tuple[float, ...] = (10, 12, 13, 14, 15, 16, 17, 18, 20)  # lambda, rising
+    target: float = 0.3  # share of the gated weights
+    warmup: float = 0.5  # of the share asked for, which falls from 1
+    start: float = 0.1  # dropout rate; log a = 2.197
+    images: int = 10_000  # the first of the training images
+    optim: OptimSpec = NO_ADAPTATION
+    asking: OptimSpec = ASKING
+
+    def __post_init__(self) -> None:
+        if list(self.strengths) != sorted(set(self.strengths)) or len(self.strengths) < 2:
+            raise ValueError(f"strengths={self.strengths} must rise, and be at least two.")
+        if self.images < 1:
+            raise ValueError(f"images={self.images} counts at least 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class L0ImageCell:
+    """One repetition of one net on one data set; all its nets have the same images and order."""
+
+    seed: int = 0
+    part: Part = "mnist_mlp"
+    data: Literal["mnist", "cifar10", "cifar100", "multi_view"] = "mnist"
+    num_train: int | None = None  # None: all but those for validation
+    num_validation: int = 5000  # of the training file too, for the choice of settings
+    num_test: int | None = None  # None: all
+    net: Dense | LeNet | Residual = field(default_factory=lambda: Dense(widths=(300, 100)))
+    start: float | tuple[float, ...] = (0.2, 0.5, 0.5)  # dropout rates at which gates start
+    recipe: Recipe
+    strength: float = 0.1  # lambda of all layers; divided by N in the loss
+    separate: tuple[float, ...] | None = None  # lambda of each layer
+    sweep: tuple[float, ...] = ()  # further values of ``strength``
+    averaging: float = 0.999  # decay of the average over steps that a net is tested as
+    weight_decay: float = 0.0  # inside the penalty
+    dropped: tuple[float, float] = (0.2, 0.5)  # dropout of the dense net: of inputs, hidden
+    dropped_small: float = 0.2  # of hidden units of the net of the size that is left
+    plain_rate: float | None = None  # learning rate of nets without gates; None: the recipe's
+    tuning: float = 0.25  # epochs after magnitude pruning, of the recipe's
+    cliff: Cliff | None = None
+
+    def __post_init__(self) -> None:
+        if self.strength in self.sweep:
+            raise ValueError(f"sweep={self.sweep} holds strength={self.strength}: leave it out.")
+        if not 0 < self.tuning <= 1:
+            raise ValueError(f"tuning={self.tuning} is a share of the epochs in (0, 1].")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Work:
+    """The images of a cell, and how nets are trained on them."""
+
+    cell: L0ImageCell
+    splits: Splits
+    context: Context
+
+    def plain(self) -> nn.Module:
+        """The untrained net without gates: the same start for all."""
+        return self.cell.net.build(self.splits, stream(self.cell.seed, "init"))
+
+    def sparse(
+        self, name: str, penalty: L0Spec, optim: OptimSpec, start: float | tuple[float, ...]
+    ) -> nn.Module:
+        """A net with gates, trained."""
+        net = with_gates(self.plain(), start, stream(self.cell.seed, "gates"))
+        sparsify(
+            net,
+            self.splits.train,
+            self.splits.train_labels,
+            spec=optim,
+            penalty=penalty,
+            **self._settings(name),
+        )
+        return net
+
+    def trained(self, name: str, net: nn.Module, optim: OptimSpec) -> nn.Module:
+        """``net``, which has no gates, trained on the labels and averaged like those with gates."""
+        loss, inputs = target_loss(self.splits.train_labels), self.splits.train
+        averaged, settings = Averaged(net, self.cell.averaging), self._settings(name)
+        fit(averaged, inputs, loss, spec=optim, after_step=averaged.after_step, **settings)
+        averaged.finish()
+        source = source_of(inputs, net, settings["augment"], optim.batch_size)
+        retake_statistics(net, (seen for _, seen in source.batches(settings["generator"], 0)))
+        return net
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        recipe = self.cell.recipe
+        moved = recipe.flip or recipe.padding or recipe.cutout
+        return {
+            "generator": stream(self.cell.seed, "order"),
+            "augment": recipe.augment if moved else None,
+            "compute": recipe.compute,
+            "progress": lambda message, done: self.context.progress(f"{name}: {message}", done),
+            "checkpoint": checkpoint_in(self.context.scratch, name),
+        }
+
+    def error(self, net: nn.Module) -> float:
+        """Test error."""
+        says = outputs_of(net, self.splits.test, compute=self.cell.recipe.compute)
+        return error(says, self.splits.test_labels)
+
+    @property
+    def sample(self) -> Tensor:
+        """One image, for counts."""
+        return self.splits.train[0]
+
+
+def run_l0_images(cell: L0ImageCell, images: ImageData, context: Context) -> dict[str, Any]:
+    """Train nets with gates, and nets of the size they have left.
+
+    Returns:
+        For ``equal`` (one lambda), where asked for ``separate`` (one of each layer), ``dense`` (all
+        weights, with dropout), ``small`` (the size that equal's net has left, from a start of its
+        own) and ``magnitude`` (dense, pruned by norm to the same units, trained on, which has
+        dense's steps and ``tuning`` times as many more), all of averaged weights: test ``_error``
+        and ``_flops`` of one image; of those with gates ``_units`` left and ``_expected_units``
+        (lists by layer), ``_share`` and ``_expected_share`` of the weights, ``_expected_flops``,
+        and ``_parity``: the largest gap of outputs between the net with gates and the pruned one,
+        as a fraction of the largest output. ``sweep_strengths``, ``_errors``, ``_flops`` and
+        ``_shares``: lists that rise by lambda, equal's among them. ``cliff_shares`` and
+        ``cliff_expected`` by lambda, and ``target_share``, ``_expected_share``, ``_error`` of the
+        share asked for. ``train_images`` and ``steps``.
+    """
+    sizes = (cell.num_train, cell.num_validation, cell.num_test)
+    splits = split(images, *sizes, stream(cell.seed, "images"), context.device)
+    work = Work(cell=cell, splits=splits, context=context)
+    steps = cell.recipe.optim.epochs * -(-len(splits.train) // cell.recipe.optim.batch_size)
+    row: dict[str, Any] = {"train_images": len(splits.train), "steps": steps}
+    sweep: dict[float, dict[str, Any]] = {}
+    equal = None
+    for strength in (cell.strength, *cell.sweep):
+        net = regularised(work, f"lambda {strength:g}", strength)
+        equal = equal or net
+        sweep[strength] = sparse_columns(work, net)
+    assert equal is not None
+    row |= _named("equal", sweep[cell.strength])
+    row |= sweep_columns(sweep)
+    if cell.separate is not None:
+        net = regularised(work, "separate lambdas", cell.separate)
+        row |= _named("separate", sparse_columns(work, net))
+    row |= of_equal_size(work, equal)
+    if cell.cliff is not None:
+        row |= cliff_columns(work, cell.cliff)
+    return row
+
+
+def regularised(work: Work, name: str, strength: float | tuple[float, ...]) -> nn.Module:
+    """A net trained with this lambda by the recipe."""
+    cell = work.cell
+    penalty = L0Spec(strength=strength, averaging=cell.averaging, weight_decay=cell.weight_decay)
+    optim = replace(cell.recipe.optim, weight_decay=0.0)
+    return work.sparse(name, penalty, optim, cell.start)
+
+
+def sparse_columns(work: Work, net: nn.Module) -> dict[str, Any]:
+    """What a net with gates has left, by the gates of test time and in expectation."""
+    layers = gated_layers(net).values()
+    small = pruned(net)
+    few = work.splits.test[:500]
+    theirs, ours = (outputs_of(each, few) for each in (net, small))
+    return {
+        "error": work.error(small),
+        "units": units_left(net),
+        "expected_units": [
+            float(open_probability(each.gates.log_alpha).sum().detach()) for each in layers
+        ],
+        "share": share_left(net),
+        "expected_share": float(expected_share(net).detach()),
+        "flops": flops(net, work.sample),
+        "expected_flops": flops(net, work.sample, "expected"),
+        "parity": float((theirs - ours).abs().max() / theirs.abs().max()),
+    }
+
+
+def _named(name: str, columns: dict[str, Any]) -> dict[str, Any]:
+    return {f"{name}_{column}": value for column, value in columns.items()}
+
+
+def sweep_columns(sweep: dict[float, dict[str, Any]]) -> dict[str, Any]:
+    """Lists by lambda."""
+    strengths = sorted(sweep)
+    each = {"errors": "error", "flops": "flops", "shares": "share", "expected": "expected_share"}
+    lists = {f"sweep_{n}": [sweep[s][column] for s in strengths] for n, column in each.items()}
+    return {"sweep_strengths": strengths, **lists}
+
+
+def of_equal_size(work: Work, equal: nn.Module) -> dict[str, Any]:
+    """The dense net, pruned by norm, and a new one of the size that is left."""
+    cell, optim = work.cell, plain_optim(work.cell)
+    dense = work.trained("dense", with_dropout(work.plain(), *cell.dropped), optim)
+    by_norm = magnitude_pruned(dense, units_left(equal))
+    columns: dict[str, Any] = {}
+    brief = replace(optim, epochs=max(1, round(cell.tuning * optim.epochs)))
+    for name, net in {
+        "dense": dense,
+        "magnitude": work.trained("pruned by norm", by_norm, brief),
+        "small": small_net(work, equal),
+    }.items():
+        columns |= {f"{name}_error": work.error(net), f"{name}_flops": flops(net, work.sample)}
+    return columns
+
+
+def small_net(work: Work, equal: nn.Module) -> nn.Module:
+    """A net of the size that ``equal`` has left, on the inputs that it reads, trained anew."""
+    net = drawn_anew(pruned(equal), stream(work.cell.seed, "small"))
+    rate = work.cell.dropped_small
+    return work.trained("small", with_dropout(net, 0.0, rate), plain_optim(work.cell))
+
+
+def plain_optim(cell: L0ImageCell) -> OptimSpec:
+    """The recipe of nets without gates."""
+    optim = cell.recipe.optim
+    return replace(optim, learning_rate=cell.plain_rate or optim.learning_rate)
+
+
+def cliff_columns(work: Work, cliff: Cliff) -> dict[str, Any]:
+    """Shares left by lambda, and those left where one is asked for."""
+    few = replace(
+        work.splits,
+        train=work.splits.train[: cliff.images],
+        train_labels=work.splits.train_labels[: cliff.images],
+    )
+    work = replace(work, splits=few)
+    columns: dict[str, Any] = {"cliff_shares": [], "cliff_expected": [], "cliff_errors": []}
+    for strength in cliff.strengths:
+        name = f"cliff, lambda {strength:g}"
+        net = work.sparse(name, L0Spec(strength=strength), cliff.optim, cliff.start)
+        columns["cliff_shares"].append(share_left(net))
+        columns["cliff_expected"].append(float(expected_share(net).detach()))
+        columns["cliff_errors"].append(work.error(net))
+    penalty = L0Spec(target=cliff.target, warmup=cliff.warmup)
+    net = work.sparse(f"target {cliff.target:g}", penalty, cliff.asking, cliff.start)
+    return columns | {
+        "target_share": share_left(net),
+        "target_expected_share": float(expected_share(net).detach()),
+        "target_error": work.error(net),
+    }
