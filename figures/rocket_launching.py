@@ -83,7 +83,13 @@ def _errors(figure: SubFigure, rows: pd.DataFrame, letters: Iterator[str]) -> No
     )
     left.set_ylabel(f"test error\nmean, 95% interval, n = {len(rows)}")
     kind = "made-up images" if first["data"] == "multi_view" else "images"
-    title = f"{NAMES[first['part']]}, {first['train_images']:,.0f} {kind}; the light net by method"
+    light = f"WRN-{first['light_depth']:.0f}-{first['widen']:.0f}"
+    light = "lower two groups" if first["variant"] == "bottom" else light
+    title = (
+        f"{NAMES[first['part']]}, {first['train_images']:,.0f} {kind} of {first['pixels']:.0f} x "
+        f"{first['pixels']:.0f}:\n{light} launched by "
+        f"WRN-{first['booster_depth']:.0f}-{first['widen']:.0f}"
+    )
     style.title(left, next(letters), title)
     if swept:
         depths = np.asarray(first["shared_convolutions"], float)
@@ -114,12 +120,12 @@ def _views(figure: SubFigure, rows: pd.DataFrame, letters: Iterator[str]) -> Non
     style.title(left, next(letters), "Patches, nothing shared: views by method")
     names = ("alone", "late", "no_block", "rocket")
     for x, name in enumerate(names):
-        _contrast.bar(right, x, rows[f"{name}_agrees"].to_numpy(float), _colour(name))
+        _contrast.bar(right, x, rows[f"{name}_neurons_agree"].to_numpy(float), _colour(name))
     right.axhline(0.5, color=style.INK, ls="--", lw=1.2)
     right.set_xticks(range(len(names)), [PATCHES[name][0] for name in names], fontsize=8.5)
     right.grid(axis="x", visible=False)
     right.set_ylim(0, 1.15)
-    right.set_ylabel("classes in which light net and\nbooster won the same view")
+    right.set_ylabel("classes in which the strongest\nneurons of both are on one view")
     style.title(right, next(letters), "Same winners")
 
 

@@ -1,6 +1,7 @@
-"""rocket_launching: how each net is trained, what is measured, the claims, table and figure."""
+"""rocket_launching: its nets on images, their claims and tables, its presets and figure."""
 
 import io
+import math
 from dataclasses import replace
 
 import pandas as pd
@@ -11,22 +12,18 @@ from test_image_contrast import images
 
 from figures import rocket_launching as figure
 from figures import style
-from multiview import stream
 from multiview.claims import judge
 from multiview.distill import official_kd_weight
 from multiview.experiment import Context
 from multiview.find import find
-from multiview.probes import coverage_of, coverage_probes
 from multiview.script import run_script
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
-from theory_experiments import _patch_rocket as patches
-from theory_experiments import _patch_rocket_nets as patch_nets
 from theory_experiments import _rocket_images as parts
+from theory_experiments import _rocket_tables as tables
 from theory_experiments import rocket_launching as script
 from theory_experiments._estimates import claims_from
-from theory_experiments._patch_nets import draw_features, draw_train
-from theory_experiments._rocket_claims import PAPER
+from theory_experiments._rocket_claims import NAMES, ORDERED, PAPER, WHO
 
 CELL = parts.RocketImageCell(
     data="multi_view",
@@ -41,13 +38,6 @@ CELL = parts.RocketImageCell(
     squared_weight=0.5,
     tempered_weight=0.7,
     compute=ComputeSpec(),
-)
-PATCHES = replace(
-    patches.SMOKE,
-    relu_knee=1.0,
-    sigma_init=0.3,
-    optim=replace(patches.SMOKE.optim, epochs=6),
-    num_test=50,
 )
 
 
@@ -101,17 +91,15 @@ def test_launchings_differ_in_what_they_are_named_by(calls):
 
 def test_every_number_is_there_and_holds_together(calls):
     noted, row = calls
-    for who in ("base", "kd", "rocket", "rocket_kd", "no_block", "no_sharing", "no_joint"):
+    for who in WHO:
         assert 0 <= row[who] <= 1
         assert 0 <= row[f"{who}_validation"] <= 1
-    for who in ("squared", "tempered", "booster", "rocket_booster"):
-        assert 0 <= row[who] <= 1
     assert row["shared_convolutions"] == [0, 3, 7]
     assert row["by_depth"][0] == row["no_sharing"]
     assert row["by_depth"][-1] == row["rocket"]
     assert not any(key.startswith("depth ") for key in row)
-    assert row["joint_seconds"] > 0
-    assert row["separate_seconds"] > 0
+    assert min(row["joint_seconds"], row["separate_seconds"]) > 0
+    assert (row["train_images"], row["pixels"]) == (30, 4)
     splits = parts.splits_of(CELL, images(), "cpu")
     labels = splits.test_labels
     with torch.no_grad():
@@ -126,106 +114,16 @@ def test_images_are_averaged_over_squares():
     torch.testing.assert_close(small[0, 0, 1, 2], whole[0, 0, 2:4, 4:6].mean())
 
 
-def quiet(message: str, fraction: float) -> None:
-    """Progress to nobody."""
-
-
-def test_pairs_on_patches_are_trained_as_named(monkeypatch):
-    noted, plain = {}, patch_nets.rocket_launching
-
-    def note(light, boosters, *data, **settings):
-        widths = [sum(block.shape[1] for block in net.blocks) for net in (light, *boosters)]
-        shared = {id(p) for p in light.parameters()} & {id(p) for p in boosters[0].parameters()}
-        start = torch.cat(list(light.blocks), 1).detach().clone()
-        noted[len(noted)] = (widths, len(shared), start, settings)
-        return plain(light, boosters, *data, **settings)
-
-    monkeypatch.setattr(patch_nets, "rocket_launching", note)
-    cell = replace(PATCHES, optim=replace(PATCHES.optim, epochs=1))
-    train = draw_train(cell, draw_features(cell))
-    pairs = patch_nets.train_pairs(cell, train, quiet)
-    chosen = patch_nets.trainings(cell)
-    names = ["alone", "rocket_kd", *chosen]
-    assert set(pairs) == {*names, "kd", "teacher"}
-    for name, (widths, shared, start, settings) in zip(names, noted.values(), strict=True):
-        assert widths == {"by_width 6": [4, 6], "many": [4, 4, 4]}.get(name, [4, 4])
-        assert shared == (name in ("by_shared 4", "no_joint_shared"))
-        if not shared:
-            assert start.equal(noted[0][2])
-        weight = {"alone": 0.0, "by_weight 0.1": 0.1}.get(name, cell.weight)
-        assert settings["weight"] == weight
-        assert settings.get("joint", True) is not name.startswith("no_joint")
-        assert settings.get("block", True) is (name != "no_block")
-        assert settings.get("delay", 0.0) == (0.5 if name == "late" else 0.0)
-        assert ("teacher" in settings) is (name == "rocket_kd")
-    assert pairs["teacher"][1] is noted[1][3]["teacher"]
-    assert pairs["kd"][1] is pairs["alone"][1]
-
-
-@pytest.fixture(scope="module")
-def row():
-    return patches.run_patch_rocket(PATCHES, Context())
-
-
-def test_columns_on_patches_are_those_of_the_pairs(row):
-    train = draw_train(PATCHES, draw_features(PATCHES))
-    pairs = patch_nets.train_pairs(PATCHES, train, quiet)
-    features = draw_features(PATCHES)
-    generator = stream(PATCHES.seed, "probes")
-    probes = coverage_probes(PATCHES.spec, features, generator, PATCHES.probes_per_view)
-    cover = {}
-    for name, pair in pairs.items():
-        with torch.no_grad():
-            cover[name] = [coverage_of(net(probes.patches), probes) for net in pair]
-    for name in patches.SINGLE:
-        assert row[f"{name}_coverage"] == float(cover[name][0].fraction)
-        assert row[f"{name}_booster_coverage"] == float(cover[name][1].fraction)
-        assert row[f"{name}_margin"] == pytest.approx(float(cover[name][0].margin.mean()))
-    margins = [each.margin for name in ("no_block", "by_shared 4") for each in cover[name]]
-    won = [each.argmax(1) for each in margins]
-    assert row["no_block_agrees"] == float((won[0] == won[1]).double().mean())
-    assert row["by_shared_margin"] == pytest.approx(
-        [row["rocket_margin"], float(margins[2].mean())]
-    )
-    assert row["by_width_margin"][0] == row["by_weight_margin"][0] == row["rocket_margin"]
-    assert (
-        len({round(each, 6) for each in [*row["by_weight_margin"], *row["by_width_margin"]]}) == 3
-    )
-    own, told = row["alone_coverage"], row["alone_booster_coverage"]
-    assert row["predicted_rocket"] == pytest.approx(1 - (1 - own) * (1 - told))
-    taught = 1 - row["teacher_booster_coverage"]
-    assert row["predicted_rocket_kd"] == pytest.approx(1 - (1 - own) * (1 - told) * taught)
-    many = 1 - row["many_booster_coverage"]
-    assert row["predicted_many"] == pytest.approx(1 - (1 - own) * many)
-    union = cover["alone"][0].covered | cover["alone"][1].covered
-    assert row["union"] == float(union.double().mean())
-
-
-def test_nothing_is_told_without_hints_and_late_ones_are_told_less(row):
-    """Of unshared nets the booster never hears of the light net, but without the block."""
-    for who in ("rocket", "rocket_kd", "late", "no_joint", "kd"):
-        assert row[f"{who}_booster_margin"] == pytest.approx(row["alone_booster_margin"], abs=1e-4)
-    assert row["no_block_booster_margin"] != pytest.approx(row["alone_booster_margin"], abs=1e-4)
-    for who in ("kd", "rocket", "late", "no_joint", "many"):
-        assert row[f"{who}_margin"] != pytest.approx(row["alone_margin"], abs=1e-6)
-
-
 @pytest.mark.parametrize(
-    ("kind", "change", "says"),
+    ("change", "says"),
     [
-        (CELL, {"depths": (7,)}, r"depths=\(7,\)"),
-        (CELL, {"shrink": 0}, "shrink=0"),
-        (PATCHES, {"shared": (0, 2)}, "shared="),
-        (PATCHES, {"shared": (4, 0)}, "shared="),
-        (PATCHES, {"weight": 0.5}, "weight=0.5"),
-        (PATCHES, {"booster_width": 5}, "booster_width=5"),
-        (PATCHES, {"booster_widths": (2, 4)}, "booster_widths="),
-        (PATCHES, {"members": 1}, "members=1"),
+        ({"depths": (7,)}, r"depths=\(7,\)"),
+        ({"shrink": 0}, "shrink=0"),
     ],
 )
-def test_bad_cells_are_refused(kind, change, says):
+def test_bad_cells_are_refused(change, says):
     with pytest.raises(ValueError, match=says):
-        replace(kind, **change)
+        replace(CELL, **change)
 
 
 @pytest.mark.parametrize("part", ["all", "cifar10", "cifar100", "synthetic"])
@@ -300,7 +198,7 @@ def holding(**changes) -> pd.DataFrame:
     """Two repetitions on CIFAR-10 in which all claims hold."""
     worse = dict.fromkeys(("no_block", "no_sharing", "no_joint", "squared", "tempered"), 0.28)
     columns = {"base": 0.3, "kd": 0.27, "rocket": 0.25, "rocket_kd": 0.24, **worse}
-    columns |= {"by_depth": [[0.26, 0.25]] * 2, "joint_seconds": 8.0, "separate_seconds": 10.0}
+    columns |= {"by_depth": [[0.5, 0.26, 0.25]] * 2, "joint_seconds": 8.0, "separate_seconds": 10.0}
     return pd.DataFrame({"seed": [0, 1], "part": "cifar10", "status": "ok"} | columns | changes)
 
 
@@ -322,35 +220,46 @@ def test_each_claim_on_images_turns_with_the_column_it_is_about():
     assert names(rocket_kd=0.26) == {"rocket_kd against rocket"}
     assert names(kd=0.255) == {"every depth against kd"}
     assert names(base=0.2) == {"rocket against base", "every depth against base"}
-    assert names(by_depth=[[0.29, 0.25]] * 2) == {"every depth against kd"}
+    assert names(by_depth=[[0.2, 0.29, 0.25]] * 2) == {"every depth against kd"}
     assert names(joint_seconds=11.0) == {"time"}
 
 
-def test_each_claim_on_patches_turns_with_the_column_it_is_about():
-    columns = {"rocket_coverage": 0.75, "predicted_rocket": 0.75, "rocket_single": 0.25}
-    columns |= {"rocket_kd_coverage": 0.88, "predicted_rocket_kd": 0.87, "rocket_agrees": 0.5}
-    columns |= {"by_shared_coverage": [[0.75, 0.5]] * 2, "by_shared_single": [[0.25, 0.2]] * 2}
-    columns |= {"by_shared_booster_coverage": [[0.5, 0.5]] * 2, "no_block_agrees": 0.8}
-    columns |= {"no_block_coverage": 0.6, "no_block_booster_coverage": 0.4}
-    columns |= {"rocket_booster_coverage": 0.5, "late_coverage": 0.75, "many_coverage": 0.9}
-    columns |= {"by_width_coverage": [[0.7, 0.75, 0.72]] * 2}
-    base = {"seed": [0, 1], "part": "synthetic", "status": "ok", **columns}
+@pytest.mark.parametrize("part", list(PAPER))
+def test_orders_are_claimed_where_the_paper_has_both_errors_and_both_were_run(part):
+    def orders(cell) -> set[tuple[str, ...]]:
+        names = [line[0].partition(": ")[2].split(" ") for line in script.image_claims(part, cell)]
+        return {(name[2], name[0]) for name in names if name[0] in WHO}
 
-    def names(**changes) -> set[str]:
-        return refuted(pd.DataFrame(base | changes), patches.patch_rocket_claims())
+    have = set(PAPER[part])
+    assert orders(CELL) == {pair[:2] for pair in ORDERED if set(pair[:2]) <= have}
+    few = orders(replace(CELL, ablations=False, depths=()))
+    assert few == {pair for pair in orders(CELL) if pair[0] in ("base", "kd", "rocket", "no_joint")}
 
-    assert names() == set()
-    assert names(predicted_rocket=0.9) == {"rocket"}
-    assert names(rocket_kd_coverage=0.75) == {"rocket + KD"}
-    assert names(by_shared_coverage=[[0.75, 0.74]] * 2) == {"all shared", "sharing hurts"}
-    assert names(by_shared_single=[[0.25, 0.3]] * 2) == {"sharing helps"}
-    assert names(rocket_agrees=0.7) == {"block, winners"}
-    assert names(no_block_agrees=0.5) == {"no block, winners"}
-    assert names(no_block_coverage=0.74) == {"no block, light net"}
-    assert names(no_block_booster_coverage=0.5) == {"no block, booster"}
-    assert names(late_coverage=0.6) == {"late hint"}
-    assert names(by_width_coverage=[[0.7, 0.75, 0.8]] * 2) == {"wider booster"}
-    assert names(many_coverage=0.76) == {"4 boosters"}
+
+def test_a_resumed_cell_has_no_times_and_the_table_says_so(tmp_path, monkeypatch, calls):
+    monkeypatch.setattr(parts, "trainings", lambda cell: {"rocket": {}})
+    cell = replace(CELL, ablations=False, depths=())
+    context = Context(scratch=tmp_path)
+    assert parts.run_images(cell, images(), context)["joint_seconds"] > 0
+    again = parts.run_images(cell, images(), context)
+    assert all(math.isnan(again[f"{name}_seconds"]) for name in ("joint", "separate"))
+    untimed = dict.fromkeys(("joint_seconds", "separate_seconds"), math.nan)
+    assert "wall time: none" in shown(calls[1], CELL, **untimed)
+
+
+def test_other_size_is_said_of_what_is_of_another_size():
+    for part, cell in script.paper().items():
+        first = vars(cell) | {"pixels": 32, "train_images": 45_000}
+        assert not tables.other_size(first), part
+        for change in ({"pixels": 16}, {"train_images": 1500}, {"light_depth": 10}, {"widen": 3}):
+            if part != "cifar10_bottom" or "light_depth" not in change:
+                assert tables.other_size(first | change), (part, change)
+    assert tables.other_size(vars(CELL) | {"pixels": 32, "train_images": 45_000})
+
+
+def test_figure_and_table_call_data_alike():
+    assert figure.NAMES == NAMES
+    assert set(figure.METHODS) == set(WHO)
 
 
 def shown(row, cell, **changes) -> str:
@@ -372,13 +281,6 @@ def test_the_summary_shows_numbers_of_the_paper_beside_ours(calls):
     assert "other size" not in made_up
 
 
-def test_the_summary_of_patches_shows_what_was_predicted(row):
-    text = shown(row, PATCHES)
-    for words in ("predicted", "same winner", "neurons shared", "hint's weight", "each alone"):
-        assert words in text
-    assert f"{100 * row['predicted_rocket']:.1f}" in text
-
-
 def test_the_smoke_preset_is_drawn(tmp_path):
     args = ["--preset", "smoke", "--seeds", "1", "--out", str(tmp_path)]
     assert run_script(find("rocket_launching"), args) == 0
@@ -386,12 +288,12 @@ def test_the_smoke_preset_is_drawn(tmp_path):
     assert (folder / "rocket_launching-smoke.png").stat().st_size
 
 
-@pytest.mark.parametrize("part", ["cifar10", "cifar100", "synthetic"])
-def test_panels_of_one_part_begin_with_a(part, monkeypatch, calls, row):
+@pytest.mark.parametrize("part", ["cifar10", "cifar100"])
+def test_panels_of_one_part_begin_with_a(part, monkeypatch, calls):
     letters = []
     monkeypatch.setattr(style, "title", lambda axes, letter, text: letters.append(letter))
-    found = vars(PATCHES) | row if part == "synthetic" else vars(CELL) | calls[1]
+    found = vars(CELL) | calls[1]
     if part == "cifar100":
         found = {key: value for key, value in found.items() if not key.startswith("by_depth")}
     figure.draw(pd.DataFrame([found | {"part": part}]))
-    assert letters == list({"cifar10": "ab", "cifar100": "a", "synthetic": "abcde"}[part])
+    assert letters == list({"cifar10": "ab", "cifar100": "a"}[part])

@@ -23,7 +23,8 @@ After these seeds were seen, and before any of 0 to 9 was run, claims were resta
 is compared, not lambda, at more samples; a delayed penalty has as much lambda times steps as one
 from the first step, not half; the multi-view error is to be small while every class has a neuron,
 not the mean class, and above 0.2 where some neurons are left, not above 0.5 where none is; views
-held are compared where neurons are left; and the cliff at the paper's size is to lie within a factor of 1.25, not 3.75.
+held are compared where neurons are left; and the cliff at the paper's size is to lie within a
+factor of 1.25, not 3.75.
 """
 
 import math

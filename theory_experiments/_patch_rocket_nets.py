@@ -1,12 +1,12 @@
 """Light nets and boosters on synthetic patches: what they share, and how they are trained."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from multiview import stream
@@ -15,6 +15,7 @@ from multiview.distill import hinton_kd, knowledge_distillation, rocket_launchin
 from multiview.distill.rocket import HINT_WEIGHT
 from multiview.models import SideBySide
 from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.probes import view_norms
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
 from theory_experiments._contrast import Progress, within
@@ -22,7 +23,7 @@ from theory_experiments._patch_nets import new_nets
 from theory_experiments._patch_sgd import SGD, Alone, SgdCell
 
 # A light net and its booster, or the boosters' mean: from patches (n, P, d) to logits (n, k).
-Pair = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
+Pair = tuple[nn.Module, nn.Module]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,20 @@ class Mean(nn.Module):
     def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
         """Of all."""
         return self.nets(patches).mean(1)
+
+
+def neuron_winners(
+    cell: PatchRocketCell, net: nn.Module, features: Float[Tensor, "k L d"]
+) -> Int[Tensor, " k"]:
+    """The view of each class that its strongest neuron is on; of a ``Mean``, that of any net.
+
+    Margins would not do to tell whether two nets' lotteries are one: a light net that mimics its
+    booster's logits has its margins, whatever its neurons have learned.
+    """
+    # All weights are (k, m, d), and those of one PatchNet (1, k, m, d).
+    weight = torch.cat([each.detach().reshape(each.shape[-3:]) for each in net.parameters()], 1)
+    plain = new_nets(cell, "light", 1).with_weight(weight.unsqueeze(0))
+    return view_norms(plain, features)[0].argmax(-1)
 
 
 def place(name: str, value: float) -> str:

@@ -22,29 +22,31 @@ PATCHES = {
     "no_joint_shared": "no joint training, starts as the booster",
 }
 AXES = {  # column: what is varied, the cell's field
-    "by_shared": ("neurons shared", "shared"),
-    "by_width": ("booster's neurons", "booster_widths"),
+    "by_shared": ("neurons shared a class", "shared"),
+    "by_width": ("booster's neurons a class", "booster_widths"),
     "by_weight": ("hint's weight", "weights"),
 }
-PREDICTED = ("rocket", "rocket_kd", "many")
+PREDICTED = {  # column: that of the c that was predicted
+    "kd": "predicted_rocket",
+    "rocket": "predicted_rocket",
+    "rocket_kd": "predicted_rocket_kd",
+    "many": "predicted_many",
+}
+PAPER_IMAGES = 45_000  # the least of CIFAR's 50,000 that, others being held out, are the paper's
 
 
 def image_tables(part: str, rows: pd.DataFrame) -> Group:
     """Errors of all methods, what each gains over the light net alone, depths and times."""
     first = rows.iloc[0]
     known = {} if first["data"] == "multi_view" else PAPER[part]
-    kind = "made-up images" if first["data"] == "multi_view" else "images"
-    sizes = f"WRN-{first['light_depth']:.0f}-{first['widen']:.0f}"
-    if first["variant"] == "bottom":
-        sizes = "the lower two groups"
+    other = "\n(other size)" if other_size(first) else ""
     title = (
-        f"{NAMES[part]}, {first['train_images']:,.0f} {kind}, {sizes} launched by a "
-        f"WRN-{first['booster_depth']:.0f}-{first['widen']:.0f}: test error in %, mean [95% "
-        f"interval], n={len(rows)}"
+        f"{NAMES[part]}: {sizes_of(first)}. Test error of the light net (of the booster where "
+        f"named) in %, mean [95% interval], n={len(rows)} repetitions"
     )
     table = Table(title=title, title_justify="left")
-    gain = ("gain over base,\npoints", "paper's gain\n(other size)", "difference")
-    heads = ("", "paper\n(other size)", "ours", *gain) if known else ("", "ours", gain[0])
+    gain = ("gain over base,\npoints", f"paper's gain{other}", "difference,\npoints")
+    heads = ("", f"paper, median\nof 3{other}", "ours", *gain) if known else ("", "ours", gain[0])
     for head in heads:
         table.add_column(head, justify="right" if head else "left")
     for who, name in WHO.items():
@@ -68,45 +70,89 @@ def image_tables(part: str, rows: pd.DataFrame) -> Group:
     return Group(table, *_depths(rows), _seconds(rows, bool(known)))
 
 
+def sizes_of(first: Any) -> str:
+    """Images and nets of a repetition, in words."""
+    kind = "made-up training images" if first["data"] == "multi_view" else "training images"
+    light = f"WRN-{first['light_depth']:.0f}-{first['widen']:.0f}"
+    if first["variant"] == "bottom":
+        light = "the lower two groups"
+    return (
+        f"{first['train_images']:,.0f} {kind} of {first['pixels']:.0f} x {first['pixels']:.0f} "
+        f"pixels, {light} launched by a WRN-{first['booster_depth']:.0f}-{first['widen']:.0f}"
+    )
+
+
+def other_size(first: Any) -> bool:
+    """Whether images, their number or nets are not those of the paper."""
+    light = 16 if first["variant"] == "interval" else first["light_depth"]  # that has no part
+    return (
+        (first["pixels"], first["booster_depth"], first["light_depth"]) != (32, 40, light)
+        or first["train_images"] < PAPER_IMAGES
+        or first["widen"] != (2 if first["part"] == "cifar10_wide" else 1)
+    )
+
+
 def _depths(rows: pd.DataFrame) -> list[Table]:
     """Errors by how many convolutions are shared."""
     if "by_depth" not in rows or rows["by_depth"].isna().to_numpy().any():
         return []
     depths = rows["shared_convolutions"].iat[0]
-    table = Table("convolutions shared", *(f"{depth:g}" for depth in depths))
+    title = (
+        "Test error of the light net in %, by the number of convolutions shared with the booster, "
+        f"mean [95% interval], n={len(rows)} repetitions"
+    )
+    heads = ("convolutions shared", *(f"{depth:g}" for depth in depths))
+    table = Table(*heads, title=title, title_justify="left")
     values = [percent(rows["by_depth"].str[i]) for i in range(len(depths))]
     table.add_row("error of the light net, %", *values)
     return [table]
 
 
 def _seconds(rows: pd.DataFrame, known: bool) -> str:
-    """Wall times of joint and separate training."""
+    """Wall times of joint and separate training, of the repetitions that went through at once."""
     joint, separate = (rows[f"{name}_seconds"] for name in ("joint", "separate"))
+    timed = int(rows[["joint_seconds", "separate_seconds"]].notna().to_numpy().all(1).sum())
+    if not timed:
+        return "joint training, wall time: none, as all repetitions went on from checkpoints"
+    other = " (other size)" if other_size(rows.iloc[0]) else ""
+    paper = f"; paper{other}: {PAPER_SECONDS[0] / PAPER_SECONDS[1]:.3f}" if known else ""
     share = number(joint / separate)
-    paper = f"; paper, other size: {PAPER_SECONDS[0] / PAPER_SECONDS[1]:.3f}" if known else ""
     return (
-        f"joint training took {number(joint)} s, booster and then light net {number(separate)} s: "
-        f"{share} of it{paper}"
+        f"wall time, mean [95% interval], n={timed}: joint training took {number(joint)} s, "
+        f"booster and then light net {number(separate)} s; their ratio is {share}{paper}"
     )
 
 
 def patch_tables(table: pd.DataFrame) -> Group:
     """Coverage, errors, and agreement of light nets and boosters, and c as the theory has it."""
     first, n = table.iloc[0], table["seed"].nunique()
-    shown = Table(title=f"Patches, in %, mean [95% interval], n={n}", title_justify="left")
-    heads = ("", "c", "predicted", "c of its booster", "same winner", "margin", "single-view error")
-    for head in (*heads, "multi-view error"):
+    ends = f"mean [95% interval], n={n} repetitions"
+    title = (
+        "Synthetic patches, light nets and their boosters, in % (margins: of logits). c: views "
+        "covered by the light net; same winner: classes in which light net and booster won the "
+        "same view, by their strongest neurons or by margins; errors: of the light net on test "
+        f"samples, and on their distribution D; {ends}"
+    )
+    shown = Table(title=title, title_justify="left")
+    heads = ("", "c", "c predicted", "c of its booster", "same winner,\nneurons")
+    heads += ("same winner,\nmargins", "margin", "error,\nsingle-\nview", "error,\nmulti-\nview")
+    for head in (*heads, "error,\non D"):
         shown.add_column(head, justify="right" if head else "left")
     for who, name in PATCHES.items():
-        predicted = percent(table[f"predicted_{who}"]) if who in PREDICTED else ""
+        predicted = percent(table[PREDICTED[who]]) if who in PREDICTED else ""
         shown.add_row(name, *_row(table, who, None, predicted))
-    lists = Table("", "", "c", "c of its booster", "same winner", title="By axis")
+    lists = Table(
+        *("varied", "value", "c", "c of its booster", "same winner, neurons", "error on D"),
+        title=f"The rocket, one setting varied at a time, columns as above; in %, {ends}",
+        title_justify="left",
+    )
     for axis, (name, field) in AXES.items():
         for i, value in enumerate(first[field]):
-            c, _, told, agree, *_ = _row(table, axis, i, "")
-            lists.add_row(name, f"{value:g}", c, told, agree)
+            c, _, told, agree, *_, mixed = _row(table, axis, i, "")
+            lists.add_row(name, f"{value:g}", c, told, agree, mixed)
     union = percent(table["union"])
-    return Group(shown, f"views that light net or booster cover, each alone: {union}", lists)
+    said = f"views covered by light net or booster, each trained alone, in %, {ends}: {union}"
+    return Group(shown, said, lists)
 
 
 def _row(table: pd.DataFrame, who: str, place: int | None, predicted: str) -> list[str]:
@@ -120,8 +166,10 @@ def _row(table: pd.DataFrame, who: str, place: int | None, predicted: str) -> li
         percent(of("_coverage")),
         predicted,
         percent(of("_booster_coverage")),
+        percent(of("_neurons_agree")),
         percent(of("_agrees")),
         number(of("_margin"), -math.inf),
         percent(of("_single")),
         percent(of("_multi")),
+        percent(of("_mixed")),
     ]
