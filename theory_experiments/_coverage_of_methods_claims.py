@@ -76,16 +76,16 @@ DIFFERENCES: tuple[tuple[str, str, str, Predicted, str, str], ...] = (
         (
             f"{kind}: its masks {what}",
             DERIVED,
-            f"{says} a net with dropout of {kind}s covers what its standard prediction does",
+            f"{says} a net with dropout of {things} covers what its standard prediction does",
             NEAR,
             f"{kind}_{what}",
             kind,
         )
         # The mean over masks of patches is left out: where all views are covered, it cannot differ.
-        for kind, what, says in (
-            ("neuron", "masks", "the mean over masks of"),
-            ("neuron", "distilled", "a copy taught by the masks of"),
-            ("patch", "distilled", "a copy taught by the masks of"),
+        for kind, things, what, says in (
+            ("neuron", "neurons", "masks", "the mean over masks of"),
+            ("neuron", "neurons", "distilled", "a copy taught by the masks of"),
+            ("patch", "patches", "distilled", "a copy taught by the masks of"),
         )
     ),
     (
