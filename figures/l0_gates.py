@@ -29,10 +29,10 @@ FROM_MEMORY = ("mnist_mlp",)
 LAMBDA = "lambda, divided by N in the loss"
 WHO = {
     "dense": ("dense,\ndropout", style.INK),
-    "equal": ("L0, one\nlambda", style.COLOURS["one"]),
+    "equal": ("L0, one\nlambda", style.COLOURS["gates"]),
     "separate": ("L0, by\nlayer", style.COLOURS["self"]),
-    "magnitude": ("pruned\nby norm", style.COLOURS["sum"]),
-    "small": ("same size,\nnew start", style.COLOURS["ensemble"]),
+    "magnitude": ("by\nnorm", style.COLOURS["sum"]),
+    "small": ("same size,\nanew", style.COLOURS["ensemble"]),
 }
 PARTS = {
     "mnist_mlp": style.COLOURS["one"],
