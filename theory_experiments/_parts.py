@@ -1,11 +1,16 @@
-"""Scripts of several parts, each with cells of its own: which run, and whether they can."""
+"""Scripts of several parts, each with cells of its own: which run, are claimed of and shown."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
+from rich.console import Group
+
+from multiview.claims import Claim
 from multiview.data.images import ImageData
 from multiview.experiment import Context
+from theory_experiments._estimates import claims_from, where
 from theory_experiments._image_data import images_for
 
 SYNTHETIC = "synthetic"
@@ -20,6 +25,23 @@ def cells_of(parts: Mapping[str, Any], chosen: str, seed: int) -> list[Any]:
     """
     names = parts if chosen == "all" else (chosen,)
     return [replace(parts[name], seed=seed) for name in names]
+
+
+def claims_of(parts: Mapping[str, Iterable[tuple]], chosen: str) -> list[Claim]:
+    """The claims of a part, or of all.
+
+    Args:
+        parts: Lines of ``claims_from`` by the name of their part.
+        chosen: One of the names, or "all".
+    """
+    lines = (each for name, each in parts.items() if chosen in ("all", name))
+    return [claim for each in lines for claim in claims_from(each)]
+
+
+def tables_of(table: pd.DataFrame, parts: Mapping[str, Callable[[pd.DataFrame], Any]]) -> Group:
+    """What is printed of each part's rows, of the parts that have any."""
+    known = ((where(table, part=name), show) for name, show in parts.items())
+    return Group(*(show(rows) for rows, show in known if len(rows)))
 
 
 def images_of(cell: Any, context: Context) -> ImageData:

@@ -21,12 +21,18 @@ from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from theory_experiments._distillation_claims import digit_claims, image_claims
 from theory_experiments._distillation_tables import digits_table, images_table
-from theory_experiments._estimates import claims_from, where
 from theory_experiments._hinton import HintonCell, run_hinton
 from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_nets import Dense, Fast, Recipe
 from theory_experiments._image_students import LESSONS, StudentsCell, run_students
-from theory_experiments._parts import cells_of, images_of, refuse_missing_images
+from theory_experiments._parts import (
+    SYNTHETIC,
+    cells_of,
+    claims_of,
+    images_of,
+    refuse_missing_images,
+    tables_of,
+)
 from theory_experiments._patch_student_claims import patch_students_claims
 from theory_experiments._patch_student_tables import patch_students_summary
 from theory_experiments._patch_students import CELLS, PatchStudentsCell, run_patch_students
@@ -177,13 +183,8 @@ def nets_of(cell: HintonCell | StudentsCell) -> list[tuple[Dense | Fast, int, Re
 
 def summary(table: pd.DataFrame) -> Group:
     """The paper's values beside ours, part by part."""
-    tables = (
-        ("mnist", digits_table),
-        ("cifar10", images_table),
-        ("synthetic", patch_students_summary),
-    )
-    known = ((where(table, part=part), show) for part, show in tables)
-    return Group(*(show(rows) for rows, show in known if len(rows)))
+    tables = {"mnist": digits_table, "cifar10": images_table, SYNTHETIC: patch_students_summary}
+    return tables_of(table, tables)
 
 
 def claims(preset: str, options: Options) -> list[Claim]:
@@ -196,8 +197,7 @@ def claims(preset: str, options: Options) -> list[Claim]:
         "cifar10": image_claims(parts.cifar10),
         "synthetic": patch_students_claims(parts.synthetic),
     }
-    chosen = [part for part in lines if options.part in ("all", part)]
-    return [claim for part in chosen for claim in claims_from(lines[part])]
+    return claims_of(lines, options.part)
 
 
 EXPERIMENT = Experiment(

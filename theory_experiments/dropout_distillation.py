@@ -16,6 +16,7 @@ the paper's epochs, 300 and 30, and a QuickNet on 45,000 images; it wants a GPU.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -32,10 +33,16 @@ from theory_experiments._dropout_claims import image_claims
 from theory_experiments._dropout_distillation import ImageDropoutCell, run_images
 from theory_experiments._dropout_nets import Quick
 from theory_experiments._dropout_tables import compression_table, predictor_table, transfer_table
-from theory_experiments._estimates import claims_from, where
 from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_nets import Dense
-from theory_experiments._parts import SYNTHETIC, cells_of, images_of, refuse_missing_images
+from theory_experiments._parts import (
+    SYNTHETIC,
+    cells_of,
+    claims_of,
+    images_of,
+    refuse_missing_images,
+    tables_of,
+)
 from theory_experiments._patch_dropout import (
     CELLS,
     PatchDropoutCell,
@@ -179,16 +186,15 @@ def trainings(cell: ImageDropoutCell) -> list[tuple[Dense | Quick, int, int]]:
 
 def summary(table: pd.DataFrame) -> Group:
     """Each part's numbers, beside those of the papers."""
-    shown: list[Any] = []
-    for part in IMAGES:
-        rows = where(table, part=part)
-        if len(rows):
-            shown += [predictor_table(part, rows), transfer_table(rows)]
-            if rows["shrink"].iat[0]:
-                shown.append(compression_table(rows))
-    patches = where(table, part=SYNTHETIC)
-    if len(patches):
-        shown.append(patch_dropout_summary(patches))
+    images = {part: partial(image_tables, part) for part in IMAGES}
+    return tables_of(table, {**images, SYNTHETIC: patch_dropout_summary})
+
+
+def image_tables(part: str, rows: pd.DataFrame) -> Group:
+    """Predictors, transfer sets and smaller nets on one data set."""
+    shown: list[Any] = [predictor_table(part, rows), transfer_table(rows)]
+    if rows["shrink"].iat[0]:
+        shown.append(compression_table(rows))
     return Group(*shown)
 
 
@@ -200,8 +206,7 @@ def claims(preset: str, options: Options) -> list[Claim]:
         part: image_claims(part, cell) for part, cell in PRESETS[preset]().items()
     }
     lines[SYNTHETIC] = patch_dropout_claims(CELLS[preset])
-    chosen = [part for part in lines if options.part in ("all", part)]
-    return [claim for part in chosen for claim in claims_from(lines[part])]
+    return claims_of(lines, options.part)
 
 
 EXPERIMENT = Experiment(

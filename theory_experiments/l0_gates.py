@@ -25,6 +25,7 @@ tested with their last weights; LeNet-5 had a claim on a sweep of one lambda; an
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -37,14 +38,20 @@ from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
-from theory_experiments._estimates import claims_from, where
 from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_nets import Dense, Recipe, Residual
 from theory_experiments._l0_claims import image_claims
 from theory_experiments._l0_images import Cliff, L0ImageCell, run_l0_images
 from theory_experiments._l0_nets import LeNet
 from theory_experiments._l0_tables import size_table
-from theory_experiments._parts import SYNTHETIC, cells_of, images_of, refuse_missing_images
+from theory_experiments._parts import (
+    SYNTHETIC,
+    cells_of,
+    claims_of,
+    images_of,
+    refuse_missing_images,
+    tables_of,
+)
 from theory_experiments._patch_l0 import (
     CELLS,
     PatchL0Cell,
@@ -217,15 +224,8 @@ def whole_trainings(cell: L0ImageCell) -> int:
 
 def summary(table: pd.DataFrame) -> Group:
     """Each part's numbers, beside those of the papers."""
-    shown: list[Any] = []
-    for part in IMAGES:
-        rows = where(table, part=part)
-        if len(rows):
-            shown.append(size_table(part, rows))
-    patches = where(table, part=SYNTHETIC)
-    if len(patches):
-        shown.append(patch_l0_summary(patches))
-    return Group(*shown)
+    images = {part: partial(size_table, part) for part in IMAGES}
+    return tables_of(table, {**images, SYNTHETIC: patch_l0_summary})
 
 
 def claims(preset: str, options: Options) -> list[Claim]:
@@ -236,8 +236,7 @@ def claims(preset: str, options: Options) -> list[Claim]:
         part: image_claims(part, cell) for part, cell in PRESETS[preset]().items()
     }
     lines[SYNTHETIC] = patch_l0_claims(CELLS[preset])
-    chosen = [part for part in lines if options.part in ("all", part)]
-    return [claim for part in chosen for claim in claims_from(lines[part])]
+    return claims_of(lines, options.part)
 
 
 EXPERIMENT = Experiment(

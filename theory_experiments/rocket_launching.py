@@ -15,8 +15,9 @@ wants a GPU, and nothing was compared for it. In the preset ``laptop`` images ar
 nets are smaller, and CIFAR-100 is only run if asked for by ``--part``.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
@@ -30,9 +31,14 @@ from multiview.models.rocket_wide_resnet import rocket_wide_resnets
 from multiview.script import main
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
-from theory_experiments._estimates import claims_from, where
 from theory_experiments._image_cost import cost_of, time_and_memory
-from theory_experiments._parts import SYNTHETIC, images_of, refuse_missing_images
+from theory_experiments._parts import (
+    SYNTHETIC,
+    claims_of,
+    images_of,
+    refuse_missing_images,
+    tables_of,
+)
 from theory_experiments._patch_rocket import CELLS, patch_rocket_claims, run_patch_rocket
 from theory_experiments._patch_rocket_nets import PatchRocketCell
 from theory_experiments._rocket_claims import NAMES, image_claims
@@ -183,28 +189,19 @@ def work_of(cell: RocketImageCell, light: float, booster: float) -> float:
 
 def summary(table: pd.DataFrame) -> Group:
     """Each part's numbers, beside those of the paper."""
-    shown: list[Any] = []
-    for part in NAMES:
-        rows = where(table, part=part)
-        if len(rows):
-            shown.append(image_tables(part, rows))
-    patches = where(table, part=SYNTHETIC)
-    if len(patches):
-        shown.append(patch_tables(patches))
-    return Group(*shown)
+    images = {part: partial(image_tables, part) for part in NAMES}
+    return tables_of(table, {**images, SYNTHETIC: patch_tables})
 
 
 def claims(preset: str, options: Options) -> list[Claim]:
     """What paper and theory say of these parts; the smoke preset is too small for it."""
     if preset == "smoke":
         return []
-    found: list[Claim] = []
-    for part, cell in chosen(preset, options.part).items():
-        lines: Iterator[tuple] = (
-            patch_rocket_claims(cell) if part == SYNTHETIC else image_claims(part, cell)
-        )
-        found += claims_from(lines)
-    return found
+    lines = {
+        part: patch_rocket_claims(cell) if part == SYNTHETIC else image_claims(part, cell)
+        for part, cell in chosen(preset, options.part).items()
+    }
+    return claims_of(lines, "all")
 
 
 EXPERIMENT = Experiment(
