@@ -211,6 +211,17 @@ def test_chains_that_only_look_alike_are_left_whole():
             torch.testing.assert_close(pruned(net)(x), net(x), rtol=1e-5, atol=1e-5)
 
 
+def test_a_linear_layer_along_an_images_rows_is_left_whole():
+    conv = GatedConv2d(nn.Conv2d(2, 4, 3), generator=stream(0))
+    net = nn.Sequential(conv, nn.ReLU(), nn.Linear(4, 3))  # rows are as long as there are filters
+    with torch.no_grad():
+        conv.gates.log_alpha[1] = -4.0
+    net.eval()
+    x = torch.randn(3, 2, 6, 6, generator=stream(0))
+    assert units_left(net) == [4]  # the closed one is kept, as zeros
+    torch.testing.assert_close(pruned(net)(x), net(x))
+
+
 def test_a_gated_linear_layer_takes_flat_inputs_only():
     net = gate_layers(nn.Sequential(nn.Linear(5, 4), nn.Flatten()), generator=stream(0))
     with pytest.raises(ValueError, match=r"nn\.Flatten"):

@@ -1,6 +1,7 @@
 """sparsify: prunes what is useless, averages without bias, resumes to the same bits."""
 
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from multiview import stream
 from multiview.models import MLP
 from multiview.sparsity import (
     L0Spec,
+    Sparsifying,
     expected_share,
     gate_layers,
     gated_layers,
@@ -89,6 +91,16 @@ def test_the_lagrangian_meets_its_target(target):
     # 0.2 takes units that decide: the multiplier must outgrow what they are worth.
     module = trained(L0Spec(target=target, warmup=0.3))
     assert float(expected_share(module).detach()) == pytest.approx(target, abs=0.02)
+
+
+def test_a_multiplier_waits_for_the_penalty():
+    training = Sparsifying(net(), L0Spec(target=0.1, delay=0.5), 300)
+    multipliers = []
+    for step in range(1, 11):
+        training.after_step(step, 10)
+        multipliers.append(float(training.multiplier))
+    assert multipliers[:5] == [0.0] * 5
+    assert all(a < b for a, b in pairwise(multipliers[4:]))
 
 
 def test_a_signed_multiplier_meets_a_target_that_costs_nothing():

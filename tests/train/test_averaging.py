@@ -58,6 +58,12 @@ def test_a_decay_of_0_and_none_are_the_last_weights():
     assert not weights(0.9).equal(plain.weight.detach())
 
 
+def test_the_average_is_not_trained():
+    module = net()
+    trained = [each for each in Averaged(module, 0.9).parameters() if each.requires_grad]
+    assert {id(each) for each in trained} == {id(each) for each in module.parameters()}
+
+
 @pytest.mark.parametrize("decay", [1.0, -0.1])
 def test_what_cannot_be_is_refused(decay):
     with pytest.raises(ValueError, match="decay"):
