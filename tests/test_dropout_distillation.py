@@ -7,6 +7,7 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 import torch
+from recorded_cost import record_cost
 from rich.console import Console
 from test_image_contrast import images
 
@@ -14,6 +15,7 @@ from figures import dropout_distillation as figure
 from figures import style
 from multiview import stream
 from multiview.claims import judge
+from multiview.data.splits import split
 from multiview.distill import averaged_logits
 from multiview.experiment import Context
 from multiview.find import find
@@ -361,7 +363,7 @@ def test_test_images_are_repeated_for_as_many_steps():
             seen.append(images)
             return student
 
-    data = script.split(images(), 30, 3, 12, stream(0))
+    data = split(images(), 30, 3, 12, stream(0))
     work = Noting(cell=SHORT, splits=data, progress=lambda *args: None)
     columns = parts.transfer(work, CELL.net.build(data, stream(0)))
     train, test = seen
@@ -372,16 +374,11 @@ def test_test_images_are_repeated_for_as_many_steps():
 
 
 def test_cost_counts_every_training(monkeypatch):
-    said = {}
-    monkeypatch.setattr(script, "images_of", lambda cell, context: images())
-    monkeypatch.setattr(script, "refuse_missing_images", lambda cells, context: cells)
-    monkeypatch.setattr(
-        script, "time_and_memory", lambda flop, *rest: said.update(flop=flop) or str(rest)
-    )
+    said = record_cost(monkeypatch, images())
     cell = replace(CELL, data="cifar10", penalty=None, shrink=())
     assert script.cost([cell], Context()) is not None
     one = said["flop"]
-    few = script.split(images(), 3, 3, 3, stream(0))
+    few = split(images(), 3, 3, 3, stream(0))
     forward = script.cost_of(cell.net.build(few, stream(0)), few.train[0]).forward
     # Teacher 8 epochs; four students 2 and a fresh one 8 epochs, each with a teacher forward.
     assert one == 30 * forward * (3 * 8 + 4 * (2 * 4 + 8))

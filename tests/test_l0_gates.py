@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from recorded_cost import record_cost
 from rich.console import Console
 
 from figures import l0_gates as figure
@@ -282,12 +283,7 @@ def text(row) -> str:
 
 
 def test_cost_counts_every_training(monkeypatch):
-    said = {}
-    monkeypatch.setattr(script, "images_of", lambda cell, context: images())
-    monkeypatch.setattr(script, "refuse_missing_images", lambda cells, context: cells)
-    monkeypatch.setattr(
-        script, "time_and_memory", lambda flop, *rest: said.update(flop=flop) or str(rest)
-    )
+    said = record_cost(monkeypatch, images())
     cell = replace(CELL, data="mnist", cliff=None)
     assert script.cost([cell], Context()) is not None
     few = split(images(), 10, 10, 10, stream(0))

@@ -7,12 +7,15 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from recorded_cost import record_cost
 from rich.console import Console
 from test_image_contrast import images
 
 from figures import rocket_launching as figure
 from figures import style
+from multiview import stream
 from multiview.claims import judge
+from multiview.data.splits import split
 from multiview.distill import official_kd_weight
 from multiview.experiment import Context
 from multiview.find import find
@@ -172,15 +175,10 @@ def test_images_without_a_directory_are_refused_before_any_work(tmp_path, capfd)
 
 
 def test_cost_counts_every_training(monkeypatch):
-    said = {}
-    monkeypatch.setattr(script, "images_of", lambda cell, context: images())
-    monkeypatch.setattr(script, "refuse_missing_images", lambda cells, context: cells)
-    monkeypatch.setattr(
-        script, "time_and_memory", lambda flop, *rest: said.update(flop=flop) or str(rest)
-    )
+    said = record_cost(monkeypatch, images())
     cell = replace(CELL, data="cifar10", ablations=False, depths=())
     assert script.cost([cell], Context()) is not None
-    light, booster, _ = script.forward_costs(cell, images())
+    light, booster, _ = script.forward_costs(cell, split(images(), 3, 3, 3, stream(0)))
     # Each step three passes: base; no joint, whose second half the booster watches; KD; two joint,
     # of which one has a teacher.
     each = 3 * light + (3 * booster + 3 * light + booster) + (3 * light + booster)

@@ -7,10 +7,13 @@ from typing import Any
 import pandas as pd
 from rich.console import Group
 
+from multiview import stream
 from multiview.claims import Claim
 from multiview.data.images import ImageData
+from multiview.data.splits import Splits, split
 from multiview.experiment import Context
 from theory_experiments._estimates import claims_from, where
+from theory_experiments._image_cost import time_and_memory
 from theory_experiments._image_data import images_for
 
 SYNTHETIC = "synthetic"
@@ -69,3 +72,31 @@ def refuse_missing_images(cells: Iterable[Any], context: Context) -> Sequence[An
     for name in real:
         images_of(next(cell for cell in with_images if cell.data == name), context)
     return with_images
+
+
+def cost_of_parts(
+    cells: Iterable[Any],
+    context: Context,
+    work: Callable[[Any, Splits, int], tuple[float, float]],
+    halves: Callable[[Any], bool] = lambda cell: cell.compute.bfloat16,
+) -> str | None:
+    """For ``Experiment.cost``: what the cells with real images will take; None where none has.
+
+    Args:
+        work: FLOP and bytes of a cell, from a few of its images and how many it trains on.
+        halves: Whether a cell's products are in bfloat16.
+
+    Raises:
+        ValueError: As ``refuse_missing_images``.
+    """
+    real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
+    if not real:
+        return None
+    flop, memory = 0.0, 0.0
+    for cell in real:
+        images = images_of(cell, context)
+        trained_on = cell.num_train or len(images.train_labels) - cell.num_validation
+        few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
+        more, held = work(cell, few, trained_on)
+        flop, memory = flop + more, max(memory, held)
+    return time_and_memory(flop, memory, len(real), context.device, all(map(halves, real)))

@@ -16,21 +16,21 @@ from rich.console import Group
 
 from multiview import stream
 from multiview.claims import Claim
-from multiview.data.splits import split
+from multiview.data.splits import Splits
 from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from theory_experiments._distillation_claims import digit_claims, image_claims
 from theory_experiments._distillation_tables import digits_table, images_table
 from theory_experiments._hinton import HintonCell, run_hinton
-from theory_experiments._image_cost import cost_of, time_and_memory
+from theory_experiments._image_cost import cost_of
 from theory_experiments._image_nets import Dense, Fast, Recipe
 from theory_experiments._image_students import LESSONS, StudentsCell, run_students
 from theory_experiments._parts import (
     SYNTHETIC,
     cells_of,
     claims_of,
+    cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_student_claims import patch_students_claims
@@ -150,20 +150,18 @@ def run(cell: AnyCell, context: Context) -> dict[str, Any]:
 
 def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
     """What the cells with real images will take; raises a ValueError where images are missing."""
+    return cost_of_parts(cells, context, work, halves=lambda cell: True)
+
+
+def work(cell: HintonCell | StudentsCell, few: Splits, trained_on: int) -> tuple[float, float]:
+    """FLOP and bytes of a cell."""
     flop, memory = 0.0, 0.0
-    real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
-    for cell in real:
-        images = images_of(cell, context)
-        num_train = cell.num_train or len(images.train_labels) - cell.num_validation
-        few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
-        for net, number, recipe in nets_of(cell):
-            each = cost_of(net.build(few, stream(0)), few.train[0])
-            flop += number * 3 * recipe.optim.epochs * num_train * each.forward
-            held = recipe.optim.batch_size * each.activations + 3 * each.weights
-            memory = max(memory, number * held)
-    if not real:
-        return None
-    return time_and_memory(flop, memory, len(real), context.device, bfloat16=True)
+    for net, number, recipe in nets_of(cell):
+        each = cost_of(net.build(few, stream(0)), few.train[0])
+        flop += number * 3 * recipe.optim.epochs * trained_on * each.forward
+        held = recipe.optim.batch_size * each.activations + 3 * each.weights
+        memory = max(memory, number * held)
+    return flop, memory
 
 
 def nets_of(cell: HintonCell | StudentsCell) -> list[tuple[Dense | Fast, int, Recipe]]:

@@ -24,7 +24,7 @@ from rich.console import Group
 
 from multiview import stream
 from multiview.claims import Claim
-from multiview.data.splits import split
+from multiview.data.splits import Splits
 from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from multiview.train.compute import ComputeSpec
@@ -33,14 +33,14 @@ from theory_experiments._dropout_claims import image_claims
 from theory_experiments._dropout_distillation import ImageDropoutCell, run_images
 from theory_experiments._dropout_nets import Quick
 from theory_experiments._dropout_tables import compression_table, predictor_table, transfer_table
-from theory_experiments._image_cost import cost_of, time_and_memory
+from theory_experiments._image_cost import cost_of
 from theory_experiments._image_nets import Dense
 from theory_experiments._parts import (
     SYNTHETIC,
     cells_of,
     claims_of,
+    cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_dropout import (
@@ -146,23 +146,19 @@ def run(cell: AnyCell, context: Context) -> dict[str, Any]:
 
 def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
     """What the cells with real images will take; raises a ValueError where images are missing."""
+    return cost_of_parts(cells, context, work)
+
+
+def work(cell: ImageDropoutCell, few: Splits, trained_on: int) -> tuple[float, float]:
+    """FLOP and bytes of a cell."""
     flop, memory = 0.0, 0.0
-    real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
-    for cell in real:
-        images = images_of(cell, context)
-        trained_on = cell.num_train or len(images.train_labels) - cell.num_validation
-        few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
-        for net, epochs, teachers in trainings(cell):
-            each = cost_of(net.build(few, stream(0)), few.train[0])
-            whole = cost_of(cell.net.build(few, stream(0)), few.train[0])
-            per_image = 3 * each.forward + teachers * whole.forward
-            flop += epochs * trained_on * per_image
-            held = cell.teaching.batch_size * each.activations + 5 * each.weights
-            memory = max(memory, held)
-    if not real:
-        return None
-    halves = all(each.compute.bfloat16 for each in real)
-    return time_and_memory(flop, memory, len(real), context.device, halves)
+    whole = cost_of(cell.net.build(few, stream(0)), few.train[0])
+    for net, epochs, teachers in trainings(cell):
+        each = cost_of(net.build(few, stream(0)), few.train[0])
+        flop += epochs * trained_on * (3 * each.forward + teachers * whole.forward)
+        held = cell.teaching.batch_size * each.activations + 5 * each.weights
+        memory = max(memory, held)
+    return flop, memory
 
 
 def trainings(cell: ImageDropoutCell) -> list[tuple[Dense | Quick, int, int]]:

@@ -33,12 +33,12 @@ from rich.console import Group
 
 from multiview import stream
 from multiview.claims import Claim
-from multiview.data.splits import split
+from multiview.data.splits import Splits
 from multiview.experiment import Context, Experiment, Grid
 from multiview.script import main
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
-from theory_experiments._image_cost import cost_of, time_and_memory
+from theory_experiments._image_cost import cost_of
 from theory_experiments._image_nets import Dense, Recipe, Residual
 from theory_experiments._l0_claims import image_claims
 from theory_experiments._l0_images import Cliff, L0ImageCell, run_l0_images
@@ -48,8 +48,8 @@ from theory_experiments._parts import (
     SYNTHETIC,
     cells_of,
     claims_of,
+    cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_l0 import (
@@ -125,7 +125,7 @@ def paper() -> dict[str, L0ImageCell]:
 def laptop() -> dict[str, L0ImageCell]:
     """MNIST with few epochs and a small WRN on 2,000 images.
 
-    All 3 repetitions of both MNIST nets take 17 minutes on two cores, a fifth less by processes.
+    All 3 repetitions of both MNIST nets take 17 minutes on two cores.
     """
     whole = paper()
     brief = {"learning_rate": 1e-2, "schedule": "linear"}
@@ -196,25 +196,19 @@ def run(cell: AnyCell, context: Context) -> dict[str, Any]:
 
 def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
     """What the cells with real images will take; raises a ValueError where images are missing."""
-    flop, memory = 0.0, 0.0
-    real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
-    for cell in real:
-        images = images_of(cell, context)
-        seen = cell.num_train or len(images.train_labels) - cell.num_validation
-        few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
-        each = cost_of(cell.net.build(few, stream(0)), few.train[0])
-        # Of the nets of the size left, not counted here, nobody knows the size yet.
-        passes = seen * cell.recipe.optim.epochs * whole_trainings(cell)
-        if cell.cliff is not None:
-            strengths, asked = len(cell.cliff.strengths), cell.cliff.asking.epochs
-            passes += cell.cliff.images * (strengths * cell.cliff.optim.epochs + asked)
-        flop += 3 * each.forward * passes
-        held = cell.recipe.optim.batch_size * each.activations + 5 * each.weights
-        memory = max(memory, held)
-    if not real:
-        return None
-    halves = all(each.recipe.compute.bfloat16 for each in real)
-    return time_and_memory(flop, memory, len(real), context.device, halves)
+    return cost_of_parts(cells, context, work, lambda cell: cell.recipe.compute.bfloat16)
+
+
+def work(cell: L0ImageCell, few: Splits, trained_on: int) -> tuple[float, float]:
+    """FLOP and bytes of a cell."""
+    each = cost_of(cell.net.build(few, stream(0)), few.train[0])
+    # Of the nets of the size left, not counted here, nobody knows the size yet.
+    passes = trained_on * cell.recipe.optim.epochs * whole_trainings(cell)
+    if cell.cliff is not None:
+        strengths, asked = len(cell.cliff.strengths), cell.cliff.asking.epochs
+        passes += cell.cliff.images * (strengths * cell.cliff.optim.epochs + asked)
+    held = cell.recipe.optim.batch_size * each.activations + 5 * each.weights
+    return 3 * each.forward * passes, held
 
 
 def whole_trainings(cell: L0ImageCell) -> int:

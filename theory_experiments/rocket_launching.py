@@ -25,18 +25,18 @@ from rich.console import Group
 
 from multiview import stream
 from multiview.claims import Claim
-from multiview.data.splits import split
+from multiview.data.splits import Splits
 from multiview.experiment import Context, Experiment, Grid
 from multiview.models.rocket_wide_resnet import rocket_wide_resnets
 from multiview.script import main
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
-from theory_experiments._image_cost import cost_of, time_and_memory
+from theory_experiments._image_cost import cost_of
 from theory_experiments._parts import (
     SYNTHETIC,
     claims_of,
+    cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_rocket import CELLS, patch_rocket_claims, run_patch_rocket
@@ -146,23 +146,18 @@ def run(cell: AnyCell, context: Context) -> dict[str, Any]:
 
 def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
     """What the cells with real images will take; raises a ValueError where images are missing."""
-    flop, memory = 0.0, 0.0
-    real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
-    for cell in real:
-        images = images_of(cell, context)
-        number = cell.num_train or len(images.train_labels) - cell.num_validation
-        light, booster, held = forward_costs(cell, images)
-        flop += cell.optim.epochs * number * work_of(cell, light, booster)
-        memory = max(memory, cell.optim.batch_size * held)
-    if not real:
-        return None
-    halves = all(each.compute.bfloat16 for each in real)
-    return time_and_memory(flop, memory, len(real), context.device, halves)
+    return cost_of_parts(cells, context, work)
 
 
-def forward_costs(cell: RocketImageCell, images: Any) -> tuple[float, float, float]:
+def work(cell: RocketImageCell, few: Splits, trained_on: int) -> tuple[float, float]:
+    """FLOP and bytes of a cell."""
+    light, booster, held = forward_costs(cell, few)
+    flop = cell.optim.epochs * trained_on * work_of(cell, light, booster)
+    return flop, cell.optim.batch_size * held
+
+
+def forward_costs(cell: RocketImageCell, few: Splits) -> tuple[float, float, float]:
     """FLOP forward of light net and booster on an image, and bytes both keep of it."""
-    few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
     image = few.train[0, :, :: cell.shrink, :: cell.shrink]
     channels, height, width = image.shape
     nets = rocket_wide_resnets(
