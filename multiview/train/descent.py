@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from multiview.train.flow import Gradients
+from multiview.train.sweep import Sweep, Sweeps
 
 MAX_RISE = 3.0  # a rate is at most this many times the one before
 
@@ -16,14 +16,11 @@ class FixedRate:
         self.rate = rate
 
     def step(
-        self,
-        weight: Float[Tensor, "nets neurons d"],
-        gradient: Float[Tensor, "nets neurons d"],
-        gradients: Gradients,
-    ) -> tuple[Float[Tensor, "nets neurons d"], Float[Tensor, " nets"], Int[Tensor, " nets"]]:
-        """Weights after a step, the flow time it took, and how many more gradients: none."""
-        time = torch.full((len(weight),), self.rate)
-        return weight - self.rate * gradient, time, torch.zeros(len(weight), dtype=torch.long)
+        self, here: Sweep, sweep: Sweeps
+    ) -> tuple[Sweep, Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+        """The networks after a step, the flow time it took, and how many more gradients: none."""
+        rate = torch.full((len(here.weight),), self.rate, dtype=here.weight.dtype)
+        return _euler(here, rate, sweep)
 
     def keep(self, nets: Bool[Tensor, " nets"]) -> None:
         """Nothing is remembered."""
@@ -49,12 +46,10 @@ class AdaptiveDescent:
         self.before: tuple[Tensor, Tensor, Tensor] | None = None  # weight, gradient, rate
 
     def step(
-        self,
-        weight: Float[Tensor, "nets neurons d"],
-        gradient: Float[Tensor, "nets neurons d"],
-        gradients: Gradients,
-    ) -> tuple[Float[Tensor, "nets neurons d"], Float[Tensor, " nets"], Int[Tensor, " nets"]]:
-        """Weights after a step, the flow time it took, and how many more gradients: none."""
+        self, here: Sweep, sweep: Sweeps
+    ) -> tuple[Sweep, Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+        """The networks after a step, the flow time it took, and how many more gradients: none."""
+        weight, gradient = here.weight, here.gradient
         tiny = torch.finfo(weight.dtype).tiny
         if self.before is None:
             rate = self.first / gradient.norm(dim=2).amax(1).clamp(min=tiny)
@@ -67,11 +62,18 @@ class AdaptiveDescent:
             limit = torch.where(known, self.relative_step * moved / turned, torch.inf)
             rate = torch.minimum(limit, MAX_RISE * old_rate)
         self.before = weight, gradient, rate
-        after = weight - rate.view(-1, 1, 1) * gradient
-        return after, rate, torch.zeros(len(weight), dtype=torch.long)
+        return _euler(here, rate, sweep)
 
     def keep(self, nets: Bool[Tensor, " nets"]) -> None:
         """Forget the other networks."""
         if self.before is not None:
             weight, gradient, rate = self.before
             self.before = weight[nets], gradient[nets], rate[nets]
+
+
+def _euler(
+    here: Sweep, rate: Float[Tensor, " nets"], sweep: Sweeps
+) -> tuple[Sweep, Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+    """One explicit step at each network's rate."""
+    after = here.weight - rate.view(-1, 1, 1) * here.gradient
+    return sweep(after, torch.arange(len(after))), rate, torch.zeros(len(after), dtype=torch.long)

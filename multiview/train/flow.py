@@ -3,26 +3,28 @@
 Two limits compete. While a neuron escapes as w' = w^(q-1), a step may let it grow by a given
 fraction, or near ties would be decided otherwise. Once a class has broken out, its neurons are held
 at an equilibrium that an explicit step must not overshoot, while slow classes, whose escape takes
-a time proportional to 1 / sigma_init^(q-2), still wait: the flow has become stiff. A stabilised
-Runge-Kutta-Chebyshev step of s gradients spans a time that grows as s^2 (van der Houwen &
-Sommeijer, Z. Angew. Math. Mech. 60, 1980, 479-485), so that waiting costs its square root.
-"""
+a time proportional to 1 / sigma_init^(q-2), still wait: the flow has become stiff. A step of
+several gradients (``multiview.train.chebyshev``) makes waiting cost its square root.
 
-import math
-from collections.abc import Callable
-from functools import cache, partial
-from typing import NamedTuple
+Both limits are read off the start of a step, but a neuron that escapes after a long wait changes
+them within it. Along the exact flow the loss never rises; so a step after which it did, or in which
+a neuron grew far beyond its limit, is refused and taken again over a shorter time.
+"""
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-DAMPING = 0.15  # of the Chebyshev polynomials: stiff parts shrink at every step
-MARGIN = 1.5  # curvature may exceed its estimate, a lower bound, by this factor
-MOST_STAGES = 60
-REFRESH = 5  # steps between two power iterations for the curvature
+from multiview.train.chebyshev import chebyshev, chebyshev_step, fewest_stages
+from multiview.train.errors import Diverged
+from multiview.train.sweep import Sweep, Sweeps
 
-Gradients = Callable[[Tensor, Tensor], Tensor]  # (weight of some nets, which nets) -> gradient
+MARGIN = 1.5  # curvature may exceed its estimate, a lower bound, by this factor
+REFRESH = 5  # steps between two power iterations for the curvature
+SLACK = 2.0  # a step is refused if it moved a neuron farther than this times what it may grow
+SHORTER = 0.25  # the time of a step taken again, in that of the step refused
+MOST_TRIES = 12  # of a step: the last is shorter by 4^11
+LONGER = 2.0  # by how much each step after a refused one may be longer than the last
 
 
 class GradientFlow:
@@ -41,130 +43,139 @@ class GradientFlow:
         self.start, self.growth, self.sigma = start.clone(), growth, sigma
         self.curvature = torch.zeros(len(start), dtype=start.dtype)
         self.direction: Tensor | None = None  # of the largest curvature, as far as known
-        self.before: tuple[Tensor, Tensor] | None = None  # weight and gradient one step ago
+        self.before: Sweep | None = None  # one step ago
+        self.lowest = torch.full((len(start),), torch.inf, dtype=torch.float64)  # loss, so far
+        self.longest = torch.full_like(self.curvature, torch.inf)  # time of the next step
         self.age = 0
 
     def step(
-        self,
-        weight: Float[Tensor, "nets neurons d"],
-        gradient: Float[Tensor, "nets neurons d"],
-        gradients: Gradients,
-    ) -> tuple[Float[Tensor, "nets neurons d"], Float[Tensor, " nets"], Int[Tensor, " nets"]]:
-        """Weights after a step, the flow time it took, and how many more gradients it needed."""
-        tiny = torch.finfo(weight.dtype).tiny
-        # The largest of a class's projections on its features starts near 1.5 sigma.
-        size = 1.5 * self.sigma + (weight - self.start).norm(dim=2)
-        pull = gradient.norm(dim=2)
-        time = (self.growth * size / pull.clamp(min=tiny)).amin(1)
-        time = torch.where(pull.amax(1) > 0, time, 0)  # nothing pulls: stay
-        iterate = self.age % REFRESH == 0
-        if iterate:
-            self._iterate(weight, gradient, gradients)
+        self, here: Sweep, sweep: Sweeps
+    ) -> tuple[Sweep, Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+        """The networks after a step, the flow time it took, and how many more gradients it needed.
+
+        The gradient ``here`` is given; that at the end of the step is counted by the next one.
+
+        Raises:
+            Diverged: If a network's loss rises however short the step, or by a way along which its
+                gradient says that it falls: the objective's derivative is not that of its loss.
+        """
+        time, spent = self._time(here), torch.zeros(len(here.loss), dtype=torch.long)
+        bounded = time > self.longest
+        time = torch.minimum(time, self.longest)
+        if self.age % REFRESH == 0:
+            self._iterate(here, sweep)
+            spent += 1
         self.age += 1
-        curvature = MARGIN * torch.maximum(self.curvature, self._secant(weight, gradient))
-        curvature = curvature.clamp(min=tiny)
-        self.before = weight, gradient
-        stages = torch.tensor([fewest_stages(x) for x in (time * curvature).tolist()])
-        limit = torch.tensor([chebyshev(s).reach for s in stages.tolist()]).to(time)
-        time = torch.minimum(time, limit / curvature)
-        after = chebyshev_step(weight, gradient, time, stages, gradients)
-        return after, time, stages - 1 + int(iterate)
+        curvature = MARGIN * torch.maximum(self.curvature, self._secant(here))
+        self.before = here
+        self.lowest = torch.minimum(self.lowest, here.loss)
+        there, taken, trying = here, time, torch.arange(len(time))
+        for tried in range(MOST_TRIES):
+            found, span, more = _stable_step(
+                here.of(trying), time[trying], curvature[trying], _among(sweep, trying)
+            )
+            there, taken = there.replaced(trying, found), taken.index_copy(0, trying, span)
+            spent[trying] += more + int(tried > 0)
+            refused = self._refused(here, there)[trying]
+            trying = trying[refused]
+            if not len(trying):
+                self.longest = torch.where(bounded, LONGER * taken, torch.inf)
+                return there, taken, spent
+            bounded[trying] = True
+            time[trying] = SHORTER * span[refused]
+            curvature[trying] = torch.fmax(curvature, MARGIN * _turn(here, there))[trying]
+            if _contradicted(here.of(trying), there.of(trying)).any():
+                break
+        raise Diverged(
+            f"the loss {here.loss[trying].tolist()} rises along the flow however short the step "
+            f"(last to {there.loss[trying].tolist()} in a time of {taken[trying].tolist()}): check "
+            "that the objective's derivative is that of its loss"
+        )
 
     def keep(self, nets: Bool[Tensor, " nets"]) -> None:
         """Forget the other networks."""
         self.start, self.curvature = self.start[nets], self.curvature[nets]
+        self.lowest, self.longest = self.lowest[nets], self.longest[nets]
         if self.direction is not None:
             self.direction = self.direction[nets]
         if self.before is not None:
-            self.before = self.before[0][nets], self.before[1][nets]
+            self.before = self.before.of(nets)
 
-    def _iterate(self, weight: Tensor, gradient: Tensor, gradients: Gradients) -> None:
+    def _refused(self, here: Sweep, there: Sweep) -> Bool[Tensor, " nets"]:
+        """Networks whose loss rose beyond rounding, or of which a neuron grew too far."""
+        grew = ((there.weight - here.weight).norm(dim=2) / self._size(here)).amax(1)
+        fell = there.loss <= self.lowest + here.rounding
+        return ~(fell & (grew <= SLACK * self.growth))  # written so that NaN is refused
+
+    def _time(self, here: Sweep) -> Float[Tensor, " nets"]:
+        """How long the neuron that grows fastest takes to grow by the fraction a step may."""
+        size = self._size(here)
+        pull = here.gradient.norm(dim=2)
+        time = (self.growth * size / pull.clamp(min=torch.finfo(pull.dtype).tiny)).amin(1)
+        return torch.where(pull.amax(1) > 0, time, 0)  # nothing pulls: stay
+
+    def _size(self, here: Sweep) -> Float[Tensor, "nets neurons"]:
+        """The unit of each neuron's growth."""
+        # The largest of a class's projections on its features starts near 1.5 sigma.
+        return 1.5 * self.sigma + (here.weight - self.start).norm(dim=2)
+
+    def _iterate(self, here: Sweep, sweep: Sweeps) -> None:
         """One power iteration on the Hessian, by a difference of gradients."""
-        along = gradient if self.direction is None else self.direction
-        along = torch.where(along.flatten(1).any(1).view(-1, 1, 1), along, gradient)
+        along = here.gradient if self.direction is None else self.direction
+        along = torch.where(along.flatten(1).any(1).view(-1, 1, 1), along, here.gradient)
         along = along / _norm(along)
         # Small beside the weights, so that the Hessian is that of here; large beside rounding in
         # float32. With bfloat16 products the estimate is rough, and the secant stands in.
-        distance = 1e-3 * _norm(weight)
-        ahead = gradients(weight + distance * along, torch.arange(len(weight)))
-        self.direction = (ahead - gradient) / distance
+        distance = 1e-3 * _norm(here.weight)
+        ahead = sweep(here.weight + distance * along, torch.arange(len(here.weight))).gradient
+        self.direction = (ahead - here.gradient) / distance
         self.curvature = _norm(self.direction).flatten()
 
-    def _secant(self, weight: Tensor, gradient: Tensor) -> Float[Tensor, " nets"]:
+    def _secant(self, here: Sweep) -> Float[Tensor, " nets"]:
         """Curvature that the step before has met; what breaks out shows here first."""
         if self.before is None:
-            return torch.zeros(len(weight), dtype=weight.dtype)
-        return (_norm(gradient - self.before[1]) / _norm(weight - self.before[0])).flatten()
+            return torch.zeros_like(self.curvature)
+        return _turn(self.before, here)
+
+
+def _stable_step(
+    here: Sweep,
+    time: Float[Tensor, " nets"],
+    curvature: Float[Tensor, " nets"],
+    sweep: Sweeps,
+) -> tuple[Sweep, Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+    """A step over ``time``, or over as much of it as is stable; its time and further gradients."""
+    curvature = curvature.clamp(min=torch.finfo(curvature.dtype).tiny)
+    stages = torch.tensor([fewest_stages(x) for x in (time * curvature).tolist()])
+    limit = torch.tensor([chebyshev(s).reach for s in stages.tolist()]).to(time)
+    time = torch.minimum(time, limit / curvature)
+    after = chebyshev_step(
+        here.weight, here.gradient, time, stages, lambda weight, nets: sweep(weight, nets).gradient
+    )
+    return sweep(after, torch.arange(len(after))), time, stages - 1
+
+
+def _among(sweep: Sweeps, some: Int[Tensor, " some"]) -> Sweeps:
+    """The sweep of networks numbered as they stand in ``some``."""
+    return lambda weight, nets: sweep(weight, some[nets])
+
+
+def _turn(before: Sweep, after: Sweep) -> Float[Tensor, " nets"]:
+    """Curvature between two points: how far the gradient turned over how far the weights moved."""
+    return (_norm(after.gradient - before.gradient) / _norm(after.weight - before.weight)).flatten()
+
+
+def _contradicted(here: Sweep, there: Sweep) -> Bool[Tensor, " nets"]:
+    """Whether a gradient that hardly turned on the way tells another change than the loss shows."""
+    way = there.weight - here.weight
+    straight = (_norm(there.gradient - here.gradient) < 0.1 * _norm(here.gradient)).flatten()
+    told = (here.gradient * way).flatten(1).sum(1)
+    most = (_norm(here.gradient) * _norm(way)).flatten()
+    off = (there.loss - here.loss - told).abs()
+    return straight & (off > most / 2) & (off > 10 * here.rounding)
 
 
 def _norm(values: Float[Tensor, "nets neurons d"]) -> Float[Tensor, "nets 1 1"]:
     """Euclidean norm of each network's values, never 0."""
     tiny = torch.finfo(values.dtype).tiny
     return values.flatten(1).norm(dim=1).clamp(min=tiny).view(-1, 1, 1)
-
-
-class Method(NamedTuple):
-    """Coefficients of one Chebyshev step, by stage from 0 on; what a stage does not use is 0.
-
-    Y_j = mu Y_{j-1} + nu Y_{j-2} - pull * time * gradient(Y_{j-1}), Y_0 and Y_s being the weights
-    before and after.
-    """
-
-    mu: list[float]
-    nu: list[float]
-    pull: list[float]
-    reach: float  # the product of time and curvature up to which a step is stable
-
-
-@cache
-def chebyshev(stages: int) -> Method:
-    """The first-order method of this many stages; one stage is Euler's step."""
-    w0 = 1 + DAMPING / stages**2
-    value, slope = [1.0, w0], [0.0, 1.0]  # T_j and its derivative at w0
-    for _ in range(2, stages + 1):
-        slope.append(2 * value[-1] + 2 * w0 * slope[-1] - slope[-2])
-        value.append(2 * w0 * value[-1] - value[-2])
-    w1 = value[stages] / slope[stages]
-    return Method(
-        mu=[0.0, 1.0] + [2 * w0 * value[j - 1] / value[j] for j in range(2, stages + 1)],
-        nu=[0.0, 0.0] + [-value[j - 2] / value[j] for j in range(2, stages + 1)],
-        pull=[0.0, w1 / w0] + [2 * w1 * value[j - 1] / value[j] for j in range(2, stages + 1)],
-        reach=(1 + w0) / w1,
-    )
-
-
-def fewest_stages(product: float) -> int:
-    """Stages that a step needs to be stable at this time x curvature, at most ``MOST_STAGES``."""
-    if not math.isfinite(product):
-        return MOST_STAGES
-    # The reach is below 2 s^2, so the search begins there.
-    stages = max(1, min(math.ceil(math.sqrt(product / 2)), MOST_STAGES))
-    while stages < MOST_STAGES and chebyshev(stages).reach < product:
-        stages += 1
-    return stages
-
-
-def chebyshev_step(
-    weight: Float[Tensor, "nets neurons d"],
-    gradient: Float[Tensor, "nets neurons d"],
-    time: Float[Tensor, " nets"],
-    stages: Int[Tensor, " nets"],
-    gradients: Gradients,
-) -> Float[Tensor, "nets neurons d"]:
-    """Each network's weights after its ``time``, by the method of its number of stages."""
-    methods = [chebyshev(s) for s in stages.tolist()]
-
-    def coefficient(name: str, j: int, nets: list[int]) -> Float[Tensor, "some 1 1"]:
-        values = [getattr(methods[e], name)[j] for e in nets]
-        return torch.tensor(values, dtype=weight.dtype).view(-1, 1, 1)
-
-    span, older, newer = time.to(weight.dtype).view(-1, 1, 1), weight, weight
-    for j in range(1, int(stages.max()) + 1):
-        going = (stages >= j).nonzero().flatten()
-        of = partial(coefficient, j=j, nets=going.tolist())
-        now = newer[going]
-        slope = gradient if j == 1 else gradients(now, going)
-        ahead = of("mu") * now + of("nu") * older[going] - span[going] * of("pull") * slope
-        older, newer = newer.clone(), newer.clone()
-        older[going], newer[going] = now, ahead
-    return newer

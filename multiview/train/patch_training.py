@@ -16,6 +16,7 @@ from multiview.train.flow import GradientFlow
 from multiview.train.metrics import wrong
 from multiview.train.objectives import cross_entropy
 from multiview.train.patch_gradient import Gradient, Objective, Workspace, patch_gradient
+from multiview.train.sweep import Sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,11 @@ class TrainSpec:
     ``flow`` follows gradient flow in rescaled time (``multiview.train.flow``): a step lets a neuron
     that escapes as w' = w^(q-1) grow by the fraction ``relative_step`` / (q - 1), so the steps of
     an escape grow as the logarithm of the start; classes that have broken out are kept stable by as
-    many further gradients as a step needs. ``adaptive`` is full-batch descent at ``relative_step``
-    over the curvature just met (``multiview.train.descent``), for updates that are no loss's
-    gradient. ``gd`` is full-batch descent, ``sgd`` minibatch descent, both at ``learning_rate``.
+    many further gradients as a step needs. Along the flow the loss never rises: a step after which
+    it did is taken again, shorter, so the objective's derivative must be that of its loss.
+    ``adaptive`` is full-batch descent at ``relative_step`` over the curvature just met
+    (``multiview.train.descent``), for updates that are no loss's gradient. ``gd`` is full-batch
+    descent, ``sgd`` minibatch descent, both at ``learning_rate``.
 
     A network is done when every sample was right and the mean loss below ``loss_bound`` in a sweep
     over the samples, or when ``max_steps`` gradients are spent. But for ``sgd`` a sweep is the
@@ -39,7 +42,7 @@ class TrainSpec:
     relative_step: float = 1.0  # flow, adaptive: small follows the flow, 1 decides near ties anew
     learning_rate: float = 0.1  # gd and sgd
     batch_size: int = 100  # sgd
-    max_steps: int = 1000  # gradients; the last step of flow may take up to 60 more
+    max_steps: int = 1000  # gradients; the last step of flow may take up to 60 more at each try
     loss_bound: float = 0.1
     summed: bool = False  # train F = sum over members as one network
     bfloat16: bool = False  # products round to bfloat16; weights and losses do not
@@ -96,16 +99,17 @@ def train_patch_net(
         progress: Called after every sweep with a line and the fraction of ``max_steps`` done.
 
     Raises:
-        Diverged: If a loss becomes infinite or NaN.
+        Diverged: If a loss becomes infinite or NaN, or rises along ``flow`` however short the step.
         ValueError: If patches, labels and net do not fit together, ``sgd`` is given no generator,
             or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves.
     """
     _refuse_misfits(net, patches, labels, spec, generator)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
     inputs = patches.bfloat16() if spec.bfloat16 else patches
-    nets = _Networks(net, inputs, objective, spec.summed)
+    nets = _Networks(net, inputs, labels, objective, spec.summed)
     weight = nets.weight.clone()  # of all networks; `nets` holds those that go on
     stepper = _stepper(spec, net, weight)
+    here = None if spec.method == "sgd" else nets.sweep(nets.weight, nets.which)
     steps = torch.zeros(len(weight), dtype=torch.long)
     flow_time, loss, error = torch.zeros(3, len(weight), dtype=torch.float64)
     losses, errors = [], []
@@ -114,17 +118,15 @@ def train_patch_net(
         weight[active] = nets.weight
         if observe is not None:
             observe(flow_time.clone(), nets.as_net(weight))
-        if spec.method == "sgd":
+        if here is not None:
+            loss[active], error[active] = here.loss, here.error
+        else:
             assert generator is not None  # see _refuse_misfits
             left = spec.max_steps - int(steps[active].max())
             loss[active], error[active], taken = _sgd_sweep(nets, labels, spec, generator, left)
             steps[active] += taken
             flow_time[active] += taken * spec.learning_rate
             weight[active] = nets.weight
-        else:
-            gradient = nets.gradient(nets.weight, active)
-            loss[active] = gradient.loss.double()
-            error[active] = wrong(gradient.logits, labels).double().mean(0)
         losses.append(loss.clone())
         errors.append(error.clone())
         _refuse_divergence(loss, steps, spec)
@@ -135,9 +137,9 @@ def train_patch_net(
         if not going.all():
             nets.keep(going)
             stepper.keep(going)
-        if spec.method != "sgd" and len(nets.which):
-            slope = gradient.weight.view(len(active), -1, weight.shape[-1])[going]
-            nets.weight, time, spent = stepper.step(nets.weight, slope, nets.slope)
+        if here is not None and len(nets.which):
+            here, time, spent = _step(stepper, here.of(going), nets, steps, spec)
+            nets.weight = here.weight
             steps[nets.which] += 1 + spent
             flow_time[nets.which] += time.double()
     return TrainResult(
@@ -162,13 +164,33 @@ def _stepper(
     return FixedRate(spec.learning_rate)
 
 
+def _step(
+    stepper: GradientFlow | AdaptiveDescent | FixedRate,
+    here: Sweep,
+    nets: "_Networks",
+    steps: Int[Tensor, " e"],
+    spec: TrainSpec,
+) -> tuple[Sweep, Float[Tensor, " nets"], Int[Tensor, " nets"]]:
+    """The next step; one that cannot be taken tells when and with which settings."""
+    try:
+        return stepper.step(here, nets.sweep)
+    except Diverged as stuck:
+        raise Diverged(f"{stuck} after step {int(steps.max())} with {spec}") from None
+
+
 class _Networks:
     """The networks that are still trained, as weights (nets, neurons, d)."""
 
     def __init__(
-        self, net: PatchNet, patches: Float[Tensor, "N P d"], objective: Objective, summed: bool
+        self,
+        net: PatchNet,
+        patches: Float[Tensor, "N P d"],
+        labels: Int[Tensor, " N"],
+        objective: Objective,
+        summed: bool,
     ) -> None:
-        self.net, self.patches, self.objective, self.summed = net, patches, objective, summed
+        self.net, self.patches, self.labels = net, patches, labels
+        self.objective, self.summed = objective, summed
         self.rows, self.workspace = torch.arange(len(patches)), Workspace()
         members = net.weight.detach()
         self.weight = members.reshape(1 if summed else len(members), -1, members.shape[-1])
@@ -196,9 +218,19 @@ class _Networks:
             which,
         )
 
-    def slope(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Tensor:
-        """The gradient alone, of ``some`` of the networks that go on."""
-        return self.gradient(weight, self.which[some]).weight.view(weight.shape)
+    def sweep(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Sweep:
+        """A pass over all samples, of ``some`` of the networks that go on, at ``weight``."""
+        found = self.gradient(weight, self.which[some])
+        precision = 16 * torch.finfo(weight.dtype).eps
+        if self.patches.dtype != weight.dtype:  # products round; the mean evens out part of it
+            precision += torch.finfo(self.patches.dtype).eps / 4
+        return Sweep(
+            weight=weight,
+            gradient=found.weight.view(weight.shape),
+            loss=found.loss.double(),
+            error=wrong(found.logits, self.labels).double().mean(0),
+            rounding=precision * (1 + found.logits.abs().amax((0, 2)).double()),
+        )
 
     def keep(self, going: Bool[Tensor, " nets"]) -> None:
         """Train these on; the others are done and cost nothing."""

@@ -7,13 +7,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from multiview import stream
+from multiview.train.chebyshev import MOST_STAGES, chebyshev, chebyshev_step, fewest_stages
 from multiview.train.descent import AdaptiveDescent
-from multiview.train.flow import MOST_STAGES, GradientFlow, chebyshev, chebyshev_step, fewest_stages
+from multiview.train.flow import MARGIN, GradientFlow
+from multiview.train.sweep import Sweep
 
 
 def linear(rates):
     """The gradient of a quadratic loss with these curvatures (nets, 1, d)."""
     return lambda weight, nets: rates[nets] * weight
+
+
+def quadratic(rates):
+    """Sweeps of a quadratic loss with these curvatures (nets, 1, d)."""
+
+    def sweep(weight, nets):
+        gradient = rates[nets] * weight
+        loss = (gradient * weight).flatten(1).sum(1).double() / 2
+        return Sweep(weight, gradient, loss, torch.zeros_like(loss), 1e-6 * loss)
+
+    return sweep
+
+
+def first(sweep, weight):
+    """The sweep that a training begins with."""
+    return sweep(weight, torch.arange(len(weight)))
+
+
+def constant_slope(weight, nets):
+    """The sweep of a loss that is the sum of the weights."""
+    loss = weight.sum((1, 2)).double()
+    return Sweep(weight, torch.ones_like(weight), loss, torch.zeros_like(loss), 0 * loss)
 
 
 @given(st.integers(1, 40), st.floats(0.0, 0.999))
@@ -83,13 +107,15 @@ def test_a_stiff_part_does_not_set_the_step():
     rates = torch.tensor([[[1.0, 1e4]]], dtype=torch.float64)
     weight = torch.tensor([[[1.0, 1.0]]], dtype=torch.float64)
     flow, time, gradients = GradientFlow(torch.zeros_like(weight), 0.04, 1.0), 0.0, 0
+    sweep = quadratic(rates)
+    here = first(sweep, weight)
     while time < 1:
-        weight, step, more = flow.step(weight, rates * weight, linear(rates))
+        here, step, more = flow.step(here, sweep)
         time += float(step)
         gradients += 1 + int(more)
     assert gradients < 1300  # Euler needs 5000
-    assert float(weight[0, 0, 0]) == pytest.approx(np.exp(-time), abs=0.03)
-    assert abs(float(weight[0, 0, 1])) < 1e-3
+    assert float(here.weight[0, 0, 0]) == pytest.approx(np.exp(-time), abs=0.03)
+    assert abs(float(here.weight[0, 0, 1])) < 1e-3
 
 
 def test_growth_sets_the_step_where_nothing_is_stiff():
@@ -97,19 +123,25 @@ def test_growth_sets_the_step_where_nothing_is_stiff():
     weight = torch.randn(2, 3, 5, generator=generator, dtype=torch.float64)
     gradient = torch.randn(2, 3, 5, generator=generator, dtype=torch.float64)
     flow = GradientFlow(weight, growth=0.1, sigma=0.2)
-    after, time, _ = flow.step(weight, gradient, lambda weight, nets: gradient[nets])
-    moved = (after - weight).norm(dim=2).amax(1)
+
+    def slope(weight, nets):  # a linear loss
+        loss = (gradient[nets] * weight).sum((1, 2))
+        return Sweep(weight, gradient[nets], loss, torch.zeros_like(loss), torch.zeros_like(loss))
+
+    there, time, _ = flow.step(first(slope, weight), slope)
+    moved = (there.weight - weight).norm(dim=2).amax(1)
     torch.testing.assert_close(moved, torch.full((2,), 0.1 * 1.5 * 0.2, dtype=torch.float64))
-    torch.testing.assert_close(after, weight - time.view(-1, 1, 1) * gradient)
+    torch.testing.assert_close(there.weight, weight - time.view(-1, 1, 1) * gradient)
 
 
 def test_adaptive_descent_finds_the_stable_rate_of_a_quadratic():
     rates = torch.tensor([[[1.0, 20.0]], [[3.0, 3.0]]], dtype=torch.float64)
     weight = torch.ones(2, 1, 2, dtype=torch.float64)
     descent = AdaptiveDescent(relative_step=0.8, first=0.01)
-    seen = []
+    seen, sweep = [], quadratic(rates)
     for step in range(80):
-        after, rate, more = descent.step(weight, rates * weight, linear(rates))
+        there, rate, more = descent.step(first(sweep, weight), sweep)
+        after = there.weight
         torch.testing.assert_close(after, weight - rate.view(-1, 1, 1) * rates * weight)
         assert not more.any()
         if step == 0:  # the neuron that moves most moves by `first`
@@ -126,10 +158,9 @@ def test_adaptive_descent_finds_the_stable_rate_of_a_quadratic():
 
 def test_a_gradient_that_does_not_turn_leaves_the_rise_as_the_limit():
     descent = AdaptiveDescent(relative_step=1.0, first=0.1)
-    weight, gradient = torch.zeros(1, 1, 1), torch.ones(1, 1, 1)
-    rates = []
+    here, rates = constant_slope(torch.zeros(1, 1, 1), torch.tensor([0])), []
     for _ in range(3):
-        weight, rate, _ = descent.step(weight, gradient, linear(gradient))
+        here, rate, _ = descent.step(here, constant_slope)
         rates.append(float(rate))
     assert rates == pytest.approx([0.1, 0.3, 0.9])
 
@@ -138,13 +169,14 @@ def test_a_gradient_that_does_not_turn_leaves_the_rise_as_the_limit():
 def test_a_network_that_nothing_pulls_stays_and_spoils_no_other(kind):
     weight = torch.full((2, 1, 3), 100.0, dtype=kind)
     rates = torch.tensor([[[0.0]], [[1.0]]], dtype=kind)
-    flow = GradientFlow(torch.zeros_like(weight), growth=0.5, sigma=0.1)
+    flow, sweep = GradientFlow(torch.zeros_like(weight), growth=0.5, sigma=0.1), quadratic(rates)
+    here = first(sweep, weight)
     for _ in range(8):
-        before = weight
-        weight, time, _ = flow.step(weight, rates * weight, linear(rates))
-        assert torch.equal(weight[0], before[0])
-        assert (weight[1] < before[1]).all()
+        there, time, _ = flow.step(here, sweep)
+        assert torch.equal(there.weight[0], here.weight[0])
+        assert (there.weight[1] < here.weight[1]).all()
         assert time.isfinite().all()
+        here = there
 
 
 def test_stages_are_bounded_whatever_the_curvature():
@@ -154,13 +186,12 @@ def test_stages_are_bounded_whatever_the_curvature():
 
 def test_a_step_lost_in_rounding_does_not_freeze_the_rate():
     descent = AdaptiveDescent(relative_step=1.0, first=1e-12)
-    weight, gradient = torch.ones(1, 1, 1), torch.ones(1, 1, 1)
-    rates = []
+    here, rates = constant_slope(torch.ones(1, 1, 1), torch.tensor([0])), []
     for _ in range(40):
-        weight, rate, _ = descent.step(weight, gradient, lambda weight, nets: gradient)
+        here, rate, _ = descent.step(here, constant_slope)
         rates.append(float(rate))
     assert rates == sorted(rates)
-    assert float(weight) < 1
+    assert float(here.weight) < 1
 
 
 def test_a_network_goes_on_alone_as_it_did_beside_others():
@@ -170,35 +201,34 @@ def test_a_network_goes_on_alone_as_it_did_beside_others():
     begin = 0.1 * torch.randn(3, 2, 4, generator=generator, dtype=torch.float64)
     kept = torch.tensor([False, True, True])
     together, alone = GradientFlow(begin, 0.3, 0.1), GradientFlow(begin[kept], 0.3, 0.1)
-    beside, single = weight, weight[kept]
+    all_three, two = quadratic(rates), quadratic(rates[kept])
+    beside, single = first(all_three, weight), first(two, weight[kept])
     for step in range(12):
         if step == 3:  # before the curvature is estimated again
             together.keep(kept)
-            beside, rates_beside = beside[kept], rates[kept]
-        elif step < 3:
-            rates_beside = rates
-        beside, time, more = together.step(beside, rates_beside * beside, linear(rates_beside))
-        single, time_too, more_too = alone.step(single, rates[kept] * single, linear(rates[kept]))
+            beside = beside.of(kept)
+        beside, time, more = together.step(beside, all_three if step < 3 else two)
+        single, time_too, more_too = alone.step(single, two)
         last = kept if step < 3 else torch.ones(2, dtype=torch.bool)
-        assert torch.equal(beside[last], single)
+        assert torch.equal(beside.weight[last], single.weight)
         assert torch.equal(time[last], time_too)
         assert torch.equal(more[last], more_too)
 
 
 def test_gradients_are_counted():
     calls = []
-    rates = torch.tensor([[[1.0, 500.0]]], dtype=torch.float64)
+    plain = quadratic(torch.tensor([[[1.0, 500.0]]], dtype=torch.float64))
 
-    def gradients(weight, nets):
+    def sweep(weight, nets):
         calls.append(len(nets))
-        return rates * weight
+        return plain(weight, nets)
 
     weight = torch.ones(1, 1, 2, dtype=torch.float64)
-    flow = GradientFlow(torch.zeros_like(weight), 0.3, 1.0)
+    flow, here = GradientFlow(torch.zeros_like(weight), 0.3, 1.0), first(plain, weight)
     for _ in range(7):
         calls.clear()
-        weight, _, more = flow.step(weight, rates * weight, gradients)
-        assert int(more) == len(calls)
+        here, _, more = flow.step(here, sweep)
+        assert int(more) == len(calls) - 1  # that at the end is the next step's
 
 
 @pytest.mark.parametrize("rate", [1e3, 1e8])
@@ -206,25 +236,38 @@ def test_a_step_is_never_longer_than_its_stages_reach(rate):
     rates = torch.full((1, 1, 1), rate, dtype=torch.float64)
     weight = torch.ones(1, 1, 1, dtype=torch.float64)
     flow = GradientFlow(torch.full_like(weight, 1e6), growth=1.0, sigma=1.0)
+    sweep = quadratic(rates)
+    here = first(sweep, weight)
     for _ in range(4):
-        weight, time, _ = flow.step(weight, rates * weight, linear(rates))
-        assert float(weight.abs()) < 1
+        here, time, _ = flow.step(here, sweep)
+        assert float(here.weight.abs()) < 1
         assert float(time) * rate <= chebyshev(MOST_STAGES).reach
 
 
 def test_the_step_before_shows_a_curvature_that_rises():
     weight = torch.ones(1, 1, 1, dtype=torch.float64)
     flow = GradientFlow(torch.zeros_like(weight), growth=5.0, sigma=1e-3)
-    low, high = torch.ones_like(weight), torch.full_like(weight, 100.0)
-    weight, _, _ = flow.step(weight, low * weight, linear(low))
-    after, _, _ = flow.step(weight, high * weight, linear(high))
-    assert (after.abs() <= weight.abs()).all()
+    low, high = quadratic(torch.ones_like(weight)), quadratic(torch.full_like(weight, 100.0))
+    calls = []
+
+    def risen(weight, nets):  # the curvature has, the loss has not
+        calls.append(nets)
+        return high(weight, nets)._replace(loss=low(weight, nets).loss)
+
+    here, _, _ = flow.step(first(low, weight), low)
+    here = first(risen, here.weight)
+    calls.clear()
+    there, time, more = flow.step(here, risen)
+    assert (there.weight.abs() <= here.weight.abs()).all()
+    turned, moved = here.gradient - low(weight, torch.tensor([0])).gradient, here.weight - weight
+    product = float(time) * MARGIN * float(turned / moved)
+    assert len(calls) == int(more) + 1 == fewest_stages(product) > 1  # stable at the first try
 
 
 def test_the_power_iteration_begins_anew_where_it_lost_its_direction():
     weight = torch.ones(1, 1, 2, dtype=torch.float64)
-    rates = torch.full_like(weight, 3.0)
+    sweep = quadratic(torch.full_like(weight, 3.0))
     flow = GradientFlow(torch.zeros_like(weight), growth=0.1, sigma=1.0)
     flow.direction = torch.zeros_like(weight)
-    flow.step(weight, rates * weight, linear(rates))
+    flow.step(first(sweep, weight), sweep)
     assert float(flow.curvature) == pytest.approx(3.0)
