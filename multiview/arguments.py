@@ -1,7 +1,7 @@
 """What stands on the command line: places that have a name, and errors in words."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from tyro.constructors import PrimitiveConstructorSpec
 
@@ -13,7 +13,7 @@ def _named(arguments: list[str]) -> Path:
 
 
 # A path that is not empty: ``--out "$UNSET"`` must not write into the current directory.
-Folder = Annotated[
+Folder: TypeAlias = Annotated[
     Path,
     PrimitiveConstructorSpec(
         nargs=1,
@@ -23,6 +23,7 @@ Folder = Annotated[
         str_from_instance=lambda value: [str(value)],
     ),
 ]
+OptionalFolder: TypeAlias = Folder | None
 
 
 def in_words(error: OSError) -> str:

@@ -1,7 +1,6 @@
 """The command line: multiview list | run NAME | show NAME | figures | report | data verify DIR."""
 
 import importlib
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal, NoReturn
@@ -17,6 +16,7 @@ from multiview.listing import listed
 from multiview.report import present, write_report
 from multiview.results import RESULTS, export, load, stored_runs
 from multiview.script import DONE, ERROR, USAGE, run_script
+from multiview.signals import leave
 
 Out = Annotated[Folder, tyro.conf.arg(help="directory of all results")]
 Name = Annotated[str, tyro.conf.Positional]
@@ -118,6 +118,8 @@ def command(arguments: Sequence[str]) -> int:
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, KeyboardInterrupt) as error:
         text = in_words(error) if isinstance(error, OSError) else str(error) or "Interrupted."
         Console(stderr=True).print(text, style="bold red", markup=False, soft_wrap=True)
@@ -126,9 +128,7 @@ def command(arguments: Sequence[str]) -> int:
 
 def main() -> NoReturn:
     """The program ``multiview``."""
-    code = command(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done, and Python's own end takes a while
-    sys.exit(code)
+    leave(lambda: command(sys.argv[1:]))
 
 
 def _find(name: str) -> Experiment:

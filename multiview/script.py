@@ -15,14 +15,14 @@ import tyro
 from rich.console import Console
 
 from multiview import find
-from multiview.arguments import Folder, in_words
+from multiview.arguments import Folder, OptionalFolder, in_words
 from multiview.engines import ENGINES, refuse_device
 from multiview.experiment import Context, Experiment
 from multiview.progress import Bars
 from multiview.report import present, tolerant
 from multiview.results import RESULTS, Run
 from multiview.runner import Job, Outcome, compute, plan
-from multiview.signals import Stopped, stopped_once
+from multiview.signals import Stopped, leave, stopped_once
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
 TERMINATED = 128 + signal.SIGTERM
@@ -33,7 +33,7 @@ OPTIONS = (
     ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
     ("engine", Literal[tuple(ENGINES)], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
-    ("data_dir", Folder | None, None, "directory of the real images, where some are used", "DIR"),
+    ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
     ("device", str, "cpu", "torch device", "NAME"),
     ("resume", bool, False, "compute only the cells that have no row: what happens anyway", None),
     ("fresh", bool, False, "compute every cell again", None),
@@ -48,9 +48,7 @@ def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 done, 1 error or Ctrl-C, 2 usage, 3 done but a claim was refuted and ``--check``
     given, 143 ended by SIGTERM.
     """
-    code = run_script(_importable(experiment), args)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done, and Python's own end takes a while
-    sys.exit(code)
+    leave(lambda: run_script(_importable(experiment), args))
 
 
 def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:

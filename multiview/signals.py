@@ -1,10 +1,12 @@
 """Ctrl-C and SIGTERM: a program stops once and in order, and so do the processes it started."""
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 STOPS = {signal.SIGINT: "Interrupted.", signal.SIGTERM: "Terminated."}
 
@@ -57,6 +59,18 @@ def uninterrupted() -> Iterator[None]:
                 signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for number in waiting[:1]:
         signal.raise_signal(number)
+
+
+def leave(program: Callable[[], int]) -> NoReturn:
+    """Exit with the code that ``program`` returns; 1 if nobody reads what it prints any more."""
+    try:
+        code = program()
+        sys.stdout.flush()
+    except BrokenPipeError:  # e.g. `| head`; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done, and Python's own end takes a while
+    sys.exit(code)
 
 
 _MASKS = hasattr(signal, "pthread_sigmask")

@@ -57,7 +57,8 @@ def test_files_of_other_machines_are_removed_by_age_alone(tmp_path, writer):
     path.write_text("{")
     now = time.time()
     for age, removed in ((0, []), (0.9, []), (1.1, [path])):
-        os.utime(path, (now - age * atomic.STALE_AFTER,) * 2)
+        written = now - age * atomic.STALE_AFTER
+        os.utime(path, (written, written))
         assert remove_stale(tmp_path) == removed
 
 

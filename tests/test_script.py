@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
-from toy_experiment import EXPERIMENT, claims
+from toy_experiment import EXPERIMENT, Options, claims
 
 from multiview.results import load
 from multiview.script import run_script
@@ -218,7 +218,7 @@ def test_a_figure_that_cannot_be_written_is_one_line(toy, tmp_path, figure):
 
 def test_a_claim_that_cannot_be_judged_costs_neither_the_run_nor_other_claims(toy):
     def odd(estimate):
-        claim = claims("laptop", None)[0]
+        claim = claims("laptop", Options())[0]
         return replace(claim, estimate=estimate)
 
     def several(preset, options):

@@ -91,3 +91,13 @@ def test_other_threads_are_not_in_the_way():
     thread.start()
     thread.join()
     assert failed == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"]])
+def test_a_closed_pipe_is_no_traceback(arguments):
+    command = [sys.executable, "-m", "multiview", *arguments]
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
