@@ -107,11 +107,11 @@ def test_ctrl_c_ends_cleanly(tmp_path, engine):
     program = start(tmp_path, engine, tmp_path / "log", nap="0.3", workers=workers)
     wait_for(lambda: len(rows(tmp_path)) >= 1)
     os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    output, _ = program.communicate(timeout=20)
+    output, _ = program.communicate(timeout=60)
     assert program.returncode == 1
     assert "Interrupted." in output
     assert "Traceback" not in output
-    wait_for(lambda: not alive(program.pid), seconds=10)  # nobody waits for what it started
+    wait_for(lambda: not alive(program.pid), seconds=30)  # nobody waits for what it started
     stored = len(rows(tmp_path))
     assert 1 <= stored < CELLS
     assert f"of {CELLS} cells were computed and stay" in output
@@ -124,12 +124,12 @@ def test_sigterm_ends_cleanly_and_says_how_to_go_on(tmp_path, engine, everybody)
     program = start(tmp_path, engine, tmp_path / "log", nap="0.3", workers=workers)
     wait_for(lambda: len(rows(tmp_path)) >= 1)
     (os.killpg if everybody else os.kill)(program.pid, signal.SIGTERM)
-    output, _ = program.communicate(timeout=20)
+    output, _ = program.communicate(timeout=60)
     assert program.returncode == 143
     (line,) = output.splitlines()
     assert line.startswith("Terminated. ")
     assert f"of {CELLS} cells were computed and stay; run the same command again" in line
-    wait_for(lambda: not alive(program.pid), seconds=10)
+    wait_for(lambda: not alive(program.pid), seconds=30)
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.4, 1.2])
@@ -140,11 +140,11 @@ def test_ctrl_c_twice_while_workers_start_is_told_in_one_line(tmp_path, delay):
     for _ in range(3):
         os.killpg(program.pid, signal.SIGINT)
         time.sleep(0.05)
-    output, _ = program.communicate(timeout=20)
+    output, _ = program.communicate(timeout=60)
     assert program.returncode == 1
     (line,) = output.splitlines()
     assert line.startswith("Interrupted. ")
-    wait_for(lambda: not alive(program.pid), seconds=10)
+    wait_for(lambda: not alive(program.pid), seconds=30)
 
 
 def test_a_worker_deaf_to_sigterm_is_killed(tmp_path):
@@ -152,10 +152,10 @@ def test_a_worker_deaf_to_sigterm_is_killed(tmp_path):
     program = start(tmp_path, "processes", tmp_path / "log", **settings)
     wait_for(lambda: "T" in states(program.pid))
     program.terminate()
-    output, _ = program.communicate(timeout=30)
+    output, _ = program.communicate(timeout=60)
     assert program.returncode == 143
     assert "Traceback" not in output
-    wait_for(lambda: not alive(program.pid), seconds=10)
+    wait_for(lambda: not alive(program.pid), seconds=30)
 
 
 def test_workers_do_not_outlive_a_killed_program(tmp_path):
@@ -163,7 +163,7 @@ def test_workers_do_not_outlive_a_killed_program(tmp_path):
     wait_for(lambda: len(rows(tmp_path)) >= 1)
     program.kill()  # the program alone, not its workers
     program.wait()
-    wait_for(lambda: not alive(program.pid), seconds=10)
+    wait_for(lambda: not alive(program.pid), seconds=30)
     assert program.communicate()[0] == ""  # no warning about semaphores, which are freed
 
 
