@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from multiview.results import RESULTS, Run, stored_runs
+from multiview.results import RESULTS, Run, no_results, stored_runs
 
 
 def draw(run: Run) -> list[Path]:
@@ -31,12 +31,24 @@ def draw(run: Run) -> list[Path]:
 
 
 def main(out: Path = RESULTS) -> int:
-    """Draw what can be drawn and print the paths; 1 if a figure could not be drawn, else 0."""
-    code = 0
-    for run in stored_runs(out):
-        if run.figure:
+    """Draw what can be drawn and print the paths; 1 if a figure could not be drawn, else 0.
+
+    Raises:
+        FileNotFoundError: If no run is stored.
+    """
+    code, runs = 0, stored_runs(out)
+    if not runs:
+        raise FileNotFoundError(no_results(out))
+    for run in runs:
+        if run.figure is None:
+            print(f"{run.label}: the experiment has no figure.", file=sys.stderr)
+        else:
             try:
-                print(*draw(run), sep="\n")
+                paths = draw(run)
+                if not paths:
+                    print(f"{run.label}: no row succeeded, nothing to draw.", file=sys.stderr)
+                for path in paths:
+                    print(path)
             except Exception:  # rows of an unfinished run must not stop the others
                 print(f"{run.label} cannot be drawn:", file=sys.stderr)
                 traceback.print_exc()
@@ -45,4 +57,7 @@ def main(out: Path = RESULTS) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(Path, sys.argv[1:2])))
+    try:
+        sys.exit(main(*map(Path, sys.argv[1:2])))
+    except FileNotFoundError as error:
+        sys.exit(str(error))

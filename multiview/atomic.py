@@ -1,8 +1,17 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what killed writers leave of them."""
 
+import contextlib
+import hashlib
 import os
+import re
+import socket
+import time
 import uuid
+from functools import cache
 from pathlib import Path
+
+TEMPORARY = re.compile(r"\..+?\.(?:([0-9a-f]{8})-(\d+)\.)?[0-9a-f]{32}\.tmp")
+STALE_AFTER = 24 * 3600.0  # seconds
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -10,14 +19,81 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     The name of the temporary file is hidden, ends in ``.tmp`` and is new to every call, so that
     processes and machines may write the same path at once; the last one wins.
+
+    Raises:
+        OSError: If it cannot be written; the error names ``path``.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    writer = f"{_process_space()}-{os.getpid()}"
+    temporary = path.with_name(f".{path.name}.{writer}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def remove_stale(directory: Path) -> list[Path]:
+    """Remove what killed writers left in ``directory`` and below; returns the paths.
+
+    A file is removed if its writer cannot be alive: its name holds the process that wrote it and
+    where that number means this process, and there is no such process here, so nobody else's file
+    is touched. Other files, of other machines, containers or boots, cannot be asked about. They are
+    removed when they have not been written to for a day, although each is written in one go; even
+    the clock of a file server is not so wrong. A file of a living process here is always kept.
+    """
+    removed = []
+    for path in directory.rglob(".*.tmp"):
+        with contextlib.suppress(OSError):  # gone by now, or not ours to remove
+            if _is_stale(path):
+                path.unlink()
+                removed.append(path)
+    return removed
+
+
+def _is_stale(path: Path) -> bool:
+    name = TEMPORARY.fullmatch(path.name)
+    if name is None:
+        return False
+    space, process = name.groups()
+    if space == _process_space():
+        return not _is_alive(int(process))
+    return time.time() - path.stat().st_mtime > STALE_AFTER
+
+
+def _is_alive(process: int) -> bool:
+    """Whether there may be such a process on this machine."""
+    if os.name != "posix":  # where signal 0 is not a question
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+@cache
+def _process_space() -> str:
+    """Eight hexadecimal digits for where process numbers mean the same: machine, boot, container.
+
+    Names of machines do not suffice: those of two containers, or of two machines on one file
+    system, may be equal.
+    """
+    parts, node = [socket.gethostname()], uuid.getnode()
+    if not node >> 40 & 1:  # else a random number, new in each process
+        parts.append(f"{node:x}")
+    for source, read in (
+        ("/proc/sys/kernel/random/boot_id", lambda path: Path(path).read_text()),
+        ("/proc/self/ns/pid", os.readlink),
+    ):
+        with contextlib.suppress(OSError):
+            parts.append(read(source))
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]

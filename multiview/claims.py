@@ -57,7 +57,8 @@ class Judgement:
 def judge(claim: Claim, table: Any) -> Judgement:
     """Compare ``claim`` with a run's table (one row a cell, with ``seed`` and ``status``).
 
-    Supported if the whole interval is predicted, refuted if none of it is, else inconclusive.
+    Supported if the whole interval is predicted, refuted if none of it is, else inconclusive: also
+    where values are infinite, or the estimate cannot be computed, as a note says.
 
     Raises:
         ValueError: If there are more values than seeds: values of one repetition are not
@@ -66,7 +67,7 @@ def judge(claim: Claim, table: Any) -> Judgement:
     ok, note = table[table["status"] == "ok"], ""
     try:
         values = np.atleast_1d(np.asarray(claim.estimate(ok), dtype=float)) if len(ok) else []
-    except (LookupError, AttributeError) as error:  # what it asks for is in no row
+    except Exception as error:  # what it asks for is in no row, or is no number
         values, note = [], f"{type(error).__name__}: {error}"
     seeds = table["seed"].nunique()
     if np.ndim(values) != 1 or len(values) > seeds:
@@ -75,6 +76,9 @@ def judge(claim: Claim, table: Any) -> Judgement:
             "return one value per seed, averaged over whatever else varies."
         )
     used = np.asarray([value for value in values if not math.isnan(value)])
+    if not np.isfinite(used).all():
+        infinite = f"{(~np.isfinite(used)).sum()} of {len(used)} values are infinite"
+        return Judgement(claim=claim, repetitions=len(used), missing=0, note=infinite)
     if claim.trials is not None and not all(0 <= value <= 1 for value in used):
         raise ValueError(f"{claim.name!r} has trials, so its values are fractions, got {used}.")
     incomplete = len(ok) < len(table) or bool(note)
@@ -87,6 +91,8 @@ def judge(claim: Claim, table: Any) -> Judgement:
     if not len(used):
         return judgement
     mean, spread = mean_and_spread(used)
+    if not math.isfinite(spread):
+        return replace(judgement, note="the values are too large for their spread to be a number")
     interval = interval_of(claim, mean, spread, len(used))
     verdict = verdict_of(claim, interval)
     further = None

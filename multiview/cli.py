@@ -3,20 +3,22 @@
 import importlib
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from multiview.arguments import Folder, in_words
 from multiview.experiment import Experiment
 from multiview.find import find, names
+from multiview.listing import listed
 from multiview.report import present, write_report
 from multiview.results import RESULTS, export, load, stored_runs
 from multiview.script import DONE, ERROR, USAGE, run_script
+from multiview.signals import leave
 
-Out = Annotated[Path, tyro.conf.arg(help="directory of all results")]
+Out = Annotated[Folder, tyro.conf.arg(help="directory of all results")]
 Name = Annotated[str, tyro.conf.Positional]
 
 
@@ -28,8 +30,8 @@ def list_experiments() -> int:
     """Name, claim and presets of every experiment."""
     table = Table("name", "claim", "presets", box=None)
     for name in names():
-        experiment = find(name)
-        table.add_row(name, experiment.title, ", ".join(experiment.grids))
+        title, presets = listed(name)
+        table.add_row(name, title, ", ".join(presets))
     _console().print(table)
     return DONE
 
@@ -44,7 +46,7 @@ def show(
     *,
     out: Out = RESULTS,
     preset: str | None = None,
-    export_to: Annotated[Path | None, tyro.conf.arg(name="export")] = None,
+    export_to: Annotated[Folder | None, tyro.conf.arg(name="export")] = None,
 ) -> int:
     """Print an experiment's stored results: summary, claims, verdicts.
 
@@ -53,6 +55,8 @@ def show(
         export_to: Write all rows of the newest code to this .parquet or .csv file as well.
     """
     experiment = _find(name)
+    if preset is not None and preset not in experiment.grids:
+        raise UnknownName(f"preset={preset!r} is not one of {', '.join(experiment.grids)}.")
     runs = [r for r in stored_runs(out, name) if preset in (None, r.preset)]
     if not runs:
         wanted = name if preset is None else f"{name} --preset {preset}"
@@ -81,7 +85,7 @@ def report(*, out: Out = RESULTS) -> int:
 
 def data(
     action: Annotated[Literal["verify"], tyro.conf.Positional],
-    directory: Annotated[Path, tyro.conf.Positional],
+    directory: Annotated[Folder, tyro.conf.Positional],
 ) -> int:
     """Check the image files in a directory against their published sizes and digests."""
     from multiview.data.images import verify  # the one place where bookkeeping asks the science
@@ -114,14 +118,17 @@ def command(arguments: Sequence[str]) -> int:
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
         )
-    except (ValueError, OSError) as error:
-        Console(stderr=True).print(str(error), style="bold red", markup=False, soft_wrap=True)
+    except BrokenPipeError:
+        raise
+    except (ValueError, OSError, KeyboardInterrupt) as error:
+        text = in_words(error) if isinstance(error, OSError) else str(error) or "Interrupted."
+        Console(stderr=True).print(text, style="bold red", markup=False, soft_wrap=True)
         return USAGE if isinstance(error, UnknownName) else ERROR
 
 
 def main() -> NoReturn:
     """The program ``multiview``."""
-    sys.exit(command(sys.argv[1:]))
+    leave(lambda: command(sys.argv[1:]))
 
 
 def _find(name: str) -> Experiment:

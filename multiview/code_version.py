@@ -11,8 +11,9 @@ from multiview.experiment import Experiment
 BOOKKEEPING = frozenset(
     f"{name}.py"
     for name in (
-        *("__init__", "atomic", "claims", "cli", "code_version", "engines", "experiment"),
-        *("find", "intervals", "progress", "report", "results", "rows", "runner", "script"),
+        *("__init__", "__main__", "arguments", "atomic", "claims", "cli", "code_version"),
+        *("engines", "experiment", "find", "intervals", "listing", "progress", "report"),
+        *("results", "rows", "runner", "script", "signals"),
     )
 )
 

@@ -5,12 +5,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import Any
+
+from multiview.signals import uninterrupted
 
 Listener = Callable[[str, str, float | None], None]  # (row key, message, fraction of the cell)
 MESSAGE_INTERVAL = 0.1  # seconds between two progress messages of one process
+SECONDS_TO_END = 5.0  # before a worker that was asked to end is killed
 _listener: Listener | None = None  # this process's; None: nobody listens
 _last_message = 0.0
 
@@ -42,11 +47,17 @@ def refuse_device(device: str) -> None:
         raise ValueError(f"device={device!r} is not available here ({first}): use cpu.") from error
 
 
+def _refuse_no_workers(workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers} computes nothing: use at least 1.")
+
+
 class LocalEngine(Executor):
     """Computes each cell in this process, while it is submitted."""
 
     def __init__(self, workers: int | None = None, listener: Listener | None = None) -> None:
         global _listener
+        _refuse_no_workers(workers)
         if workers not in (None, 1):
             raise ValueError(f"workers={workers}: the local engine has one, use processes.")
         _listener = listener
@@ -64,17 +75,21 @@ class ProcessEngine(ProcessPoolExecutor):
     """Computes cells in processes of this machine, which share its cores evenly."""
 
     def __init__(self, workers: int | None = None, listener: Listener | None = None) -> None:
+        _refuse_no_workers(workers)
         workers = cores() if workers is None else workers
-        if workers < 1:
-            raise ValueError(f"workers={workers} computes nothing: use at least 1.")
         # Forked children would inherit torch's thread pools in an unusable state.
         context = multiprocessing.get_context("spawn")
+        _start_quiet_tracker()
         self._messages = None if listener is None else context.SimpleQueue()
         threads = max(1, cores() // workers)
         super().__init__(workers, context, _start_worker, (threads, self._messages))
         if listener is not None:
             self._relay = threading.Thread(target=self._relay_to, args=(listener,), daemon=True)
             self._relay.start()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        with uninterrupted():  # it may start a worker
+            return super().submit(fn, *args, **kwargs)
 
     def _relay_to(self, listener: Listener) -> None:
         assert self._messages is not None
@@ -84,8 +99,7 @@ class ProcessEngine(ProcessPoolExecutor):
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> bool | None:
         if kind is not None:  # Ctrl-C or a full disk: nobody waits for the cells begun
             self.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
+            _end(multiprocessing.active_children())
         super().__exit__(kind, value, traceback)
         # A worker that was killed may hold the queue's lock; the thread then ends with us.
         if kind is None and self._messages is not None:
@@ -94,13 +108,41 @@ class ProcessEngine(ProcessPoolExecutor):
         return None
 
 
+def _end(workers: Sequence[BaseProcess]) -> None:
+    """Ask processes to end, and end those that do not."""
+    for worker in workers:
+        worker.terminate()
+    end = time.monotonic() + SECONDS_TO_END
+    for worker in workers:
+        worker.join(max(0.0, end - time.monotonic()))
+        if worker.exitcode is None:
+            worker.kill()
+
+
+def _start_quiet_tracker() -> None:
+    """Start the process that frees the semaphores of a killed program, without its warning.
+
+    The warning calls them a leak, on the terminal, after the program is gone.
+    """
+    before = os.environ.get("PYTHONWARNINGS")
+    quiet = "ignore:resource_tracker"  # what the text begins with
+    os.environ["PYTHONWARNINGS"] = f"{before},{quiet}" if before else quiet
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
+
+
 def _start_worker(threads: int, messages: Any) -> None:
     global _listener
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch
 
     torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     if messages is not None:
         _listener = lambda *message: messages.put(message)  # noqa: E731
 

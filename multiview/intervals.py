@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
 
 
 class Interval(NamedTuple):
@@ -23,6 +22,8 @@ def student(mean: float, spread: float, n: int, confidence: float = 0.95) -> Int
     """
     if n == 1:
         return Interval(mean, -math.inf, math.inf)
+    from scipy.special import stdtrit  # takes longer to import than a help text may
+
     half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * spread / math.sqrt(n)
     return Interval(mean, mean - half, mean + half)
 
@@ -30,15 +31,18 @@ def student(mean: float, spread: float, n: int, confidence: float = 0.95) -> Int
 def mean_and_spread(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Mean and sample standard deviation; exact where all values are equal.
 
+    Infinite where the values are too large for their squares.
+
     Raises:
         ValueError: If there is no value or one is not finite.
     """
     sample = np.asarray(values, dtype=float)
     if sample.ndim != 1 or sample.size == 0 or not np.isfinite(sample).all():
         raise ValueError(f"values is a non-empty list of finite numbers, got {values!r}.")
-    if np.ptp(sample) == 0:  # a rounded mean would make equal numbers differ from it
+    if (sample == sample[0]).all():  # a rounded mean would make equal numbers differ from it
         return float(sample[0]), 0.0
-    return float(sample.mean()), float(sample.std(ddof=1))
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest
+        return float(sample.mean()), float(sample.std(ddof=1))
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, confidence: float = 0.95) -> Interval:
@@ -56,6 +60,8 @@ def wilson(successes: float, trials: int, confidence: float = 0.95) -> Interval:
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"successes={successes} must lie in [0, trials={trials}], trials >= 1.")
+    from scipy.special import ndtri
+
     p, z = successes / trials, float(ndtri(0.5 + confidence / 2))
     centre = (p + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half = z / (1 + z**2 / trials) * math.sqrt(p * (1 - p) / trials + z**2 / (4 * trials**2))

@@ -14,11 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from multiview.atomic import write_atomically
-from multiview.claims import Judgement, judge
+from multiview.claims import Claim, Judgement, judge
 from multiview.code_version import code_version
 from multiview.experiment import Experiment
 from multiview.find import find, names
-from multiview.results import Run, stored_runs
+from multiview.results import Run, no_results, stored_runs
 
 COLOURS = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 COLUMNS = ("claim", "source", "predicted", "measured (95%)", "n", "verdict")
@@ -32,7 +32,15 @@ def judgements(experiment: Experiment, run: Run, table: Any) -> list[Judgement]:
         options = experiment.options(**run.options)
     except (TypeError, ValueError):  # the script has other options now, as the notes will say
         return []
-    return [judge(claim, table) for claim in experiment.claims(run.preset, options)]
+    return [_judged(claim, table) for claim in experiment.claims(run.preset, options)]
+
+
+def _judged(claim: Claim, table: Any) -> Judgement:
+    """``judge``, but for a claim that is itself wrong: it must not hide what others say."""
+    try:
+        return judge(claim, table)
+    except ValueError as error:
+        return Judgement(claim=claim, repetitions=0, missing=0, note=f"not judged: {error}")
 
 
 def notes(experiment: Experiment, run: Run, table: Any) -> list[str]:
@@ -86,11 +94,16 @@ def claims_table(judged: Sequence[Judgement]) -> Table:
 
 
 def write_report(out: Path) -> Path:
-    """Gather every stored run below ``out`` in ``report.md``; returns its path."""
+    """Gather every stored run below ``out`` in ``report.md``; returns its path.
+
+    Raises:
+        FileNotFoundError: If there is no run of an experiment that is still there.
+    """
+    runs = [run for run in stored_runs(out) if run.experiment in names()]
+    if not runs:
+        raise FileNotFoundError(no_results(out))
     sections, counts = [], Counter()
-    for run in stored_runs(out):
-        if run.experiment not in names():
-            continue
+    for run in runs:
         experiment, table = find(run.experiment), run.table()
         judged = judgements(experiment, run, table)
         counts.update(judgement.verdict for judgement in judged)
@@ -99,7 +112,7 @@ def write_report(out: Path) -> Path:
         if judged:
             sections.append(f"\n| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}")
             for judgement in judged:
-                *cells, verdict = _cells(judgement)
+                *cells, verdict = map(_in_a_cell, _cells(judgement))
                 sections.append(f"| {' | '.join(cells)} | **{verdict}** |")
         figure = run.directory / f"{run.label}.png"
         if figure.exists():
@@ -110,6 +123,11 @@ def write_report(out: Path) -> Path:
     text = "\n".join([f"# Report\n\n{counts.total()} claims: {verdicts}.\n", *sections])
     write_atomically(out / "report.md", text.encode())
     return out / "report.md"
+
+
+def _in_a_cell(text: str) -> str:
+    """Text that neither ends a cell of a Markdown table nor its line."""
+    return " ".join(text.split()).replace("|", r"\|")
 
 
 def _cells(judgement: Judgement) -> list[str]:

@@ -1,6 +1,7 @@
 """The store of results: rows read as one table, and the runs they belong to."""
 
 import json
+import shlex
 import warnings
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -133,6 +134,12 @@ class Run:
         return as_table({**row, "preset": self.preset} for row in rows)
 
 
+def no_results(out: Path) -> str:
+    """What to say where no run is stored."""
+    out_option = "" if out == RESULTS else f" --out {shlex.quote(str(out))}"
+    return f"no results in {out}: make some with `multiview run NAME{out_option}`."
+
+
 def stored_runs(out: Path = RESULTS, experiment: str = "*") -> list[Run]:
     """The runs stored below ``out``, sorted by experiment and label."""
     runs = []
@@ -142,6 +149,6 @@ def stored_runs(out: Path = RESULTS, experiment: str = "*") -> list[Run]:
             stored = json.loads(path.read_bytes())
             stored["keys"] = tuple(stored["keys"])
             runs.append(Run(directory=path.parent, label=label, **stored))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
             warnings.warn(f"damaged run file {path}: run it again ({error})", stacklevel=2)
     return sorted(runs, key=lambda run: (run.experiment, run.label))

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
-def stream(seed: int, *names: str | int) -> torch.Generator:
+def stream(seed: int, *names: str | int) -> "torch.Generator":
     """Return the CPU generator that belongs to ``names`` under ``seed``.
 
     The state is a hash of the arguments, so a new draw somewhere moves no other draw, and the
@@ -20,6 +22,8 @@ def stream(seed: int, *names: str | int) -> torch.Generator:
     Raises:
         TypeError: If ``seed`` is not an integer or a name is neither string nor integer.
     """
+    import torch  # here, for the package is also imported to print a text
+
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise TypeError(f"seed must be an integer, got {seed!r}: use int(...).")
     for name in names:

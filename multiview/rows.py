@@ -22,12 +22,18 @@ RESERVED = frozenset(
 )
 
 
+TYPE = "__type__"  # beside the fields of a dataclass in a plain cell; no column of tables
+
+
 class DamagedRow(ValueError):
     """A row file, or the arrays beside it, is not what was written."""
 
 
 def plain_cell(cell: Any) -> dict[str, Any]:
-    """A cell as nested dicts and lists.
+    """A cell as nested dicts and lists; each dataclass in it with the name of its type.
+
+    Without the name, two types with equal fields would be one cell. The name is that of the class
+    without its module, which is ``__main__`` where the script is run as a program.
 
     Raises:
         ValueError: If a field cannot be written to JSON and read back equal; the message names it.
@@ -36,9 +42,10 @@ def plain_cell(cell: Any) -> dict[str, Any]:
     def plain(value: Any, where: str) -> Any:
         """``value`` as JSON has it; ``where`` names it in an error."""
         if is_dataclass(value) and not isinstance(value, type):
-            return {
+            own = {
                 f.name: plain(getattr(value, f.name), f"{where}.{f.name}") for f in fields(value)
             }
+            return {TYPE: type(value).__qualname__, **own}
         if isinstance(value, tuple | list):
             return [plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
         if value is None or isinstance(value, str | int):
@@ -54,15 +61,22 @@ def plain_cell(cell: Any) -> dict[str, Any]:
 
 
 def columns(cell: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A plain cell as table columns: nested names joined by dots, lists as tuples."""
+    """A plain cell as table columns: nested names joined by dots, lists as tuples.
 
-    def hashable(value: Any) -> Any:
-        return tuple(map(hashable, value)) if isinstance(value, list) else value
+    The names of types are left out.
+    """
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):  # a dataclass in a tuple
+            return {name: plain(item) for name, item in value.items() if name != TYPE}
+        return tuple(map(plain, value)) if isinstance(value, list) else value
 
     found = {}
     for name, value in cell.items():
-        nested = isinstance(value, dict)
-        found |= columns(value, f"{prefix}{name}.") if nested else {prefix + name: hashable(value)}
+        if isinstance(value, dict):
+            found |= columns(value, f"{prefix}{name}.")
+        elif name != TYPE:
+            found[prefix + name] = plain(value)
     return found
 
 
@@ -140,7 +154,7 @@ def read_row(path: Path) -> dict[str, Any]:
             raise DamagedRow(f"{path}: its content does not match its digest")
         if row["key"] != path.stem:
             raise DamagedRow(f"{path}: it is the row {row['key']} under another name")
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         if isinstance(error, DamagedRow):
             raise
         raise DamagedRow(f"{path}: not a row file ({error})") from error

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any, Literal
 
 import multiview
+from multiview.atomic import remove_stale
 from multiview.code_version import code_version
 from multiview.engines import report
 from multiview.experiment import Context, Experiment
@@ -61,6 +62,8 @@ def plan(
 ) -> tuple[Run, list[Job]]:
     """The rows a run wants, and the jobs for those that are not stored.
 
+    What killed writers left among the rows is removed.
+
     Raises:
         ValueError: If the grid, the options or a cell is bad; nothing is computed or written.
     """
@@ -72,6 +75,7 @@ def plan(
         raise ValueError(f"preset={preset} of {experiment.name} has the cell {twice!r} twice.")
     refuse_clash(plain_cell(cells[0]))
     directory = out.resolve() / experiment.name
+    remove_stale(directory)
     run = Run(
         directory=directory,
         label=_label(experiment, preset, options),

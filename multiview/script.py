@@ -1,12 +1,13 @@
 """What a script in ``theory_experiments`` does when it is run as a program."""
 
 import importlib
+import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
-from dataclasses import field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -14,22 +15,25 @@ import tyro
 from rich.console import Console
 
 from multiview import find
+from multiview.arguments import Folder, OptionalFolder, in_words
 from multiview.engines import ENGINES, refuse_device
 from multiview.experiment import Context, Experiment
 from multiview.progress import Bars
 from multiview.report import present, tolerant
 from multiview.results import RESULTS, Run
 from multiview.runner import Job, Outcome, compute, plan
+from multiview.signals import Stopped, leave, stopped_once
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
+TERMINATED = 128 + signal.SIGTERM
 
 # What every script can be told: name, type, default, help, and how the value is called.
 OPTIONS = (
     ("seeds", int | None, None, "independent repetitions, unless the preset's number", "N"),
-    ("out", Path, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
+    ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
     ("engine", Literal[tuple(ENGINES)], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
-    ("data_dir", Path | None, None, "directory of the real images, where some are used", "DIR"),
+    ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
     ("device", str, "cpu", "torch device", "NAME"),
     ("resume", bool, False, "compute only the cells that have no row: what happens anyway", None),
     ("fresh", bool, False, "compute every cell again", None),
@@ -41,48 +45,70 @@ OPTIONS = (
 def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
     """Run ``experiment`` as the command line says and exit.
 
-    Exit codes: 0 done, 1 error, 2 usage, 3 done but a claim was refuted and ``--check`` given.
+    Exit codes: 0 done, 1 error or Ctrl-C, 2 usage, 3 done but a claim was refuted and ``--check``
+    given, 143 ended by SIGTERM.
     """
-    sys.exit(run_script(_importable(experiment), args))
+    leave(lambda: run_script(_importable(experiment), args))
 
 
 def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:
     """``main`` without the exit; usage errors found by the parser still raise SystemExit(2)."""
     settings = _parse(experiment, args)
-    errors, begin = Console(stderr=True), time.perf_counter()
+    errors, sweep = Console(stderr=True), Sweep(fresh=settings.fresh)
+    with stopped_once():
+        try:
+            return _run(experiment, settings, errors, sweep)
+        except KeyboardInterrupt as stop:
+            terminated = isinstance(stop, Stopped) and stop.number == signal.SIGTERM
+            reason = str(stop) or "Interrupted."
+            return _complain(errors, f"{reason} {sweep}", TERMINATED if terminated else ERROR)
+
+
+@dataclass
+class Sweep:
+    """How far a sweep is; as text, what stays of it and how it goes on."""
+
+    fresh: bool
+    jobs: Sequence[Job] = ()
+    count: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        again = "with --resume instead of --fresh" if self.fresh else "again"
+        return (
+            f"{self.count['ok'] + self.count['failed']} of {len(self.jobs)} cells were computed "
+            f"and stay; run the same command {again} to compute the rest."
+        )
+
+
+def _run(experiment: Experiment, settings: Any, errors: Console, sweep: Sweep) -> int:
+    """Plan, compute and present, and return the exit code."""
+    begin = time.perf_counter()
     try:
         run, jobs = _plan(experiment, settings)
+        sweep.jobs = jobs
         cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
         bars = Bars(errors, experiment.name, len(jobs))
         listener = bars.listen if errors.is_terminal else None
         engine = ENGINES[settings.engine](settings.workers, listener)
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
+    except OSError as error:
+        return _complain(errors, f"{in_words(error)}: name another place, or mend this one.")
     if cost is not None:
         errors.print(cost, highlight=False, soft_wrap=True)
-    count: Counter[str] = Counter()
     try:
         run.directory.mkdir(parents=True, exist_ok=True)
         run.store()
         with engine as executor, bars:
             for outcome in bars.follow(compute(jobs, executor)):
-                count[outcome.status] += 1
+                sweep.count[outcome.status] += 1
                 _tell(errors, outcome)
-    except KeyboardInterrupt:
-        return _complain(errors, f"Interrupted. {_remains(count, jobs, settings)}")
+        _sum_up(errors, run, sweep, time.perf_counter() - begin)
+        return _conclude(errors, experiment, run, settings, failed=bool(sweep.count["error"]))
     except BrokenExecutor:
-        reason = "A worker was killed, perhaps for want of memory."
-        return _complain(errors, f"{reason} {_remains(count, jobs, settings)}")
+        return _complain(errors, f"A worker was killed, perhaps for want of memory. {sweep}")
     except OSError as error:
-        return _complain(errors, f"Cannot write: {error}. {_remains(count, jobs, settings)}")
-    errors.print(
-        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(jobs)} stored before, "
-        f"{count['ok']} computed, {count['failed']} failed, {count['error']} stopped by an error; "
-        f"{time.perf_counter() - begin:.1f} s",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return _conclude(errors, experiment, run, settings, failed=bool(count["error"]))
+        return _complain(errors, f"{in_words(error)}. {sweep}")
 
 
 def _importable(experiment: Experiment) -> Experiment:
@@ -108,7 +134,7 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         make_dataclass("Settings", [*settings, own], frozen=True, kw_only=True),
         prog=f"{experiment.name}.py",
         description=f"{experiment.docstring.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
-        "3 done but a claim was refuted and --check was given.",
+        "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
         args=args,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
@@ -130,6 +156,18 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
         seeds=settings.seeds,
         fresh=settings.fresh,
         context=context,
+    )
+
+
+def _sum_up(errors: Console, run: Run, sweep: Sweep, seconds: float) -> None:
+    """Print how many cells there were, and what became of them."""
+    count = sweep.count
+    errors.print(
+        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(sweep.jobs)} stored before, "
+        f"{count['ok']} computed, {count['failed']} failed, {count['error']} stopped by an error; "
+        f"{seconds:.1f} s",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -157,14 +195,6 @@ def _tell(errors: Console, outcome: Outcome) -> None:
             markup=False,
             soft_wrap=True,
         )
-
-
-def _remains(count: Counter[str], jobs: Sequence[Job], settings: Any) -> str:
-    again = "with --resume instead of --fresh" if settings.fresh else "again"
-    return (
-        f"{count['ok'] + count['failed']} of {len(jobs)} cells were computed and stay; "
-        f"run the same command {again} to compute the rest."
-    )
 
 
 def _complain(errors: Console, message: str, code: int = ERROR) -> int:

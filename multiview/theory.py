@@ -7,7 +7,6 @@ Coverage c is the fraction of class-view pairs a classifier has learned. Theorem
 import math
 
 import numpy as np
-from scipy.stats import hypergeom
 
 from multiview.data import MultiViewSpec
 
@@ -99,6 +98,8 @@ def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
         views_learned: Mean number of views learned of a class; the number of learned features is
             taken as the two whole numbers next to it.
     """
+    from scipy.stats import hypergeom  # by far the slowest import of most scripts after torch
+
     counts = np.arange(spec.max_other_features + 1)
     low, high = spec.interval("rho")
     rho = np.linspace(low, high, 1001) if high > low else np.array([low])

@@ -142,6 +142,49 @@ def test_without_any_value_nothing_is_decided():
     assert "77" in found.note
 
 
+@pytest.mark.parametrize("trials", [None, 100])
+@pytest.mark.parametrize("infinite", [math.inf, -math.inf])
+@given(st.lists(fractions | st.just(math.nan), max_size=4), st.integers(1, 3))
+def test_an_infinite_value_leaves_a_claim_undecided(trials, infinite, others, count):
+    found = judge(claim(0, 1, trials), table([*others, *[infinite] * count]))
+    assert (found.verdict, found.interval, found.further_seeds) == ("inconclusive", None, None)
+    used = sum(not math.isnan(value) for value in others) + count
+    assert found.note == f"{count} of {used} values are infinite"
+    assert found.repetitions == used
+
+
+@pytest.mark.parametrize("trials", [None, 100])
+def test_no_value_at_all_leaves_a_claim_undecided(trials):
+    found = judge(claim(0, 1, trials), table([math.nan, math.nan]))
+    assert (found.verdict, found.interval, found.repetitions) == ("inconclusive", None, 0)
+    assert found.missing == 2
+
+
+@given(st.lists(st.floats(allow_nan=False), min_size=1, max_size=4))
+def test_any_numbers_are_judged(values):
+    found = judge(claim(0, 1), table(values))
+    assert found.verdict in ("supported", "refuted", "inconclusive")
+    if found.interval is not None:
+        assert not any(math.isnan(end) for end in found.interval)
+
+
+@pytest.mark.parametrize(
+    "estimate",
+    [
+        lambda t: t["value"].map(str) + "?",
+        lambda t: 1 / 0,
+        lambda t: [None, "a"],
+        lambda t: t["value"].iloc[7],
+        lambda t: int(math.nan),
+        lambda t: [[0.1], [0.1, 0.2]],
+    ],
+)
+def test_an_estimate_that_fails_leaves_a_claim_undecided(estimate):
+    found = judge(claim(0, 1, estimate=estimate), table([0.1, 0.2]))
+    assert (found.verdict, found.interval, found.missing) == ("inconclusive", None, 2)
+    assert "Error: " in found.note
+
+
 def test_values_of_one_repetition_are_not_taken_for_independent():
     rows = pd.DataFrame({"seed": [0, 0, 1, 1], "value": [0.1] * 4, "status": ["ok"] * 4})
     with pytest.raises(ValueError, match="one value per seed"):

@@ -1,6 +1,8 @@
 """The program multiview, on a package of scripts made for the test."""
 
+import ast
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -11,6 +13,9 @@ import pytest
 
 from multiview import find
 from multiview.cli import command
+from multiview.find import names
+from multiview.listing import listed, presets_in
+from multiview.signals import Stopped
 
 TOY = Path(__file__).with_name("toy_experiment.py")
 FORGED = ("--preset", "smoke", "--coin", "forged", "--seeds", "4")
@@ -169,6 +174,155 @@ def test_an_experiment_under_another_name_is_refused(multiview):
     code, _, err = multiview("run", "heads")
     assert code == 1
     assert "toy_package/heads.py names its experiment 'other'" in err
+
+
+@pytest.mark.parametrize("exists", [False, True])
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("report",), "no results in results: make some with `multiview run NAME`."),
+        (("figures",), "no results in results: make some with `multiview run NAME`."),
+        (
+            ("report", "--out", "a b"),
+            "no results in a b: make some with `multiview run NAME --out 'a b'`.",
+        ),
+        (
+            ("show", "tails", "--export", "t.csv"),
+            "no results in results/tails: make them with `multiview run tails`.",
+        ),
+        (("report", "--out", "o" * 300), "Cannot read or write " + "o" * 300),
+    ],
+)
+def test_where_there_are_no_results_one_line_says_so(multiview, args, said, exists):
+    if exists:
+        Path("results/tails").mkdir(parents=True)
+    code, out, err = multiview(*args)
+    assert code == 1
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith(said)
+    assert not Path("results/report.md").exists()
+
+
+def test_a_run_without_rows_is_shown_and_its_export_is_one_line(multiview):
+    multiview("run", "tails", "--preset", "smoke")
+    for path in Path("results/tails").glob("*.json"):
+        if not path.name.endswith(".run.json"):
+            path.unlink()
+    assert multiview("show", "tails")[0] == 0
+    code, _, err = multiview("show", "tails", "--export", "t.csv")
+    assert code == 1
+    (line,) = err.splitlines()
+    assert line == "no rows in results/tails: make them with `multiview run tails`."
+
+
+def test_an_export_into_nowhere_is_one_line(multiview):
+    multiview("run", "tails", "--preset", "smoke")
+    code, _, err = multiview("show", "tails", "--export", "nowhere/t.csv")
+    assert code == 1
+    assert err.splitlines() == ["Cannot read or write nowhere/t.csv: No such file or directory"]
+
+
+def test_an_unknown_preset_is_a_usage_error(multiview):
+    code, _, err = multiview("show", "tails", "--preset", "huge")
+    assert code == 2
+    assert "preset='huge' is not one of smoke, laptop." in err
+
+
+@pytest.mark.parametrize("args", [("report", "--out", ""), ("data", "verify", "")])
+def test_an_empty_place_is_a_usage_error(multiview, args):
+    code, out, err = multiview(*args)
+    assert code == 2
+    assert "an empty name is no place" in out + err
+
+
+def test_figures_say_what_they_leave_out(multiview, monkeypatch):
+    multiview("run", "tails", "--preset", "smoke")
+    code, out, err = multiview("figures")
+    assert (code, out) == (0, "")
+    assert err.splitlines() == ["tails-smoke: the experiment has no figure."]
+    script = Path("toy_package/heads.py")
+    script.write_text(script.read_text().replace("claims=claims,", 'claims=claims, figure="toy",'))
+    monkeypatch.setenv("TOY_SEED_0", "diverge")
+    multiview("run", "heads", "--seeds", "1")
+    assert "heads: no row succeeded, nothing to draw." in multiview("figures")[2]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Stopped(signal.SIGINT)])
+def test_ctrl_c_is_one_line(multiview, monkeypatch, error):
+    def interrupted():
+        raise error
+
+    monkeypatch.setattr("multiview.cli.names", interrupted)
+    code, _, err = multiview("list")
+    assert code == 1
+    assert err == "Interrupted.\n"
+
+
+def test_what_a_source_does_not_state_is_asked_of_the_script(multiview):
+    script = Path("toy_package/heads.py")
+    script.write_text(script.read_text().replace("grids={", "grids=dict(other=GRID) | {"))
+    script.write_text(
+        script.read_text().replace("EXPERIMENT =", "GRID = Grid(cells=cells)\nEXPERIMENT =")
+    )
+    assert "other, smoke, laptop" in multiview("list")[1]
+
+
+@pytest.mark.parametrize(
+    "grids",
+    [
+        '{"a": 1, "b": 2}',
+        "GIVEN",
+        "{name: f(n) for name, n in GIVEN.items()}",
+        "{name: f(name) for name in GIVEN}",
+    ],
+)
+def test_presets_are_read_from_the_source(grids):
+    source = f'GIVEN: dict = {{"a": 1, "b": 2}}\nEXPERIMENT = Experiment(grids={grids})'
+    assert presets_in(ast.parse(source)) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    "grids",
+    [
+        "GRIDS",
+        "f()",
+        "{name: 1 for name, n in GIVEN.items() if n}",
+        "{n: 1 for k, n in GIVEN}",
+        '{**GIVEN, "c": 1}',
+        "{f(name): 1 for name in GIVEN}",
+        "{1: 2}",
+    ],
+)
+def test_presets_that_a_source_does_not_state_are_not_guessed(grids):
+    source = f'GIVEN = {{"a": 1, "b": 2}}\nGRIDS = GRIDS\nEXPERIMENT = Experiment(grids={grids})'
+    assert presets_in(ast.parse(source)) is None
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_list_says_what_the_experiments_say(name):
+    experiment = find.find(name)
+    assert listed(name) == (experiment.title, tuple(experiment.grids))
+
+
+HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "scipy", "pyarrow"}
+
+
+@pytest.mark.parametrize("args", [("--help",), ("list",), ("show", "--help"), ("run", "--help")])
+def test_texts_are_printed_without_heavy_imports(args):
+    code = (
+        "import sys\n"
+        f"sys.argv = ['multiview', *{args}]\n"
+        "try:\n"
+        "    import multiview.__main__ as program\n"
+        "    program.main()\n"
+        "finally:\n"
+        f"    print('imported:', *({HEAVY} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert len(done.stdout) > 100
+    assert done.stderr == "imported:\n"
 
 
 def test_the_program_needs_neither_plotting_nor_tables_to_start():

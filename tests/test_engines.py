@@ -84,6 +84,21 @@ def test_no_workers_are_refused(engine):
         engine(0)
 
 
+@pytest.mark.parametrize("engine", [LocalEngine, ProcessEngine])
+def test_fewer_than_no_workers_are_refused(engine):
+    with pytest.raises(ValueError, match=r"workers=-1 computes nothing: use at least 1"):
+        engine(-1)
+
+
+def test_the_environment_is_left_as_it_was(monkeypatch):
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    ProcessEngine(1).shutdown()
+    assert "PYTHONWARNINGS" not in os.environ
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    ProcessEngine(1).shutdown()
+    assert os.environ["PYTHONWARNINGS"] == "ignore"
+
+
 def test_the_local_engine_has_one_worker():
     with pytest.raises(ValueError, match=r"workers=2.*use processes"):
         LocalEngine(2)

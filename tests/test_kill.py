@@ -1,5 +1,6 @@
 """kill -9 in the middle of a sweep: finished rows stay, the rest follows, and nothing differs."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -106,14 +107,55 @@ def test_ctrl_c_ends_cleanly(tmp_path, engine):
     program = start(tmp_path, engine, tmp_path / "log", nap="0.3", workers=workers)
     wait_for(lambda: len(rows(tmp_path)) >= 1)
     os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    output, _ = program.communicate(timeout=20)
+    output, _ = program.communicate(timeout=60)
     assert program.returncode == 1
     assert "Interrupted." in output
     assert "Traceback" not in output
-    wait_for(lambda: not alive(program.pid), seconds=10)  # nobody waits for what it started
+    wait_for(lambda: not alive(program.pid), seconds=30)  # nobody waits for what it started
     stored = len(rows(tmp_path))
     assert 1 <= stored < CELLS
     assert f"of {CELLS} cells were computed and stay" in output
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["to the program", "to its workers too"])
+@pytest.mark.parametrize("engine", ["local", "processes"])
+def test_sigterm_ends_cleanly_and_says_how_to_go_on(tmp_path, engine, everybody):
+    workers = 1 if engine == "processes" else None
+    program = start(tmp_path, engine, tmp_path / "log", nap="0.3", workers=workers)
+    wait_for(lambda: len(rows(tmp_path)) >= 1)
+    (os.killpg if everybody else os.kill)(program.pid, signal.SIGTERM)
+    output, _ = program.communicate(timeout=60)
+    assert program.returncode == 143
+    (line,) = output.splitlines()
+    assert line.startswith("Terminated. ")
+    assert f"of {CELLS} cells were computed and stay; run the same command again" in line
+    wait_for(lambda: not alive(program.pid), seconds=30)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.4, 1.2])
+def test_ctrl_c_twice_while_workers_start_is_told_in_one_line(tmp_path, delay):
+    program = start(tmp_path, "processes", tmp_path / "log", nap="0.3", workers=2)
+    wait_for(lambda: "spawn_main" in commands(program.pid))
+    time.sleep(delay)
+    for _ in range(3):
+        os.killpg(program.pid, signal.SIGINT)
+        time.sleep(0.05)
+    output, _ = program.communicate(timeout=60)
+    assert program.returncode == 1
+    (line,) = output.splitlines()
+    assert line.startswith("Interrupted. ")
+    wait_for(lambda: not alive(program.pid), seconds=30)
+
+
+def test_a_worker_deaf_to_sigterm_is_killed(tmp_path):
+    settings = {"nap": "0.05", "workers": 1, "TOY_SEED_3": "stop"}
+    program = start(tmp_path, "processes", tmp_path / "log", **settings)
+    wait_for(lambda: "T" in states(program.pid))
+    program.terminate()
+    output, _ = program.communicate(timeout=60)
+    assert program.returncode == 143
+    assert "Traceback" not in output
+    wait_for(lambda: not alive(program.pid), seconds=30)
 
 
 def test_workers_do_not_outlive_a_killed_program(tmp_path):
@@ -121,17 +163,45 @@ def test_workers_do_not_outlive_a_killed_program(tmp_path):
     wait_for(lambda: len(rows(tmp_path)) >= 1)
     program.kill()  # the program alone, not its workers
     program.wait()
-    wait_for(lambda: not alive(program.pid), seconds=10)
+    wait_for(lambda: not alive(program.pid), seconds=30)
+    assert program.communicate()[0] == ""  # no warning about semaphores, which are freed
+
+
+def test_a_file_left_by_a_killed_program_is_gone_after_the_next_run(tmp_path):
+    program = start(tmp_path, "local", tmp_path / "log", TOY_SEED_1="die in a write")
     program.communicate()
+    assert program.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob("*.tmp"))) == 1
+    again = start(tmp_path, "local", tmp_path / "log")
+    output, _ = again.communicate()
+    assert again.returncode == 0, output
+    assert list(tmp_path.rglob("*.tmp")) == []
+
+
+def processes(group):
+    """The folders in /proc of this group's processes, and their states."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group:
+            yield folder, fields[0]
 
 
 def alive(group):
     """Whether a process of this group runs on."""
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            return True
-    return False
+    return bool(states(group) - {"Z"})
+
+
+def states(group):
+    return {state for _, state in processes(group)}
+
+
+def commands(group):
+    """The command lines of this group's processes, as one text."""
+    found = []
+    for folder, _ in processes(group):
+        with contextlib.suppress(OSError):
+            found.append((folder / "cmdline").read_text())
+    return "\n".join(found)

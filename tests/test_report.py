@@ -131,3 +131,21 @@ def test_the_report_shows_what_was_refuted_as_loudly_as_what_was_not(tmp_path, m
     assert "gone" not in text
     for line in [line for line in text.splitlines() if line.startswith("|")]:
         assert line.count("|") == 7
+
+
+def test_text_cannot_break_the_table_of_the_report(tmp_path, monkeypatch):
+    broken = replace(toy_claim(0.0, 1.0, column="a|b"), statement="P(x | y)\nis small")
+    experiment = replace(EXPERIMENT, claims=lambda preset, options: [broken])
+    compute(tmp_path, experiment=experiment)
+    monkeypatch.setattr(report, "names", lambda: ["toy_experiment"])
+    monkeypatch.setattr(report, "find", lambda name: experiment)
+    (line,) = [x for x in write_report(tmp_path).read_text().splitlines() if "is small" in x]
+    assert line.replace(r"\|", "").count("|") == 7
+    assert r"P(x \| y) is small" in line
+
+
+def test_a_report_of_nothing_is_not_written(tmp_path, monkeypatch):
+    compute(tmp_path, experiment=replace(EXPERIMENT, name="gone"))
+    with pytest.raises(FileNotFoundError, match=r"no results in .*`multiview run NAME --out "):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.md").exists()

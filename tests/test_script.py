@@ -1,15 +1,17 @@
 """A script as a program: options, exit codes, what it prints and draws."""
 
 import errno
+import math
 import os
 import subprocess
 import sys
 import types
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
-from toy_experiment import EXPERIMENT, claims
+from toy_experiment import EXPERIMENT, Options, claims
 
 from multiview.results import load
 from multiview.script import run_script
@@ -71,6 +73,14 @@ def test_only_check_makes_a_refuted_claim_an_exit_code(toy):
         (["--seeds", "0"], "seeds=0"),
         (["--seeds", "many"], "many"),
         (["--workers", "2"], "use processes"),
+        (["--workers", "0"], "workers=0 computes nothing: use at least 1"),
+        (["--workers", "-1"], "workers=-1 computes nothing: use at least 1"),
+        (["--out", ""], "an empty name is no place"),
+        (["--out="], "an empty name is no place"),
+        (["--data-dir", ""], "an empty name is no place"),
+        (["--device", ""], "device=''"),
+        (["--engine", ""], "processes"),
+        (["--seeds", "-1"], "seeds=-1"),
         (["--engine", "processes", "--workers", "0"], "workers=0"),
         (["--device", "abacus"], "device='abacus'"),
         (["--data-dir", "/no/such/place"], "data_dir=/no/such/place"),
@@ -148,6 +158,84 @@ def test_an_unusable_out_is_an_error(toy, tmp_path):
     assert code == 1
     assert str(tmp_path / "out") in err
     assert "Traceback" not in err
+
+
+def refuse(name, number, below, monkeypatch):
+    """Let a method of Path fail below a folder, as the file system would."""
+    works = getattr(Path, name)
+
+    def fail(path, *args, **settings):
+        if path.is_relative_to(below):
+            raise OSError(number, os.strerror(number), str(path))
+        return works(path, *args, **settings)
+
+    monkeypatch.setattr(Path, name, fail)
+
+
+def one_line(code, out, err):
+    """What a failure before the first cell prints."""
+    assert code == 1
+    assert out == ""
+    (line,) = err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("name", ["o" * 300, "a/" + "o" * 300])
+def test_a_name_too_long_is_one_line(toy, name):
+    line = one_line(*toy("--out", name))
+    assert line.startswith(f"Cannot read or write {Path(name).resolve()}/toy_experiment")
+    assert line.endswith("File name too long: name another place, or mend this one.")
+    assert one_line(*toy("--data-dir", "d" * 300)).count("File name too long") == 1
+
+
+def test_a_row_that_is_a_folder_is_one_line(toy, tmp_path):
+    toy("--preset", "smoke")
+    row = next(path for path in (tmp_path / "out").rglob("*.npz")).with_suffix(".json")
+    row.unlink()
+    row.mkdir()
+    assert f"{row}: Is a directory" in one_line(*toy("--preset", "smoke"))
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("method", ["read_bytes", "mkdir", "open"])
+def test_a_place_that_refuses_is_one_line(toy, tmp_path, monkeypatch, number, method):
+    if method == "read_bytes":
+        toy("--preset", "smoke")
+    refuse(method, number, tmp_path / "out", monkeypatch)
+    line = one_line(*toy("--preset", "smoke"))
+    assert os.strerror(number) in line
+    assert str(tmp_path / "out") in line
+
+
+def test_a_figure_that_cannot_be_written_is_one_line(toy, tmp_path, figure):
+    (tmp_path / "out/toy_experiment/toy_experiment-smoke.png").mkdir(parents=True)
+    code, _, err = toy("--preset", "smoke", experiment=replace(EXPERIMENT, figure="toy"))
+    assert code == 1
+    assert "toy_experiment-smoke.png: Is a directory" in err.splitlines()[-1]
+    assert "4 of 4 cells were computed and stay" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_a_claim_that_cannot_be_judged_costs_neither_the_run_nor_other_claims(toy):
+    def odd(estimate):
+        claim = claims("laptop", Options())[0]
+        return replace(claim, estimate=estimate)
+
+    def several(preset, options):
+        return [
+            odd(lambda table: [math.inf, 0.5]),
+            odd(lambda table: [1.5, 0.5]),
+            odd(lambda table: table["error"]),  # two values a seed
+            odd(lambda table: 1 / 0),
+            *claims(preset, options),
+        ]
+
+    code, out, err = toy(experiment=replace(EXPERIMENT, claims=several))
+    assert code == 0
+    assert "8 computed" in err
+    text = " ".join(out.split())
+    for said in ("1 of 2 values are infinite", "not judged:", "ZeroDivisionError", "supported"):
+        assert said in text
 
 
 @pytest.fixture

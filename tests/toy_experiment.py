@@ -57,6 +57,10 @@ def run(cell: Cell, context: Context) -> dict:
             raise RuntimeError("a bug")
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "die in a write":
+            os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+        case "stop":  # as Ctrl-Z does: SIGTERM waits until it is continued
+            os.kill(os.getpid(), signal.SIGSTOP)
     flips = np.random.default_rng([cell.seed, cell.flips]).random(cell.flips) < cell.coin.heads
     return {"error": flips.mean(), "flips_made": flips, "nested": [1, [2.5, None]], "nan": np.nan}
 

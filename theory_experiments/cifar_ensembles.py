@@ -4,7 +4,7 @@ Networks that differ in their initial weights alone, their ensemble, as many net
 (their sum), students of the ensemble (knowledge distillation), students of one network each
 (self-distillation), and the ensembles of those students, on CIFAR-10 or CIFAR-100 (Allen-Zhu & Li,
 arXiv 2012.09816, Figure 1: WRN-28-10 on all images). The paper states no training recipe; ours are
-in ``RECIPES``. Here an ensemble averages logits, and the sum is the plain sum of logits.
+in ``PRESETS``. Here an ensemble averages logits, and the sum is the plain sum of logits.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -152,7 +152,10 @@ def parse_meta(layout: CifarLayout, content: bytes) -> tuple[tuple[str, ...], in
         raise ValueError(f"its {layout.names_key} are {_kind(names)}, not a list of names")
     if len(names) != layout.num_classes:
         raise ValueError(f"{len(names)} class names, not {layout.num_classes}")
-    return tuple(_text(name) for name in names), meta.get("num_cases_per_batch")
+    per_batch = meta.get("num_cases_per_batch")
+    if type(per_batch) not in (int, type(None)):
+        raise ValueError(f"its num_cases_per_batch is {_kind(per_batch)}, not an integer")
+    return tuple(_text(name) for name in names), per_batch
 
 
 def _with_text_keys(value: Any) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 import hashlib
 import io
-import pickle
 import time
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,15 +47,19 @@ class Checkpoint:
         A damaged file is named in a warning and counts as nothing.
 
         Raises:
+            OSError: If the file cannot be read, e.g. for want of permission.
             ValueError: If the file is of another training; the message says in what it differs.
                 Only a warning where this is not ``strict``.
         """
-        if not self.path.exists():
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
             return None
         try:
-            stored = torch.load(self.path, map_location="cpu", weights_only=True)
-            of, state = stored["training"], stored["state"]
-        except (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError) as error:
+            of, state = _parse(content)
+        except MemoryError:  # the file is whole, see _parse, and worth a machine with more memory
+            raise
+        except Exception as error:  # torch raises almost anything for what is not its own file
             reason = type(error).__name__  # torch's own message is a page on safety
             warnings.warn(
                 f"{self.path} is no checkpoint ({reason}): the training begins anew.", stacklevel=2
@@ -69,6 +73,25 @@ class Checkpoint:
             warnings.warn(f"{what}: the training begins anew.", stacklevel=2)
             return None
         return state
+
+
+def _parse(content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
+    """The description of the training and its state, from the bytes of a whole file.
+
+    torch does not compare a file's checksums when it loads it, so that a damaged weight would be
+    trained on; the checksums of the zip archive that it writes are compared here.
+
+    Raises:
+        Exception: Of any type, if these are not the bytes that ``save`` wrote.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if (damaged := archive.testzip()) is not None:
+            raise zipfile.BadZipFile(f"the checksum of {damaged} does not match")
+    stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    of, state = stored["training"], stored["state"]
+    if not (isinstance(of, dict) and isinstance(state, dict)):
+        raise TypeError("training and state are dicts")
+    return of, state
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:

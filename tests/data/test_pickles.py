@@ -3,11 +3,18 @@
 import contextlib
 import os
 import pickle
+import signal
+import struct
+import time
+import tracemalloc
 from collections import OrderedDict
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny_images import batch, python2_pickle
+from unchecked import unchecked
 
 from multiview.data.pickles import RefusedPickle, load_plain_pickle
 
@@ -123,3 +130,135 @@ def test_damage_never_escapes_as_another_error():
             damaged[rng.integers(len(damaged))] = rng.integers(256)
         with contextlib.suppress(RefusedPickle):
             load_plain_pickle(bytes(damaged))
+
+
+@contextlib.contextmanager
+def little_time_and_memory(seconds=30, megabytes=300):
+    """Within, both are bounded; what takes for ever fails instead of hanging.
+
+    By the clock of the process, for others may keep the machine busy.
+    """
+
+    def late(*_):
+        raise TimeoutError(f"more than {seconds} s")  # no Exception may swallow it below
+
+    before = signal.signal(signal.SIGVTALRM, late)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    tracemalloc.start()
+    begin = time.process_time()
+    try:
+        with unchecked():
+            yield
+        assert time.process_time() - begin < seconds
+        assert tracemalloc.get_traced_memory()[1] < megabytes * 2**20
+    finally:
+        tracemalloc.stop()
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def text(value, code=b"X"):
+    return code + struct.pack("<I", len(value)) + value
+
+
+def long4(value):
+    data = value.to_bytes(value.bit_length() // 8 + 1, "little")
+    return b"\x8b" + struct.pack("<i", len(data)) + data
+
+
+def array_state(shape, data):
+    """An array whose state is these opcodes."""
+    dtype = b"cnumpy\ndtype\n" + text(b"u1") + b"\x85R(K\x03" + text(b"|") + b"NNNK\xffK\xffK\x00tb"
+    return (
+        b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85"
+        + text(b"b")
+        + b"\x87R(K\x01"
+        + shape
+        + dtype
+        + b"\x89"
+        + data
+        + b"tb."
+    )
+
+
+def repeated_references(levels, width):
+    """Lists of ``width`` references to the list one level below."""
+    levels = [b"]q%c(" % i + b"h%c" % (i - 1) * width + b"e" for i in range(1, levels + 1)]
+    return b"\x80\x02]q\x00" + b"".join(levels) + b"."
+
+
+def colliding_keys(count):
+    """A dict whose integer keys all have the hash 0."""
+    items = b"".join(long4((i + 1) * (2**61 - 1)) + b"N" for i in range(count))
+    return b"\x80\x02}(" + items + b"u."
+
+
+def key_of_tuples(levels):
+    """A dict with a key whose hash takes 2**levels steps."""
+    steps = b"".join(b"h%c" % i + b"h%c" % i + b"\x86q%c" % (i + 1) for i in range(levels))
+    return b"\x80\x02}(K\x01\x85q\x00" + steps + b"Nu."
+
+
+BOMBS = {
+    "references": repeated_references(6, 200),
+    "colliding keys": colliding_keys(60_000),
+    "a key of tuples": key_of_tuples(60),
+    "a name of tuples": key_of_tuples(60)[:-3] + text(b"a") + b"\x93.",
+    "deep": b"\x80\x02" + b"]" * 20_000 + b"a" * 19_999 + b".",
+    "deep tuples": b"\x80\x02N" + b"\x85" * 20_000 + b".",
+    "many lists": b"\x80\x02]" + b"]a" * 5_000_000 + b".",
+    "many sets": b"\x80\x04](" + b"\x8f" * 5_000_000 + b"e.",
+    "duplicates": b"\x80\x02](N" + b"2" * 5_000_000 + b"e.",
+    "a dict in itself": b"\x80\x02}q\x00K\x01h\x00s.",
+    "a long string": b"\x80\x04\x8e" + struct.pack("<Q", 2**62) + b"x.",
+    "a long text": b"\x80\x04\x8d" + struct.pack("<Q", 2**40) + b"x.",
+    "a long array": b"\x80\x05\x96" + struct.pack("<Q", 2**40) + b"x.",
+    "a long integer": b"\x80\x02" + long4(1 << 8_000_000) + b".",
+    "bytes by their number": array_state(long4(2**40) + b"\x85", long4(2**40)),
+    "a shape": array_state(long4(2**62) + b"\x85", text(b"x", b"B")),
+    "long sizes": array_state(b"(" + long4(1 << 4_000_000) * 40 + b"t", text(b"", b"B")),
+    "many axes": array_state(b"(" + b"K\x01" * 10_000 + b"t", text(b"x", b"B")),
+    "text of numbers": array_state(text(b"x"), text(b"x", b"B")),
+    "encoded again and again": b"\x80\x02](c_codecs\nencode\nq\x00"
+    + text(b"x" * 10**6)
+    + b"q\x01"
+    + b"h\x00h\x01\x85R" * 5000
+    + b"e.",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_a_file_made_to_take_for_ever_is_refused_at_once(bomb):
+    with little_time_and_memory(), pytest.raises(RefusedPickle) as refusal:
+        load_plain_pickle(bomb)
+    assert "TimeoutError" not in str(refusal.value)
+    assert len(str(refusal.value)) < 1000
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_frame_longer_than_the_file_reserves_nothing():
+    with little_time_and_memory():
+        assert load_plain_pickle(b"\x80\x04\x95" + struct.pack("<Q", 2**62) + b"K\x01.") == 1
+
+
+def test_shared_objects_are_read_as_often_as_they_are_named():
+    labels = [1, 2]
+    assert load_plain_pickle(pickle.dumps([labels, labels], 2)) == [[1, 2], [1, 2]]
+    assert load_plain_pickle(repeated_references(1, 3)) == [[], [], []]
+
+
+@given(st.binary(max_size=60))
+@settings(max_examples=500)
+def test_no_bytes_whatever_are_another_error(content):
+    with little_time_and_memory(2), contextlib.suppress(RefusedPickle):
+        load_plain_pickle(content)
+
+
+def test_the_largest_official_file_is_within_the_limits():
+    """The training file of CIFAR-100, but for its pixels, as Python 3 writes it at protocol 2."""
+    labels = [i % 100 for i in range(50_000)]
+    names = [b"image_s_%06d.png" % i for i in labels]
+    value = {b"fine_labels": labels, b"coarse_labels": labels[::-1], b"filenames": names}
+    with little_time_and_memory():
+        for content in (python2_pickle(value), pickle.dumps(value, 2)):
+            assert load_plain_pickle(content) == value

@@ -1,14 +1,20 @@
 """Checkpoint: a training interrupted anywhere goes on to the same bits."""
 
+import errno
+import io
+import pickle
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from resumable_training import SPEC, STEPS_PER_EPOCH, build, everything, train
 
 from multiview.train.checkpoint import Checkpoint, digest_of
@@ -125,6 +131,93 @@ def test_a_damaged_file_is_named_and_the_training_begins_anew(damage, undisturbe
     with pytest.warns(UserWarning, match=r"training\.pt is no checkpoint .* begins anew"):
         result = train(module, checkpoint)
     assert_same(everything(module, result), undisturbed)
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    """A checkpoint in the midst of an epoch, as bytes."""
+    checkpoint = Checkpoint(path=tmp_path_factory.mktemp("whole") / "training.pt", seconds=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(build(), checkpoint, stop_before=7)
+    return checkpoint.path.read_bytes()
+
+
+def state_or_nothing(path, content):
+    """What a checkpoint of this content gives, where every key of the training agrees."""
+    path.write_bytes(content)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = Checkpoint(path=path).load({})
+    assert (found is None) == any("begins anew" in str(each.message) for each in told)
+    return found
+
+
+@given(data=st.data())
+@settings(max_examples=150)
+def test_a_checkpoint_cut_anywhere_counts_as_nothing(tmp_path_factory, content, data):
+    length = data.draw(st.integers(0, 400) | st.integers(0, len(content) - 1))
+    assert state_or_nothing(tmp_path_factory.getbasetemp() / "cut.pt", content[:length]) is None
+
+
+@given(data=st.data())
+@settings(max_examples=150)
+def test_a_flipped_byte_never_gives_another_state(tmp_path_factory, content, data):
+    place = data.draw(st.integers(0, len(content) - 1))
+    flipped = content[place] ^ data.draw(st.integers(1, 255))
+    damaged = content[:place] + bytes([flipped]) + content[place + 1 :]
+    path = tmp_path_factory.getbasetemp() / "flipped.pt"
+    found, whole = state_or_nothing(path, damaged), state_or_nothing(path, content)
+    assert whole is not None
+    if found is not None:  # e.g. a date, or the zeros between two tensors
+        assert_same(found["module"], whole["module"])
+        assert_same(dict(enumerate(found["losses"])), dict(enumerate(whole["losses"])))
+        assert found["generator"].equal(whole["generator"])
+        assert found["epoch"] == whole["epoch"]
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b"",
+        bytes(400),
+        b"\xff" * 400,
+        pickle.dumps({"training": {}, "state": {}}),
+        pickle.dumps([1] * 200),
+        b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.",
+    ],
+    ids=["empty", "zeros", "ones", "pickle", "list", "call"],
+)
+def test_a_foreign_file_counts_as_nothing(foreign, tmp_path):
+    assert state_or_nothing(tmp_path / "training.pt", foreign) is None
+
+
+@pytest.mark.parametrize("stored", [{"training": [], "state": {}}, {"training": {}, "state": 1}])
+def test_a_foreign_file_of_torch_counts_as_nothing(stored, tmp_path):
+    buffer = io.BytesIO()
+    torch.save(stored, buffer)
+    assert state_or_nothing(tmp_path / "training.pt", buffer.getvalue()) is None
+
+
+def test_what_cannot_be_read_is_an_error_of_its_own(tmp_path, monkeypatch):
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
+        Checkpoint(path=tmp_path).load({})
+
+    def refused(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(PermissionError, match=r"Permission denied.*training\.pt"):
+        Checkpoint(path=tmp_path / "training.pt").load({})
+
+
+def test_too_little_memory_does_not_cost_the_training(tmp_path, content, monkeypatch):
+    def refused(*args, **settings):
+        raise MemoryError
+
+    (tmp_path / "training.pt").write_bytes(content)
+    monkeypatch.setattr(torch, "load", refused)
+    with pytest.raises(MemoryError):
+        Checkpoint(path=tmp_path / "training.pt").load({})
 
 
 def test_torchs_own_generator_is_left_as_it_was(tmp_path):
