@@ -1,6 +1,6 @@
 """The empirical neural tangent kernel of any module."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -13,13 +13,9 @@ from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.layerwise import Layer
 from multiview.ntk.plan import GramPlan, Task, make_plan
+from multiview.ntk.refuse import first_look, refuse_mixing
 from multiview.ntk.tiles import gram_tiles
-from multiview.ntk.trial import (
-    RefuseDraws,
-    refuse_mixing,
-    trial_samples,
-    usable_layers,
-)
+from multiview.ntk.trial import differentiable, evaluable, trial_samples, usable_layers
 
 Method = Literal["auto", "layerwise", "jacobian"]
 MEMORY = 2**29  # bytes of features held at a time on a CPU, unless the caller says otherwise
@@ -88,7 +84,7 @@ def gram(
     f = per_sample(module, dtype)
     x1, x2 = as_type(x1, dtype), None if x2 is None else as_type(x2, dtype)
     reading = _read(f, trial_samples(x1, x2), method)
-    num_outputs = reading.num_outputs
+    f, num_outputs = reading.f, reading.num_outputs
     columns = None if x2 is None else len(x2)
     plan = reading.plan(len(x1), columns, outputs, chunk_size, memory)
     n1, n2 = len(x1), len(x1 if x2 is None else x2)
@@ -154,6 +150,7 @@ def plan_gram(
 class _Reading:
     """What a trial showed of a module."""
 
+    f: PerSample
     layers: list[Layer]
     rest: list[str]  # parameters left to the reference
     rest_parameters: int  # how many numbers they are
@@ -184,10 +181,12 @@ class _Reading:
 
 def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     """Which parameters can be taken layer by layer, by trials with the samples ``x``."""
+    output, eps = first_look(f, x[0])
+    f = replace(f, vmaps=False, eps=eps)
     with torch.no_grad():
-        with RefuseDraws():
-            output = f.outputs(f.theta, x[0])
-        refuse_mixing(f, x, f.together(f.theta, x))
+        one_by_one = f.alone(x)
+        refuse_mixing(f.together(x), one_by_one, eps)
+    f = evaluable(f, x, one_by_one)
     layers = [] if method == "jacobian" else usable_layers(f, x)
     taken = {name for layer in layers for name in (layer.weight, layer.bias)}
     rest = [name for name in f.theta if name not in taken]
@@ -198,6 +197,7 @@ def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
             'method="auto".'
         )
     return _Reading(
+        f=differentiable(f, x, rest),
         layers=layers,
         rest=rest,
         rest_parameters=sum(f.theta[name].numel() for name in rest),
