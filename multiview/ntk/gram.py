@@ -20,6 +20,7 @@ from multiview.ntk.trial import differentiable, evaluable, trial_samples, usable
 Method = Literal["auto", "layerwise", "jacobian"]
 MEMORY = 2**29  # bytes of features held at a time on a CPU, unless the caller says otherwise
 SHARE = 0.4  # of a GPU's free memory
+NOT_A_SAMPLE = "its kernel is not defined. Leave that sample out, or replace them."
 STEP = 64  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
 
 
@@ -83,6 +84,9 @@ def gram(
         raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
     f = per_sample(module, dtype)
     x1, x2 = as_type(x1, dtype), None if x2 is None else as_type(x2, dtype)
+    for name, x in (("x1", x1), ("x2", x2)):
+        if x is not None:
+            refuse_not_finite(name, x, NOT_A_SAMPLE)
     reading = _read(f, trial_samples(x1, x2), method)
     f, num_outputs = reading.f, reading.num_outputs
     columns = None if x2 is None else len(x2)
@@ -109,6 +113,7 @@ def gram(
             step=step,
         )
         for rows, columns, tile in tiles:
+            _refuse_overflow(tile, rows, columns)
             part[..., rows, columns] += tile
             if x2 is None and rows != columns:  # K_ab(x, x') = K_ba(x', x)
                 part[..., columns, rows] += tile.mT if tile.dim() < 4 else tile.mT.transpose(0, 1)
@@ -143,6 +148,7 @@ def plan_gram(
         if n is not None and n < 1:
             raise ValueError(f"{name}={n} counts samples: use at least 1.")
     f, x = per_sample(module, dtype), as_type(x, dtype)
+    refuse_not_finite("x", x, NOT_A_SAMPLE)
     return _read(f, trial_samples(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
 
 
@@ -207,6 +213,17 @@ def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     )
 
 
+def _refuse_overflow(tile: Float[Tensor, "..."], rows: slice, columns: slice) -> None:
+    low, high = tile.aminmax()
+    if not (low.isfinite() and high.isfinite()):
+        raise ValueError(
+            f"kernel of the rows {rows.start}-{rows.stop - 1} and columns {columns.start}-"
+            f"{columns.stop - 1} has entries that are NaN or infinite, though the outputs are "
+            "not: a gradient overflows or is not defined there. Use dtype=torch.float64, or leave "
+            "those samples out."
+        )
+
+
 def _memory(device: torch.device) -> int:
     if device.type != "cuda":
         return MEMORY
@@ -238,6 +255,12 @@ def check_samples(x1: Tensor, x2: Tensor | None) -> None:
         ValueError: As said.
     """
     columns = x1 if x2 is None else x2
+    for name, x in (("x1", x1), ("x2", columns)):
+        if not isinstance(x, Tensor) or not x.dim():
+            raise ValueError(
+                f"{name} is {f'a {type(x).__name__}' if not isinstance(x, Tensor) else 'one number'}"
+                ": give a tensor of samples, along its first axis."
+            )
     if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
         raise ValueError(
             f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "

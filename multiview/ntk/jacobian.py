@@ -175,6 +175,11 @@ def as_type(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
 def _refuse_layer_without_kernel(name: str, layer: nn.Module) -> None:
     """A kernel of pairs needs f(x) to depend on x alone, and to be the same twice."""
     kind = type(layer).__name__
+    if isinstance(layer, torch.jit.ScriptModule):
+        raise ValueError(
+            f"{name} ({kind}) is compiled by TorchScript, whose parameters cannot be replaced: "
+            "give the module that it was compiled from."
+        )
     if isinstance(layer, _BatchNorm):
         if layer.running_mean is None:
             raise ValueError(

@@ -11,14 +11,14 @@ from multiview.ntk import gram
 
 
 def drawn(name):
-    """The module of a case, and 7 samples; the first and the last are in order in every way."""
+    """The module of a case, and 7 samples; the first and the last of a trial look alike."""
     case, generator = CASES[name], stream(0, name)
     module = randomised(case.make(), generator).to(case.dtype)
     module.train(case.train)
     if case.tokens:
         return module, torch.randint(5, (7, *case.shape), generator=generator)
     x = torch.randn(7, *case.shape, generator=generator).double()
-    signs = torch.tensor([1.0, -1, 1, -1, 1, 1, -1]).view(7, *[1] * len(case.shape))
+    signs = torch.tensor([1.0, -1, 1, -1, 1, 1, 1]).view(7, *[1] * len(case.shape))
     x[:, :1] = signs * x[:, :1].abs()
     return module, x.to(case.dtype)
 
