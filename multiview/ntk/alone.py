@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 from torch.func import vmap
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -75,5 +76,4 @@ class _PlainNorms(TorchFunctionMode):
 
 def _is_shared(x: Tensor, others: list[Tensor]) -> bool:
     """Whether ``x`` has a value a sample, and the others one for all of them."""
-    batched = torch._C._functorch.is_batchedtensor
-    return batched(x) and not any(map(batched, others))
+    return is_batchedtensor(x) and not any(map(is_batchedtensor, others))
