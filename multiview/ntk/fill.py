@@ -17,6 +17,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from multiview.atomic import write_atomically
+from multiview.ntk.arguments import check_count
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, check_samples, gram, plan_gram
@@ -252,9 +253,5 @@ def _check(x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int) -> None:
             f'outputs={outputs!r}: a store holds "trace" or "per_class" kernels. A "full" one has '
             "(n k)^2 entries, so one worth solving fits in memory: use gram."
         )
-    if tile < 1:
-        raise ValueError(f"tile={tile} counts samples: use at least 1, better 1024.")
+    check_count("tile", tile)
     check_samples(x1, x2)
-    columns = x1 if x2 is None else x2
-    if x1.dtype != columns.dtype:
-        raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")

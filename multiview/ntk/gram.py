@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from multiview.ntk.arguments import check_count, check_precision
 from multiview.ntk.contract import Outputs
 from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
@@ -79,7 +80,7 @@ def gram(
             samples (train-mode BatchNorm) or draws at random (active dropout), or samples take
             different ways through the module.
     """
-    _check(x1, x2, outputs, method, chunk_size, memory)
+    _check(x1, x2, outputs, method, chunk_size, memory, dtype)
     if accumulate not in (torch.float32, torch.float64):
         raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
     f = per_sample(module, dtype)
@@ -143,10 +144,10 @@ def plan_gram(
     Raises:
         ValueError: As ``gram`` does.
     """
-    _check(x, None, outputs, method, chunk_size, memory)
+    _check(x, None, outputs, method, chunk_size, memory, dtype)
     for name, n in (("n1", n1), ("n2", n2)):
-        if n is not None and n < 1:
-            raise ValueError(f"{name}={n} counts samples: use at least 1.")
+        if n is not None:
+            check_count(name, n)
     f, x = per_sample(module, dtype), as_type(x, dtype)
     refuse_not_finite("x", x, NOT_A_SAMPLE)
     return _read(f, trial_samples(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
@@ -237,14 +238,16 @@ def _check(
     method: Method,
     chunk_size: int | None,
     memory: int | None,
+    dtype: torch.dtype | None,
 ) -> None:
     for name, value, choices in (("outputs", outputs, Outputs), ("method", method, Method)):
         if value not in get_args(choices):
             raise ValueError(f"{name}={value!r}: choose one of {get_args(choices)}.")
-    if chunk_size is not None and chunk_size < 1:
-        raise ValueError(f"chunk_size={chunk_size} counts rows held at a time: use at least 1.")
-    if memory is not None and memory < 1:
-        raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
+    for name, count in (("chunk_size", chunk_size), ("memory", memory)):
+        if count is not None:
+            check_count(name, count)
+    if dtype is not None:
+        check_precision("dtype", dtype)
     check_samples(x1, x2)
 
 
@@ -264,3 +267,5 @@ def check_samples(x1: Tensor, x2: Tensor | None) -> None:
             f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "
             "at least one each."
         )
+    if x1.dtype != columns.dtype:
+        raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")

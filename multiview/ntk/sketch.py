@@ -10,6 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import jvp, vmap
 
+from multiview.ntk.arguments import check_count
 from multiview.ntk.gram import check_samples
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.refuse import first_look, refuse_not_finite
@@ -62,8 +63,10 @@ def sketch(
         ValueError: If an argument is out of range, or ``gram`` would refuse the module.
     """
     for name, value in (("width", width), ("chunk_size", chunk_size)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value} must be at least 1.")
+        if value is not None:
+            check_count(name, value)
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator is a {type(generator).__name__}: give a torch.Generator.")
     check_samples(x, None)
     f = per_sample(module, dtype)
     x = as_type(x, dtype)
