@@ -206,14 +206,14 @@ class Doubled(nn.Module):
 
 def hooked():
     module = net(lambda net, x: net.b(hidden(net, x)))
-    module.a.register_forward_hook(lambda layer, args, output: output.flip(-1) * 2)
-    module.b.register_forward_pre_hook(lambda layer, args: (args[0] ** 2,))
+    module.get_submodule("a").register_forward_hook(lambda layer, args, output: output.flip(-1) * 2)
+    module.get_submodule("b").register_forward_pre_hook(lambda layer, args: (args[0] ** 2,))
     return module
 
 
 def tied():
     module = net(lambda net, x: net.b(torch.tanh(net.c(hidden(net, x)))), c=nn.Linear(3, 3))
-    module.c.weight = module.a.weight
+    module.get_submodule("c").weight = module.get_submodule("a").weight
     return module
 
 

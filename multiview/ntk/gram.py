@@ -52,9 +52,14 @@ def gram(
     samples show that layers do not tell the whole (tied weights, functional calls, sequences
     before samples), are differentiated by torch.func.
 
-    The module must do the same with every sample, whatever its values and its batch. Of each
-    batch it is checked that layers are used as in the trials and that one sample's outputs are
-    those it has alone. Two threads must not evaluate one module at a time.
+    Every sample is evaluated as a batch of its own, many at once by torch.func.vmap, so no order
+    or size of batches can enter its gradients. Modules that vmap does not take (recurrent layers,
+    masks, branches on values) are evaluated sample by sample, and parameters whose Jacobian it
+    does not take are differentiated one output at a time: right, but slower by the number of
+    samples or outputs that pass at once.
+
+    Each batch is evaluated once more as a batch, without gradients, and must give every sample the
+    outputs it has alone. Two threads must not evaluate one module at a time.
 
     Args:
         module: Maps a batch to (n, O); further output axes are flattened into O.
@@ -76,9 +81,10 @@ def gram(
         "trace" (n1, n2).
 
     Raises:
-        ValueError: If an argument is out of range, no parameter is trainable, or a layer mixes
-            samples (train-mode BatchNorm) or draws at random (active dropout), or samples take
-            different ways through the module.
+        ValueError: If an argument is out of range; a parameter, sample, output or gradient is not
+            finite; no parameter is trainable; the module mixes samples (train-mode BatchNorm) or
+            draws at random (active dropout); or some samples use a layer otherwise than those of
+            the trial (routing to experts), which method="jacobian" takes.
     """
     _check(x1, x2, outputs, method, chunk_size, memory, dtype)
     if accumulate not in (torch.float32, torch.float64):
