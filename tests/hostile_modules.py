@@ -199,6 +199,14 @@ class Swapped(nn.Linear):
         return x @ self.weight + self.bias
 
 
+def forward_replaced():
+    """The layer's type, calls and uses of its weight say nothing of what it computes."""
+    module = net(lambda net, x: net.b(hidden(net, x)))
+    layer = module.get_submodule("a")
+    layer.forward = lambda x: 2 * functional.linear(x, layer.weight, layer.bias)
+    return module
+
+
 class Doubled(nn.Module):
     def forward(self, weight):
         return 2 * weight
@@ -370,6 +378,15 @@ TRAPS = {
     "forward called": Case(lambda: net(lambda net, x: net.b.forward(hidden(net, x)))),
     "subclass": Case(lambda: head(Swapped(3, 3), features=3)),
     "hooks that alter": Case(hooked),
+    "forward replaced": Case(forward_replaced),
+    "functional call, dead in some samples": Case(
+        lambda: net(
+            lambda net, x: (
+                net.b(hidden(net, x))
+                + functional.relu(-x[:, :1]) * functional.linear(x, net.a.weight)[:, :2]
+            )
+        )
+    ),
     "unused parameter": Case(lambda: net(lambda net, x: net.a(x))),
     "detached branch": Case(
         lambda: net(lambda net, x: net.b(hidden(net, x).detach()) + net.a(x)[:, :2])

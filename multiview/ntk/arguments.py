@@ -8,14 +8,18 @@ import torch
 from torch import Tensor
 
 
-def check_count(name: str, value: Any, least: int = 1) -> None:
+def check_count(name: str, value: Any, least: int = 1, of: str = "") -> None:
     """Refuse what is no whole number of at least ``least``.
+
+    Args:
+        of: What is counted, if its name does not tell.
 
     Raises:
         ValueError: As said.
     """
     if not isinstance(value, Integral) or value < least:
-        raise ValueError(f"{name}={value!r} is a count: give a whole number of at least {least}.")
+        said = f" counts {of}: it" if of else ""
+        raise ValueError(f"{name}={value!r}{said} must be at least {least}, a whole number.")
 
 
 def check_positive(name: str, value: Any) -> None:

@@ -153,7 +153,7 @@ def plan_gram(
     _check(x, None, outputs, method, chunk_size, memory, dtype)
     for name, n in (("n1", n1), ("n2", n2)):
         if n is not None:
-            check_count(name, n)
+            check_count(name, n, of="samples")
     f, x = per_sample(module, dtype), as_type(x, dtype)
     refuse_not_finite("x", x, NOT_A_SAMPLE)
     return _read(f, trial_samples(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
@@ -249,9 +249,11 @@ def _check(
     for name, value, choices in (("outputs", outputs, Outputs), ("method", method, Method)):
         if value not in get_args(choices):
             raise ValueError(f"{name}={value!r}: choose one of {get_args(choices)}.")
-    for name, count in (("chunk_size", chunk_size), ("memory", memory)):
-        if count is not None:
-            check_count(name, count)
+    if chunk_size is not None:
+        check_count("chunk_size", chunk_size, of="rows held at a time")
+    if memory is not None:
+        if not isinstance(memory, int) or memory < 1:
+            raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
     if dtype is not None:
         check_precision("dtype", dtype)
     check_samples(x1, x2)

@@ -67,6 +67,8 @@ def sketch(
             check_count(name, value)
     if not isinstance(generator, torch.Generator):
         raise ValueError(f"generator is a {type(generator).__name__}: give a torch.Generator.")
+    if isinstance(x, Tensor) and x.dim() and not len(x):
+        raise ValueError(f"x {tuple(x.shape)} must hold at least one sample.")
     check_samples(x, None)
     f = per_sample(module, dtype)
     x = as_type(x, dtype)
