@@ -251,9 +251,8 @@ def _check(
             raise ValueError(f"{name}={value!r}: choose one of {get_args(choices)}.")
     if chunk_size is not None:
         check_count("chunk_size", chunk_size, of="rows held at a time")
-    if memory is not None:
-        if not isinstance(memory, int) or memory < 1:
-            raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
+    if memory is not None and (not isinstance(memory, int) or memory < 1):
+        raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
     if dtype is not None:
         check_precision("dtype", dtype)
     check_samples(x1, x2)

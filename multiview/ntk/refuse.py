@@ -75,7 +75,7 @@ def refuse_not_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> Non
     Raises:
         ValueError: It names the first such sample.
     """
-    flat = x.detach().flatten(1)
+    flat = x.detach().reshape(len(x), -1)
     if flat.is_floating_point() and not flat.isfinite().all():
         first = int(flat.isfinite().all(1).logical_not().nonzero()[0])
         raise ValueError(f"{name}[{first}] has entries that are NaN or infinite: {remedy}")
