@@ -65,7 +65,7 @@ def fill(
             _fill_layers(f, plan, chosen, x[s], iter([tensor[s] for tensor in out]))
     if plan.rest:
         for s in spans(0, len(x), AT_ONCE):
-            if not plan.layers and chosen.start == 0:
+            if f.check_batches and not plan.layers and chosen.start == 0:
                 with torch.no_grad():
                     refuse_mixing(f.together(x[s]), f.alone(x[s]), f.eps)
             out[-1][s] = f.jacobian(x[s], chosen, plan.rest)
@@ -104,7 +104,7 @@ def _fill_layers(
     out: Iterator[Tensor],
 ) -> None:
     evaluation = evaluate(f, {layer.name: layer.module for layer in plan.layers}, x)
-    if chosen.start == 0:  # else it was done with the first outputs
+    if f.check_batches and chosen.start == 0:  # else it was done with the first outputs
         with torch.no_grad():
             refuse_mixing(f.together(x), evaluation.outputs.detach(), f.eps)
     gradients = output_gradients(evaluation, evaluation.outputs[:, chosen])

@@ -38,6 +38,7 @@ class TileTask:
     device: str
     method: Method
     dtype: torch.dtype | None
+    check_batches: bool = True
 
 
 def fill_tiles(
@@ -52,6 +53,7 @@ def fill_tiles(
     dtype: torch.dtype | None = None,
     accumulate: torch.dtype = torch.float64,
     method: Method = "auto",
+    check_batches: bool = True,
     progress: Progress | None = None,
 ) -> TileStore:
     """The kernel ``gram`` would return, in tiles on disk; those that are there are not computed.
@@ -74,6 +76,7 @@ def fill_tiles(
         executor: Where tiles are computed; None: in this process. All tasks are submitted at
             once, some hundred bytes each; a worker reads the module from the directory for each
             tile, and maps the samples.
+        check_batches: As for ``gram``; no entry depends on it.
         progress: Called with the tiles stored and the tiles in all, first before any is computed.
 
     Raises:
@@ -125,6 +128,7 @@ def fill_tiles(
             device=str(next(module.parameters()).device),
             method=method,
             dtype=dtype,
+            check_batches=check_batches,
         )
         for at in random.SystemRandom().sample(missing, len(missing))
     )
@@ -160,6 +164,7 @@ def compute_tile(task: TileTask, module: nn.Module | None = None) -> Place:
         method=task.method,
         dtype=task.dtype,
         accumulate=DTYPES[store.tiling.dtype],
+        check_batches=task.check_batches,
     )
     store.write(i, j, kernel)
     return task.at

@@ -24,6 +24,7 @@ class PerSample:
     names: dict[str, str]  # of each tensor wherever it hangs, to its name in theta or constants
     vmaps: bool = True  # whether torch.func.vmap takes its outputs; else samples go one by one
     vmaps_jacobian: bool = True  # and their Jacobian; else one output of a sample at a time
+    check_batches: bool = True  # whether each batch's outputs are held against the samples' own
     eps: float = 0.0  # rounding of the coarsest numbers on the way to its outputs, where known
 
     @property

@@ -40,3 +40,9 @@ def test_kernel_is_right_or_refused(name):
         for outputs in forms:
             error = (gram(module, x1, x2, outputs) - wanted[outputs]).abs().max()
             assert error <= case.tolerance * full.abs().max(), outputs
+
+
+def test_without_the_check_of_batches_the_kernel_is_that_of_samples_alone():
+    module, x = drawn("batch mean in large batches")
+    found = gram(module, x, outputs="trace", check_batches=False)
+    torch.testing.assert_close(found, explicit_gram(module, x, x, "trace"))
