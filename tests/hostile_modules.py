@@ -203,7 +203,8 @@ def forward_replaced():
     """The layer's type, calls and uses of its weight say nothing of what it computes."""
     module = net(lambda net, x: net.b(hidden(net, x)))
     layer = module.get_submodule("a")
-    layer.forward = lambda x: 2 * functional.linear(x, layer.weight, layer.bias)
+    forward = layer.forward
+    layer.forward = lambda x: 2 * forward(x)
     return module
 
 

@@ -20,7 +20,8 @@ from multiview.atomic import write_atomically
 from multiview.ntk.arguments import check_count
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
-from multiview.ntk.gram import Method, check_samples, gram, plan_gram
+from multiview.ntk.gram import Method, gram, plan_gram
+from multiview.ntk.refuse import check_samples
 from multiview.ntk.store import TileStore
 from multiview.ntk.tiling import DTYPES, Place, Tiling
 

@@ -14,7 +14,7 @@ from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.layerwise import Layer
 from multiview.ntk.plan import GramPlan, Task, make_plan
-from multiview.ntk.refuse import first_look, refuse_mixing, refuse_not_finite
+from multiview.ntk.refuse import check_samples, first_look, refuse_mixing, refuse_not_finite
 from multiview.ntk.tiles import gram_tiles
 from multiview.ntk.trial import differentiable, evaluable, trial_samples, usable_layers
 
@@ -261,23 +261,3 @@ def _check(
     if dtype is not None:
         check_precision("dtype", dtype)
     check_samples(x1, x2)
-
-
-def check_samples(x1: Tensor, x2: Tensor | None) -> None:
-    """Refuse rows and columns of different shapes, or none of them.
-
-    Raises:
-        ValueError: As said.
-    """
-    columns = x1 if x2 is None else x2
-    for name, x in (("x1", x1), ("x2", columns)):
-        if not isinstance(x, Tensor) or not x.dim():
-            said = "one number" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-            raise ValueError(f"{name} is {said}: give a tensor, samples along its first axis.")
-    if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
-        raise ValueError(
-            f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "
-            "at least one each."
-        )
-    if x1.dtype != columns.dtype:
-        raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")

@@ -69,6 +69,26 @@ def first_look(f: PerSample, x: Shaped[Tensor, "..."]) -> tuple[Float[Tensor, " 
     return outputs, look.eps
 
 
+def check_samples(x1: Tensor, x2: Tensor | None) -> None:
+    """Refuse rows and columns of different shapes, or none of them.
+
+    Raises:
+        ValueError: As said.
+    """
+    columns = x1 if x2 is None else x2
+    for name, x in (("x1", x1), ("x2", columns)):
+        if not isinstance(x, Tensor) or not x.dim():
+            said = "one number" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise ValueError(f"{name} is {said}: give a tensor, samples along its first axis.")
+    if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
+        raise ValueError(
+            f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "
+            "at least one each."
+        )
+    if x1.dtype != columns.dtype:
+        raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")
+
+
 def refuse_not_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> None:
     """Refuse samples, or their outputs, of which an entry is NaN or infinite.
 

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.func import jvp, vmap
 
 from multiview.ntk.arguments import check_count
-from multiview.ntk.gram import check_samples
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
-from multiview.ntk.refuse import first_look, refuse_not_finite
+from multiview.ntk.refuse import check_samples, first_look, refuse_not_finite
 from multiview.ntk.tiles import spans
 
 HELD_BYTES = 2**28  # directions held at a time

@@ -1,5 +1,7 @@
 """What no kernel can be made of is refused by a ValueError that says which argument and why."""
 
+# pyright: reportArgumentType=false, reportIndexIssue=false, reportOperatorIssue=false
+
 import math
 
 import pytest
