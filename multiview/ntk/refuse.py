@@ -7,6 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from multiview.models import PatchNet
 from multiview.ntk.jacobian import PerSample
 
 
@@ -44,6 +45,11 @@ def first_look(f: PerSample, x: Shaped[Tensor, "..."]) -> tuple[Float[Tensor, " 
     Raises:
         ValueError: If they cannot be had, are none, are drawn at random or differ the second time.
     """
+    if isinstance(f.module, PatchNet) and x.shape[-1:] != f.module.weight.shape[-1:]:
+        raise ValueError(
+            f"samples {tuple(x.shape)} must be patches of dimension {f.module.weight.shape[-1]}, "
+            "as those of the net."
+        )
     with torch.no_grad():
         try:
             with FirstLook() as look:

@@ -12,6 +12,7 @@ from torch import nn
 from unchecked import unchecked
 
 from multiview import stream
+from multiview.models import PatchNet
 from multiview.ntk import (
     Tiling,
     centred_one_hot,
@@ -163,6 +164,25 @@ def test_weights_that_are_not_finite_are_named(value):
     net[2].weight.data[1, 1] = value
     with pytest.raises(ValueError, match=r"2\.weight of the module has entries that are NaN"):
         gram(net, X)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 2), (4, 1, 10), (4, 5, 4)])
+def test_patches_of_another_dimension_are_not_read_as_other_patches(shape):
+    net = PatchNet(
+        members=1,
+        num_classes=2,
+        width=3,
+        patch_dim=5,
+        q=3,
+        relu_knee=1.0,
+        sigma_init=1.0,
+        generator=stream(0, "net"),
+    )
+    x = torch.randn(shape, generator=stream(0, "misread"))
+    with pytest.raises(ValueError, match="must be patches of dimension 5"):
+        gram(net, x)
+    with pytest.raises(ValueError, match="must be patches of dimension 5"):
+        sketch(net, x, 2, stream(0, "directions"))
 
 
 def test_outputs_that_are_not_finite_are_named():
