@@ -32,6 +32,19 @@ class Reuse(nn.Module):
         return self.head(x)
 
 
+class Net(nn.Module):
+    """A forward pass of one's own over named layers."""
+
+    def __init__(self, forward, **layers):
+        super().__init__()
+        self.run = forward
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+
+    def forward(self, x):
+        return self.run(self, x)
+
+
 def randomised(module, generator):
     """Every parameter and running statistic drawn anew, so none keeps a special value."""
     for tensor in (*module.parameters(), *module.buffers()):

@@ -70,6 +70,7 @@ def factor_tiles(
         numpy.linalg.LinAlgError: If a kernel is not positive definite even with the last jitter.
     """
     check_ridge(ridge)
+    _check_store("store", store)
     if store.tiling.form != "symmetric":
         raise ValueError(
             f"{store.directory} holds a {store.tiling.form} kernel: only a symmetric one, of "
@@ -120,6 +121,7 @@ def solve_tiles(
     Raises:
         ValueError: If shapes disagree or a target is not finite; otherwise as ``factor_tiles``.
     """
+    _check_store("store", store)
     square(store).check(targets)
     factor = factor_tiles(store, directory, ridge)
     dual = _substituted(store, factor, factor.layout.columns(targets).cpu())
@@ -139,6 +141,7 @@ def predict_tiles(k_test_train: TileStore, model: KernelModel) -> Float[Tensor, 
         ValueError: If shapes disagree with the fit.
         TileError: If a tile is missing or damaged.
     """
+    _check_store("k_test_train", k_test_train)
     layout, shape = layout_of(k_test_train.shape), model.dual.shape
     if layout is None or layout != model.layout:
         raise ValueError(
@@ -148,6 +151,14 @@ def predict_tiles(k_test_train: TileStore, model: KernelModel) -> Float[Tensor, 
         )
     products = k_test_train.matmul(layout.columns(model.dual))
     return layout.targets(products, (*shape[:-2], k_test_train.shape[-2], shape[-1]))
+
+
+def _check_store(name: str, store: TileStore) -> None:
+    if not isinstance(store, TileStore):
+        raise ValueError(
+            f"{name} is a {type(store).__name__}: give a TileStore, as fill_tiles returns it. "
+            "Kernels in memory are for solve and predict."
+        )
 
 
 def _factor(store: TileStore, factor: Factor) -> list[int]:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from multiview.ntk.capture import evaluate, uses
+from multiview.ntk.capture import evaluate
 from multiview.ntk.contract import Outputs, jacobian_products, pair_products
 from multiview.ntk.jacobian import PerSample
 from multiview.ntk.layerwise import (
@@ -18,8 +18,9 @@ from multiview.ntk.layerwise import (
     vector_gradients,
 )
 from multiview.ntk.plan import GramPlan, Order
+from multiview.ntk.refuse import refuse_mixing
 from multiview.ntk.tiles import Features, spans
-from multiview.ntk.trial import called_alike, refuse_mixing
+from multiview.ntk.trial import called_alike
 
 WORKING = 2**24  # numbers in the gradients of the samples that pass at once (the fastest measured)
 AT_ONCE = 64  # samples that pass through the module at once, at most
@@ -51,7 +52,12 @@ def empty(f: PerSample, plan: GramPlan, num_chosen: int, n: int) -> Features:
 def fill(
     f: PerSample, plan: GramPlan, chosen: slice, x: Shaped[Tensor, "n ..."], out: Features
 ) -> None:
-    """Compute features, for some of the outputs, into the memory of ``empty``."""
+    """Compute features, for some of the outputs, into the memory of ``empty``.
+
+    Raises:
+        ValueError: If a batch has other outputs than its samples alone, some sample's are not
+            finite, or it uses a layer otherwise than the plan says.
+    """
     if plan.layers:
         numbers = sum(layer.groups * layer.units * layer.positions for layer in plan.layers)
         at_once = min(AT_ONCE, max(8, WORKING // (numbers * (chosen.stop - chosen.start))))
@@ -59,6 +65,9 @@ def fill(
             _fill_layers(f, plan, chosen, x[s], iter([tensor[s] for tensor in out]))
     if plan.rest:
         for s in spans(0, len(x), AT_ONCE):
+            if f.check_batches and not plan.layers and chosen.start == 0:
+                with torch.no_grad():
+                    refuse_mixing(f.together(x[s]), f.alone(x[s]), f.eps)
             out[-1][s] = f.jacobian(x[s], chosen, plan.rest)
 
 
@@ -95,16 +104,18 @@ def _fill_layers(
     out: Iterator[Tensor],
 ) -> None:
     evaluation = evaluate(f, {layer.name: layer.module for layer in plan.layers}, x)
-    count = uses(evaluation.outputs)
-    refuse_mixing(f, x[-1:], evaluation.outputs[-1:])
+    if f.check_batches and chosen.start == 0:  # else it was done with the first outputs
+        with torch.no_grad():
+            refuse_mixing(f.together(x), evaluation.outputs.detach(), f.eps)
     gradients = output_gradients(evaluation, evaluation.outputs[:, chosen])
     vectors: list[Tensor] = []
     for layer, order in zip(plan.layers, plan.orders, strict=True):
         calls, own = evaluation.calls[layer.name], gradients.pop(layer.name)
-        if not called_alike(layer, evaluation, count):
+        if not called_alike(layer, evaluation):
             raise ValueError(
                 f"{layer.name} is used otherwise by some samples than by others, so no batch of "
-                "them has a kernel here: compute those that take one way through the module apart."
+                "them has a kernel here: compute those that take one way through the module apart, "
+                'or use method="jacobian".'
             )
         if order == "weights":
             matrix_gradients(*factors(layer, calls, own), out=next(out))

@@ -17,9 +17,11 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from multiview.atomic import write_atomically
+from multiview.ntk.arguments import check_count
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
-from multiview.ntk.gram import Method, check_samples, gram, plan_gram
+from multiview.ntk.gram import Method, gram, plan_gram
+from multiview.ntk.refuse import check_samples
 from multiview.ntk.store import TileStore
 from multiview.ntk.tiling import DTYPES, Place, Tiling
 
@@ -37,6 +39,7 @@ class TileTask:
     device: str
     method: Method
     dtype: torch.dtype | None
+    check_batches: bool = True
 
 
 def fill_tiles(
@@ -51,6 +54,7 @@ def fill_tiles(
     dtype: torch.dtype | None = None,
     accumulate: torch.dtype = torch.float64,
     method: Method = "auto",
+    check_batches: bool = True,
     progress: Progress | None = None,
 ) -> TileStore:
     """The kernel ``gram`` would return, in tiles on disk; those that are there are not computed.
@@ -73,6 +77,7 @@ def fill_tiles(
         executor: Where tiles are computed; None: in this process. All tasks are submitted at
             once, some hundred bytes each; a worker reads the module from the directory for each
             tile, and maps the samples.
+        check_batches: As for ``gram``; no entry depends on it.
         progress: Called with the tiles stored and the tiles in all, first before any is computed.
 
     Raises:
@@ -124,6 +129,7 @@ def fill_tiles(
             device=str(next(module.parameters()).device),
             method=method,
             dtype=dtype,
+            check_batches=check_batches,
         )
         for at in random.SystemRandom().sample(missing, len(missing))
     )
@@ -159,6 +165,7 @@ def compute_tile(task: TileTask, module: nn.Module | None = None) -> Place:
         method=task.method,
         dtype=task.dtype,
         accumulate=DTYPES[store.tiling.dtype],
+        check_batches=task.check_batches,
     )
     store.write(i, j, kernel)
     return task.at
@@ -252,9 +259,5 @@ def _check(x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int) -> None:
             f'outputs={outputs!r}: a store holds "trace" or "per_class" kernels. A "full" one has '
             "(n k)^2 entries, so one worth solving fits in memory: use gram."
         )
-    if tile < 1:
-        raise ValueError(f"tile={tile} counts samples: use at least 1, better 1024.")
+    check_count("tile", tile)
     check_samples(x1, x2)
-    columns = x1 if x2 is None else x2
-    if x1.dtype != columns.dtype:
-        raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")

@@ -61,8 +61,14 @@ def fingerprint(
     other than torch; the device, the number of threads.
 
     Raises:
-        ValueError: If an attribute cannot be pickled or a source not be found.
+        ValueError: If it is no module or samples are no tensor, an attribute cannot be pickled or
+            a source not be found.
     """
+    if not isinstance(module, nn.Module):
+        raise ValueError(f"module is a {type(module).__name__}: give a torch.nn.Module.")
+    for name, x in (("x1", x1), ("x2", x2)):
+        if x is not None and not isinstance(x, Tensor):
+            raise ValueError(f"{name} is a {type(x).__name__}: give a tensor of samples.")
     names: dict[int, str] = {}  # of a tensor or module its first place: a tie is not a copy
     places = list(module.named_modules(remove_duplicate=False))
     for place, part in places:

@@ -7,6 +7,7 @@ kernel is exact.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from math import prod
 
 import torch
@@ -87,6 +88,8 @@ def output_gradients(
         outputs: Some of the evaluation's outputs, or combinations of them.
     """
     edges, num_outputs = evaluation.edges(), outputs.shape[1]
+    if not edges:
+        return {name: [] for name in evaluation.calls}
     passes = [
         torch.autograd.grad(
             outputs[:, a].sum(),
@@ -96,11 +99,15 @@ def output_gradients(
         )
         for a in range(num_outputs)
     ]
-    by_call = iter(zip(*passes, strict=True))
-    return {
-        name: [[_zeros_like(call) if g is None else g for g in next(by_call)] for call in calls]
-        for name, calls in evaluation.calls.items()
-    }
+    by_edge = iter(zip(*passes, strict=True))
+    found: dict[str, list[list[Tensor]]] = {}
+    for name, calls in evaluation.calls.items():
+        of_calls = [list(islice(by_edge, len(call.outputs))) for call in calls]
+        found[name] = [
+            [call.gradient(one) for one in zip(*edges, strict=True)]
+            for call, edges in zip(calls, of_calls, strict=True)
+        ]
+    return found
 
 
 def factors(
@@ -164,8 +171,3 @@ def parameter_gradients(
         assert layer.weight is not None
         found[layer.weight] = matrix_gradients(*factors(layer, calls, gradients))
     return found
-
-
-def _zeros_like(call: Call) -> Tensor:
-    """The gradient of a call that does not matter to an output."""
-    return call.kept.new_zeros(call.output_shape)

@@ -21,8 +21,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview.ntk.arguments import check_finite, check_tensor
+
 Kernel = Float[Tensor, "n n"] | Float[Tensor, "k n n"] | Float[Tensor, "n n k k"]
 CrossKernel = Float[Tensor, "t n"] | Float[Tensor, "k t n"] | Float[Tensor, "t n k k"]
+ASYMMETRY = 1e-3  # of products, relative to the kernel: more than float32 makes
 Product = Callable[[Tensor], Tensor]  # float64 columns (B, m, s) to K @ columns
 
 
@@ -84,8 +87,10 @@ class Layout:
         Raises:
             ValueError: As said.
         """
+        check_tensor(name, targets)
         if (
-            targets.dim() < 2
+            not targets.numel()
+            or targets.dim() < 2
             or targets.shape[-2] != self.n
             or self.k not in (None, targets.shape[-1])
         ):
@@ -93,8 +98,7 @@ class Layout:
                 f"{name} {tuple(targets.shape)} must be (..., n, k) for the {self.outputs!r} "
                 f"kernel: n={self.n} rows" + (f", k={self.k} columns." if self.k else ".")
             )
-        if not targets.isfinite().all():
-            raise ValueError(f"{name} has entries that are NaN or infinite.")
+        check_finite(name, targets)
 
 
 def layout_of(shape: Sequence[int]) -> Layout | None:
@@ -131,10 +135,14 @@ def square(kernel: Kernel | Operator) -> Layout:
     Raises:
         ValueError: If its shape is none of the three.
     """
+    if not isinstance(kernel, Operator):  # which tensors are
+        raise ValueError(f"kernel is a {type(kernel).__name__}: give a tensor or a store.")
+    if isinstance(kernel, Tensor):
+        check_tensor("kernel", kernel)
     shape = tuple(kernel.shape)
     layout = layout_of(shape)
     rows = shape[0] if len(shape) == 4 else shape[-2] if len(shape) > 1 else 0
-    if layout is None or rows != layout.n or not layout.n:
+    if layout is None or rows != layout.n or 0 in shape:
         raise ValueError(f"kernel {shape} must be (n, n), (k, n, n) or (n, n, k, k).")
     return layout
 
@@ -145,9 +153,29 @@ def finite(matrices: Float[Tensor, "B r m"]) -> Float[Tensor, "B r m"]:
     Raises:
         ValueError: If one is.
     """
+    if not matrices.numel():
+        return matrices
     low, high = matrices.aminmax()  # unlike isfinite, holds no second kernel
     if not (low.isfinite() and high.isfinite()):
         raise ValueError("kernel has entries that are NaN or infinite.")
+    return matrices
+
+
+def symmetric(matrices: Float[Tensor, "B m m"]) -> Float[Tensor, "B m m"]:
+    """The matrices themselves, if they are finite and symmetric but for rounding.
+
+    Raises:
+        ValueError: If an entry is not finite, or products with a vector and its transpose differ.
+    """
+    size = finite(matrices).shape[-1]
+    probe = torch.arange(1.0, size + 1, dtype=torch.float64, device=matrices.device).sin()
+    forth, back = matrices @ probe, probe @ matrices
+    largest = matrices.diagonal(dim1=1, dim2=2).abs().amax() * size**0.5
+    if ((forth - back).abs() > ASYMMETRY * torch.maximum(largest, forth.abs().amax())).any():
+        raise ValueError(
+            "kernel is not symmetric, so it is none of training samples with themselves: give "
+            "that one, or (kernel + kernel.mT) / 2 if rounding did it."
+        )
     return matrices
 
 
@@ -159,5 +187,5 @@ def product_with(kernel: Kernel | Operator) -> tuple[Layout, Product]:
     """
     layout = square(kernel)
     if isinstance(kernel, Tensor):
-        return layout, partial(torch.matmul, finite(matrices(kernel)))
+        return layout, partial(torch.matmul, symmetric(matrices(kernel)))
     return layout, kernel.matmul

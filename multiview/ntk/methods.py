@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiview.ensemble import mean_logits
+from multiview.ntk.arguments import check_finite, check_positive, check_tensor
 from multiview.ntk.descent import descend
 from multiview.ntk.predict import KernelModel, predict
 from multiview.ntk.solve import Solution, solve
@@ -95,8 +96,7 @@ def descent_methods(
         Diverged: If a loss is not finite.
     """
     for name, value in (("temperature", temperature), ("relative_rate", relative_rate)):
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{name}={value} must be > 0 and finite.")
+        check_positive(name, value)
 
     def by_descent(steps: int, scale: float = 1.0) -> Fit:
         def fit(kernel: Tensor, wanted: Tensor) -> KernelModel:
@@ -131,6 +131,11 @@ def _methods(
         models.append(model)
         if first is None or total is None:
             first, total = (train, test), (train.to(torch.float64, copy=True), test.clone())
+        elif (train.shape, test.shape) != (first[0].shape, first[1].shape):
+            raise ValueError(
+                f"kernels of members differ in shape: {tuple(train.shape)} and "
+                f"{tuple(test.shape)} after {tuple(first[0].shape)} and {tuple(first[1].shape)}."
+            )
         else:
             total = (total[0].add_(train), total[1].add_(test))
     if first is None or total is None:
@@ -149,8 +154,11 @@ def _methods(
 
 def soft_targets(outputs: Float[Tensor, "n k"], temperature: float) -> Float[Tensor, "n k"]:
     """Softmax of a teacher's outputs at a temperature, centred to mean 0 like the hard targets."""
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be > 0.")
+    check_tensor("outputs", outputs)
+    check_positive("temperature", temperature)
+    check_finite("outputs", outputs)
+    if not outputs.shape[-1]:
+        raise ValueError(f"outputs {tuple(outputs.shape)} must be (n, k) with k at least 1.")
     return (outputs / temperature).softmax(-1) - 1 / outputs.shape[-1]
 
 

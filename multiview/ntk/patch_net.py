@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiview.models.smoothed_relu import smoothed_relu_slope
+from multiview.ntk.arguments import check_finite, check_positive, check_precision, check_tensor
 from multiview.ntk.contract import PAIR_COST, PAIRS, jacobian_products, pair_products
 from multiview.ntk.tiles import Features, gram_tiles
 
@@ -54,11 +55,23 @@ def patch_net_gram(
         does).
 
     Raises:
-        ValueError: If shapes disagree or ``order`` is unknown.
+        ValueError: If shapes disagree, an entry is not finite, or a number is out of range.
     """
     if order not in get_args(Order):
         raise ValueError(f"order={order!r}: choose one of {get_args(Order)}.")
     columns = x1 if x2 is None else x2
+    for name, given in (("weight", weight), ("x1", x1), ("x2", columns)):
+        check_tensor(name, given)
+        check_finite(name, given)
+        if not given.numel():
+            raise ValueError(f"{name} {tuple(given.shape)} is empty: give at least one of each.")
+    check_positive("relu_knee", relu_knee)
+    check_positive("q", q)
+    if q < 1:
+        raise ValueError(f"q={q} is the power of the smoothed ReLU: use at least 1.")
+    check_precision("dtype", dtype)
+    if x1.dim() != 3:
+        raise ValueError(f"x1 {tuple(x1.shape)} must be (n, patches, d).")
     if not 3 <= weight.dim() <= 4 or weight.shape[-1] != x1.shape[-1]:
         raise ValueError(
             f"weight {tuple(weight.shape)} must be (k, m, d) or (members, k, m, d), with d = "

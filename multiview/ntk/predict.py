@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.ntk.layout import CrossKernel, Layout, layout_of, matrices
+from multiview.ntk.arguments import check_tensor
+from multiview.ntk.layout import CrossKernel, Layout, finite, layout_of, matrices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,9 @@ def predict(k_test_train: CrossKernel, model: KernelModel) -> Float[Tensor, "*se
             columns: ``.mT`` of the first two, ``.permute(1, 0, 3, 2)`` of the last.
 
     Raises:
-        ValueError: If shapes disagree with the fit.
+        ValueError: If shapes disagree with the fit, or an entry is not finite.
     """
+    check_tensor("k_test_train", k_test_train)
     n, k = model.dual.shape[-2:]
     layout = layout_of(k_test_train.shape)
     if layout is None or layout != model.layout:
@@ -38,6 +40,6 @@ def predict(k_test_train: CrossKernel, model: KernelModel) -> Float[Tensor, "*se
             f"as in the fit, which has a {model.layout.outputs!r} kernel with n={n}, k={k}; a "
             "kernel with training rows needs .mT."
         )
-    products = matrices(k_test_train) @ layout.columns(model.dual)
+    products = finite(matrices(k_test_train)) @ layout.columns(model.dual)
     t = products.shape[1] // (k if layout.outputs == "full" else 1)
     return layout.targets(products, (*model.dual.shape[:-2], t, k))

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -9,7 +10,9 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import jvp, vmap
 
-from multiview.ntk.jacobian import as_type, per_sample
+from multiview.ntk.arguments import check_count
+from multiview.ntk.jacobian import PerSample, as_type, per_sample
+from multiview.ntk.refuse import check_samples, first_look, refuse_not_finite
 from multiview.ntk.tiles import spans
 
 HELD_BYTES = 2**28  # directions held at a time
@@ -59,12 +62,17 @@ def sketch(
         ValueError: If an argument is out of range, or ``gram`` would refuse the module.
     """
     for name, value in (("width", width), ("chunk_size", chunk_size)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value} must be at least 1.")
-    if not len(x):
+        if value is not None:
+            check_count(name, value)
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator is a {type(generator).__name__}: give a torch.Generator.")
+    if isinstance(x, Tensor) and x.dim() and not len(x):
         raise ValueError(f"x {tuple(x.shape)} must hold at least one sample.")
+    check_samples(x, None)
     f = per_sample(module, dtype)
     x = as_type(x, dtype)
+    refuse_not_finite("x", x, "leave that sample out, or replace them.")
+    example, _ = first_look(f, x[0])
 
     def outputs(theta: dict[str, Tensor], x: Tensor) -> Tensor:
         return vmap(f.outputs, (None, 0))(theta, x)
@@ -72,13 +80,17 @@ def sketch(
     with torch.no_grad(), warnings.catch_warnings():
         # torch compiles rules of its own at the first jvp, in a way it calls deprecated.
         warnings.filterwarnings("ignore", r".*torch\.jit\.script", DeprecationWarning)
-        example = f.outputs(f.theta, x[0])
         phi = example.new_empty(len(example), len(x), width)
         for block, directions in _directions(f.theta, width, generator):
             for chunk in spans(0, len(x), chunk_size or TOGETHER_SAMPLES):
                 value = partial(outputs, x=x[chunk])
                 along = partial(_derivative, value, f.theta)
-                phi[:, chunk, block] = vmap(along)(directions).permute(2, 1, 0)
+                try:
+                    moved = vmap(along)(directions)
+                except RuntimeError:  # an operation that vmap or forward differentiation lacks
+                    moved = _by_jacobian(f, x[chunk], directions)
+                phi[:, chunk, block] = moved.permute(2, 1, 0)
+    refuse_not_finite("phi", phi.transpose(0, 1), "the derivatives overflow or are not defined.")
     return phi
 
 
@@ -88,6 +100,15 @@ def _derivative(
     direction: dict[str, Tensor],
 ) -> Tensor:
     return jvp(function, (theta,), (direction,))[1]
+
+
+def _by_jacobian(
+    f: PerSample, x: Shaped[Tensor, "n ..."], directions: dict[str, Tensor]
+) -> Float[Tensor, "directions n outputs"]:
+    """The derivatives from the gradient of each output of each sample."""
+    jacobian = replace(f, vmaps=False, vmaps_jacobian=False).jacobian(x, slice(None))
+    flat = torch.cat([directions[name].flatten(1) for name in f.theta], 1)
+    return (jacobian @ flat.to(jacobian.dtype).T).permute(2, 0, 1)
 
 
 def _directions(

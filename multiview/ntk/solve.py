@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from numpy.linalg import LinAlgError
 from torch import Tensor
 
-from multiview.ntk.layout import Kernel, finite, matrices, square
+from multiview.ntk.arguments import check_count, check_tensor
+from multiview.ntk.layout import Kernel, matrices, square, symmetric
 from multiview.ntk.predict import KernelModel
 
 FIRST_JITTER, LAST_JITTER = 1e-12, 1e-4  # relative to the mean diagonal
@@ -48,7 +49,7 @@ def solve(kernel: Kernel, targets: Float[Tensor, "*sets n k"], ridge: float = 1e
     layout = square(kernel)
     layout.check(targets)
     check_ridge(ridge)
-    system = finite(matrices(kernel, copy=True))
+    system = symmetric(matrices(kernel, copy=True))
     scale = mean_diagonal(system)
     system /= scale[:, None, None]
     factor, jitter = _factor(system, ridge)
@@ -68,7 +69,11 @@ def check_ridge(ridge: float) -> None:
     Raises:
         ValueError: As said.
     """
-    if not 0 <= ridge < inf:
+    try:
+        fine = 0 <= ridge < inf
+    except TypeError:
+        fine = False
+    if not fine:
         raise ValueError(f"ridge={ridge} is relative to the mean diagonal: use 0 or a bit more.")
 
 
@@ -95,8 +100,22 @@ def centred_one_hot(labels: Int[Tensor, " n"], num_classes: int) -> Float[Tensor
     gradient of the cross-entropy at zero output. With one kernel for all outputs, predictions
     differ from those of a plain one-hot by the same amount in every class and the argmax is the
     same; with a kernel for each class it can differ.
+
+    Raises:
+        ValueError: If a label is no class.
     """
-    hard = torch.nn.functional.one_hot(labels, num_classes).to(torch.float64)
+    check_tensor("labels", labels)
+    check_count("num_classes", num_classes)
+    if labels.is_floating_point() or labels.dim() != 1:
+        raise ValueError(
+            f"labels {tuple(labels.shape)} of {labels.dtype} must be whole numbers, one a sample."
+        )
+    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < num_classes:
+        raise ValueError(
+            f"labels lie from {int(labels.min())} to {int(labels.max())}: num_classes="
+            f"{num_classes} takes those from 0 to {num_classes - 1}."
+        )
+    hard = torch.nn.functional.one_hot(labels.long(), num_classes).to(torch.float64)
     return hard - 1 / num_classes
 
 

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, isnan
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.linalg import LinAlgError
 from torch import Tensor
 
 from multiview.ntk.chebyshev import flow_by_products
-from multiview.ntk.layout import Kernel, Layout, Operator, finite, matrices, product_with, square
+from multiview.ntk.layout import Kernel, Layout, Operator, matrices, product_with, square, symmetric
 from multiview.ntk.predict import KernelModel
 from multiview.ntk.solve import LAST_JITTER, Solution, check_ridge, mean_diagonal
 
@@ -59,7 +60,7 @@ def decompose(kernel: Kernel) -> Spectrum:
             f"kernel {tuple(kernel.shape)} makes matrices of {layout.size} rows, and eigh takes at "
             f"most {EIGH_LIMIT}: give the kernel itself to gradient_flow, or solve each ridge."
         )
-    system = finite(matrices(kernel))
+    system = symmetric(matrices(kernel))
     scale = mean_diagonal(system)
     values, vectors = torch.linalg.eigh(system)
     negative = (values[:, 0] / scale).clamp(max=0.0)
@@ -92,8 +93,8 @@ def ridge_path(
     Raises:
         ValueError: If there is no ridge, one is negative, or the targets do not suit the kernel.
     """
-    if not len(ridges):
-        raise ValueError("ridges is empty: give at least one.")
+    if not isinstance(ridges, Sequence | Tensor | np.ndarray) or not len(ridges):
+        raise ValueError(f"ridges={ridges!r} must be several numbers >= 0, at least one.")
     for ridge in ridges:
         check_ridge(ridge)
     filters = []
@@ -142,8 +143,12 @@ def gradient_flow(
             kernel is refused by ``decompose``.
         numpy.linalg.LinAlgError: As ``decompose``.
     """
-    if not len(times) or any(isnan(time) or time < 0 for time in times):
-        raise ValueError(f"times={list(times)} must be numbers >= 0, at least one.")
+    try:
+        fine = len(times) and not any(isnan(time) or time < 0 for time in times)
+    except TypeError:
+        fine = False
+    if not fine:
+        raise ValueError(f"times={times!r} must be several numbers >= 0, at least one.")
     if not isinstance(kernel, Spectrum):
         layout = square(kernel)
         if isinstance(kernel, Tensor) and layout.size <= EIGH_LIMIT:

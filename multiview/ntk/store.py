@@ -72,7 +72,7 @@ class TileStore:
         Raises:
             TileError: If there is none, or its description is damaged.
         """
-        path = directory / DESCRIPTION
+        path = (directory := Path(directory)) / DESCRIPTION
         try:
             return cls(directory, Tiling(**json.loads(path.read_bytes())))
         except (OSError, ValueError, TypeError) as error:
