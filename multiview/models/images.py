@@ -1,0 +1,34 @@
+"""Checks of the images that a network takes, when it is built and when it is called."""
+
+from typing import Any
+
+from torch import nn
+
+from multiview import checks, shapes
+
+
+def image_sizes(
+    image_shape: Any, least: int = 1, reason: str = "is smaller"
+) -> tuple[int, int, int]:
+    """(channels, height, width), refused unless both sides are at least ``least``."""
+    meaning = "is of (channels, height, width)"
+    sizes = checks.counts("image_shape", image_shape, length=3, meaning=meaning)
+    channels, height, width = sizes
+    if min(height, width) < least:
+        raise ValueError(f"image_shape={image_shape} {reason}: use at least {least}x{least}.")
+    return channels, height, width
+
+
+def refuse_images(images: Any, channels: int) -> None:
+    """Refuse all but images of so many channels, of any size."""
+    shapes.fit({"C": channels}, images=(images, "float n? C H W"))
+
+
+def refuse_other_sizes(images: Any, image_shape: tuple[int, int, int]) -> None:
+    """Refuse all but images of this shape."""
+    shapes.fit(dict(zip("CHW", image_shape, strict=True)), images=(images, "float n? C H W"))
+
+
+def channels_of(layers: nn.Sequential) -> int:
+    """Channels that the first convolution takes."""
+    return next(each for each in layers.modules() if isinstance(each, nn.Conv2d)).in_channels
