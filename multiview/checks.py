@@ -115,8 +115,8 @@ def generator(name: str, value: Any) -> torch.Generator:
 
 def function(name: str, value: Any, *, optional: bool = False) -> Any:
     """Something to be called; with ``optional`` None too."""
-    if not callable(value) and not (optional and value is None):
-        raise ValueError(f"{name}={shown(value)} cannot be called: give a function.")
+    if (not callable(value) or isinstance(value, type)) and not (optional and value is None):
+        raise ValueError(f"{name}={shown(value)} is no function: give one, or an object like it.")
     return value
 
 

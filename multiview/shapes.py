@@ -43,7 +43,7 @@ def fit(sizes: dict[str, int] | None = None, /, **tensors: tuple[Any, str]) -> S
         ValueError: If one is no tensor, of another kind, or does not fit.
     """
     known: Sizes = dict(sizes or {})
-    first = dict.fromkeys(known, "what goes with it")  # who set the length
+    first = dict.fromkeys(known, "is known")  # who set the length
     for name, (value, rule) in tensors.items():
         kind, *axes = rule.split()
         _refuse_other_kind(name, value, kind, axes)
@@ -101,16 +101,36 @@ def probabilities(**tensors: Tensor) -> None:
             )
 
 
-def labels(name: str, value: Any, num_classes: int | None = None, number: int | None = None) -> int:
+def same_type(name: str, value: Tensor, weight: Tensor) -> None:
+    """Refuse inputs of another precision than the weights; autocast takes any."""
+    if value.dtype != weight.dtype and not torch.is_autocast_enabled(value.device.type):
+        raise ValueError(
+            f"{name} is of type {value.dtype} and the weights are of {weight.dtype}: use "
+            f"{name}.to({weight.dtype})."
+        )
+
+
+def labels(name: str, value: Any, num_classes: int | None = None, of: str = "") -> int:
     """Refuse all but integers (n,) from 0 to ``num_classes`` - 1, and return the largest."""
-    fit({} if number is None else {"n": number}, **{name: (value, "int n")})
-    return _refuse_range(name, value, 0, num_classes)
+    fit(**{name: (value, "int n")})
+    return _refuse_range(name, value, 0, num_classes, of)
 
 
-def indices(name: str, value: Tensor, least: int, number: int) -> None:
+def indices(name: str, value: Tensor, least: int, number: int, of: str = "") -> None:
     """Refuse integers that are not from ``least`` to ``number`` - 1; none is all right."""
     if value.numel():
-        _refuse_range(name, value, least, number)
+        _refuse_range(name, value, least, number, of)
+
+
+def at(name: str, values: Tensor, rows: Tensor) -> Tensor:
+    """The values of these samples."""
+    try:
+        return values[rows]
+    except IndexError as error:
+        raise ValueError(
+            f"{name} holds values of {len(values)} samples and others are asked for: give those "
+            "of all training samples."
+        ) from error
 
 
 def targets(name: str, value: Any, num_classes: int | None = None) -> int:
@@ -119,14 +139,17 @@ def targets(name: str, value: Any, num_classes: int | None = None) -> int:
         k = fit({} if num_classes is None else {"k": num_classes}, **{name: (value, "float n k")})
         probabilities(**{name: value})
         return k["k"] - 1
-    return labels(name, value, num_classes)
+    return labels(name, value, num_classes, "" if num_classes is None else "num_classes")
 
 
-def _refuse_range(name: str, value: Tensor, least: int, number: int | None) -> int:
+def _refuse_range(name: str, value: Tensor, least: int, number: int | None, of: str) -> int:
     low, high = map(int, value.aminmax())
     if low < least or (number is not None and high >= number):
-        most = "" if number is None else f" to {number - 1}"
-        raise ValueError(f"{name} run from {low} to {high}: use integers from {least}{most}.")
+        most = " on" if number is None else f" to {number - 1}"
+        whose = f", as {of} has it" if of else ""
+        raise ValueError(
+            f"{name} run from {low} to {high}: use integers from {least}{most}{whose}."
+        )
     return high
 
 

@@ -99,6 +99,7 @@ CALLS = {
         function=lambda seed, name, member: stream(seed, name, member),
         arguments=lambda: {"seed": 3, "name": "init", "member": 1},
         right=_same_stream,
+        says={"member": ("name",)},
     ),
     "mean_logits": Call(
         function=ensemble.mean_logits,

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from one_call import Call, double, mlp, near, normal, patch_net
+from one_call import Call, double, mlp, near, near_where_finite, normal, patch_net
 from torch import Tensor, nn
 
 from multiview import stream
@@ -48,13 +48,11 @@ def _called(kind: Any, shape: tuple[int, ...], **settings: Any) -> Call:
         if not len(a["inputs"]):
             return logits.shape == (0, settings["num_classes"])
         with torch.no_grad():
-            return near(logits, oracle(a["inputs"].double()))
+            return near_where_finite(logits, oracle(a["inputs"].double()), a["inputs"])
 
     def call(inputs: Tensor) -> Tensor:
         with torch.no_grad():
-            return net.to(
-                getattr(inputs, "dtype", torch.float32) if _wide(inputs) else torch.float32
-            )(inputs)
+            return net(inputs)
 
     return Call(
         function=call,
@@ -62,10 +60,6 @@ def _called(kind: Any, shape: tuple[int, ...], **settings: Any) -> Call:
         right=right,
         says={"inputs": ("images", "x")},
     )
-
-
-def _wide(inputs: Any) -> bool:
-    return isinstance(inputs, Tensor) and inputs.is_floating_point()
 
 
 def _patch_logits(net: PatchNet, patches: Tensor) -> Tensor:
@@ -117,7 +111,9 @@ CALLS = {
     "PatchNet, called": Call(
         function=lambda patches: patch_net()(patches),
         arguments=lambda: {"patches": normal(4, 6, 8)},
-        right=lambda found, a: near(found, _patch_logits(patch_net(), a["patches"])),
+        right=lambda found, a: near_where_finite(
+            found, _patch_logits(patch_net(), a["patches"]), a["patches"]
+        ),
     ),
     "PatchNet, with_weight": Call(
         function=lambda weight: patch_net().with_weight(weight),
@@ -144,7 +140,9 @@ CALLS = {
     "smoothed_relu": Call(
         function=smoothed_relu,
         arguments=lambda: {"z": 3 * normal(4, 5), "q": 3.0, "relu_knee": 2.0},
-        right=lambda found, a: near(found, _relu(a["z"], a["q"], a["relu_knee"])),
+        right=lambda found, a: near(
+            found[a["z"].isfinite()], _relu(a["z"], a["q"], a["relu_knee"])[a["z"].isfinite()]
+        ),
     ),
     "smoothed_relu_slope": Call(
         function=smoothed_relu_slope,

@@ -72,7 +72,8 @@ def _clean(a: dict[str, Any]) -> Tensor:
 
 
 def _winners(found: probes.Lottery, a: dict[str, Any]) -> bool:
-    start = _norms(a, own=True) * double(a["signal"]) ** (1 / (a["net"].q - 2))
+    signal = torch.ones(3, 2) if a["signal"] is None else a["signal"]
+    start = _norms(a, own=True) * double(signal) ** (1 / (a["net"].q - 2))
     best = start.topk(2, -1)
     return torch.equal(found.winner, best.indices[..., 0]) and near(
         found.lead, best.values[..., 0] / best.values[..., 1]
@@ -81,7 +82,7 @@ def _winners(found: probes.Lottery, a: dict[str, Any]) -> bool:
 
 def _growth(found: Tensor, a: dict[str, Any]) -> bool:
     growth = (1 - double(a["lead"]) ** (2 - a["q"])) ** (1 / (2 - a["q"]))
-    blur = (1 + 3 * double(a["blur"]) ** 2).sqrt()
+    blur = (1 + 3 * double(0.0 if a["blur"] is None else a["blur"]) ** 2).sqrt()
     return near(found, growth * blur)
 
 

@@ -7,6 +7,7 @@ from one_call import Call, double, finite, keeps, labels, mlp, near, normal, pat
 from torch import Tensor, nn
 
 from multiview import sparsity, stream
+from multiview.models import ResNet, WideResNet
 from multiview.sparsity import hard_concrete
 from multiview.train.loop import target_loss
 from multiview.train.optim import OptimSpec
@@ -95,10 +96,20 @@ def _gated_net(net: nn.Module, a: dict[str, Any]) -> bool:
 
 
 def _wide() -> nn.Module:
-    from multiview.models import WideResNet
-
     settings = {"num_classes": 3, "image_shape": (1, 4, 4)}
     return WideResNet(depth=10, widen=1, **settings, generator=stream(0))
+
+
+def _normed() -> nn.Module:
+    return ResNet(depth=8, num_classes=3, image_shape=(1, 4, 4), generator=stream(0))
+
+
+def _means(found: None, a: dict[str, Any]) -> bool:
+    """The first norm has the mean over batches of what the stem makes; small ones are left out."""
+    stem, norm = a["module"].layers[0], a["module"].layers[1]
+    size = len(a["batches"][0])
+    means = [stem(x).mean((0, 2, 3)) for x in a["batches"] if len(x) >= max(2, size)]
+    return near(norm.running_mean, torch.stack(means).mean(0))
 
 
 class _Whole(sparsity.Gated):
@@ -107,7 +118,7 @@ class _Whole(sparsity.Gated):
     def __init__(self, shape: int) -> None:
         super().__init__()
         self.gates = sparsity.HardConcrete(shape, generator=stream(0))
-        self.weight = nn.Parameter(torch.ones(shape, 4))
+        self.weight = nn.Parameter(torch.ones(*self.gates.log_alpha.shape, 4))
 
     def gated_weights(self) -> list[Tensor]:
         return [self.weight]
@@ -151,7 +162,7 @@ CALLS = {
         function=_Whole,
         arguments=lambda: {"shape": 2},
         right=lambda found, a: (
-            found.weights_per_gate == 4 and near(found.squares(), torch.full((a["shape"],), 4.0))
+            found.weights_per_gate == 4 and near(found.squares(), torch.full(found.gates.log_alpha.shape, 4.0))
         ),
     ),
     "GatedLinear": _layer(sparsity.GatedLinear, "linear", lambda: nn.Linear(4, 3), (4,), 4),
@@ -240,14 +251,13 @@ CALLS = {
         ),
     ),
     "retake_statistics": Call(
-        function=lambda module, batches: sparsity.retake_statistics(module, batches),
+        function=sparsity.retake_statistics,
         arguments=lambda: {
-            "module": nn.Sequential(nn.BatchNorm1d(4)), "batches": [normal(5, 4), normal(5, 4)],
+            "module": _normed(),
+            "batches": [normal(3, 1, 4, 4), normal(3, 1, 4, 4, name="y")],
         },
-        right=lambda found, a: near(
-            a["module"][0].running_mean,
-            torch.stack([double(x).mean(0) for x in a["batches"] if len(x) == len(a["batches"][0])]).mean(0),
-        ),
+        right=_means,
+        says={"batches": ("images",)},
     ),
     "sparsify": Call(
         function=sparsity.sparsify,

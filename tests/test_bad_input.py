@@ -11,6 +11,7 @@ import torch
 from hostile_values import hostile
 from hypothesis import given
 from hypothesis import strategies as st
+from one_call import ROUGH
 from public_calls import CALLS, FURTHER, LATER, MODULES
 from unchecked import unchecked
 
@@ -67,6 +68,8 @@ def outcome(name: str, changes: dict[str, int]) -> str:
     arguments = call.arguments()
     for key, place in changes.items():
         arguments[key] = hostile(arguments[key])[place]
+    half = (isinstance(x, torch.Tensor) and x.dtype == torch.half for x in arguments.values())
+    ROUGH.set(any(half))
     what = f"{name} with { {key: shown(arguments[key]) for key in changes} }"
     try:
         with unchecked():

@@ -44,9 +44,9 @@ class PatchBatch:
             amount=(self.amount, "float n? P"),
         )
         k, L = sizes["k"], sizes["L"]
-        shapes.indices("labels", self.labels, 0, k)
-        shapes.indices("lone_view", self.lone_view, -1, L)
-        shapes.indices("placement", self.placement, -1, k * L)
+        shapes.indices("labels", self.labels, 0, k, "strength")
+        shapes.indices("lone_view", self.lone_view, -1, L, "strength")
+        shapes.indices("placement", self.placement, -1, k * L, "strength")
 
     def __len__(self) -> int:
         return len(self.labels)

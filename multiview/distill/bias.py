@@ -35,8 +35,8 @@ def best_shift(
         ValueError: If ``classes`` holds no class, all of them, or one that there is not; if there
             are no samples, or logits that are not finite.
     """
-    shapes.fit(logits=(logits, "float n k"))
-    shapes.labels("labels", labels, logits.shape[1], len(logits))
+    shapes.fit(logits=(logits, "float n k"), labels=(labels, "int n"))
+    shapes.labels("labels", labels, logits.shape[1], "logits")
     shapes.finite(logits=logits)
     among = _among(logits, classes)
     if among.all():
@@ -59,7 +59,9 @@ def best_shift(
 
 def _among(logits: Float[Tensor, "n k"], classes: Sequence[int]) -> Bool[Tensor, " k"]:
     num_classes = logits.shape[1]
-    chosen = checks.counts("classes", classes, 0, most=num_classes - 1, meaning="is a class")
+    chosen = checks.counts(
+        "classes", classes, 0, most=num_classes - 1, meaning="is a class of logits"
+    )
     if not chosen:
         raise ValueError(
             f"classes={classes} must name at least one of the classes 0 to {num_classes - 1}."

@@ -23,7 +23,7 @@ def consulted(
     k = shapes.fit(generalist=(generalist, "float n k"))["k"]
     top = checks.count("top", top, 1, k, meaning="counts classes")
     for i, classes in enumerate(checks.items("specialists", specialists)):
-        refuse_classes(classes, k, f"specialists[{i}]")
+        refuse_classes(classes, k, f"specialists[{i}]", "generalist")
     best = torch.zeros_like(generalist, dtype=torch.bool)
     best.scatter_(1, generalist.topk(top, 1).indices, True)
     columns = [best[:, list(classes)].any(1) for classes in specialists]
@@ -71,13 +71,14 @@ def combine(
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ValueError(f"{name}={checks.shown(pair)}: give pairs of (classes, logits).")
         classes, logits = pair
-        refuse_classes(classes, k, name)
+        refuse_classes(classes, k, name, "generalist")
         shapes.fit(**{f"{name} logits": (logits, "float n outputs")})
         shapes.logits(**{f"{name} logits": logits})
-        if logits.shape != (n, len(classes) + 1):
+        if logits.shape != (n, len(classes) + 1):  # as generalist has it
             raise ValueError(
                 f"the specialist of {list(classes)} has logits of shape {tuple(logits.shape)}: it "
-                f"takes {(n, len(classes) + 1)}, those of its classes and of the dustbin."
+                f"takes {(n, len(classes) + 1)}, those of its classes and of the dustbin, "
+                "for each sample of generalist."
             )
     asked = consulted(generalist, [classes for classes, _ in specialists], top)
     some = asked.any(1)

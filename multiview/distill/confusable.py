@@ -53,7 +53,9 @@ def confusable_sets(
     n, k = sizes["n"], sizes["k"]
     if n < 2:
         raise ValueError(f"probabilities has {n} rows: a covariance takes at least 2.")
-    num_sets = checks.count("num_sets", num_sets, 1, k, meaning=f"of the number of classes, {k},")
+    num_sets = checks.count(
+        "num_sets", num_sets, 1, k, meaning=f"and the number of classes, {k}, of probabilities"
+    )
     checks.choice("columns", columns, get_args(Columns))
     restarts = checks.count("restarts", restarts)
     checks.generator("generator", generator)

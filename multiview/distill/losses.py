@@ -105,8 +105,9 @@ def paper_kd(
     teacher = truncated_probabilities(scale * teacher_logits.detach(), tau)
     shortfall = (truncated_probabilities(scale * student, tau) - teacher).clamp(max=0)
     push = torch.where(scale * student < 1 / tau**2, shortfall, 0) if gated else shortfall
-    # Zero in value, with derivative `push`.
-    carrier = (push * (student_logits - student)).sum(-1)
+    # Zero in value, with derivative `push`; where a logit is infinite the difference would be NaN.
+    none = torch.where(student.isinf(), 0, student_logits - student)
+    carrier = (push * none).sum(-1)
     return _reduce(carrier - shortfall.sum(-1), reduction)
 
 

@@ -32,7 +32,7 @@ def distillation_objective(
             called, if the student has other classes.
     """
     shapes.fit(teacher_logits=(teacher_logits, "float n k"), labels=(labels, "int n"))
-    shapes.labels("labels", labels, teacher_logits.shape[1])
+    shapes.labels("labels", labels, teacher_logits.shape[1], "teacher_logits")
     shapes.logits(teacher_logits=teacher_logits)
     checks.function("loss", loss)
     weight = checks.not_negative("weight", weight)
@@ -45,9 +45,11 @@ def distillation_objective(
                 f"teacher_logits are of {teacher.shape[-1]} classes and the student's logits of "
                 f"{k}: use a teacher of the same classes."
             )
-        label = labels[rows].unsqueeze(1).expand(n, nets)
+        label = shapes.at("labels", labels, rows).unsqueeze(1).expand(n, nets)
         hard = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
         soft = loss(logits, teacher[rows].expand(n, nets, k), reduction="none")
         return hard.view(n, nets) + weight * soft
 
-    return differentiated(total)
+    objective = differentiated(total)
+    objective.samples = len(labels)  # type: ignore[attr-defined]
+    return objective

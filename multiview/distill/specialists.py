@@ -36,7 +36,7 @@ def specialist_labels(
     """
     refuse_classes(classes, checks.count("num_classes", num_classes))
     shapes.fit(labels=(labels, "int n?"))
-    shapes.indices("labels", labels, 0, num_classes)
+    shapes.indices("labels", labels, 0, num_classes, "num_classes")
     place = torch.full((num_classes,), len(classes), device=labels.device)
     place[list(classes)] = torch.arange(len(classes), device=labels.device)
     return place[labels]
@@ -118,13 +118,16 @@ def corrected(
     return torch.cat([logits[:, :-1], logits[:, -1:] + math.log(oversampling)], 1)
 
 
-def refuse_classes(classes: Any, num_classes: int, name: str = "classes") -> None:
+def refuse_classes(
+    classes: Any, num_classes: int, name: str = "classes", of: str = "num_classes"
+) -> None:
     """Raise a ValueError unless ``classes`` are some, but not all, and each named once."""
     listed = checks.items(name, classes)
     whole = all(isinstance(each, int | np.integer) and each is not True for each in listed)
     if not (whole and set(listed) <= set(range(num_classes)) and 0 < len({*listed}) < num_classes):
         raise ValueError(
-            f"{name}={listed} must be some, and not all, of 0 to {num_classes - 1}: use integers."
+            f"{name}={checks.shown(classes)} must be some, and not all, of 0 to {num_classes - 1} of "
+            f"{of}: use integers."
         )
     if len({*listed}) < len(listed):
-        raise ValueError(f"{name}={listed} names a class twice: name each once.")
+        raise ValueError(f"{name}={checks.shown(classes)} names a class twice: name each once.")

@@ -50,6 +50,7 @@ def taught_loss(
     """
     weight = checks.not_negative("weight", weight)
     label_weight = checks.not_negative("label_weight", label_weight)
+    on_targets = target_loss(targets, smoothing)
     checks.function("lesson", lesson)
     if isinstance(teacher, Tensor):
         refuse_taught(teacher)
@@ -60,7 +61,6 @@ def taught_loss(
             f"teacher has logits of {len(teacher)} samples for {len(targets)} targets: compute "
             "them on the training samples in their order."
         )
-    on_targets = target_loss(targets, smoothing)
     teach = frozen(teacher) if isinstance(teacher, nn.Module) else teacher
 
     def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:

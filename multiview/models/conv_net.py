@@ -53,5 +53,5 @@ class ConvNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_other_sizes(images, self.image_shape)
+        refuse_other_sizes(images, self.image_shape, self.layers)
         return self.layers(images)

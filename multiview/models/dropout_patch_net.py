@@ -47,7 +47,7 @@ class DropoutPatchNet(nn.Module):
         """Logits of every member; the masks of a sample differ between members."""
         weight, q, knee = self.nets.weight, self.nets.q, self.nets.relu_knee
         members, k, m, d = weight.shape
-        refuse_patches(patches, d)
+        refuse_patches(patches, weight)
         n, P, _ = patches.shape
         answers = smoothed_relu(patches.reshape(-1, d) @ weight.flatten(0, 2).T, q, knee).view(
             n, P, members, k * m

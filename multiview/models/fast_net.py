@@ -44,11 +44,11 @@ class FastTop(nn.Module):
             raise ValueError("widths=() has no block: give the channels of one or more.")
         self.image_shape = image_sizes(image_shape)
         channels, height, width = self.image_shape
-        least = 2 ** len(widths)
+        self.least = least = 2 ** len(widths)
         if min(height, width) < least:
             raise ValueError(
                 f"inputs of image_shape={image_shape} or {height}x{width} cannot be halved "
-                f"{len(widths)} times: use at least {least}x{least}."
+                f"{len(widths)} times, once for each of widths={tuple(widths)}: use at least {least}x{least}."
             )
         self.blocks = nn.Sequential(*(_block(*shape) for shape in pairwise((channels, *widths))))
         self.head = nn.Sequential(
@@ -62,7 +62,7 @@ class FastTop(nn.Module):
             self.head.get_parameter("2.weight").mul_(1 / 9)
 
     def forward(self, inputs: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_images(inputs, self.image_shape[0])
+        refuse_images(inputs, self.blocks, self.least)
         return self.head(self.blocks(inputs))
 
 
@@ -123,12 +123,12 @@ class FastNet(nn.Module):
         self, images: Float[Tensor, "n C H W"], blocks: int
     ) -> Float[Tensor, "n channels h w"]:
         """What the layer after so many blocks holds: the inputs of a FastTop."""
-        refuse_images(images, self.image_shape[0])
+        refuse_images(images, self, self.top.least + self.first.kernel_size[0] - 1)
         blocks = checks.count("blocks", blocks, 0, len(self.top.blocks))
         return self.top.blocks[:blocks](functional.gelu(self.first(images)))
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_images(images, self.image_shape[0])
+        refuse_images(images, self, self.top.least + self.first.kernel_size[0] - 1)
         return self.top(functional.gelu(self.first(images)))
 
 

@@ -19,16 +19,18 @@ def image_sizes(
     return channels, height, width
 
 
-def refuse_images(images: Any, channels: int) -> None:
-    """Refuse all but images of so many channels, of any size."""
-    shapes.fit({"C": channels}, images=(images, "float n? C H W"))
+def refuse_images(images: Any, net: nn.Module, least: int = 1) -> None:
+    """Refuse all but images of the channels and type of the first convolution, not too small."""
+    first = next(each for each in net.modules() if isinstance(each, nn.Conv2d))
+    sizes = shapes.fit({"C": first.in_channels}, images=(images, "float n? C H W"))
+    shapes.same_type("images", images, first.weight)
+    if min(sizes["H"], sizes["W"]) < least:
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}: use at least {least}x{least} pixels."
+        )
 
 
-def refuse_other_sizes(images: Any, image_shape: tuple[int, int, int]) -> None:
+def refuse_other_sizes(images: Any, image_shape: tuple[int, int, int], net: nn.Module) -> None:
     """Refuse all but images of this shape."""
     shapes.fit(dict(zip("CHW", image_shape, strict=True)), images=(images, "float n? C H W"))
-
-
-def channels_of(layers: nn.Sequential) -> int:
-    """Channels that the first convolution takes."""
-    return next(each for each in layers.modules() if isinstance(each, nn.Conv2d)).in_channels
+    refuse_images(images, net)

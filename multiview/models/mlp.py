@@ -39,6 +39,10 @@ class MLP(nn.Module):
         super().__init__()
         num_classes = checks.count("num_classes", num_classes)
         self.input_shape = input_shape = checks.counts("input_shape", input_shape)
+        if not input_shape:
+            raise ValueError(
+                "input_shape=() has no axis: give the shape of one sample, such as (8,)."
+            )
         widths = checks.counts("widths", widths)
         input_dropout = checks.drop_probability("input_dropout", input_dropout)
         dropout = checks.drop_probability("dropout", dropout)
@@ -62,4 +66,6 @@ class MLP(nn.Module):
                 f"inputs x have shape {tuple(x.shape)}: use (n, *input_shape) with "
                 f"input_shape={self.input_shape}."
             )
+        weight = next(each for each in self.layers.modules() if isinstance(each, nn.Linear)).weight
+        shapes.same_type("inputs", x, weight)
         return self.layers(x)

@@ -74,14 +74,14 @@ class PatchNet(nn.Module):
         Raises:
             ValueError: If the patches are of another dimension.
         """
-        refuse_patches(patches, self.weight.shape[-1])
+        refuse_patches(patches, self.weight)
         members, k, m, d = self.weight.shape
-        flat = self.weight.flatten(0, 2)
+        flat, P = self.weight.flatten(0, 2), patches.shape[1]
         logits = []
-        for chunk in patches.split(chunk_size(patches.shape[1], flat.shape[0])):
+        for chunk in patches.split(chunk_size(P, flat.shape[0])):
             preactivation = flat @ chunk.reshape(-1, d).T  # (members*k*m, chunk*P)
             active = smoothed_relu(preactivation, self.q, self.relu_knee)
-            logits.append(active.view(members, k, m, len(chunk), -1).sum((2, 4)))
+            logits.append(active.view(members, k, m, len(chunk), P).sum((2, 4)))
         return torch.cat(logits, dim=2).permute(2, 0, 1)
 
     def with_weight(self, weight: Float[Tensor, "e k m d"]) -> "PatchNet":
@@ -99,9 +99,10 @@ class PatchNet(nn.Module):
         return self.with_weight(chosen if chosen.dim() == 4 else chosen.unsqueeze(0))
 
 
-def refuse_patches(patches: Any, patch_dim: int) -> None:
-    """Refuse all but patches (n, P, d) of this d; others would be read as other patches."""
-    shapes.fit({"patch_dim": patch_dim}, patches=(patches, "float n? P patch_dim"))
+def refuse_patches(patches: Any, weight: Tensor) -> None:
+    """Refuse all but patches (n, P, d) of the weights' d; others would be read as other patches."""
+    shapes.fit({"patch_dim": weight.shape[-1]}, patches=(patches, "float n? P patch_dim"))
+    shapes.same_type("patches", patches, weight)
 
 
 def chunk_size(num_patches: int, num_neurons: int) -> int:

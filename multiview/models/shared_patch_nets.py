@@ -34,11 +34,11 @@ class NeuronBlocks(nn.Module):
     def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
         """F_i(X) = sum over the neurons of class i and the patches of sReLU(<w, x>)."""
         weight = torch.cat(list(self.blocks), 1)  # (k, m, d)
-        refuse_patches(patches, weight.shape[-1])
+        refuse_patches(patches, weight)
         n, P, d = patches.shape
         preactivation = patches.reshape(-1, d) @ weight.flatten(0, 1).T  # (n*P, k*m)
         active = smoothed_relu(preactivation, self.q, self.relu_knee)
-        return active.view(n, P, len(weight), -1).sum((1, 3))
+        return active.view(n, P, len(weight), weight.shape[1]).sum((1, 3))
 
 
 def shared_patch_nets(

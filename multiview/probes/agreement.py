@@ -46,7 +46,7 @@ def agreement(logits: Float[Tensor, "n members k"], labels: Int[Tensor, " n"]) -
             f"logits {tuple(logits.shape)} hold no pair of members on a sample: use n >= 1 and "
             "members >= 2."
         )
-    shapes.labels("labels", labels, k)
+    shapes.labels("labels", labels, k, "logits")
     mistakes = wrong(logits, labels)
     predictions = _predictions(logits, labels, mistakes)
     one, other = torch.combinations(torch.arange(members, device=logits.device)).unbind(1)

@@ -37,8 +37,8 @@ def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P
     """What each patch adds to the label's logit: sum over r of sReLU(<w_{y,r}, x_p>)."""
     checks.instance("net", net, PatchNet)
     checks.instance("batch", batch, PatchBatch)
-    refuse_patches(batch.patches, net.weight.shape[-1])
-    shapes.indices("labels of the batch", batch.labels, 0, net.weight.shape[1])
+    refuse_patches(batch.patches, net.weight)
+    shapes.indices("labels of the batch", batch.labels, 0, net.weight.shape[1], "net")
     n, P, _ = batch.patches.shape
     found = batch.patches.new_empty(n, len(net.weight), P)
     for label in batch.labels.unique():

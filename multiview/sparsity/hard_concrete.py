@@ -133,7 +133,7 @@ class HardConcrete(nn.Module):
 
     def forward(self, samples: int = 1) -> Float[Tensor, "_ *groups"]:
         """The gates with an axis of samples in front, of length 1 where all share them."""
-        samples = checks.count("samples", samples)
+        samples = checks.count("samples", samples, 0)
         with torch.autocast(self.log_alpha.device.type, enabled=False):
             log_alpha = self.log_alpha.float()
             if not self.training:

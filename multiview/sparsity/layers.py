@@ -68,6 +68,8 @@ class GatedLinear(Gated):
                 f"inputs x={checks.shown(x)} of a gated linear layer must be (n, in) with "
                 f"in={self.linear.in_features}: put nn.Flatten before it."
             )
+        shapes.fit(x=(x, "float n? in"))
+        shapes.same_type("x", x, self.linear.weight)
         return self.linear(x * self.gates(len(x)).to(x.dtype))
 
     def gated_weights(self) -> list[Tensor]:
@@ -118,6 +120,7 @@ class GatedConv2d(Gated):
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n C H W"]:
         shapes.fit({"C": self.conv.in_channels}, x=(x, "float n? C h w"))
+        shapes.same_type("x", x, self.conv.weight)
         outputs = self.conv(x)
         if self.norm is not None:
             outputs = self.norm(outputs)

@@ -135,6 +135,8 @@ def retake_statistics(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ...
     checks.module("module", module)
     norms = [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
     norms = [each for each in norms if each.track_running_stats]
+    if not isinstance(batches, Iterable) or isinstance(batches, str):
+        raise ValueError(f"batches={checks.shown(batches)} are none: give tensors of inputs.")
     if not norms:
         return
     module.eval()
@@ -145,13 +147,18 @@ def retake_statistics(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ...
         each.train()
     size = 0
     with torch.no_grad():
-        for batch in batches:
+        for i, batch in enumerate(batches):
+            shapes.fit(**{f"batches[{i}]": (batch, "any n *axes")})
             size = size or len(batch)
             if len(batch) >= max(2, size):
                 module(batch)
     for each, momentum in zip(norms, momenta, strict=True):
         each.momentum = momentum
     module.eval()
+    if not all(bool(each.running_mean.isfinite().all()) for each in norms):
+        raise ValueError(
+            "batches hold NaN or infinite values, or the network makes them: use others."
+        )
     if size < 2:
         raise ValueError(
             f"batches of {size} samples have no variance for BatchNorm: use batches of 2 or more."

@@ -110,7 +110,7 @@ def targets_at(targets: Tensor | None, rows: Tensor | Given) -> Tensor:
         return rows.labels
     if targets is None:
         raise ValueError("targets is None: give those of all samples, or a loader with labels.")
-    return targets[rows]
+    return shapes.at("targets", targets, rows)
 
 
 def error_score(

@@ -22,10 +22,11 @@ def cross_entropy(targets: Int[Tensor, " N"] | Float[Tensor, "N k"], num_classes
         targets = torch.nn.functional.one_hot(targets, num_classes).float()
 
     def objective(logits: Tensor, rows: Tensor, nets: Tensor) -> tuple[Tensor, Tensor]:
-        target = targets[rows].to(logits.dtype).unsqueeze(1)
+        target = shapes.at("targets", targets, rows).to(logits.dtype).unsqueeze(1)
         log_probability = logits.log_softmax(-1)
         return -(target * log_probability).sum(-1), log_probability.exp() - target
 
+    objective.samples = len(targets)  # type: ignore[attr-defined]
     return objective
 
 

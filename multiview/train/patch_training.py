@@ -98,7 +98,9 @@ def train_patch_net(
         ValueError: If patches, labels and net do not fit together, ``sgd`` is given no generator,
             or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves.
     """
-    _refuse_misfits(net, patches, labels, spec, generator)
+    _refuse_misfits(net, patches, labels, spec, generator, objective)
+    checks.function("observe", observe, optional=True)
+    checks.function("progress", progress, optional=True)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
     inputs = patches.bfloat16() if spec.bfloat16 else patches
     nets = _Networks(net, inputs, objective, spec.summed)
@@ -225,12 +227,21 @@ def _refuse_misfits(
     labels: Any,
     spec: TrainSpec,
     generator: torch.Generator | None,
+    objective: Any,
 ) -> None:
     checks.instance("net", net, PatchNet)
     checks.instance("spec", spec, TrainSpec)
     num_classes, dim = net.weight.shape[1], net.weight.shape[3]
-    known = shapes.fit({"patch_dim": dim}, patches=(patches, "float N P patch_dim"))
-    shapes.labels("labels", labels, num_classes, known["N"])
+    known = {"patch_dim": dim}
+    shapes.fit(known, patches=(patches, "float N P patch_dim"), labels=(labels, "int N"))
+    shapes.labels("labels", labels, num_classes, "net")
+    checks.function("objective", objective, optional=True)
+    samples = getattr(objective, "samples", None)
+    if samples not in (None, len(labels)):
+        raise ValueError(
+            f"objective has targets of {samples} samples for {len(labels)} patches and labels: "
+            "give it those of the same samples."
+        )
     if generator is not None:
         checks.generator("generator", generator)
     if spec.method == "sgd" and generator is None:
