@@ -255,7 +255,7 @@ CALLS = {
             "columns": "correlation", "restarts": 3,
         },
         right=lambda found, a: (
-            sorted(sum(found, [])) == [*range(a["probabilities"].shape[1])]
+            sorted(x for each in found for x in each) == [*range(a["probabilities"].shape[1])]
             and len(found) <= a["num_sets"]
         ),
     ),

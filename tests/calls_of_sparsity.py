@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from one_call import Call, double, finite, keeps, labels, mlp, near, normal, patch_net
 from torch import Tensor, nn
@@ -60,7 +61,7 @@ def _norms(module: nn.Module) -> list[Tensor]:
 
 def _layer(kind: Any, name: str, make: Any, shape: tuple[int, ...], number: int) -> Call:
     def right(layer: Any, a: dict[str, Any]) -> bool:
-        per_sample = a["per_sample"] if "per_sample" in a else False
+        per_sample = a.get("per_sample", False)
         start = torch.tensor((1 - a["dropout"]) / a["dropout"]).log()
         near_start = bool(((layer.gates.log_alpha - start).abs() < 0.1).all())
         outputs = layer.eval()(torch.ones(2, *shape))
@@ -127,14 +128,15 @@ class _Whole(sparsity.Gated):
 CALLS = {
     "sampled_gates": Call(
         function=sparsity.sampled_gates,
-        arguments=lambda: {"log_alpha": normal(3, 4), "u": torch.rand(2, 3, 4, generator=stream(0))},
+        arguments=lambda: {"log_alpha": normal(3, 4), "u": normal(2, 3, 4).sigmoid()},
         right=_sampled,
     ),
     "eval_gates": _gates(sparsity.eval_gates, lambda x: _cut(x.sigmoid())),
     "median_gates": _gates(sparsity.median_gates, lambda x: _cut((x / BETA).sigmoid())),
     "mean_gates": _gates(sparsity.mean_gates, _mean),
     "open_probability": _gates(
-        sparsity.open_probability, lambda x: (x - BETA * torch.tensor(-GAMMA / ZETA).log()).sigmoid()
+        sparsity.open_probability,
+        lambda x: (x - BETA * torch.tensor(-GAMMA / ZETA).log()).sigmoid(),
     ),
     "full_probability": _gates(
         sparsity.full_probability,
@@ -147,7 +149,7 @@ CALLS = {
         },
         right=lambda gates, a: (
             gates(4).shape[1:] == gates.log_alpha.shape
-            and gates.log_alpha.shape == tuple(a["shape"] if hasattr(a["shape"], "__len__") else (a["shape"],))
+            and gates.log_alpha.shape == torch.Size(np.atleast_1d(a["shape"]).tolist())
             and gates.per_sample == a["per_sample"]
         ),
     ),
@@ -162,7 +164,8 @@ CALLS = {
         function=_Whole,
         arguments=lambda: {"shape": 2},
         right=lambda found, a: (
-            found.weights_per_gate == 4 and near(found.squares(), torch.full(found.gates.log_alpha.shape, 4.0))
+            found.weights_per_gate == 4
+            and near(found.squares(), torch.full(found.gates.log_alpha.shape, 4.0))
         ),
     ),
     "GatedLinear": _layer(sparsity.GatedLinear, "linear", lambda: nn.Linear(4, 3), (4,), 4),

@@ -111,7 +111,8 @@ CALLS = {
     "train_patch_net": Call(
         function=train_patch_net,
         arguments=lambda: {
-            "net": patch_net(), "patches": batch().patches.clone(), "labels": batch().labels.clone(),
+            "net": patch_net(),
+            "patches": batch().patches.clone(), "labels": batch().labels.clone(),
             "spec": TrainSpec(method="sgd", max_steps=3, batch_size=3, learning_rate=0.1),
             "objective": cross_entropy(batch().labels, 3), "generator": stream(0),
         },

@@ -124,10 +124,11 @@ def refuse_classes(
     """Raise a ValueError unless ``classes`` are some, but not all, and each named once."""
     listed = checks.items(name, classes)
     whole = all(isinstance(each, int | np.integer) and each is not True for each in listed)
-    if not (whole and set(listed) <= set(range(num_classes)) and 0 < len({*listed}) < num_classes):
+    known = whole and set(listed) <= set(range(num_classes))
+    if not known or not 0 < len({*listed}) < num_classes:
         raise ValueError(
-            f"{name}={checks.shown(classes)} must be some, and not all, of 0 to {num_classes - 1} of "
-            f"{of}: use integers."
+            f"{name}={checks.shown(classes)} must be some, and not all, of 0 to "
+            f"{num_classes - 1} of {of}: use integers."
         )
     if len({*listed}) < len(listed):
         raise ValueError(f"{name}={checks.shown(classes)} names a class twice: name each once.")

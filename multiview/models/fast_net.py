@@ -48,7 +48,8 @@ class FastTop(nn.Module):
         if min(height, width) < least:
             raise ValueError(
                 f"inputs of image_shape={image_shape} or {height}x{width} cannot be halved "
-                f"{len(widths)} times, once for each of widths={tuple(widths)}: use at least {least}x{least}."
+                f"{len(widths)} times, once for each of widths={tuple(widths)}: use at least "
+                f"{least}x{least}."
             )
         self.blocks = nn.Sequential(*(_block(*shape) for shape in pairwise((channels, *widths))))
         self.head = nn.Sequential(
