@@ -20,6 +20,8 @@ def _two() -> dict[str, Any]:
 
 
 def _mean(values: Tensor, a: dict[str, Any]) -> Tensor:
+    if a["reduction"] == "mean" and not values.numel():
+        return torch.zeros(())  # of nothing there is no mean: whatever was returned is wrong
     return values.mean() if a["reduction"] == "mean" else values
 
 
@@ -71,7 +73,7 @@ def _fewest_wrong(found: float, a: dict[str, Any]) -> bool:
         return int((z.scatter(1, a["labels"][:, None], -torch.inf).amax(1) >= own[:, 0]).sum())
 
     grid = [x / 10 for x in range(-60, 61)]
-    return wrong(found) <= min(map(wrong, grid))
+    return finite(a["logits"]) and wrong(found) <= min(map(wrong, grid))
 
 
 def _shifted(found: Tensor, a: dict[str, Any]) -> bool:
@@ -404,7 +406,7 @@ CALLS = {
         function=lambda light, booster, delay: distill.Rocket(light, booster, delay=delay),
         arguments=lambda: {"light": mlp(), "booster": [mlp(1)], "delay": 0.2},
         right=lambda found, a: (
-            found.light is a["light"] and found(INPUTS).shape[1] == 1 + len(found.boosters)
+            found.light is a["light"] and found.delay < 1 and found(INPUTS).shape[1] == 1 + len(found.boosters)
         ),
     ),
     "RocketResult": Call(

@@ -53,7 +53,7 @@ def _signal(found: Tensor, a: dict[str, Any]) -> bool:
             label = int(given.labels[i])
             if not given.is_single[i] and where // 2 == label:
                 total[label, where % 2] += float(given.amount[i, p]) ** a["q"]
-    return near(found, total / number)
+    return near(found, total / number) and finite(found)
 
 
 def _patches(a: dict[str, Any]) -> Tensor:
@@ -75,8 +75,10 @@ def _winners(found: probes.Lottery, a: dict[str, Any]) -> bool:
     signal = torch.ones(3, 2) if a["signal"] is None else a["signal"]
     start = _norms(a, own=True) * double(signal) ** (1 / (a["net"].q - 2))
     best = start.topk(2, -1)
-    return torch.equal(found.winner, best.indices[..., 0]) and near(
-        found.lead, best.values[..., 0] / best.values[..., 1]
+    return (
+        finite(a["features"])
+        and torch.equal(found.winner, best.indices[..., 0])
+        and near(found.lead, best.values[..., 0] / best.values[..., 1])
     )
 
 
@@ -90,7 +92,7 @@ def _gain(found: probes.GainByCount, a: dict[str, Any]) -> bool:
     samples = torch.bincount(a["counts"], minlength=int(a["num_groups"]) + 1)
     total = double(a["one_wrong"]).mean() - double(a["ensemble_wrong"]).mean()
     gain = (found.gain.nan_to_num() * samples).sum() / samples.sum()
-    return torch.equal(found.samples, samples) and near(gain, total)
+    return torch.equal(found.samples, samples) and near(gain, total) and finite(gain)
 
 
 def _views(found: probes.Coverage, a: dict[str, Any]) -> bool:
@@ -165,12 +167,12 @@ CALLS = {
     "view_norms": Call(
         function=probes.view_norms,
         arguments=lambda: {"net": patch_net(), "features": FEATURES.clone()},
-        right=lambda found, a: near(found, _norms(a, own=True)),
+        right=lambda found, a: near(found, _norms(a, own=True)) and finite(found),
     ),
     "stray_norms": Call(
         function=probes.stray_norms,
         arguments=lambda: {"net": patch_net(), "features": FEATURES.clone()},
-        right=lambda found, a: near(found, _norms(a, own=False)),
+        right=lambda found, a: near(found, _norms(a, own=False)) and finite(found),
     ),
     "view_signal": Call(
         function=probes.view_signal,
@@ -210,7 +212,7 @@ CALLS = {
     "without_noise": Call(
         function=probes.without_noise,
         arguments=lambda: {"batch": batch(), "features": FEATURES.clone()},
-        right=lambda found, a: near(found.patches, _clean(a)),
+        right=lambda found, a: near(found.patches, _clean(a)) and finite(found.patches),
     ),
     "with_fresh_noise": Call(
         function=probes.with_fresh_noise,
@@ -222,7 +224,10 @@ CALLS = {
     "noise_share": Call(
         function=probes.noise_share,
         arguments=lambda: {"own": 1 + normal(5, 2).abs(), "fresh": normal(5, 2)},
-        right=lambda found, a: near(found, 1 - double(a["fresh"]).sum() / double(a["own"]).sum()),
+        right=lambda found, a: (
+            near(found, 1 - double(a["fresh"]).sum() / double(a["own"]).sum())
+            and finite(a["fresh"], a["own"])
+        ),
     ),
     "GainByCount": Call(
         function=probes.GainByCount,

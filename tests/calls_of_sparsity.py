@@ -193,7 +193,15 @@ CALLS = {
         arguments=lambda: {"module": gated()},
         right=lambda found, a: found == 4 + 5,
     ),
-    "L0Spec": Call(function=sparsity.L0Spec, arguments=L0.copy, right=keeps),
+    "L0Spec": Call(
+        function=sparsity.L0Spec,
+        arguments=L0.copy,
+        right=lambda spec, a: (
+            keeps(spec, a)
+            and all(x is None or 0 <= x < 1 for x in (spec.target, spec.averaging))
+            and 0 <= spec.delay + spec.warmup <= 1
+        ),
+    ),
     "expected_l0": Call(
         function=lambda layers: sparsity.expected_l0(layers),
         arguments=lambda: {"layers": [*sparsity.gated_layers(gated()).values()]},

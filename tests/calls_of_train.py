@@ -61,7 +61,13 @@ OPTIM_FIELDS = {
     "milestones": (0.3, 0.6), "drop": 0.5,
 }  # fmt: skip
 CALLS = {
-    "TrainSpec": Call(function=TrainSpec, arguments=TRAIN_FIELDS.copy, right=keeps),
+    "TrainSpec": Call(
+        function=TrainSpec,
+        arguments=TRAIN_FIELDS.copy,
+        right=lambda spec, a: (
+            keeps(spec, a) and min(spec.batch_size, spec.max_steps, spec.learning_rate) > 0
+        ),
+    ),
     "TrainResult": Call(
         function=TrainResult,
         arguments=lambda: {
@@ -121,7 +127,16 @@ CALLS = {
 }  # fmt: skip
 # What the package does not re-export, and every minibatch training rests on.
 FURTHER = {
-    "OptimSpec": Call(function=OptimSpec, arguments=OPTIM_FIELDS.copy, right=keeps),
+    "OptimSpec": Call(
+        function=OptimSpec,
+        arguments=OPTIM_FIELDS.copy,
+        right=lambda spec, a: (
+            keeps(spec, a)
+            and 0 <= spec.warmup < 1
+            and 0 <= spec.momentum < 1
+            and all(0 < spec.rate(step, 10) <= spec.learning_rate for step in range(10))
+        ),
+    ),
     "ComputeSpec": Call(
         function=ComputeSpec,
         arguments=lambda: {"channels_last": False, "bfloat16": False, "compile": False},

@@ -58,9 +58,9 @@ def keeps(result: Any, a: dict[str, Any]) -> bool:
         held = getattr(result, name)
         if isinstance(given, np.generic):
             given = given.item()
-        same = held is given or type(held) is type(given) or isinstance(held, int | float | tuple)
-        equal = held is given or (not isinstance(held, Tensor) and held == _plain(given))
-        if not (same and equal):
+        if isinstance(given, bool) != isinstance(held, bool):
+            return False
+        if held is not given and (isinstance(held, Tensor) or held != _plain(given)):
             return False
     return True
 

@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from one_call import batch, labels, mlp, normal, patch_net
+from one_call import FEATURES, batch, labels, mlp, normal, patch_net
+from one_call import SPEC as SMALL
 from torch.utils.data import DataLoader, TensorDataset
 from unchecked import unchecked
 
