@@ -161,7 +161,7 @@ def _teaching(student: Any, teacher: Any) -> None:
 
 def _head(generalist: Any, classes: Any) -> nn.Module:
     net = nn.Sequential(nn.Linear(4, 3)) if generalist is NET else generalist
-    head = net[0] if isinstance(net, nn.Sequential) else net
+    head: Any = net[0] if isinstance(net, nn.Sequential) else net
     return distill.specialist_from(net, head, classes)
 
 
@@ -170,7 +170,7 @@ def _head_right(found: nn.Module, a: dict[str, Any]) -> bool:
 
 
 NET = nn.Sequential(nn.Linear(4, 3))
-DROPOUT = {"dropout": 0.5}
+DROPOUT: dict[str, Any] = {"dropout": 0.5}
 CALLS = {
     "hinton_kd": Call(
         function=distill.hinton_kd,
@@ -406,7 +406,9 @@ CALLS = {
         function=lambda light, booster, delay: distill.Rocket(light, booster, delay=delay),
         arguments=lambda: {"light": mlp(), "booster": [mlp(1)], "delay": 0.2},
         right=lambda found, a: (
-            found.light is a["light"] and found.delay < 1 and found(INPUTS).shape[1] == 1 + len(found.boosters)
+            found.light is a["light"]
+            and found.delay < 1
+            and found(INPUTS).shape[1] == 1 + len(found.boosters)
         ),
     ),
     "RocketResult": Call(

@@ -47,9 +47,9 @@ class FastTop(nn.Module):
         self.least = least = 2 ** len(widths)
         if min(height, width) < least:
             raise ValueError(
-                f"inputs of image_shape={image_shape} or {height}x{width} cannot be halved "
-                f"{len(widths)} times, once for each of widths={tuple(widths)}: use at least "
-                f"{least}x{least}."
+                f"inputs of image_shape={image_shape}, {height}x{width} cannot be halved "
+                f"{len(widths)} times: use at least {least}x{least}, or fewer widths than "
+                f"{tuple(widths)}."
             )
         self.blocks = nn.Sequential(*(_block(*shape) for shape in pairwise((channels, *widths))))
         self.head = nn.Sequential(
@@ -113,6 +113,7 @@ class FastNet(nn.Module):
         if whitening is not None:
             with torch.no_grad():
                 self.first.get_parameter("weight").copy_(whitening).requires_grad_(False)
+        self.least = 2**3 + size - 1  # side of an image that the three blocks can halve
         self.top = FastTop(
             widths=widths,
             num_classes=num_classes,
@@ -124,12 +125,12 @@ class FastNet(nn.Module):
         self, images: Float[Tensor, "n C H W"], blocks: int
     ) -> Float[Tensor, "n channels h w"]:
         """What the layer after so many blocks holds: the inputs of a FastTop."""
-        refuse_images(images, self, self.top.least + self.first.kernel_size[0] - 1)
+        refuse_images(images, self, self.least)
         blocks = checks.count("blocks", blocks, 0, len(self.top.blocks))
         return self.top.blocks[:blocks](functional.gelu(self.first(images)))
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_images(images, self, self.top.least + self.first.kernel_size[0] - 1)
+        refuse_images(images, self, self.least)
         return self.top(functional.gelu(self.first(images)))
 
 

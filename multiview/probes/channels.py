@@ -11,9 +11,9 @@ def preferred_classes(
     channels: Float[Tensor, "n C h w"], labels: Int[Tensor, " n"], num_classes: int
 ) -> Int[Tensor, " C"]:
     """The class for whose samples each channel is largest on average, the first of equals."""
-    shapes.fit(channels=(channels, "float n C h w"))
+    shapes.fit(channels=(channels, "float n C h w"), labels=(labels, "int n"))
     num_classes = checks.count("num_classes", num_classes)
-    shapes.labels("labels", labels, num_classes, len(channels))
+    shapes.labels("labels", labels, num_classes, "num_classes")
     shapes.finite(channels=channels)
     means = channels.mean((2, 3)).double()
     per_class = [means[labels == label].mean(0) for label in range(num_classes)]

@@ -47,7 +47,7 @@ class L0Spec:
 
     def __post_init__(self) -> None:
         several = isinstance(self.strength, tuple | list)
-        given = self.strength if several else (self.strength,)
+        given: Any = self.strength if several else (self.strength,)
         meaning = f"in strength={self.strength} is one lambda of all layers, or one for each"
         each = tuple(checks.number("strength", x, "[0, inf)", meaning=meaning) for x in given)
         if not each:

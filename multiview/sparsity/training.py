@@ -155,7 +155,8 @@ def retake_statistics(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ...
     for each, momentum in zip(norms, momenta, strict=True):
         each.momentum = momentum
     module.eval()
-    if not all(bool(each.running_mean.isfinite().all()) for each in norms):
+    means = [each.running_mean for each in norms]
+    if not all(bool(mean.isfinite().all()) for mean in means if mean is not None):
         raise ValueError(
             "batches hold NaN or infinite values, or the network makes them: use others."
         )

@@ -39,7 +39,8 @@ class OptimSpec:
     drop: float = 0.2  # the rate's factor at each; 60, 120 and 160 of 200 epochs: arXiv 1605.07146
 
     def __post_init__(self) -> None:
-        each = {name: checks.count(name, getattr(self, name)) for name in ("epochs", "batch_size")}
+        each: dict[str, Any] = {}
+        each |= {name: checks.count(name, getattr(self, name)) for name in ("epochs", "batch_size")}
         for name, check in {
             "learning_rate": checks.positive,
             "warmup": partial(checks.fraction, interval="[0, 1)"),
