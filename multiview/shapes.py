@@ -43,7 +43,7 @@ def fit(sizes: dict[str, int] | None = None, /, **tensors: tuple[Any, str]) -> S
         ValueError: If one is no tensor, of another kind, or does not fit.
     """
     known: Sizes = dict(sizes or {})
-    first = dict.fromkeys(known, "is known")  # who set the length
+    first: dict[str, str] = {}  # who set the length, of those not known beforehand
     for name, (value, rule) in tensors.items():
         kind, *axes = rule.split()
         _refuse_other_kind(name, value, kind, axes)
@@ -65,7 +65,8 @@ def fit(sizes: dict[str, int] | None = None, /, **tensors: tuple[Any, str]) -> S
                     f"{name} has shape {tuple(value.shape)} where {_text(axes)} with "
                     f"{label}={asked}{whom} is asked for: make them fit."
                 )
-            first.setdefault(label, f"of {name}")
+            if label not in (sizes or {}):
+                first.setdefault(label, f"of {name}")
     return known
 
 
@@ -136,9 +137,10 @@ def at(name: str, values: Tensor, rows: Tensor) -> Tensor:
 def targets(name: str, value: Any, num_classes: int | None = None) -> int:
     """Refuse all but labels (n,) or probabilities (n, k); return the largest class there is."""
     if isinstance(value, Tensor) and value.dim() == 2:
-        k = fit({} if num_classes is None else {"k": num_classes}, **{name: (value, "float n k")})
+        known = {} if num_classes is None else {"num_classes": num_classes}
+        k = fit(known, **{name: (value, "float n num_classes")})
         probabilities(**{name: value})
-        return k["k"] - 1
+        return k["num_classes"] - 1
     return labels(name, value, num_classes, "" if num_classes is None else "num_classes")
 
 
