@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from multiview import checks
 from multiview.data import MultiViewSpec
 
 
@@ -19,11 +20,13 @@ def single_view_error(coverage: float, lost: float = 1.0) -> float:
             0.5 mu of Theorem 1.
         lost: Probability that a sample whose strong view is unknown is wrong; see ``lost_error``.
     """
-    return (1 - coverage) * lost
+    return (1 - checks.fraction("coverage", coverage)) * checks.fraction("lost", lost)
 
 
 def mixed_error(mu: float, single: float, multi: float = 0.0) -> float:
     """Error on D, of which a fraction ``mu`` is single-view, from those on its two parts."""
+    mu = checks.fraction("mu", mu)
+    single, multi = checks.fraction("single", single), checks.fraction("multi", multi)
     return mu * single + (1 - mu) * multi
 
 
@@ -34,6 +37,8 @@ def coverage(all_learned: float, num_views: int = 2) -> float:
         all_learned: Fraction of the classes with every view learned; 0 in the theory.
         num_views: L.
     """
+    all_learned = checks.fraction("all_learned", all_learned)
+    num_views = checks.count("num_views", num_views)
     return all_learned + (1 - all_learned) / num_views
 
 
@@ -46,7 +51,7 @@ def ensemble_error(members: int, covered: float = 0.5) -> float:
         members: K >= 1.
         covered: c of one network; see ``coverage``.
     """
-    return (1 - covered) ** members
+    return (1 - checks.fraction("covered", covered)) ** checks.count("members", members)
 
 
 def kept_coverage(members: int, kept: int, num_views: int) -> float:
@@ -66,8 +71,8 @@ def kept_coverage(members: int, kept: int, num_views: int) -> float:
     Raises:
         ValueError: If ``kept`` is not from 1 to ``num_views``.
     """
-    if not 1 <= kept <= num_views:
-        raise ValueError(f"kept={kept} views of num_views={num_views}: use 1 to {num_views}.")
+    num_views = checks.count("num_views", num_views)
+    kept = checks.count("kept", kept, 1, num_views, meaning=f"views of num_views={num_views}")
     return kept / num_views * (1 - ensemble_error(members, 1 / kept))
 
 
@@ -81,7 +86,7 @@ def student_coverage(teacher: float, own: float = 0.5) -> float:
         teacher: c_T.
         own: c_0 of a network trained on labels; 1/2 with one of two views of each class.
     """
-    return 1 - (1 - teacher) * (1 - own)
+    return 1 - (1 - checks.fraction("teacher", teacher)) * (1 - checks.fraction("own", own))
 
 
 def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
@@ -98,6 +103,9 @@ def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
         views_learned: Mean number of views learned of a class; the number of learned features is
             taken as the two whole numbers next to it.
     """
+    checks.instance("spec", spec, MultiViewSpec)
+    interval = f"[0, {spec.num_views}]"
+    views_learned = checks.number("views_learned", views_learned, interval, meaning="counts views")
     from scipy.stats import hypergeom  # by far the slowest import of most scripts after torch
 
     counts = np.arange(spec.max_other_features + 1)

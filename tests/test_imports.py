@@ -1,4 +1,7 @@
-"""Imports point one way: rng <- data|models|train <- methods; bookkeeping knows no science."""
+"""Imports point one way: checks <- rng <- data|models|train <- methods.
+
+The bookkeeping knows no science.
+"""
 
 import ast
 import subprocess
@@ -15,10 +18,13 @@ FIGURES = sorted((ROOT / "figures").glob("*.py"))
 SOURCES = sorted((ROOT / "multiview").rglob("*.py"))
 
 # What each part of the science may import of the others.
-BASE = {"rng"}
+CHECKS = {"checks", "shapes"}  # of arguments
+BASE = {"rng"} | CHECKS
 MATERIAL = BASE | {"data", "models", "train"}
 SCIENCE = {
-    "rng": set(),
+    "checks": set(),
+    "shapes": CHECKS,
+    "rng": CHECKS,
     "data": BASE,
     "models": BASE,
     "train": BASE | {"models", "atomic"},  # whole files: trainings on disk survive kills

@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from multiview import checks, shapes
+
 
 def flip_and_crop(
     images: Float[Tensor, "n C H W"],
@@ -21,9 +23,12 @@ def flip_and_crop(
         flip: Off for images whose mirror image means something else, such as digits.
         padding: Largest shift along each axis, in pixels; what comes in is 0.
     """
+    shapes.fit(images=(images, "float n? C H W"))
+    checks.generator("generator", generator)
+    padding = checks.count("padding", padding, 0)
     n, _, height, width = images.shape
     device = images.device
-    if flip:
+    if checks.flag("flip", flip):
         mirrored = (torch.rand(n, generator=generator) < 0.5).to(device)
         images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
     if padding == 0:
@@ -46,7 +51,9 @@ def cutout(
     Args:
         size: Side of the square; 0 changes nothing, and draws nothing.
     """
-    if size == 0:
+    shapes.fit(images=(images, "float n? C H W"))
+    checks.generator("generator", generator)
+    if checks.count("size", size, 0) == 0:
         return images
     n, _, height, width = images.shape
 

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks
 from multiview.data.spec import MultiViewSpec
 
 
@@ -16,6 +17,8 @@ def make_features(spec: MultiViewSpec, generator: torch.Generator) -> Float[Tens
     Returns:
         ``features[j, v]`` (d,), float32, orthonormal to 1e-6: view ``v`` of class ``j``.
     """
+    checks.instance("spec", spec, MultiViewSpec)
+    checks.generator("generator", generator)
     num_features = spec.num_classes * spec.num_views
     gaussian = torch.randn(spec.patch_dim, num_features, generator=generator, dtype=torch.float64)
     frame, triangle = torch.linalg.qr(gaussian)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.data import cifar, mnist
 from multiview.data.files import DamagedData, DataFile
 
@@ -27,6 +28,18 @@ class ImageData:
     train_labels: Int[Tensor, " n_train"]
     test_images: UInt8[Tensor, "n_test C H W"]
     test_labels: Int[Tensor, " n_test"]
+
+    def __post_init__(self) -> None:
+        checks.instance("name", self.name, str)
+        shapes.fit(
+            train_images=(self.train_images, "uint8 n_train? C H W"),
+            train_labels=(self.train_labels, "int n_train?"),
+            test_images=(self.test_images, "uint8 n_test? C H W"),
+            test_labels=(self.test_labels, "int n_test?"),
+        )
+        number = len(checks.items("class_names", self.class_names))
+        shapes.indices("train_labels", self.train_labels, 0, number)
+        shapes.indices("test_labels", self.test_labels, 0, number)
 
     @property
     def num_classes(self) -> int:
@@ -82,9 +95,10 @@ class ImageData:
         self, field: str, labels: Tensor, n: int | None, generator: torch.Generator
     ) -> Int[Tensor, " n"]:
         """Indices of ``n`` random samples in random order, as many of each class; None: of all."""
+        checks.generator("generator", generator)
         if n is None:
             return torch.randperm(len(labels), generator=generator)
-        share, rest = divmod(n, self.num_classes)
+        share, rest = divmod(checks.count(field, n, 0, meaning="counts images"), self.num_classes)
         if n < 1 or rest:
             raise ValueError(
                 f"{field}={n} images cannot be shared equally by {self.num_classes} classes: "
@@ -107,6 +121,11 @@ def standardise(
 ) -> list[Float[Tensor, "_ C H W"]]:
     """``train`` and then the others in float32, with the mean and deviation of each channel over
     ``train`` taken out of all; a constant channel becomes 0."""
+    tensors = {"train": train} | {f"others[{i}]": each for i, each in enumerate(others)}
+    for name, images in tensors.items():
+        shapes.fit(
+            {"C": train.shape[1]} if name != "train" else {}, **{name: (images, "uint8 n C H W")}
+        )
     pixels = train.double()
     mean = pixels.mean((0, 2, 3), keepdim=True)
     deviation = pixels.std((0, 2, 3), correction=0, keepdim=True)

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from multiview import checks, shapes
 from multiview.data.provenance import Kind, draw_provenance, uniform
 from multiview.data.spec import MultiViewSpec
 
@@ -18,6 +20,9 @@ class PatchBatch:
     """Samples and how each was made.
 
     Indexing with a slice, mask or index tensor gives the batch of those samples.
+
+    Raises:
+        ValueError: At construction, if the fields do not fit together.
     """
 
     patches: Float[Tensor, "n P d"]
@@ -27,6 +32,21 @@ class PatchBatch:
     strength: Float[Tensor, "n k L"]  # Z: sum of a feature's coefficients, 0 where absent
     placement: Int[Tensor, "n P"]  # flat feature class * L + view of each patch, -1: noise only
     amount: Float[Tensor, "n P"]  # z: coefficient of that feature in the patch
+
+    def __post_init__(self) -> None:
+        sizes = shapes.fit(
+            strength=(self.strength, "float n? k L"),
+            patches=(self.patches, "float n? P d"),
+            labels=(self.labels, "int n?"),
+            is_single=(self.is_single, "bool n?"),
+            lone_view=(self.lone_view, "int n?"),
+            placement=(self.placement, "int n? P"),
+            amount=(self.amount, "float n? P"),
+        )
+        k, L = sizes["k"], sizes["L"]
+        shapes.indices("labels", self.labels, 0, k, "strength")
+        shapes.indices("lone_view", self.lone_view, -1, L, "strength")
+        shapes.indices("placement", self.placement, -1, k * L, "strength")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,19 +75,13 @@ def sample_patches(
         generator: Sole source of randomness; advanced in place.
 
     Raises:
-        ValueError: If ``features`` has another shape than ``spec`` says, ``n`` is negative, or
-            ``kind`` is unknown.
+        ValueError: If ``features`` has another shape than ``spec`` says or is not finite, ``n`` is
+            negative, or
+            ``kind`` is unknown; or if another argument is of the wrong type.
     """
-    shape = (spec.num_classes, spec.num_views, spec.patch_dim)
-    if tuple(features.shape) != shape:
-        raise ValueError(
-            f"features has shape {tuple(features.shape)}, but spec says {shape}: "
-            "make it with make_features(spec, generator)."
-        )
-    if n < 0:
-        raise ValueError(f"n={n} must be a number of samples: use n >= 0.")
-    if kind not in ("mixed", "multi", "single"):
-        raise ValueError(f'kind={kind!r} is unknown: use "mixed", "multi" or "single".')
+    refuse_features(spec, features)
+    n = checks.count("n", n, 0, meaning="must be a number of samples")
+    _refuse_undrawable(generator, kind)
     frame = features.detach().flatten(0, 1).float()
     block_size = _block_size(spec)
     num_blocks = max(1, -(-n // block_size))
@@ -106,15 +120,33 @@ def stream_patches(
     ``generator``, so other samples come with another ``at_once``.
 
     Raises:
-        ValueError: If ``at_once`` is below 1 or ``n`` below 0; with the first batch, as
-            ``sample_patches``.
+        ValueError: If ``at_once`` is below 1; and as ``sample_patches``, before the first batch.
     """
-    if at_once < 1:
-        raise ValueError(f"at_once={at_once} counts samples: use at least 1.")
-    if n < 0:
-        raise ValueError(f"n={n} must be a number of samples: use n >= 0.")
+    refuse_features(spec, features)
+    at_once = checks.count("at_once", at_once, meaning="counts samples")
+    n = checks.count("n", n, 0, meaning="must be a number of samples")
+    _refuse_undrawable(generator, kind)
     sizes = (min(at_once, n - begin) for begin in range(0, n, at_once))
     return (sample_patches(spec, features, size, generator, kind) for size in sizes)
+
+
+def refuse_features(spec: MultiViewSpec, features: Any) -> None:
+    """Raise a ValueError unless these are finite features of the shape that ``spec`` says."""
+    checks.instance("spec", spec, MultiViewSpec)
+    shapes.fit(features=(features, "float k L d"))
+    shape = (spec.num_classes, spec.num_views, spec.patch_dim)
+    if tuple(features.shape) != shape:
+        raise ValueError(
+            f"features has shape {tuple(features.shape)}, but spec says {shape}: "
+            "make it with make_features(spec, generator)."
+        )
+    shapes.finite(features=features)
+
+
+def _refuse_undrawable(generator: Any, kind: Any) -> None:
+    checks.generator("generator", generator)
+    if kind not in get_args(Kind):
+        raise ValueError(f'kind={kind!r} is unknown: use "mixed", "multi" or "single".')
 
 
 def _block_size(spec: MultiViewSpec) -> int:

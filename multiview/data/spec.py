@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, softmax, xlog1py, xlogy
 
+from multiview.checks import count, number
+
 Strength = float | tuple[float, float]  # a constant, or the (low, high) of a uniform law
 
 SMALLEST = {
@@ -127,23 +129,18 @@ class MultiViewSpec:
 def _checked(name: str, value: Any) -> int | Strength:
     """The field's value as Python numbers, refused if it is of the wrong kind or size."""
     if name in SMALLEST:
-        is_integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
-        if not is_integer or value < SMALLEST[name]:
-            raise ValueError(f"{name}={value!r} must be an integer: use {SMALLEST[name]} or more.")
-        return int(value)
+        return count(name, value, SMALLEST[name], meaning="must be an integer")
     is_pair = name in STRENGTHS and isinstance(value, tuple | list) and len(value) == 2
     parts: list[Any] = [*value] if is_pair else [value]
-    if not all(map(_is_amount, parts)):
-        kind = "a number or a (low, high) pair" if name in STRENGTHS else "a number"
-        raise ValueError(f"{name}={value!r} must be {kind}: use finite values from 0 to {LARGEST}.")
+    kind = "a number or a (low, high) pair" if name in STRENGTHS else "a number"
+    amounts = [_amount(name, part, f"in {name}={value!r} must be {kind}") for part in parts]
     if not is_pair:
-        return float(parts[0])
-    low, high = map(float, parts)
+        return amounts[0]
+    low, high = amounts
     if low > high:
         raise ValueError(f"{name}=({low}, {high}) is reversed: use ({high}, {low}).")
     return low, high
 
 
-def _is_amount(value: Any) -> bool:
-    is_number = isinstance(value, int | float | np.integer | np.floating)
-    return is_number and not isinstance(value, bool) and bool(0 <= value <= LARGEST)  # NaN is not
+def _amount(name: str, value: Any, meaning: str) -> float:
+    return float(number(name, value, f"[0, {LARGEST}]", meaning=meaning))

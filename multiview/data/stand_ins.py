@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.data.images import ImageData
 
 GREY = 127.5  # the mean of every pixel
@@ -40,7 +41,11 @@ def gaussian_images(
     Raises:
         ValueError: If a number is out of range or the labels cannot be balanced.
     """
-    _check_positive(separation=separation, noise=noise)
+    separation = checks.positive("separation", separation)
+    noise = checks.positive("noise", noise)
+    num_classes = checks.count("num_classes", num_classes)
+    image_shape = checks.counts("image_shape", image_shape, length=3)
+    _refuse_unequal(num_classes, generator, n_train=n_train, n_test=n_test)
     means = torch.randn(num_classes, *image_shape, generator=generator)
     # The squared distance of two such means is 2 C H W.
     means *= separation / (2 * means[0].numel()) ** 0.5
@@ -56,7 +61,10 @@ def view_textures(
     num_classes: int, generator: torch.Generator, *, channels: int = 3, side: int = 8
 ) -> Float[Tensor, "k 2 C side side"]:
     """Two small coloured textures a class, its views: random signs of each channel in blocks."""
-    if side < BLOCK or side % BLOCK:
+    num_classes = checks.count("num_classes", num_classes)
+    channels = checks.count("channels", channels)
+    checks.generator("generator", generator)
+    if checks.count("side", side) % BLOCK:
         raise ValueError(f"side={side} is in blocks of {BLOCK} pixels: use a multiple of {BLOCK}.")
     coarse = (num_classes, NUM_VIEWS, channels, side // BLOCK, side // BLOCK)
     signs = torch.randint(2, coarse, generator=generator).float() * 2 - 1
@@ -95,9 +103,12 @@ def multi_view_images(
         ValueError: If a number is out of range, the views do not fit into the image or the labels
             cannot be balanced.
     """
-    if not 0 <= mu <= 1:
-        raise ValueError(f"mu={mu} is a fraction of the images: use a value in [0, 1].")
-    _check_positive(contrast=contrast, noise=noise)
+    mu = checks.number("mu", mu, "[0, 1]", meaning="is a fraction of the images")
+    contrast = checks.positive("contrast", contrast)
+    noise = checks.positive("noise", noise)
+    shapes.fit(textures=(textures, f"float k {NUM_VIEWS} C side side"))
+    shapes.finite(textures=textures)
+    _refuse_unequal(len(textures), generator, n_train=n_train, n_test=n_test)
 
     def draw(labels: Int[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
         n = len(labels)
@@ -124,7 +135,15 @@ def show_views(
     Raises:
         ValueError: If the grid has fewer cells than a class has views.
     """
-    n, channels, side = len(labels), textures.shape[2], textures.shape[-1]
+    sizes = shapes.fit(
+        textures=(textures, f"float k {NUM_VIEWS} C side side"),
+        labels=(labels, "int n?"),
+        shown=(shown, f"bool n? {NUM_VIEWS}"),
+    )
+    shapes.indices("labels", labels, 0, len(textures))
+    checks.generator("generator", generator)
+    image_size = checks.counts("image_size", image_size, length=2)  # type: ignore[assignment]
+    n, channels, side = len(labels), sizes["C"], sizes["side"]
     rows, columns = (length // side for length in image_size)
     if rows * columns < NUM_VIEWS:
         raise ValueError(
@@ -151,22 +170,21 @@ def _image_data(
     """Balanced labels in random order, and ``draw(labels)``, of each split."""
     splits = {}
     for split, n in zip(("train", "test"), sizes, strict=True):
-        if n < 1 or n % num_classes:
-            raise ValueError(
-                f"n_{split}={n} images cannot be shared equally by {num_classes} classes: use a "
-                f"positive multiple of {num_classes}."
-            )
         labels = (torch.arange(n) % num_classes)[torch.randperm(n, generator=generator)]
         splits |= {f"{split}_labels": labels, f"{split}_images": draw(labels)}
     names = tuple(f"class {i}" for i in range(num_classes))
     return ImageData(name=name, class_names=names, **splits)
 
 
+def _refuse_unequal(num_classes: int, generator: torch.Generator, **sizes: int) -> None:
+    checks.generator("generator", generator)
+    for name, n in sizes.items():
+        if checks.count(name, n, meaning="counts images") % num_classes:
+            raise ValueError(
+                f"{name}={n} images cannot be shared equally by {num_classes} classes: use a "
+                f"positive multiple of {num_classes}."
+            )
+
+
 def _quantised(pixels: Float[Tensor, "n C H W"]) -> UInt8[Tensor, "n C H W"]:
     return pixels.round().clamp(0, 255).to(torch.uint8)
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{name}={value} must be > 0 and finite.")

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from multiview import checks
+
 # By name, https://www.cs.toronto.edu/~kriz/cifar.html; the files number them in this order.
 SUPERCLASSES: dict[str, tuple[str, ...]] = {
     name: tuple(classes.split())
@@ -37,7 +39,7 @@ def superclasses_of(class_names: Sequence[str]) -> tuple[int, ...]:
         ValueError: If a name is none of CIFAR-100's.
     """
     places = {name: i for i, group in enumerate(SUPERCLASSES.values()) for name in group}
-    unknown = [name for name in class_names if name not in places]
+    unknown = [name for name in checks.items("class_names", class_names) if name not in places]
     if unknown:
         raise ValueError(
             f"class_names={unknown} are no classes of CIFAR-100: give those of its meta file."

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from multiview import shapes
+
 
 def without_views(
     patches: Float[Tensor, "n P d"],
@@ -21,7 +23,16 @@ def without_views(
 
     Returns:
         New patches, accurate to their own rounding; a copy where nothing is dropped.
+
+    Raises:
+        ValueError: If the shapes do not fit together, or a feature is not finite.
     """
+    shapes.fit(
+        features=(features, "float k L d"),
+        patches=(patches, "float n? P d"),
+        dropped=(dropped, "bool k L"),
+    )
+    shapes.finite(features=features)
     frame = features[dropped].to(patches)  # (dropped, d)
     flat = patches.flatten(0, 1)
     # In one product with the sum: beside the result, only the coefficients (n P, dropped) are held.

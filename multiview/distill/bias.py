@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.train.metrics import wrong
 
 
@@ -16,6 +17,8 @@ def shifted(
 
     A student that never met a class has too low a bias for it, and one that met no others too high.
     """
+    shapes.fit(logits=(logits, "float n? k"))
+    shift = checks.number("shift", shift, "(-inf, inf)", meaning="is added to logits")
     return logits + shift * _among(logits, classes)
 
 
@@ -29,8 +32,12 @@ def best_shift(
     middle. Samples that are tested on are not to be given here.
 
     Raises:
-        ValueError: If ``classes`` holds no class, all of them, or one that there is not.
+        ValueError: If ``classes`` holds no class, all of them, or one that there is not; if there
+            are no samples, or logits that are not finite.
     """
+    shapes.fit(logits=(logits, "float n k"), labels=(labels, "int n"))
+    shapes.labels("labels", labels, logits.shape[1], "logits")
+    shapes.finite(logits=logits)
     among = _among(logits, classes)
     if among.all():
         raise ValueError(f"classes={list(classes)} are all there are: leave one out.")
@@ -52,10 +59,13 @@ def best_shift(
 
 def _among(logits: Float[Tensor, "n k"], classes: Sequence[int]) -> Bool[Tensor, " k"]:
     num_classes = logits.shape[1]
-    if not classes or not all(0 <= each < num_classes for each in classes):
+    chosen = checks.counts(
+        "classes", classes, 0, most=num_classes - 1, meaning="is a class of logits"
+    )
+    if not chosen:
         raise ValueError(
-            f"classes={list(classes)} must name at least one of the classes 0 to {num_classes - 1}."
+            f"classes={classes} must name at least one of the classes 0 to {num_classes - 1}."
         )
     among = torch.zeros(num_classes, dtype=torch.bool, device=logits.device)
-    among[list(classes)] = True
+    among[list(chosen)] = True
     return among

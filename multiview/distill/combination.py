@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.distill.specialists import refuse_classes
 
 # A specialist at test time: its classes S and its ``corrected`` logits, the dustbin last.
@@ -19,9 +20,10 @@ def consulted(
     generalist: Float[Tensor, "n k"], specialists: Sequence[Sequence[int]], top: int = 1
 ) -> Bool[Tensor, "n specialists"]:
     """Whether each specialist's classes hold one of the generalist's ``top`` best."""
-    k = generalist.shape[1]
-    if not 1 <= top <= k:
-        raise ValueError(f"top={top} must be from 1 to the number of classes, {k}.")
+    k = shapes.fit(generalist=(generalist, "float n k"))["k"]
+    top = checks.count("top", top, 1, k, meaning="counts classes")
+    for i, classes in enumerate(checks.items("specialists", specialists)):
+        refuse_classes(classes, k, f"specialists[{i}]", "generalist")
     best = torch.zeros_like(generalist, dtype=torch.bool)
     best.scatter_(1, generalist.topk(top, 1).indices, True)
     columns = [best[:, list(classes)].any(1) for classes in specialists]
@@ -56,15 +58,27 @@ def combine(
         log q; the generalist's own logits where A is empty.
 
     Raises:
-        ValueError: If the logits do not fit together, or as ``specialist_labels``.
+        ValueError: If the logits do not fit together or hold NaN, or as ``specialist_labels``.
     """
+    shapes.fit(generalist=(generalist, "float n k"))
+    shapes.logits(generalist=generalist)
+    tolerance = checks.not_negative("tolerance", tolerance)
+    max_steps = checks.count("max_steps", max_steps)
     n, k = generalist.shape
-    for classes, logits in specialists:
-        refuse_classes(classes, k)
-        if logits.shape != (n, len(classes) + 1):
+    specialists = checks.items("specialists", specialists)
+    for i, pair in enumerate(specialists):
+        name = f"specialists[{i}]"
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ValueError(f"{name}={checks.shown(pair)}: give pairs of (classes, logits).")
+        classes, logits = pair
+        refuse_classes(classes, k, name, "generalist")
+        shapes.fit(**{f"{name} logits": (logits, "float n outputs")})
+        shapes.logits(**{f"{name} logits": logits})
+        if logits.shape != (n, len(classes) + 1):  # as generalist has it
             raise ValueError(
                 f"the specialist of {list(classes)} has logits of shape {tuple(logits.shape)}: it "
-                f"takes {(n, len(classes) + 1)}, those of its classes and of the dustbin."
+                f"takes {(n, len(classes) + 1)}, those of its classes and of the dustbin, "
+                "for each sample of generalist."
             )
     asked = consulted(generalist, [classes for classes, _ in specialists], top)
     some = asked.any(1)

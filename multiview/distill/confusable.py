@@ -14,6 +14,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.special import comb
 from torch import Tensor
 
+from multiview import checks, shapes
+
 Columns = Literal["covariance", "correlation"]
 
 
@@ -47,15 +49,17 @@ def confusable_sets(
     Raises:
         ValueError: If there are fewer than 2 samples, or an argument is out of range.
     """
-    n, k = probabilities.shape
+    sizes = shapes.fit(probabilities=(probabilities, "float n k"))
+    n, k = sizes["n"], sizes["k"]
     if n < 2:
         raise ValueError(f"probabilities has {n} rows: a covariance takes at least 2.")
-    if not 1 <= num_sets <= k:
-        raise ValueError(f"num_sets={num_sets} must be from 1 to the number of classes, {k}.")
-    if columns not in get_args(Columns):
-        raise ValueError(f"columns={columns!r} is none of {', '.join(get_args(Columns))}.")
-    if restarts < 1:
-        raise ValueError(f"restarts={restarts} counts at least 1.")
+    num_sets = checks.count(
+        "num_sets", num_sets, 1, k, meaning=f"and the number of classes, {k}, of probabilities"
+    )
+    checks.choice("columns", columns, get_args(Columns))
+    restarts = checks.count("restarts", restarts)
+    checks.generator("generator", generator)
+    shapes.finite(probabilities=probabilities)
     points = _columns(probabilities, columns)
     fits = []
     for _ in range(restarts):
@@ -96,10 +100,16 @@ def adjusted_rand(first: Sequence[int], second: Sequence[int]) -> float:
     equal partitions, 0 in the mean over random ones of the same sizes (Hubert & Arabie, 1985).
 
     Raises:
-        ValueError: If the partitions are not of equally many elements.
+        ValueError: If the partitions are not of equally many elements, of one at least.
     """
+    first, second = checks.counts("first", first, 0), checks.counts("second", second, 0)
     if len(first) != len(second):
-        raise ValueError(f"partitions of {len(first)} and {len(second)} elements: use the same.")
+        raise ValueError(
+            f"first and second are partitions of {len(first)} and {len(second)} elements: use the "
+            "same."
+        )
+    if not first:
+        raise ValueError("first and second are partitions of no element: give at least one.")
     counts = np.zeros((max(first) + 1, max(second) + 1))
     np.add.at(counts, (np.asarray(first), np.asarray(second)), 1)
     both, rows, columns, pairs = (

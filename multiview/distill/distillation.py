@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.distill.losses import hinton_kd
 from multiview.distill.teaching import Lesson, taught_loss
 from multiview.train.loop import FitResult, fit
 from multiview.train.optim import OptimSpec
-from multiview.train.source import Loader
+from multiview.train.source import Loader, refuse_no_source
 
 
 def knowledge_distillation(
@@ -58,16 +59,14 @@ def knowledge_distillation(
     Raises:
         Diverged, ValueError: As ``fit``; or if labels are asked for and there are none.
     """
+    checks.module("student", student)
+    checks.not_negative("label_weight", label_weight)
     if labels is None and label_weight and isinstance(inputs, Tensor):
         raise ValueError(
             f"label_weight={label_weight} asks for labels and there are none: give labels, or "
             "label_weight=0 to learn from the teacher alone."
         )
-    if labels is not None and len(labels) != len(inputs):
-        raise ValueError(
-            f"there are {len(labels)} labels for {len(inputs)} inputs: give one each; of a loader, "
-            "none."
-        )
+    refuse_labels(inputs, labels)
     if isinstance(teacher, Tensor):
         raise ValueError(
             "teacher is a tensor of logits: use taught_loss and fit, which take one where nothing "
@@ -98,8 +97,23 @@ def born_again(
     Returns:
         ``first`` and the students, in order of age.
     """
-    generations = [first]
-    for student in students:
+    generations = [checks.module("first", first)]
+    checks.function("teach", teach)
+    for i, student in enumerate(checks.items("students", students)):
+        checks.module(f"students[{i}]", student)
         teach(student, generations[-1])
         generations.append(student)
     return generations
+
+
+def refuse_labels(inputs: Any, labels: Any) -> None:
+    """Refuse all but None, labels (n,) and probabilities (n, k) of as many samples as inputs."""
+    if labels is None:
+        return
+    shapes.targets("labels", labels)
+    refuse_no_source(inputs)
+    if len(labels) != len(inputs):
+        raise ValueError(
+            f"there are {len(labels)} labels for {len(inputs)} inputs: give one each; of a loader, "
+            "none."
+        )

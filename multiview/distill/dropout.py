@@ -8,10 +8,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.distill.distillation import knowledge_distillation
-from multiview.distill.losses import Reduction, hinton_kd, l2_logits
+from multiview.distill.losses import Reduction, hinton_kd, l2_logits, refuse_misfits
 from multiview.distill.teachers import Average, averaged_logits
-from multiview.train.compute import ComputeSpec
+from multiview.train.compute import ComputeSpec, chosen
 from multiview.train.loop import FitResult
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Loader
@@ -32,6 +33,7 @@ def squared_probabilities(
     Args:
         reduction: "mean" over all samples, or "none" for one value each.
     """
+    refuse_misfits(student_logits, teacher_logits, reduction)
     student, teacher = student_logits.softmax(-1), teacher_logits.softmax(-1)
     return l2_logits(student, teacher, reduction=reduction)
 
@@ -97,11 +99,11 @@ def monte_carlo(
         ValueError: If ``masks`` or ``batch_size`` is not positive; and as ``averaged_logits`` and
             ``stochastic``, of which some show at the first call only.
     """
-    for name, value in (("masks", masks), ("batch_size", batch_size)):
-        if value < 1:
-            raise ValueError(f"{name}={value} counts at least 1.")
-    if average not in get_args(Average):
-        raise ValueError(f"average={average!r} is none of {', '.join(get_args(Average))}.")
+    masks = checks.count("masks", masks)
+    batch_size = checks.count("batch_size", batch_size)
+    checks.choice("average", average, get_args(Average))
+    if generator is not None:
+        checks.generator("generator", generator)
     function = stochastic(module, compute)
 
     def averaged(inputs: Shaped[Tensor, "b ..."]) -> Float[Tensor, "b k"]:
@@ -172,12 +174,14 @@ def dropout_distillation(
         Diverged, ValueError: As ``fit``, ``bregman`` and ``monte_carlo``; or if student and teacher
             share weights, or ``compute`` compiles.
     """
+    checks.module("student", student)
+    checks.module("teacher", teacher)
     if {id(each) for each in student.parameters()} & {id(each) for each in teacher.parameters()}:
         raise ValueError(
             "student and teacher share weights, so the teacher would change: use "
             "student=without_dropout(teacher), a copy."
         )
-    if compute is not None and compute.compile:
+    if chosen(compute).compile:
         raise ValueError(
             "compute.compile=True: compiled code does not see that dropout of the student is "
             "switched off: use dataclasses.replace(compute, compile=False)."

@@ -1,11 +1,13 @@
 """Distillation losses on logits; a teacher's logits are constants."""
 
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+
+from multiview import checks, shapes
 
 Reduction = Literal["mean", "none"]
 
@@ -25,11 +27,16 @@ def hinton_kd(
     Args:
         temperature: T > 0.
         reduction: "mean" over all samples (not over classes), or "none" for one value each.
+
+    Raises:
+        ValueError: If the logits are not of one shape, there are no samples to take a mean of, or
+            a setting is out of range; as all losses here.
     """
-    _refuse_non_positive("temperature", temperature)
+    refuse_misfits(student_logits, teacher_logits, reduction)
+    temperature = checks.temperature("temperature", temperature)
     student = functional.log_softmax(student_logits / temperature, -1)
     teacher = functional.log_softmax(teacher_logits.detach() / temperature, -1)
-    divergence = (teacher.exp() * (teacher - student)).sum(-1)
+    divergence = relative_entropy(teacher, student)
     return _reduce(temperature**2 * divergence, reduction)
 
 
@@ -46,6 +53,8 @@ def l2_logits(
         center: Subtract each sample's mean difference first, which softmax cannot see.
         reduction: "mean" over all samples, or "none" for one value each.
     """
+    refuse_misfits(student_logits, teacher_logits, reduction)
+    checks.flag("center", center)
     difference = student_logits - teacher_logits.detach()
     if center:
         difference = difference - difference.mean(-1, keepdim=True)
@@ -59,7 +68,8 @@ def truncated_probabilities(
 
     Source: arXiv 2012.09816, Section 3 (there tau = 1 / log^2 k).
     """
-    _refuse_non_positive("tau", tau)
+    shapes.fit(logits=(logits, "float *batch k"))
+    tau = checks.temperature("tau", tau)
     return ((tau**2 * logits).clamp(max=1) / tau).softmax(-1)
 
 
@@ -87,21 +97,41 @@ def paper_kd(
             pushing outputs that are truncated already and runs away at finite size.
         reduction: "mean" over all samples, or "none" for one value each.
     """
+    refuse_misfits(student_logits, teacher_logits, reduction)
+    tau = checks.temperature("tau", tau)
+    scale = checks.positive("scale", scale)
+    checks.flag("gated", gated)
     student = student_logits.detach()
     teacher = truncated_probabilities(scale * teacher_logits.detach(), tau)
     shortfall = (truncated_probabilities(scale * student, tau) - teacher).clamp(max=0)
     push = torch.where(scale * student < 1 / tau**2, shortfall, 0) if gated else shortfall
-    # Zero in value, with derivative `push`.
-    carrier = (push * (student_logits - student)).sum(-1)
+    # Zero in value, with derivative `push`; where a logit is infinite the difference would be NaN.
+    none = torch.where(student.isinf(), 0, student_logits - student)
+    carrier = (push * none).sum(-1)
     return _reduce(carrier - shortfall.sum(-1), reduction)
 
 
-def _refuse_non_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{name}={value} must be > 0.")
+def relative_entropy(
+    teacher: Float[Tensor, "*batch k"], student: Float[Tensor, "*batch k"]
+) -> Float[Tensor, "*batch"]:
+    """KL(teacher || student) of log-probabilities; what has probability 0 adds 0 ln 0 = 0."""
+    p = teacher.exp()
+    return (p * torch.where(p > 0, teacher - student, 0)).sum(-1)
+
+
+def refuse_misfits(student_logits: Any, teacher_logits: Any, reduction: Any) -> None:
+    """Refuse logits that are not of one shape, or of no sample where a mean is asked for."""
+    checks.choice("reduction", reduction, get_args(Reduction))
+    shapes.fit(
+        student_logits=(student_logits, "float *batch k"),
+        teacher_logits=(teacher_logits, "float *batch k"),
+    )
+    if reduction == "mean" and not student_logits.numel():
+        raise ValueError(
+            f"student_logits of shape {tuple(student_logits.shape)} holds no sample, and nothing "
+            'has no mean: give at least one, or use reduction="none".'
+        )
 
 
 def _reduce(values: Tensor, reduction: Reduction) -> Tensor:
-    if reduction not in ("mean", "none"):
-        raise ValueError(f'reduction is "mean" or "none", got {reduction!r}.')
     return values.mean() if reduction == "mean" else values

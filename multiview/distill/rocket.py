@@ -1,7 +1,6 @@
 """Rocket launching: a light net and its booster learn together, and the booster gives hints."""
 
 import copy
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,12 +10,14 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from multiview.distill.losses import hinton_kd
+from multiview import checks
+from multiview.distill.distillation import refuse_labels
+from multiview.distill.losses import hinton_kd, refuse_misfits
 from multiview.distill.teaching import Lesson, Teacher, taught_loss
 from multiview.models.groups import SideBySide
 from multiview.models.rocket import Rocket
 from multiview.train.compute import frozen
-from multiview.train.loop import FitResult, Loss, fit, target_loss
+from multiview.train.loop import FitResult, Loss, fit, numbered, target_loss
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Given, Loader
 
@@ -51,16 +52,15 @@ def hint_lesson(hint: Hint = "logits", temperature: float = 4.0) -> Lesson:
     Raises:
         ValueError: If there is no such hint, or ``temperature`` is not positive.
     """
-    if hint not in get_args(Hint):
-        raise ValueError(f"hint={hint!r} is none of {', '.join(get_args(Hint))}.")
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be > 0.")
+    checks.choice("hint", hint, get_args(Hint))
+    temperature = checks.temperature("temperature", temperature)
     if hint == "tempered":
         return partial(_tempered, temperature=temperature)
     return _mimic if hint == "logits" else _squared
 
 
 def _mimic(light: Tensor, booster: Tensor) -> Tensor:
+    refuse_misfits(light, booster, "mean")
     return (light - booster).square().sum(-1).mean()
 
 
@@ -69,8 +69,10 @@ def _squared(light: Tensor, booster: Tensor) -> Tensor:
 
 
 def _tempered(light: Tensor, booster: Tensor, temperature: float) -> Tensor:
+    refuse_misfits(light, booster, "mean")
     target = (booster / temperature).softmax(-1)
     said = (light / temperature).log_softmax(-1)
+    said = torch.where(target > 0, said, 0)  # 0 ln 0 = 0
     return -(temperature**2) * (target * said).sum(-1).mean()
 
 
@@ -81,7 +83,8 @@ def official_kd_weight(num_classes: int, alpha: float = 0.9) -> float:
     them. With a rocket it adds this at T = 4 and leaves the labels as they are; alone, it weighs
     them 1 - alpha.
     """
-    return 2 * alpha / num_classes
+    alpha = checks.not_negative("alpha", alpha)
+    return 2 * alpha / checks.count("num_classes", num_classes)
 
 
 def rocket_loss(
@@ -115,9 +118,11 @@ def rocket_loss(
     Raises:
         ValueError: If a setting is out of range, or only one of teacher and its weight is given.
     """
-    for name, value in (("weight", weight), ("teacher_weight", teacher_weight)):
-        if not (value >= 0 and math.isfinite(value)):
-            raise ValueError(f"{name}={value} must be >= 0 and finite.")
+    weight = checks.not_negative("weight", weight)
+    teacher_weight = checks.not_negative("teacher_weight", teacher_weight)
+    block = checks.flag("block", block)
+    if rocket is not None:
+        checks.instance("rocket", rocket, Rocket)
     if (teacher is None) != (teacher_weight == 0):
         raise ValueError(
             f"teacher_weight={teacher_weight} and {'no' if teacher is None else 'a'} teacher: give "
@@ -127,6 +132,10 @@ def rocket_loss(
     further = _teaching(teacher, teacher_weight, temperature)
 
     def loss(logits: Float[Tensor, "n nets k"], inputs: Tensor, rows: Tensor | Given) -> Tensor:
+        if logits.dim() != 3 or logits.shape[1] < 2:
+            raise ValueError(
+                f"logits have shape {tuple(logits.shape)}: give (n, 1 + boosters, k), as a Rocket."
+            )
         light, boosters = logits[:, 0], logits[:, 1:]
         shown = boosters.mean(1)
         distant = distance(light, shown.detach() if block else shown)
@@ -134,7 +143,7 @@ def rocket_loss(
         total = on_targets(logits, inputs, rows) + weight * acts * distant
         return total if further is None else total + further(light, inputs, rows)
 
-    return loss
+    return numbered(loss, targets)
 
 
 def rocket_launching(
@@ -183,7 +192,11 @@ def rocket_launching(
             range, the teacher holds weights that are trained, or ``delay`` or ``block=False`` is
             asked of a training that is not joint.
     """
-    _refuse_labels(inputs, labels)
+    if labels is None and isinstance(inputs, Tensor):
+        raise ValueError("labels is None and inputs is a tensor: give one label for each sample.")
+    refuse_labels(inputs, labels)
+    checks.flag("joint", joint)
+    checks.flag("block", block)
     if not joint and (delay or not block):
         raise ValueError(
             f"joint=False with delay={delay} and block={block}: the booster has been trained when "
@@ -248,13 +261,3 @@ def _teaching(teacher: Teacher | None, weight: float, temperature: float) -> Los
         return None
     lesson = partial(hinton_kd, temperature=temperature)
     return taught_loss(None, teacher, lesson, weight=weight, label_weight=0.0)
-
-
-def _refuse_labels(inputs: Tensor | Loader, labels: Tensor | None) -> None:
-    if labels is None and isinstance(inputs, Tensor):
-        raise ValueError("labels is None and inputs is a tensor: give one label for each sample.")
-    if labels is not None and len(labels) != len(inputs):
-        raise ValueError(
-            f"there are {len(labels)} labels for {len(inputs)} inputs: give one each; of a loader, "
-            "none."
-        )

@@ -8,10 +8,14 @@ import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from multiview import checks, shapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +34,9 @@ def specialist_labels(
     Raises:
         ValueError: If ``classes`` repeats a class, or holds none, all, or one that there is not.
     """
-    refuse_classes(classes, num_classes)
+    refuse_classes(classes, checks.count("num_classes", num_classes))
+    shapes.fit(labels=(labels, "int n?"))
+    shapes.indices("labels", labels, 0, num_classes, "num_classes")
     place = torch.full((num_classes,), len(classes), device=labels.device)
     place[list(classes)] = torch.arange(len(classes), device=labels.device)
     return place[labels]
@@ -47,6 +53,7 @@ def specialist_rows(
     Raises:
         ValueError: As ``specialist_labels``; or if there is no sample of S, or none of another.
     """
+    checks.generator("generator", generator)
     special = specialist_labels(labels, classes, num_classes).cpu() < len(classes)
     own, rest = (mask.nonzero().squeeze(1) for mask in (special, ~special))
     if not min(len(own), len(rest)):
@@ -74,6 +81,8 @@ def specialist_from(generalist: nn.Module, head: nn.Linear, classes: Sequence[in
     Raises:
         ValueError: If ``head`` is not a part of the generalist, or as ``specialist_labels``.
     """
+    checks.module("generalist", generalist)
+    checks.instance("head", head, nn.Linear)
     refuse_classes(classes, head.out_features)
     names = [name for name, part in generalist.named_modules() if part is head]
     if not names:
@@ -102,17 +111,24 @@ def corrected(
     this undoes it exactly. At s = 1/2 it is (1 - p) / p, while S itself occurs 1 / 2p times too
     often: the rest occurs too seldom by the factor 2 (1 - p), which that number leaves out.
     """
-    if not 0 < oversampling < math.inf:
-        raise ValueError(f"oversampling={oversampling} is a ratio of odds: use a number > 0.")
+    shapes.fit(logits=(logits, "float n? outputs"))
+    oversampling = checks.number(
+        "oversampling", oversampling, "(0, inf)", meaning="is a ratio of odds"
+    )
     return torch.cat([logits[:, :-1], logits[:, -1:] + math.log(oversampling)], 1)
 
 
-def refuse_classes(classes: Sequence[int], num_classes: int) -> None:
+def refuse_classes(
+    classes: Any, num_classes: int, name: str = "classes", of: str = "num_classes"
+) -> None:
     """Raise a ValueError unless ``classes`` are some, but not all, and each named once."""
-    unique = set(classes)
-    if not unique <= set(range(num_classes)) or not 0 < len(unique) < num_classes:
+    listed = checks.items(name, classes)
+    whole = all(isinstance(each, int | np.integer) and each is not True for each in listed)
+    known = whole and set(listed) <= set(range(num_classes))
+    if not known or not 0 < len({*listed}) < num_classes:
         raise ValueError(
-            f"classes={list(classes)} must be some, and not all, of 0 to {num_classes - 1}."
+            f"{name}={checks.shown(classes)} must be some, and not all, of 0 to "
+            f"{num_classes - 1} of {of}: use integers."
         )
-    if len(unique) < len(classes):
-        raise ValueError(f"classes={list(classes)} names a class twice: name each once.")
+    if len({*listed}) < len(listed):
+        raise ValueError(f"{name}={checks.shown(classes)} names a class twice: name each once.")

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.ensemble import mean_logits
 from multiview.models import SideBySide
 from multiview.train.compute import ComputeSpec, frozen
@@ -29,10 +30,9 @@ def averaged_logits(
     Raises:
         ValueError: If there is no such average, or ``temperature`` is not positive.
     """
-    if average not in get_args(Average):
-        raise ValueError(f"average={average!r} is none of {', '.join(get_args(Average))}.")
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} must be > 0.")
+    shapes.fit(logits=(logits, "float n? members k"))
+    checks.choice("average", average, get_args(Average))
+    temperature = checks.temperature("temperature", temperature)
     if average == "logits":
         return mean_logits(logits)
     # In logarithms throughout: a probability may be too small for a number of its own.
@@ -55,7 +55,8 @@ def ensemble_teacher(
         ValueError: If there are no members; and as ``averaged_logits``, here rather than at the
             first batch.
     """
-    if not members:
-        raise ValueError("members is empty: an ensemble has at least one network.")
+    checks.networks("members", members)
+    checks.choice("average", average, get_args(Average))
+    temperature = checks.temperature("temperature", temperature)
     outputs = frozen(SideBySide(members), compute)
     return lambda inputs: averaged_logits(outputs(inputs), average, temperature)

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
+from multiview.models.images import image_sizes, refuse_other_sizes
 from multiview.models.initial import draw_weights
 
 
@@ -30,12 +32,11 @@ class ConvNet(nn.Module):
             generator: Sole source of randomness; advanced in place.
         """
         super().__init__()
-        channels, height, width = image_shape
-        if min(height, width) < 8:
-            raise ValueError(f"image_shape={image_shape} is pooled three times: use at least 8x8.")
-        if min(num_classes, channels, *widths) < 1:
-            raise ValueError(f"num_classes={num_classes} and widths={widths} count at least 1.")
-        first, second = widths
+        self.image_shape = image_sizes(image_shape, 8, "is pooled three times")
+        channels, height, width = self.image_shape
+        num_classes = checks.count("num_classes", num_classes)
+        first, second = checks.counts("widths", widths, length=2)
+        checks.generator("generator", generator)
         flat = second * (height // 8) * (width // 8)
         self.layers = nn.Sequential(
             nn.utils.skip_init(nn.Conv2d, channels, first, 4, stride=2, padding=1),
@@ -52,4 +53,5 @@ class ConvNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_other_sizes(images, self.image_shape, self.layers)
         return self.layers(images)

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.models.patch_net import PatchNet
+from multiview import checks
+from multiview.models.patch_net import PatchNet, refuse_patches
 from multiview.models.smoothed_relu import smoothed_relu
 
 
@@ -35,9 +36,9 @@ class DropoutPatchNet(nn.Module):
 
     def __init__(self, net: PatchNet, *, neuron: float = 0.0, patch: float = 0.0) -> None:
         super().__init__()
-        for name, value in (("neuron", neuron), ("patch", patch)):
-            if not 0 <= value < 1:
-                raise ValueError(f"{name}={value} is a probability to drop: use 0 <= {name} < 1.")
+        checks.instance("net", net, PatchNet)
+        neuron = checks.drop_probability("neuron", neuron)
+        patch = checks.drop_probability("patch", patch)
         self.nets = net.member(slice(None))
         self.neuron = nn.Dropout(neuron)
         self.patch = nn.Dropout(patch)
@@ -46,6 +47,7 @@ class DropoutPatchNet(nn.Module):
         """Logits of every member; the masks of a sample differ between members."""
         weight, q, knee = self.nets.weight, self.nets.q, self.nets.relu_knee
         members, k, m, d = weight.shape
+        refuse_patches(patches, weight)
         n, P, _ = patches.shape
         answers = smoothed_relu(patches.reshape(-1, d) @ weight.flatten(0, 2).T, q, knee).view(
             n, P, members, k * m

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from multiview import checks, shapes
+from multiview.models.images import image_sizes, refuse_images
 from multiview.models.initial import draw_weights
 
 # Few steps leave little time for a slow mean (airbench, arXiv 2404.00498, takes 0.4 as well).
@@ -35,17 +37,19 @@ class FastTop(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        channels, height, width = image_shape
-        least = 2 ** len(widths)
+        num_classes = checks.count("num_classes", num_classes)
+        widths = checks.counts("widths", widths)
+        checks.generator("generator", generator)
+        if not widths:
+            raise ValueError("widths=() has no block: give the channels of one or more.")
+        self.image_shape = image_sizes(image_shape)
+        channels, height, width = self.image_shape
+        self.least = least = 2 ** len(widths)
         if min(height, width) < least:
             raise ValueError(
-                f"inputs of {height}x{width} cannot be halved {len(widths)} times: use at least "
-                f"{least}x{least}."
-            )
-        if min(num_classes, channels, *widths) < 1:
-            raise ValueError(
-                f"num_classes={num_classes}, channels={channels} and widths={tuple(widths)} count "
-                "at least 1."
+                f"inputs of image_shape={image_shape}, {height}x{width} cannot be halved "
+                f"{len(widths)} times: use at least {least}x{least}, or fewer widths than "
+                f"{tuple(widths)}."
             )
         self.blocks = nn.Sequential(*(_block(*shape) for shape in pairwise((channels, *widths))))
         self.head = nn.Sequential(
@@ -59,6 +63,7 @@ class FastTop(nn.Module):
             self.head.get_parameter("2.weight").mul_(1 / 9)
 
     def forward(self, inputs: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_images(inputs, self.blocks, self.least)
         return self.head(self.blocks(inputs))
 
 
@@ -90,7 +95,13 @@ class FastNet(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        channels, height, width = image_shape
+        self.image_shape = image_sizes(image_shape)
+        channels, height, width = self.image_shape
+        checks.counts("widths", widths, length=3)
+        checks.generator("generator", generator)
+        if whitening is not None:
+            shapes.fit(whitening=(whitening, "float w C s s"))
+            shapes.finite(whitening=whitening)
         if whitening is not None and whitening.shape[1] != channels:
             raise ValueError(
                 f"whitening is for {whitening.shape[1]} channels, but image_shape={image_shape} "
@@ -102,6 +113,7 @@ class FastNet(nn.Module):
         if whitening is not None:
             with torch.no_grad():
                 self.first.get_parameter("weight").copy_(whitening).requires_grad_(False)
+        self.least = 2**3 + size - 1  # side of an image that the three blocks can halve
         self.top = FastTop(
             widths=widths,
             num_classes=num_classes,
@@ -113,9 +125,12 @@ class FastNet(nn.Module):
         self, images: Float[Tensor, "n C H W"], blocks: int
     ) -> Float[Tensor, "n channels h w"]:
         """What the layer after so many blocks holds: the inputs of a FastTop."""
+        refuse_images(images, self, self.least)
+        blocks = checks.count("blocks", blocks, 0, len(self.top.blocks))
         return self.top.blocks[:blocks](functional.gelu(self.first(images)))
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_images(images, self, self.least)
         return self.top(functional.gelu(self.first(images)))
 
 

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
+from multiview.models.images import refuse_images
 from multiview.models.initial import draw_weights
 from multiview.models.residual import Norm, check_sizes, conv, head, norm_layer, stages
 from multiview.models.resnet import Block
@@ -38,9 +40,10 @@ class FourStageResNet(nn.Module):
         norm: Norm = "batch",
     ) -> None:
         super().__init__()
-        if depth not in BLOCKS:
+        if checks.count("depth", depth) not in BLOCKS:
             raise ValueError(f"depth={depth} must be one of {', '.join(map(str, BLOCKS))}.")
         check_sizes(num_classes, image_shape, halvings=3)
+        checks.generator("generator", generator)
         self.layers = nn.Sequential(
             conv(image_shape[0], WIDTHS[0]),
             norm_layer(norm, WIDTHS[0]),
@@ -56,4 +59,5 @@ class FourStageResNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_images(images, self.layers)
         return self.layers(images)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
+from multiview.models.images import image_sizes, refuse_other_sizes
 from multiview.models.initial import draw_weights
 
 
@@ -33,15 +35,11 @@ class LeNet5(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        channels, height, width = image_shape
-        if min(height, width) < 16:
-            raise ValueError(f"image_shape={image_shape}: use at least 16x16.")
-        if len(widths) != 3 or min(num_classes, channels, *widths) < 1:
-            raise ValueError(
-                f"widths={tuple(widths)} are three, and num_classes={num_classes} counts: use at "
-                "least 1 of each."
-            )
-        first, second, hidden = widths
+        self.image_shape = image_sizes(image_shape, 16, "is too small for two 5x5 layers")
+        channels, height, width = self.image_shape
+        num_classes = checks.count("num_classes", num_classes)
+        first, second, hidden = checks.counts("widths", widths, length=3)
+        checks.generator("generator", generator)
         rows, columns = (((side - 4) // 2 - 4) // 2 for side in (height, width))
         self.layers = nn.Sequential(
             nn.utils.skip_init(nn.Conv2d, channels, first, 5),
@@ -58,4 +56,5 @@ class LeNet5(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_other_sizes(images, self.image_shape, self.layers)
         return self.layers(images)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.models.initial import draw_weights
 
 
@@ -36,14 +37,16 @@ class MLP(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        if min(num_classes, *input_shape, *widths) < 1:
+        num_classes = checks.count("num_classes", num_classes)
+        self.input_shape = input_shape = checks.counts("input_shape", input_shape)
+        if not input_shape:
             raise ValueError(
-                f"num_classes={num_classes}, input_shape={tuple(input_shape)} and "
-                f"widths={tuple(widths)} count at least 1."
+                "input_shape=() has no axis: give the shape of one sample, such as (8,)."
             )
-        for name, p in (("input_dropout", input_dropout), ("dropout", dropout)):
-            if not 0 <= p < 1:
-                raise ValueError(f"{name}={p} is a probability in [0, 1): use 0 for none.")
+        widths = checks.counts("widths", widths)
+        input_dropout = checks.drop_probability("input_dropout", input_dropout)
+        dropout = checks.drop_probability("dropout", dropout)
+        checks.generator("generator", generator)
         layers: list[nn.Module] = [nn.Flatten()]
         if input_dropout:
             layers.append(nn.Dropout(input_dropout))
@@ -56,4 +59,13 @@ class MLP(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
+        """Logits of inputs of ``input_shape``, or flattened ones."""
+        shapes.fit(inputs=(x, "float n? *axes"))
+        if tuple(x.shape[1:]) not in (self.input_shape, (prod(self.input_shape),)):
+            raise ValueError(
+                f"inputs x have shape {tuple(x.shape)}: use (n, *input_shape) with "
+                f"input_shape={self.input_shape}."
+            )
+        weight = next(each for each in self.layers.modules() if isinstance(each, nn.Linear)).weight
+        shapes.same_type("inputs", x, weight)
         return self.layers(x)

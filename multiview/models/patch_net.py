@@ -1,10 +1,13 @@
 """PatchNet: many independent copies of the paper's two-layer network in one tensor."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.models.smoothed_relu import smoothed_relu
+from multiview import checks, shapes
+from multiview.models.smoothed_relu import power, smoothed_relu
 
 CHUNK_ELEMENTS = 2**19  # pre-activations held at a time: 2 MiB in float32 stay in cache
 
@@ -47,18 +50,15 @@ class PatchNet(nn.Module):
         super().__init__()
         sizes = {"members": members, "num_classes": num_classes}
         sizes |= {"width": width, "patch_dim": patch_dim}
-        for name, value in sizes.items():
-            if value < 1:
-                raise ValueError(f"{name} counts at least 1, got {value}.")
-        if not q > 1:
-            raise ValueError(f"q={q} has no continuous slope at 0: use q > 1 (the paper: 3 or 4).")
-        if not relu_knee > 0:
-            raise ValueError(f"relu_knee={relu_knee} must be > 0.")
-        if not sigma_init >= 0:
-            raise ValueError(f"sigma_init={sigma_init} is a standard deviation: use >= 0.")
-        self.q = q
-        self.relu_knee = relu_knee
-        self.sigma_init = sigma_init
+        members, num_classes, width, patch_dim = (
+            checks.count(name, value) for name, value in sizes.items()
+        )
+        self.q = power(q)
+        self.relu_knee = checks.positive("relu_knee", relu_knee)
+        self.sigma_init = checks.number(
+            "sigma_init", sigma_init, "[0, inf)", meaning="is a standard deviation"
+        )
+        checks.generator("generator", generator)
         # Drawn member by member, so a larger ensemble begins with the same nets.
         start = torch.stack(
             [
@@ -69,18 +69,24 @@ class PatchNet(nn.Module):
         self.weight = nn.Parameter(sigma_init * start)
 
     def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n members k"]:
-        """Logits of every member, computed in chunks of samples."""
+        """Logits of every member, computed in chunks of samples.
+
+        Raises:
+            ValueError: If the patches are of another dimension.
+        """
+        refuse_patches(patches, self.weight)
         members, k, m, d = self.weight.shape
-        flat = self.weight.flatten(0, 2)
+        flat, P = self.weight.flatten(0, 2), patches.shape[1]
         logits = []
-        for chunk in patches.split(chunk_size(patches.shape[1], flat.shape[0])):
+        for chunk in patches.split(chunk_size(P, flat.shape[0])):
             preactivation = flat @ chunk.reshape(-1, d).T  # (members*k*m, chunk*P)
             active = smoothed_relu(preactivation, self.q, self.relu_knee)
-            logits.append(active.view(members, k, m, len(chunk), -1).sum((2, 4)))
+            logits.append(active.view(members, k, m, len(chunk), P).sum((2, 4)))
         return torch.cat(logits, dim=2).permute(2, 0, 1)
 
     def with_weight(self, weight: Float[Tensor, "e k m d"]) -> "PatchNet":
         """The same kind of network with these weights (copied), any number of members."""
+        shapes.fit(weight=(weight, "float e k m d"))
         net = PatchNet.__new__(PatchNet)
         nn.Module.__init__(net)
         net.q, net.relu_knee, net.sigma_init = self.q, self.relu_knee, self.sigma_init
@@ -91,6 +97,12 @@ class PatchNet(nn.Module):
         """The networks at ``index``, as a PatchNet of their own (weights copied)."""
         chosen = self.weight[index]
         return self.with_weight(chosen if chosen.dim() == 4 else chosen.unsqueeze(0))
+
+
+def refuse_patches(patches: Any, weight: Tensor) -> None:
+    """Refuse all but patches (n, P, d) of the weights' d; others would be read as other patches."""
+    shapes.fit({"patch_dim": weight.shape[-1]}, patches=(patches, "float n? P patch_dim"))
+    shapes.same_type("patches", patches, weight)
 
 
 def chunk_size(num_patches: int, num_neurons: int) -> int:

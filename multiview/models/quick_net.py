@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
+from multiview.models.images import image_sizes, refuse_other_sizes
 from multiview.models.initial import draw_weights
 
 
@@ -38,16 +40,13 @@ class QuickNet(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        channels, height, width = image_shape
-        if min(height, width) < 8:
-            raise ValueError(f"image_shape={image_shape} is pooled three times: use at least 8x8.")
-        if min(num_classes, channels, hidden, *widths) < 1:
-            raise ValueError(
-                f"num_classes={num_classes}, hidden={hidden}, widths={widths} and the channels "
-                f"{channels} count at least 1."
-            )
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout={dropout} is a probability in [0, 1): use 0 for none.")
+        self.image_shape = image_sizes(image_shape, 8, "is pooled three times")
+        channels, height, width = self.image_shape
+        num_classes = checks.count("num_classes", num_classes)
+        hidden = checks.count("hidden", hidden)
+        widths = checks.counts("widths", widths, length=3)  # type: ignore[assignment]
+        dropout = checks.drop_probability("dropout", dropout)
+        checks.generator("generator", generator)
         blocks: list[nn.Module] = []
         for narrow, wide in pairwise((channels, *widths)):
             convolution = nn.utils.skip_init(nn.Conv2d, narrow, wide, 5, padding=2)
@@ -65,4 +64,5 @@ class QuickNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_other_sizes(images, self.image_shape, self.layers)
         return self.layers(images)

@@ -5,6 +5,9 @@ from typing import Literal, get_args
 
 from torch import nn
 
+from multiview import checks
+from multiview.models.images import image_sizes
+
 Norm = Literal["batch", "group"]
 STEM_WIDTH = 16
 STAGE_WIDTHS = (16, 32, 64)
@@ -17,7 +20,7 @@ def blocks_per_stage(depth: int, outside: int) -> int:
     Raises:
         ValueError: If no n >= 1 gives this depth.
     """
-    n, rest = divmod(depth - outside, 6)
+    n, rest = divmod(checks.count("depth", depth) - outside, 6)
     if rest or n < 1:
         known = ", ".join(f"{6 * i + outside}" for i in range(1, 4))
         raise ValueError(f"depth={depth} must be 6n + {outside}: {known}, ...")
@@ -26,18 +29,9 @@ def blocks_per_stage(depth: int, outside: int) -> int:
 
 def check_sizes(num_classes: int, image_shape: tuple[int, int, int], halvings: int = 2) -> None:
     """Refuse what a network that halves its images so often cannot take."""
-    channels, height, width = image_shape
-    least = 2**halvings
-    if min(height, width) < least:
-        times = {2: "twice", 3: "three times"}[halvings]
-        raise ValueError(
-            f"image_shape={image_shape} is halved {times}: use at least {least}x{least}."
-        )
-    if min(num_classes, channels) < 1:
-        raise ValueError(
-            f"num_classes={num_classes} and the channels of image_shape={image_shape} count at "
-            "least 1."
-        )
+    checks.count("num_classes", num_classes)
+    times = {2: "twice", 3: "three times"}[halvings]
+    image_sizes(image_shape, 2**halvings, f"is halved {times}")
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Module:
@@ -48,8 +42,7 @@ def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Modu
 
 def norm_layer(norm: Norm, channels: int) -> nn.Module:
     """BatchNorm, or GroupNorm, which never mixes samples, with 16 channels a group."""
-    if norm not in get_args(Norm):
-        raise ValueError(f"norm={norm!r}: choose one of {get_args(Norm)}.")
+    checks.choice("norm", norm, get_args(Norm))
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     return nn.GroupNorm(channels // CHANNELS_PER_GROUP, channels)

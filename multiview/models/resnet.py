@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from multiview import checks
+from multiview.models.images import refuse_images
 from multiview.models.initial import draw_weights
 from multiview.models.residual import (
     STAGE_WIDTHS,
@@ -53,8 +55,8 @@ class ResNet(nn.Module):
         super().__init__()
         n = blocks_per_stage(depth, outside=2)
         check_sizes(num_classes, image_shape)
-        if shortcut not in get_args(Shortcut):
-            raise ValueError(f"shortcut={shortcut!r}: choose one of {get_args(Shortcut)}.")
+        checks.generator("generator", generator)
+        checks.choice("shortcut", shortcut, get_args(Shortcut))
         self.layers = nn.Sequential(
             conv(image_shape[0], STEM_WIDTH),
             norm_layer(norm, STEM_WIDTH),
@@ -65,6 +67,7 @@ class ResNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_images(images, self.layers)
         return self.layers(images)
 
 

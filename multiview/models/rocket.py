@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.models.groups import SideBySide
 
 
@@ -30,16 +31,14 @@ class Rocket(SideBySide):
     def __init__(
         self, light: nn.Module, booster: nn.Module | Sequence[nn.Module], *, delay: float = 0.0
     ) -> None:
-        boosters = [booster] if isinstance(booster, nn.Module) else list(booster)
-        if not boosters:
-            raise ValueError("booster is empty: give one network or more.")
+        checks.module("light", light)
+        boosters = checks.networks("booster", [booster] if _is_net(booster) else booster)
         nets = [light, *boosters]
         if len({id(net) for net in nets}) < len(nets):
             raise ValueError(
                 "light and booster are the same module: give two modules that hold the same layers."
             )
-        if not 0 <= delay < 1:
-            raise ValueError(f"delay={delay} is a fraction of the steps: use a value in [0, 1).")
+        delay = checks.number("delay", delay, "[0, 1)", meaning="is a fraction of the steps")
         super().__init__(nets)
         self.delay = delay
         self.register_buffer("hint_acts", torch.tensor(float(delay == 0)))
@@ -57,3 +56,8 @@ class Rocket(SideBySide):
     def after_step(self, done: int, total: int) -> None:
         """For ``fit``: let the hint act once a fraction ``delay`` of the steps is done."""
         self.hint_acts.fill_(float(done >= self.delay * total))
+
+
+def _is_net(booster: object) -> bool:
+    """Whether this is one network, and no list of them."""
+    return isinstance(booster, nn.Module) and not isinstance(booster, nn.ModuleList)

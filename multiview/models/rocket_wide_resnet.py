@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
+from multiview import checks
 from multiview.models.initial import draw_weights
 from multiview.models.residual import STAGE_WIDTHS, blocks_per_stage, head, norm_layer
 from multiview.models.wide_resnet import Block, WideResNet
@@ -45,8 +46,7 @@ def rocket_wide_resnets(
     Raises:
         ValueError: If an argument is out of range, or the light net deeper than the booster.
     """
-    if variant not in get_args(Variant):
-        raise ValueError(f"variant={variant!r}: choose one of {get_args(Variant)}.")
+    checks.choice("variant", variant, get_args(Variant))
     settings = {"num_classes": num_classes, "image_shape": image_shape, "generator": generator}
     booster = WideResNet(depth=booster_depth, widen=widen, dropout=booster_dropout, **settings)
     n = blocks_per_stage(booster_depth, outside=4)
@@ -61,9 +61,9 @@ def rocket_wide_resnets(
         light = body = _bottom(n, widen, num_classes, image_shape, generator)
         pairs = [(1 + i, 1 + i) for i in range(2 * n)]
     most = 1 + 2 * len(pairs)
-    number = most if shared == "all" else shared
-    if not 0 <= number <= most:
-        raise ValueError(f'shared={shared} of {most} convolutions: use 0 to {most}, or "all".')
+    number = (
+        most if shared == "all" else checks.count("shared", shared, 0, most, meaning=f"of {most}")
+    )
     _share(body, booster.layers, pairs, number)
     return light, booster
 

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.models.patch_net import PatchNet
-from multiview.models.smoothed_relu import smoothed_relu
+from multiview import checks, shapes
+from multiview.models.patch_net import PatchNet, refuse_patches
+from multiview.models.smoothed_relu import power, smoothed_relu
 
 
 class NeuronBlocks(nn.Module):
@@ -21,17 +22,23 @@ class NeuronBlocks(nn.Module):
 
     def __init__(self, blocks: Iterable[nn.Parameter], *, q: float, relu_knee: float) -> None:
         super().__init__()
-        self.blocks = nn.ParameterList(blocks)
-        self.q = q
-        self.relu_knee = relu_knee
+        every = checks.items("blocks", blocks)
+        if not every:
+            raise ValueError("blocks is empty: give the weights of one block or more.")
+        tensors = {f"blocks[{i}]": (each, f"float k m{i} d") for i, each in enumerate(every)}
+        shapes.fit(**tensors)  # type: ignore[arg-type]
+        self.blocks = nn.ParameterList(every)
+        self.q = power(q)
+        self.relu_knee = checks.positive("relu_knee", relu_knee)
 
     def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
         """F_i(X) = sum over the neurons of class i and the patches of sReLU(<w, x>)."""
         weight = torch.cat(list(self.blocks), 1)  # (k, m, d)
+        refuse_patches(patches, weight)
         n, P, d = patches.shape
         preactivation = patches.reshape(-1, d) @ weight.flatten(0, 1).T  # (n*P, k*m)
         active = smoothed_relu(preactivation, self.q, self.relu_knee)
-        return active.view(n, P, len(weight), -1).sum((1, 3))
+        return active.view(n, P, len(weight), weight.shape[1]).sum((1, 3))
 
 
 def shared_patch_nets(
@@ -49,9 +56,10 @@ def shared_patch_nets(
     Raises:
         ValueError: If there are not so many neurons, or the nets are of different kinds.
     """
+    checks.instance("light", light, PatchNet)
+    checks.instance("booster", booster, PatchNet)
     most = min(light.weight.shape[2], booster.weight.shape[2])
-    if not 0 <= shared <= most:
-        raise ValueError(f"shared={shared} counts neurons a class of both: use 0 to {most}.")
+    shared = checks.count("shared", shared, 0, most, meaning="counts neurons a class of both")
     if len(light.weight) != 1 or len(booster.weight) != 1:
         raise ValueError(
             f"light and booster are one network each, got {len(light.weight)} and "

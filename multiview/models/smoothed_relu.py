@@ -3,6 +3,8 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks, shapes
+
 
 def smoothed_relu(z: Float[Tensor, "..."], q: float, relu_knee: float) -> Float[Tensor, "..."]:
     """0 for z <= 0; z^q / (q R^(q-1)) up to the knee R; z - (1 - 1/q) R beyond it.
@@ -10,13 +12,27 @@ def smoothed_relu(z: Float[Tensor, "..."], q: float, relu_knee: float) -> Float[
     Continuously differentiable for q > 1. Source: arXiv 2012.09816, Section 2 (sReLU, with the
     knee written as a script rho there).
     """
+    _refuse(z, q, relu_knee)
     bent = z.clamp(0, relu_knee)
     # One formula for all three pieces: s(z) = s'(z) (z - (1 - 1/q) min(z, R)).
-    return smoothed_relu_slope(z, q, relu_knee) * (z - (1 - 1 / q) * bent)
+    return (bent / relu_knee) ** (q - 1) * (z - (1 - 1 / q) * bent)
 
 
 def smoothed_relu_slope(
     z: Float[Tensor, "..."], q: float, relu_knee: float
 ) -> Float[Tensor, "..."]:
     """Derivative of ``smoothed_relu``: min(z+, R)^(q-1) / R^(q-1), in [0, 1]."""
+    _refuse(z, q, relu_knee)
     return (z.clamp(0, relu_knee) / relu_knee) ** (q - 1)
+
+
+def power(q: float) -> float:
+    """q, refused where the activation would have no continuous slope at 0."""
+    meaning = "has no continuous slope at 0 (the paper: 3 or 4)"
+    return checks.number("q", q, "(1, inf)", meaning=meaning)
+
+
+def _refuse(z: Tensor, q: float, relu_knee: float) -> None:
+    shapes.fit(z=(z, "float *axes?"))
+    power(q)
+    checks.positive("relu_knee", relu_knee)

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
+from multiview.models.images import refuse_images
 from multiview.models.initial import draw_weights
 from multiview.models.residual import (
     STAGE_WIDTHS,
@@ -51,10 +53,9 @@ class WideResNet(nn.Module):
         super().__init__()
         n = blocks_per_stage(depth, outside=4)
         check_sizes(num_classes, image_shape)
-        if widen < 1:
-            raise ValueError(f"widen={widen} multiplies the widths: use at least 1.")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout={dropout} is a probability: use a value in [0, 1).")
+        checks.generator("generator", generator)
+        widen = checks.count("widen", widen, meaning="multiplies the widths")
+        dropout = checks.drop_probability("dropout", dropout)
         widths = [widen * width for width in STAGE_WIDTHS]
         self.layers = nn.Sequential(
             conv(image_shape[0], STEM_WIDTH),
@@ -66,6 +67,7 @@ class WideResNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
+        refuse_images(images, self.layers)
         return self.layers(images)
 
 

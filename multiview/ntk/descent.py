@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.ntk.arguments import check_count
+from multiview import checks
 from multiview.ntk.lanczos import largest_eigenvalue
 from multiview.ntk.layout import Kernel, Operator, product_with
 from multiview.ntk.predict import KernelModel
@@ -66,9 +66,9 @@ def descend(
     """
     if loss not in get_args(Loss):
         raise ValueError(f"loss={loss!r}: choose one of {get_args(Loss)}.")
-    check_count("steps", steps, least=0)
+    checks.count("steps", steps, least=0)
     if record_every is not None:
-        check_count("record_every", record_every)
+        checks.count("record_every", record_every)
     if learning_rate is not None and not 0 < learning_rate < float("inf"):
         raise ValueError(f"learning_rate={learning_rate} must be > 0, or None for a safe one.")
     layout, product = product_with(kernel)

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.atomic import write_atomically
-from multiview.ntk.arguments import check_count
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, gram, plan_gram
@@ -259,5 +259,5 @@ def _check(x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int) -> None:
             f'outputs={outputs!r}: a store holds "trace" or "per_class" kernels. A "full" one has '
             "(n k)^2 entries, so one worth solving fits in memory: use gram."
         )
-    check_count("tile", tile)
+    checks.count("tile", tile)
     check_samples(x1, x2)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from multiview.ntk.arguments import check_count, check_precision
+from multiview import checks
+from multiview.ntk.arguments import check_precision
 from multiview.ntk.contract import Outputs
 from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
@@ -158,7 +159,7 @@ def plan_gram(
     _check(x, None, outputs, method, chunk_size, memory, dtype)
     for name, n in (("n1", n1), ("n2", n2)):
         if n is not None:
-            check_count(name, n, of="samples")
+            checks.count(name, n, meaning="counts samples")
     f, x = per_sample(module, dtype), as_type(x, dtype)
     refuse_not_finite("x", x, NOT_A_SAMPLE)
     return _read(f, trial_samples(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
@@ -255,7 +256,7 @@ def _check(
         if value not in get_args(choices):
             raise ValueError(f"{name}={value!r}: choose one of {get_args(choices)}.")
     if chunk_size is not None:
-        check_count("chunk_size", chunk_size, of="rows held at a time")
+        checks.count("chunk_size", chunk_size, meaning="counts rows held at a time")
     if memory is not None and (not isinstance(memory, int) or memory < 1):
         raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
     if dtype is not None:

@@ -21,7 +21,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.ntk.arguments import check_finite, check_tensor
+from multiview import shapes
+from multiview.ntk.arguments import check_tensor
 
 Kernel = Float[Tensor, "n n"] | Float[Tensor, "k n n"] | Float[Tensor, "n n k k"]
 CrossKernel = Float[Tensor, "t n"] | Float[Tensor, "k t n"] | Float[Tensor, "t n k k"]
@@ -98,7 +99,7 @@ class Layout:
                 f"{name} {tuple(targets.shape)} must be (..., n, k) for the {self.outputs!r} "
                 f"kernel: n={self.n} rows" + (f", k={self.k} columns." if self.k else ".")
             )
-        check_finite(name, targets)
+        shapes.finite(**{name: targets})
 
 
 def layout_of(shape: Sequence[int]) -> Layout | None:

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.ensemble import mean_logits
-from multiview.ntk.arguments import check_finite, check_positive, check_tensor
+from multiview.ntk.arguments import check_tensor
 from multiview.ntk.descent import descend
 from multiview.ntk.predict import KernelModel, predict
 from multiview.ntk.solve import Solution, solve
@@ -96,7 +97,7 @@ def descent_methods(
         Diverged: If a loss is not finite.
     """
     for name, value in (("temperature", temperature), ("relative_rate", relative_rate)):
-        check_positive(name, value)
+        checks.positive(name, value)
 
     def by_descent(steps: int, scale: float = 1.0) -> Fit:
         def fit(kernel: Tensor, wanted: Tensor) -> KernelModel:
@@ -155,8 +156,8 @@ def _methods(
 def soft_targets(outputs: Float[Tensor, "n k"], temperature: float) -> Float[Tensor, "n k"]:
     """Softmax of a teacher's outputs at a temperature, centred to mean 0 like the hard targets."""
     check_tensor("outputs", outputs)
-    check_positive("temperature", temperature)
-    check_finite("outputs", outputs)
+    checks.positive("temperature", temperature)
+    shapes.finite(outputs=outputs)
     if not outputs.shape[-1]:
         raise ValueError(f"outputs {tuple(outputs.shape)} must be (n, k) with k at least 1.")
     return (outputs / temperature).softmax(-1) - 1 / outputs.shape[-1]

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.models.smoothed_relu import smoothed_relu_slope
-from multiview.ntk.arguments import check_finite, check_positive, check_precision, check_tensor
+from multiview.ntk.arguments import check_precision, check_tensor
 from multiview.ntk.contract import PAIR_COST, PAIRS, jacobian_products, pair_products
 from multiview.ntk.tiles import Features, gram_tiles
 
@@ -62,11 +63,11 @@ def patch_net_gram(
     columns = x1 if x2 is None else x2
     for name, given in (("weight", weight), ("x1", x1), ("x2", columns)):
         check_tensor(name, given)
-        check_finite(name, given)
+        shapes.finite(**{name: given})
         if not given.numel():
             raise ValueError(f"{name} {tuple(given.shape)} is empty: give at least one of each.")
-    check_positive("relu_knee", relu_knee)
-    check_positive("q", q)
+    checks.positive("relu_knee", relu_knee)
+    checks.positive("q", q)
     if q < 1:
         raise ValueError(f"q={q} is the power of the smoothed ReLU: use at least 1.")
     check_precision("dtype", dtype)

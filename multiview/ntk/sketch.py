@@ -10,7 +10,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import jvp, vmap
 
-from multiview.ntk.arguments import check_count
+from multiview import checks
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.refuse import check_samples, first_look, refuse_not_finite
 from multiview.ntk.tiles import spans
@@ -63,7 +63,7 @@ def sketch(
     """
     for name, value in (("width", width), ("chunk_size", chunk_size)):
         if value is not None:
-            check_count(name, value)
+            checks.count(name, value)
     if not isinstance(generator, torch.Generator):
         raise ValueError(f"generator is a {type(generator).__name__}: give a torch.Generator.")
     if isinstance(x, Tensor) and x.dim() and not len(x):

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from numpy.linalg import LinAlgError
 from torch import Tensor
 
-from multiview.ntk.arguments import check_count, check_tensor
+from multiview import checks
+from multiview.ntk.arguments import check_tensor
 from multiview.ntk.layout import Kernel, matrices, square, symmetric
 from multiview.ntk.predict import KernelModel
 
@@ -105,7 +106,7 @@ def centred_one_hot(labels: Int[Tensor, " n"], num_classes: int) -> Float[Tensor
         ValueError: If a label is no class.
     """
     check_tensor("labels", labels)
-    check_count("num_classes", num_classes)
+    checks.count("num_classes", num_classes)
     if labels.is_floating_point() or labels.dim() != 1:
         raise ValueError(
             f"labels {tuple(labels.shape)} of {labels.dtype} must be whole numbers, one a sample."

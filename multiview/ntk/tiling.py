@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import torch
 
-from multiview.ntk.arguments import check_count
+from multiview import checks
 from multiview.ntk.tiles import spans
 
 FORMAT = 1  # of the files; part of every key
@@ -43,7 +43,7 @@ class Tiling:
         for name, least in (("n1", 1), ("n2", 1), ("tile", 1), ("num_outputs", 1)):
             value = getattr(self, name)
             if value is not None or name != "num_outputs":
-                check_count(name, value, least)
+                checks.count(name, value, least)
         if self.form not in get_args(Form):
             raise ValueError(f"form={self.form!r}: choose one of {get_args(Form)}.")
         if self.form != "rectangular" and self.n1 != self.n2:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from multiview import shapes
 from multiview.train.metrics import wrong
 
 
@@ -36,14 +37,16 @@ def agreement(logits: Float[Tensor, "n members k"], labels: Int[Tensor, " n"]) -
     ``same_wrong_label`` for a pair without a common mistake.
 
     Raises:
-        ValueError: If there are no samples or fewer than two members.
+        ValueError: If there are no samples or fewer than two members, or labels of other classes.
     """
-    n, members, _ = logits.shape
+    shapes.fit(logits=(logits, "float n? members k"), labels=(labels, "int n?"))
+    n, members, k = logits.shape
     if n == 0 or members < 2:
         raise ValueError(
             f"logits {tuple(logits.shape)} hold no pair of members on a sample: use n >= 1 and "
             "members >= 2."
         )
+    shapes.labels("labels", labels, k, "logits")
     mistakes = wrong(logits, labels)
     predictions = _predictions(logits, labels, mistakes)
     one, other = torch.combinations(torch.arange(members, device=logits.device)).unbind(1)

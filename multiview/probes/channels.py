@@ -4,11 +4,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from multiview import checks, shapes
+
 
 def preferred_classes(
     channels: Float[Tensor, "n C h w"], labels: Int[Tensor, " n"], num_classes: int
 ) -> Int[Tensor, " C"]:
     """The class for whose samples each channel is largest on average, the first of equals."""
+    shapes.fit(channels=(channels, "float n C h w"), labels=(labels, "int n"))
+    num_classes = checks.count("num_classes", num_classes)
+    shapes.labels("labels", labels, num_classes, "num_classes")
+    shapes.finite(channels=channels)
     means = channels.mean((2, 3)).double()
     per_class = [means[labels == label].mean(0) for label in range(num_classes)]
     return torch.stack(per_class).nan_to_num(-float("inf")).argmax(0)
@@ -31,8 +37,9 @@ def channel_groups(
     Raises:
         ValueError: If the groups cannot have one size.
     """
-    number = len(preferred)
-    if groups < 1 or number % groups:
+    number = shapes.fit(preferred=(preferred, "int C"))["C"]
+    checks.generator("generator", generator)
+    if number % checks.count("groups", groups):
         raise ValueError(f"groups={groups} cannot share {number} channels equally: use a divisor.")
     shuffled = torch.randperm(number, generator=generator)
     by_class = shuffled[preferred.cpu()[shuffled].argsort(stable=True)].view(-1, groups)
@@ -44,6 +51,9 @@ def channel_masks(
     groups: Int[Tensor, "groups members"], num_channels: int
 ) -> Bool[Tensor, "groups C 1 1"]:
     """Of each group, where its channels are."""
+    shapes.fit(groups=(groups, "int groups members"))
+    num_channels = checks.count("num_channels", num_channels)
+    shapes.indices("groups", groups, 0, num_channels)
     masks = torch.zeros(len(groups), num_channels, dtype=torch.bool)
     return masks.scatter(1, groups.cpu(), True)[:, :, None, None]
 
@@ -60,10 +70,12 @@ def tile_masks(
     Raises:
         ValueError: If they do not.
     """
-    (height, width), (down, across) = image_size, tiles
-    if min(tiles) < 1 or height % down or width % across:
+    height, width = checks.counts("image_size", image_size, length=2)
+    down, across = checks.counts("tiles", tiles, length=2)
+    checks.generator("generator", generator)
+    if height % down or width % across:
         raise ValueError(f"tiles={tiles} do not divide image_size={image_size}: use divisors.")
-    if groups < 1 or down * across % groups:
+    if checks.count("groups", groups) and down * across % groups:
         raise ValueError(f"groups={groups} cannot share {down * across} tiles equally.")
     owner = torch.randperm(down * across, generator=generator) % groups
     spread = owner.view(down, across).repeat_interleave(height // down, 0)

@@ -7,7 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.data import MultiViewSpec, PatchBatch, sample_patches
+from multiview.data.patches import refuse_features
 from multiview.train.metrics import margin
 
 COVERED = 0.9  # a view is learned when its probes are classified right at least this often
@@ -23,6 +25,12 @@ class Coverage:
 
     accuracy: Float[Tensor, "*members k L"]
     margin: Float[Tensor, "*members k L"]  # mean of label logit - largest other logit
+
+    def __post_init__(self) -> None:
+        shapes.fit(
+            accuracy=(self.accuracy, "float *members k L"),
+            margin=(self.margin, "float *members k L"),
+        )
 
     @property
     def covered(self) -> Bool[Tensor, "*members k L"]:
@@ -59,8 +67,8 @@ def coverage_probes(
     Raises:
         ValueError: If ``probes_per_view`` is below 20, too few to tell 0.9 from chance.
     """
-    if probes_per_view < 20:
-        raise ValueError(f"probes_per_view={probes_per_view} is too few: use at least 20.")
+    checks.count("probes_per_view", probes_per_view, 20, meaning="is too few")
+    refuse_features(spec, features)
     number = probes_per_view * spec.num_classes * spec.num_views
     return sample_patches(replace(spec, rho=0.0), features, number, generator, kind="single")
 
@@ -71,7 +79,13 @@ def coverage_of(logits: Float[Tensor, "n *members k"], probes: PatchBatch) -> Co
     A learned view is recognised whatever else is there; one that is not, only where no learned
     feature of another class happens to occur, (1 - s/k)^(k-1) of the time for one view a class.
     """
+    checks.instance("probes", probes, PatchBatch)
     k, L = probes.strength.shape[1:]
+    known = {"n": len(probes), "k": k}
+    shapes.fit(known, **{"logits of the classifier": (logits, "float n *members k")})
+    if not bool((probes.lone_view >= 0).all()):
+        raise ValueError("probes hold multi-view samples: make them by coverage_probes.")
+    shapes.finite(logits=logits)
     lead = margin(logits, probes.labels)
     right = (lead > 0).to(lead.dtype)
     pair = probes.labels * L + probes.lone_view
@@ -99,7 +113,11 @@ def view_coverage(
         generator: Draws the probes; advanced in place.
         probes_per_view: Mean number of probes for each class and view, at least 20.
     """
+    checks.function("classifier", classifier)
     probes = coverage_probes(spec, features, generator, probes_per_view)
     with torch.no_grad():
         parts = [classifier(part) for part in probes.patches.split(PROBES_AT_ONCE)]
+    for part in parts:
+        if not isinstance(part, Tensor):
+            raise ValueError(f"classifier gave {checks.shown(part)}: give one that returns logits.")
     return coverage_of(torch.cat(parts), probes)

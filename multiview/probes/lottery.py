@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.data import PatchBatch
 from multiview.models import PatchNet
 
@@ -19,6 +20,7 @@ class Lottery(NamedTuple):
 
 def view_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor, "members k L"]:
     """Lambda_{i,l} = max over neurons r of [<w_{i,r}, v_{i,l}>]^+ (arXiv 2012.09816, Section 4)."""
+    _refuse_misfits(net, features)
     projection = torch.einsum("ekmd,kvd->ekvm", net.weight.detach(), features.to(net.weight))
     return projection.amax(-1).clamp(min=0)
 
@@ -28,6 +30,7 @@ def stray_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor
 
     The theory keeps these at the size of the start, O(sigma_init), throughout training.
     """
+    _refuse_misfits(net, features)
     projection = torch.einsum("ekmd,jvd->ekmvj", net.weight.detach(), features.to(net.weight))
     own = torch.eye(len(features), dtype=torch.bool).view(1, len(features), 1, 1, -1)
     return projection.masked_fill(own, 0).amax((2, 3, 4)).clamp(min=0)
@@ -41,6 +44,8 @@ def view_signal(batch: PatchBatch, q: float) -> Float[Tensor, "k L"]:
     Raises:
         ValueError: If the batch holds no multi-view sample.
     """
+    checks.instance("batch", batch, PatchBatch)
+    checks.positive("q", q)
     multi = batch[~batch.is_single]
     if len(multi) == 0:
         raise ValueError("view_signal needs multi-view samples, and the batch holds none.")
@@ -69,8 +74,13 @@ def lottery_winners(
     Raises:
         ValueError: If q <= 2: every view grows at its own rate and nothing is won.
     """
+    _refuse_misfits(net, features)
+    if signal is not None:
+        shapes.fit(features=(features, "float k L d"), signal=(signal, "float k L"))
+        if not bool(((signal >= 0) & signal.isfinite()).all()):
+            raise ValueError("signal holds values that are no mean powers: use finite ones >= 0.")
     if net.q <= 2:
-        raise ValueError(f"q={net.q} holds no lottery: the prediction needs q > 2.")
+        raise ValueError(f"net.q={net.q} holds no lottery: the prediction needs q > 2.")
     start = view_norms(net, features)
     if signal is not None:
         start = start * signal.to(start) ** (1 / (net.q - 2))
@@ -99,11 +109,23 @@ def loser_growth(
     Raises:
         ValueError: If q <= 2, or a blur is given and q is not 4: then there is no closed form.
     """
-    if q <= 2:
-        raise ValueError(f"q={q} holds no lottery: the race needs q > 2.")
+    q = checks.number("q", q, "(2, inf)", meaning="holds no lottery, and the race needs q > 2")
+    shapes.fit(lead=(lead, "float *classes"))
+    if not bool((lead >= 1).all()):
+        raise ValueError("lead holds values below 1 or NaN: the winner's start is the larger one.")
     growth = (1 - lead ** (2 - q)) ** (1 / (2 - q))
     if blur is None:
         return growth
+    shapes.fit(lead=(lead, "float *classes"), blur=(blur, "float *classes"))
+    if not bool((blur >= 0).all()):
+        raise ValueError("blur holds negative values or NaN: a spread is >= 0.")
     if q != 4:
         raise ValueError(f"q={q}: the race with noise is solved for q = 4, leave blur out.")
     return growth * (1 + 3 * blur**2).sqrt()
+
+
+def _refuse_misfits(net: PatchNet, features: Tensor) -> None:
+    checks.instance("net", net, PatchNet)
+    k, d = net.weight.shape[1], net.weight.shape[3]
+    shapes.fit({"k": k, "d": d}, features=(features, "float k L d"))
+    shapes.finite(features=features, **{"net.weight": net.weight.detach()})

@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.data import MultiViewSpec, PatchBatch
 from multiview.models import PatchNet
+from multiview.models.patch_net import refuse_patches
 from multiview.models.smoothed_relu import smoothed_relu
 
 
@@ -33,6 +35,10 @@ class LogitParts(NamedTuple):
 
 def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P"]:
     """What each patch adds to the label's logit: sum over r of sReLU(<w_{y,r}, x_p>)."""
+    checks.instance("net", net, PatchNet)
+    checks.instance("batch", batch, PatchBatch)
+    refuse_patches(batch.patches, net.weight)
+    shapes.indices("labels of the batch", batch.labels, 0, net.weight.shape[1], "net")
     n, P, _ = batch.patches.shape
     found = batch.patches.new_empty(n, len(net.weight), P)
     for label in batch.labels.unique():
@@ -47,6 +53,7 @@ def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P
 
 def logit_parts(net: PatchNet, batch: PatchBatch) -> LogitParts:
     """Split the label's logit by what the patches carry."""
+    checks.instance("batch", batch, PatchBatch)
     L = batch.strength.shape[-1]
     carried = batch.placement.div(L, rounding_mode="floor")  # class of the feature, -1: none
     own = carried == batch.labels.unsqueeze(1)
@@ -67,6 +74,7 @@ def logit_parts(net: PatchNet, batch: PatchBatch) -> LogitParts:
 
 def without_noise(batch: PatchBatch, features: Float[Tensor, "k L d"]) -> PatchBatch:
     """The same samples with x_p = z_p v, and 0 where there is no feature."""
+    _refuse_other_features(batch, features)
     # Placement -1 takes the row of zeros put last.
     frame = torch.nn.functional.pad(features.flatten(0, 1), (0, 0, 0, 1)).to(batch.patches)
     return replace(batch, patches=frame[batch.placement] * batch.amount.unsqueeze(-1))
@@ -84,6 +92,14 @@ def with_fresh_noise(
         spec: The distribution they were drawn from; says how large the noise is.
         generator: Sole source of randomness; advanced in place.
     """
+    checks.instance("spec", spec, MultiViewSpec)
+    _refuse_other_features(batch, features)
+    if (spec.num_classes, spec.num_views, spec.patch_dim) != tuple(features.shape):
+        raise ValueError(
+            f"spec says features of {(spec.num_classes, spec.num_views, spec.patch_dim)}, and they "
+            f"have shape {tuple(features.shape)}: give the spec that they were made by."
+        )
+    checks.generator("generator", generator)
     background = spec.sigma_p if spec.sigma_background is None else spec.sigma_background
     carries = batch.placement >= 0
     std = torch.where(carries, spec.sigma_p, background).to(batch.patches).unsqueeze(-1)
@@ -105,4 +121,14 @@ def noise_share(own: Float[Tensor, "*pairs"], fresh: Float[Tensor, "*pairs"]) ->
         own: F_y of the samples as they were trained on.
         fresh: The same without noise, or the mean over fresh noise.
     """
+    shapes.fit(own=(own, "float *pairs"), fresh=(fresh, "float *pairs"))
+    shapes.finite(own=own, fresh=fresh)
     return float(1 - fresh.sum() / own.sum())
+
+
+def _refuse_other_features(batch: PatchBatch, features: Tensor) -> None:
+    checks.instance("batch", batch, PatchBatch)
+    k, L = batch.strength.shape[1:]
+    sizes = {"k": k, "L": L, "d": batch.patches.shape[-1]}
+    shapes.fit(sizes, features=(features, "float k L d"))
+    shapes.finite(features=features)

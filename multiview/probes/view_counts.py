@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from multiview import checks, shapes
+
 
 @dataclass(frozen=True, kw_only=True)
 class GainByCount:
@@ -32,6 +34,7 @@ def view_counts(correct: Bool[Tensor, "groups n"]) -> Int[Tensor, " n"]:
     Args:
         correct: Whether the network that sees group g alone is right.
     """
+    shapes.fit(correct=(correct, "bool groups n?"))
     return correct.sum(0)
 
 
@@ -52,7 +55,14 @@ def gain_by_count(
     Raises:
         ValueError: If a count is not from 0 to ``num_groups``.
     """
-    if len(counts) and (counts.min() < 0 or counts.max() > num_groups):
+    shapes.fit(
+        counts=(counts, "int n"),
+        one_wrong=(one_wrong, "real n members"),
+        ensemble_wrong=(ensemble_wrong, "real n"),
+    )
+    num_groups = checks.count("num_groups", num_groups)
+    shapes.finite(one_wrong=one_wrong, ensemble_wrong=ensemble_wrong)
+    if counts.min() < 0 or counts.max() > num_groups:
         raise ValueError(
             f"counts run from {int(counts.min())} to {int(counts.max())}, but num_groups="
             f"{num_groups}: they must lie in 0 to {num_groups}."

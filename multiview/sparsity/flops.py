@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.models.patch_net import PatchNet
 from multiview.sparsity.hard_concrete import HardConcrete
 from multiview.sparsity.layers import GatedLinear, GatedPatchNet, gated_layers
@@ -51,8 +52,9 @@ def flops(module: nn.Module, sample: Shaped[Tensor, "..."], count: Count = "actu
     Raises:
         ValueError: If there is no such count, or weights in another kind of layer.
     """
-    if count not in get_args(Count):
-        raise ValueError(f"count={count!r}: choose one of {get_args(Count)}.")
+    checks.choice("count", count, get_args(Count))
+    shapes.fit(sample=(sample, "any *axes"))
+    checks.module("module", module)
     _refuse_unknown(module)
     openness, found = _OPENNESS[count], _survivals(module, _OPENNESS[count])
     gated = {each.net: each for each in module.modules() if isinstance(each, GatedPatchNet)}
@@ -78,7 +80,7 @@ def units_left(module: nn.Module) -> list[int]:
     Inputs of linear layers, filters of convolutions, neurons of PatchNets; those that nobody makes
     or listens to are gone though their own gate may be open.
     """
-    found = _survivals(module, is_open)
+    found = _survivals(checks.module("module", module), is_open)
     left = []
     for layer in gated_layers(module).values():
         inner = weighted(layer)

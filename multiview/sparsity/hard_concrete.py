@@ -7,12 +7,14 @@ the logit log a.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.train.optim import Undecayed
 
 GAMMA, ZETA = -0.1, 1.1  # ends of the stretched interval
@@ -29,6 +31,12 @@ def sampled_gates(
     Args:
         u: One number a gate, or with further axes in front, several.
     """
+    shapes.fit(log_alpha=(log_alpha, "float *groups"), u=(u, "float *draws"))
+    if u.shape[u.dim() - log_alpha.dim() :] != log_alpha.shape or u.dim() < log_alpha.dim():
+        raise ValueError(
+            f"u has shape {tuple(u.shape)} for log_alpha of shape {tuple(log_alpha.shape)}: give "
+            "one number a gate, with further axes only in front."
+        )
     u = u.clamp(EPSILON, 1 - EPSILON)
     s = ((u.log() - (-u).log1p() + log_alpha) / BETA).sigmoid()
     return _cut(s)
@@ -40,6 +48,7 @@ def eval_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     0 for log a <= -log 11 = -2.398 and 1 from 2.398 on. Not 0 wherever ``open_probability`` is
     above 0.31: the expected L0 norm is not the number of units that are left.
     """
+    _refuse_other_kind(log_alpha)
     return _cut(log_alpha.sigmoid())
 
 
@@ -49,26 +58,34 @@ def median_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"
     It is 0 from ``open_probability`` 1/2 down (log a <= -1.599), where the paper's test gate is
     still up to 0.10.
     """
+    _refuse_other_kind(log_alpha)
     return _cut((log_alpha / BETA).sigmoid())
 
 
 def open_probability(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     """pi = P(z != 0) = sigmoid(log a - BETA log(-GAMMA / ZETA)), the gate's expected L0 norm."""
+    _refuse_other_kind(log_alpha)
     return (log_alpha - BETA * math.log(-GAMMA / ZETA)).sigmoid()
 
 
 def full_probability(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     """P(z = 1) = sigmoid(log a - BETA log((1 - GAMMA) / (ZETA - 1)))."""
+    _refuse_other_kind(log_alpha)
     return (log_alpha - BETA * math.log((1 - GAMMA) / (ZETA - 1))).sigmoid()
 
 
 def mean_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     """E z, the integral of P(z > t) over t in [0, 1], by Gauss-Legendre quadrature."""
+    _refuse_other_kind(log_alpha)
     nodes, weights = np.polynomial.legendre.leggauss(64)
     t = torch.as_tensor((nodes + 1) / 2).to(log_alpha)
     s = (t - GAMMA) / (ZETA - GAMMA)
     above = (log_alpha.unsqueeze(-1) - BETA * (s.log() - (-s).log1p())).sigmoid()
     return (above * torch.as_tensor(weights / 2).to(log_alpha)).sum(-1)
+
+
+def _refuse_other_kind(log_alpha: Any) -> None:
+    shapes.fit(log_alpha=(log_alpha, "float *groups"))
 
 
 def _cut(s: Tensor) -> Tensor:
@@ -102,13 +119,13 @@ class HardConcrete(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        if not 0 < dropout < 1:
-            raise ValueError(
-                f"dropout={dropout} starts gates half open at 0.5: use a value in (0, 1), small "
-                "for open ones."
-            )
-        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-        if min(sizes, default=0) < 1:
+        meaning = "starts gates half open at 0.5 and small open"
+        dropout = checks.number("dropout", dropout, "(0, 1)", meaning=meaning)
+        per_sample = checks.flag("per_sample", per_sample)
+        checks.generator("generator", generator)
+        several = isinstance(shape, tuple | list | torch.Size)
+        sizes = checks.counts("shape", shape) if several else (checks.count("shape", shape),)
+        if not sizes:
             raise ValueError(f"shape={shape} holds no gates: use at least 1.")
         start = math.log((1 - dropout) / dropout)
         self.log_alpha = Undecayed(start + 0.01 * torch.randn(sizes, generator=generator))
@@ -116,6 +133,7 @@ class HardConcrete(nn.Module):
 
     def forward(self, samples: int = 1) -> Float[Tensor, "_ *groups"]:
         """The gates with an axis of samples in front, of length 1 where all share them."""
+        samples = checks.count("samples", samples, 0)
         with torch.autocast(self.log_alpha.device.type, enabled=False):
             log_alpha = self.log_alpha.float()
             if not self.training:

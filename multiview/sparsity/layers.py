@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from multiview import checks, shapes
 from multiview.models.patch_net import PatchNet
 from multiview.sparsity.hard_concrete import HardConcrete
 
@@ -52,18 +53,23 @@ class GatedLinear(Gated):
     ) -> None:
         super().__init__()
         if type(linear) is not nn.Linear:
-            raise ValueError(f"{type(linear).__name__} may compute something else: use nn.Linear.")
+            raise ValueError(
+                f"linear is a {type(linear).__name__}, which may compute something else: use "
+                "nn.Linear."
+            )
         self.linear = linear
         self.gates = HardConcrete(
             linear.in_features, dropout=dropout, per_sample=per_sample, generator=generator
         )
 
     def forward(self, x: Float[Tensor, "n *in"]) -> Float[Tensor, "n out"]:
-        if x.dim() != 2:
+        if not isinstance(x, Tensor) or x.dim() != 2 or x.shape[1] != self.linear.in_features:
             raise ValueError(
-                f"inputs {tuple(x.shape)} of a gated linear layer must be (n, in): put nn.Flatten "
-                "before it."
+                f"inputs x={checks.shown(x)} of a gated linear layer must be (n, in) with "
+                f"in={self.linear.in_features}: put nn.Flatten before it."
             )
+        shapes.fit(x=(x, "float n? in"))
+        shapes.same_type("x", x, self.linear.weight)
         return self.linear(x * self.gates(len(x)).to(x.dtype))
 
     def gated_weights(self) -> list[Tensor]:
@@ -99,8 +105,8 @@ class GatedConv2d(Gated):
         super().__init__()
         if type(conv) is not nn.Conv2d or conv.groups != 1:
             raise ValueError(
-                f"groups={conv.groups} of a {type(conv).__name__}: gate the filters of an "
-                "nn.Conv2d of 1 group."
+                f"groups={getattr(conv, 'groups', None)} of conv, a {type(conv).__name__}: gate "
+                "the filters of an nn.Conv2d of 1 group."
             )
         if norm is not None and not (isinstance(norm, nn.BatchNorm2d) and norm.affine):
             raise ValueError(
@@ -113,6 +119,8 @@ class GatedConv2d(Gated):
         )
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n C H W"]:
+        shapes.fit({"C": self.conv.in_channels}, x=(x, "float n? C h w"))
+        shapes.same_type("x", x, self.conv.weight)
         outputs = self.conv(x)
         if self.norm is not None:
             outputs = self.norm(outputs)
@@ -138,6 +146,7 @@ class GatedPatchNet(Gated):
 
     def __init__(self, net: PatchNet, *, dropout: float = 0.5, generator: torch.Generator) -> None:
         super().__init__()
+        checks.instance("net", net, PatchNet)
         self.net = net.member(slice(None))
         members, k, m, _ = net.weight.shape
         self.gates = HardConcrete((members, k, m), dropout=dropout, generator=generator)
@@ -157,6 +166,7 @@ class GatedPatchNet(Gated):
 
 def gated_layers(module: nn.Module) -> dict[str, Gated]:
     """All layers with gates by name, in the order of the module."""
+    checks.module("module", module)
     return {name: each for name, each in module.named_modules() if isinstance(each, Gated)}
 
 
@@ -178,7 +188,8 @@ def initial_dropout(dropout: float | tuple[float, ...], layers: int) -> tuple[fl
     Raises:
         ValueError: If there are neither one nor as many as layers.
     """
-    rates = (dropout,) * layers if isinstance(dropout, int | float) else tuple(dropout)
+    several = isinstance(dropout, tuple | list)
+    rates = tuple(dropout) if several else (dropout,) * layers  # a wrong rate HardConcrete refuses
     if len(rates) != layers:
         raise ValueError(f"dropout={dropout} for {layers} gated layers: give one, or one for each.")
     return rates

@@ -1,13 +1,14 @@
 """L0Spec and its penalty: the expected number of weights behind open gates, and their decay."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.sparsity.hard_concrete import open_probability
 from multiview.sparsity.layers import Gated, layers_with_gates
 from multiview.train.optim import Undecayed
@@ -45,22 +46,29 @@ class L0Spec:
     averaging: float | None = None  # decay of the weights' moving average; None: the last weights
 
     def __post_init__(self) -> None:
-        each = (self.strength,) if isinstance(self.strength, int | float) else self.strength
-        if not each or not all(value >= 0 and math.isfinite(value) for value in each):
+        several = isinstance(self.strength, tuple | list)
+        given: Any = self.strength if several else (self.strength,)
+        meaning = f"in strength={self.strength} is one lambda of all layers, or one for each"
+        each = tuple(checks.number("strength", x, "[0, inf)", meaning=meaning) for x in given)
+        if not each:
             raise ValueError(f"strength={self.strength} is one lambda >= 0, or one for each layer.")
+        checked: dict[str, Any] = {"strength": each if several else each[0]}
         for name in ("weight_decay", "stiffness", "ascent"):
-            value = getattr(self, name)
-            if not (value >= 0 and math.isfinite(value)):
-                raise ValueError(f"{name}={value} must be >= 0 and finite.")
-        if not (self.delay >= 0 and self.warmup >= 0 and self.delay + self.warmup <= 1):
+            checked[name] = checks.not_negative(name, getattr(self, name))
+        for name in ("delay", "warmup"):
+            meaning = "is a fraction of the steps"
+            checked[name] = checks.number(name, getattr(self, name), "[0, 1]", meaning=meaning)
+        checked["signed"] = checks.flag("signed", self.signed)
+        if self.delay + self.warmup > 1:
             raise ValueError(
                 f"delay={self.delay} and warmup={self.warmup} are fractions of the steps: use >= 0 "
                 "and a sum of at most 1."
             )
-        if self.target is not None and not 0 <= self.target < 1:
-            raise ValueError(f"target={self.target} is a share of weights: use [0, 1), or None.")
-        if self.averaging is not None and not 0 <= self.averaging < 1:
-            raise ValueError(f"averaging={self.averaging} is a decay: use [0, 1), or None.")
+        for name, meaning in (("target", "is a share of weights"), ("averaging", "is a decay")):
+            if getattr(self, name) is not None:
+                checked[name] = checks.number(name, getattr(self, name), "[0, 1)", meaning=meaning)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def share(self, done: int, total: int) -> float:
         """How much of the penalty acts on the step after ``done`` of ``total``: 0 to 1."""
@@ -87,7 +95,10 @@ class L0Spec:
 
 def expected_l0(layers: Iterable[Gated]) -> list[Float[Tensor, ""]]:
     """Expected number of weights behind open gates, of each layer: sum of pi_g |g|."""
-    return [open_probability(each.gates.log_alpha).sum() * each.weights_per_gate for each in layers]
+    every = checks.items("layers", layers)
+    for i, each in enumerate(every):
+        checks.instance(f"layers[{i}]", each, Gated, "give those of gated_layers(module).values()")
+    return [open_probability(each.gates.log_alpha).sum() * each.weights_per_gate for each in every]
 
 
 def expected_share(module: nn.Module) -> Float[Tensor, ""]:
@@ -128,9 +139,13 @@ def l0_penalty(
     Raises:
         ValueError: If there are no gates, or fewer than 1 sample.
     """
+    checks.instance("spec", spec, L0Spec)
     layers = layers_with_gates(module)
-    if num_samples < 1:
-        raise ValueError(f"num_samples={num_samples} counts the training samples: use >= 1.")
+    num_samples = checks.count("num_samples", num_samples, meaning="counts the training samples")
+    if not isinstance(share, Tensor):  # of tensors no value is looked at: a GPU would wait
+        share = checks.fraction("share", share)
+    if not isinstance(multiplier, Tensor):
+        multiplier = checks.number("multiplier", multiplier, "(-inf, inf)")
     if spec.target is None:
         strengths = spec.strengths(len(layers))
         norms = expected_l0(layers)

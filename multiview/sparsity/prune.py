@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.models.patch_net import PatchNet
 from multiview.sparsity.hard_concrete import eval_gates
 from multiview.sparsity.layers import Gated, GatedConv2d, GatedLinear, GatedPatchNet, gated_layers
@@ -23,6 +24,7 @@ class Select(nn.Module):
         self.register_buffer("index", index)
 
     def forward(self, x: Shaped[Tensor, "n in"]) -> Shaped[Tensor, "n kept"]:
+        shapes.fit(x=(x, "any n? in"))
         return x.index_select(1, self.index)
 
 
@@ -40,7 +42,7 @@ def pruned(module: nn.Module) -> nn.Module:
     Raises:
         ValueError: If ``module`` has no gates, or gates of an unknown kind of layer.
     """
-    if not gated_layers(module):
+    if not gated_layers(checks.module("module", module)):
         raise ValueError("module has no gates, so there is nothing to prune it by.")
     return _without_gates(copy.deepcopy(module).eval(), {})
 

@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.sparsity.layers import layers_with_gates
 from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
 from multiview.train.averaging import Averaged
 from multiview.train.loop import FitResult, Loss, fit, target_loss
 from multiview.train.optim import OptimSpec
-from multiview.train.source import Augment, Given, Loader, source_of
+from multiview.train.source import Augment, Given, Loader, refuse_no_source, source_of
 
 
 class Sparsifying(Averaged):
@@ -23,7 +24,9 @@ class Sparsifying(Averaged):
     multiplier: Tensor  # of the Lagrangian
 
     def __init__(self, net: nn.Module, spec: L0Spec, num_samples: int) -> None:
+        checks.instance("spec", spec, L0Spec)
         super().__init__(net, spec.averaging)
+        num_samples = checks.count("num_samples", num_samples)
         spec.strengths(len(layers_with_gates(net)))  # refused here, not at the first batch
         self.spec, self.num_samples = spec, num_samples
         device = next(net.parameters()).device
@@ -37,6 +40,7 @@ class Sparsifying(Averaged):
             penalty = l0_penalty(self.net, self.spec, self.num_samples, self.share, self.multiplier)
             return task(logits, inputs, rows) + penalty
 
+        total.samples = getattr(task, "samples", None)  # type: ignore[attr-defined]
         return total
 
     def after_step(self, done: int, total: int) -> None:
@@ -84,6 +88,12 @@ def sparsify(
         Diverged, ValueError: As ``fit``; or if the network has no gates, ``spec`` decays weights,
             or N is not known.
     """
+    checks.module("net", net)
+    checks.instance("spec", spec, OptimSpec)
+    checks.instance("penalty", penalty, L0Spec)
+    if labels is not None:
+        shapes.targets("labels", labels)
+    refuse_no_source(inputs)
     if spec.weight_decay:
         raise ValueError(
             f"spec.weight_decay={spec.weight_decay} would decay weights whose gates are shut: use "
@@ -122,8 +132,11 @@ def retake_statistics(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ...
     Raises:
         ValueError: If no batch has two samples.
     """
+    checks.module("module", module)
     norms = [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
     norms = [each for each in norms if each.track_running_stats]
+    if not isinstance(batches, Iterable) or isinstance(batches, str):
+        raise ValueError(f"batches={checks.shown(batches)} are none: give tensors of inputs.")
     if not norms:
         return
     module.eval()
@@ -134,13 +147,19 @@ def retake_statistics(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ...
         each.train()
     size = 0
     with torch.no_grad():
-        for batch in batches:
+        for i, batch in enumerate(batches):
+            shapes.fit(**{f"batches[{i}]": (batch, "any n *axes")})
             size = size or len(batch)
             if len(batch) >= max(2, size):
                 module(batch)
     for each, momentum in zip(norms, momenta, strict=True):
         each.momentum = momentum
     module.eval()
+    means = [each.running_mean for each in norms]
+    if not all(bool(mean.isfinite().all()) for mean in means if mean is not None):
+        raise ValueError(
+            "batches hold NaN or infinite values, or the network makes them: use others."
+        )
     if size < 2:
         raise ValueError(
             f"batches of {size} samples have no variance for BatchNorm: use batches of 2 or more."

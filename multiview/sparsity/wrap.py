@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from multiview import checks
 from multiview.models.wide_resnet import Block
 from multiview.sparsity.layers import GatedConv2d, GatedLinear, gated_layers, initial_dropout
 from multiview.sparsity.survival import weighted
@@ -36,8 +37,9 @@ def gate_layers(
         ValueError: If there is no such layer, one is used twice, a norm cannot be taken in, there
             are gates already, or ``dropout`` does not fit.
     """
-    if gated_layers(net):
-        raise ValueError("net has gates already: start from one without.")
+    _refuse_gated(net)
+    checks.flag("per_sample", per_sample)
+    checks.generator("generator", generator)
     chains = [each for each in net.modules() if isinstance(each, nn.Sequential)]
     inner = {part for each in chains for part in each if isinstance(part, nn.Sequential)}
     sites = [_sites(each) for each in chains if each not in inner]
@@ -55,6 +57,12 @@ def gate_layers(
         else:
             _gate_conv(chain[i:], settings)
     return net
+
+
+def _refuse_gated(net: nn.Module) -> None:
+    checks.module("net", net)
+    if gated_layers(net):
+        raise ValueError("net has gates already: start from one without.")
 
 
 class _Site(NamedTuple):
@@ -93,8 +101,9 @@ def gate_blocks(
 
     Args, Returns, Raises: As ``gate_layers``.
     """
-    if gated_layers(net):
-        raise ValueError("net has gates already: start from one without.")
+    _refuse_gated(net)
+    checks.flag("per_sample", per_sample)
+    checks.generator("generator", generator)
     blocks = [each for each in net.modules() if isinstance(each, Block)]
     if not blocks:
         raise ValueError("net has no block of a WideResNet to gate: use gate_layers.")

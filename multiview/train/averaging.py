@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from multiview import checks
 from multiview.train.training import Best
 
 
@@ -29,8 +30,11 @@ class Averaged(nn.Module):
 
     def __init__(self, net: nn.Module, decay: float | None) -> None:
         super().__init__()
-        if decay is not None and not 0 <= decay < 1:
-            raise ValueError(f"decay={decay} of an average must be in [0, 1): use None for none.")
+        checks.module("net", net)
+        if decay is not None:
+            decay = checks.number(
+                "decay", decay, "[0, 1)", meaning="of an average (None: no average)"
+            )
         self.net = net
         self.average = None
         if decay is not None:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from multiview import checks
+
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeSpec:
@@ -16,6 +18,10 @@ class ComputeSpec:
     channels_last: bool = False  # pixels before channels in memory
     bfloat16: bool = False  # autocast; weights, optimiser and losses stay in float32
     compile: bool = False  # torch.compile: minutes at first, and a C++ compiler on a CPU
+
+    def __post_init__(self) -> None:
+        for name in ("channels_last", "bfloat16", "compile"):
+            object.__setattr__(self, name, checks.flag(name, getattr(self, name)))
 
     def prepared(self, module: nn.Module) -> Callable[[Tensor], Tensor]:
         """``module``, put in place into the chosen memory format, as a function in float32."""
@@ -37,6 +43,11 @@ class ComputeSpec:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16)
 
 
+def chosen(compute: ComputeSpec | None) -> ComputeSpec:
+    """These choices; where there are none, those that leave all as it is."""
+    return checks.instance("compute", compute or ComputeSpec(), ComputeSpec)
+
+
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """``module`` in eval mode and without gradients; every part's mode is restored."""
@@ -52,7 +63,8 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 def frozen(module: nn.Module, compute: ComputeSpec | None = None) -> Callable[[Tensor], Tensor]:
     """The module as a function in eval mode, without gradient: a teacher, or what is tested."""
-    function = (compute or ComputeSpec()).prepared(module)
+    checks.module("module", module)
+    function = chosen(compute).prepared(module)
 
     def outputs(inputs: Tensor) -> Tensor:
         with evaluating(module):
@@ -74,5 +86,6 @@ def outputs_of(
     a tie counts as an error. Never compiled: a net is asked a few times, with batches of several
     sizes.
     """
-    function = frozen(module, replace(compute or ComputeSpec(), bfloat16=False, compile=False))
+    batch_size = checks.count("batch_size", batch_size)
+    function = frozen(module, replace(chosen(compute), bfloat16=False, compile=False))
     return torch.cat([function(part) for part in inputs.split(batch_size)])

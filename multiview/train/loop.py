@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from multiview import checks, shapes
 from multiview.train.checkpoint import Checkpoint, description
-from multiview.train.compute import ComputeSpec, outputs_of
+from multiview.train.compute import ComputeSpec, chosen, outputs_of
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Augment, Given, Loader, source_of
@@ -45,19 +46,49 @@ def target_loss(
     Args:
         targets: None for those that a loader gives.
         smoothing: Share of each target that is spread evenly over the classes.
+
+    Raises:
+        ValueError: If targets are no integers (n,) from 0 on and no probabilities (n, k); at the
+            first batch, if they do not fit the outputs.
     """
+
+    smoothing = checks.fraction("smoothing", smoothing)
+    extent = None if targets is None else (0, shapes.targets("targets", targets))
 
     def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
         many = logits if logits.dim() == 3 else logits.unsqueeze(1)
         members = many.shape[1]
         target = targets_at(targets, rows)
+        _refuse_other_classes(target, rows.extent if isinstance(rows, Given) else extent, many)
         return members * nn.functional.cross_entropy(
             many.flatten(0, 1),
             target.repeat_interleave(members, 0),
             label_smoothing=smoothing,
         )
 
+    return numbered(loss, targets)
+
+
+def numbered(loss: Loss, targets: Tensor | None) -> Loss:
+    """The loss, which tells ``fit`` of how many samples it holds targets."""
+    loss.samples = None if targets is None else len(targets)  # type: ignore[attr-defined]
     return loss
+
+
+def _refuse_other_classes(target: Tensor, extent: tuple | None, outputs: Tensor) -> None:
+    """Refuse targets of other classes than the outputs (n, members, k) have."""
+    k = outputs.shape[-1] if outputs.dim() == 3 else 0
+    same = len(target) == len(outputs) and (target.dim() == 1 or target.shape[1] == k)
+    if outputs.dim() != 3 or not same:
+        raise ValueError(
+            f"targets {tuple(target.shape)} are given for outputs of shape {tuple(outputs.shape)}: "
+            "use a module with one output for each class."
+        )
+    if extent is not None and not 0 <= extent[0] <= extent[1] < k:
+        raise ValueError(
+            f"targets, or labels, run from {extent[0]} to {extent[1]} and the module has {k} "
+            f"outputs: use labels from 0 to {k - 1}."
+        )
 
 
 def targets_at(targets: Tensor | None, rows: Tensor | Given) -> Tensor:
@@ -74,10 +105,12 @@ def targets_at(targets: Tensor | None, rows: Tensor | Given) -> Tensor:
             )
         if rows.labels is None:
             raise ValueError("the loader gives no labels: make its batches (inputs, labels).")
+        rule = "float n k" if rows.labels.dim() == 2 else "int n"
+        shapes.fit(**{"labels of the loader": (rows.labels, rule)})
         return rows.labels
     if targets is None:
         raise ValueError("targets is None: give those of all samples, or a loader with labels.")
-    return targets[rows]
+    return shapes.at("targets", targets, rows)
 
 
 def error_score(
@@ -86,6 +119,7 @@ def error_score(
     compute: ComputeSpec | None = None,
 ) -> Score:
     """The fraction of these samples, held out from training, that each net gets wrong."""
+    shapes.fit(inputs=(inputs, "any n *axes"), labels=(labels, "int n"))
 
     def score(module: nn.Module) -> Tensor:
         outputs = outputs_of(module, inputs, compute=compute)
@@ -135,7 +169,10 @@ def fit(
             If a loader is given with ``augment`` or ``checkpoint``, or its batches are not as
             ``FromLoader`` takes them.
     """
-    compute = compute or ComputeSpec()
+    _refuse_misfits(module, inputs, loss, spec, generator)
+    for name, call in {"progress": progress, "score": score, "after_step": after_step}.items():
+        checks.function(name, call, optional=True)
+    compute = chosen(compute)
     source = source_of(inputs, module, augment, spec.batch_size)
     start = {}
     if checkpoint is not None:
@@ -176,3 +213,18 @@ def fit(
         scores=torch.stack(training.scores) if training.scores else None,
         best=tuple(Best(**each) for each in training.best),
     )
+
+
+def _refuse_misfits(module: Any, inputs: Any, loss: Any, spec: Any, generator: Any) -> None:
+    """Refuse what cannot be trained, before the first step."""
+    checks.module("module", module)
+    checks.instance("spec", spec, OptimSpec)
+    checks.generator("generator", generator)
+    checks.function("loss", loss)
+    samples = getattr(loss, "samples", None)
+    several = isinstance(inputs, Tensor) and inputs.dim() and len(inputs)  # else refused elsewhere
+    if several and samples not in (None, several):
+        raise ValueError(
+            f"the loss has targets or labels of {samples} samples for {len(inputs)} inputs: give "
+            "one each."
+        )

@@ -3,11 +3,14 @@
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from multiview import shapes
+
 
 def margin(
     logits: Float[Tensor, "n *members k"], labels: Int[Tensor, " n"]
 ) -> Float[Tensor, "n *members"]:
     """The label's logit minus the largest other one, of one classifier (n, k) or of many."""
+    shapes.fit(logits=(logits, "float n? *members k"), labels=(labels, "int n?"))
     own = labels.view(-1, *[1] * (logits.dim() - 1)).expand(*logits.shape[:-1], 1)
     rivals = logits.scatter(-1, own, -float("inf")).amax(-1)
     return logits.gather(-1, own).squeeze(-1) - rivals

@@ -1,6 +1,5 @@
 """OptimSpec: minibatch SGD or Adam, the learning rate's schedule, and what is left undecayed."""
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import torch
+
+from multiview import checks
 
 Schedule = Literal["linear", "steps"]
 Algorithm = Literal["sgd", "adam"]
@@ -38,28 +39,24 @@ class OptimSpec:
     drop: float = 0.2  # the rate's factor at each; 60, 120 and 160 of 200 epochs: arXiv 1605.07146
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} counts at least 1.")
-        if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
-            raise ValueError(f"learning_rate={self.learning_rate} must be positive and finite.")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup={self.warmup} is a fraction of the steps in [0, 1).")
-        for name, kinds in (("schedule", Schedule), ("algorithm", Algorithm)):
-            if getattr(self, name) not in get_args(kinds):
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r}: choose one of {get_args(kinds)}."
-                )
-        if not all(0 < a < b < 1 for a, b in pairwise((1e-9, *self.milestones))):
-            raise ValueError(f"milestones={self.milestones} must rise within (0, 1).")
-        if not 0 < self.drop <= 1:
-            raise ValueError(f"drop={self.drop} is a factor in (0, 1].")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"momentum={self.momentum} must be in [0, 1): use 0 for none.")
-        if not (self.weight_decay >= 0 and math.isfinite(self.weight_decay)):
-            raise ValueError(f"weight_decay={self.weight_decay} must be >= 0 and finite.")
-        if self.max_norm is not None and not self.max_norm > 0:
-            raise ValueError(f"max_norm={self.max_norm} is a length: use > 0, or None for any.")
+        each: dict[str, Any] = {}
+        each |= {name: checks.count(name, getattr(self, name)) for name in ("epochs", "batch_size")}
+        for name, check in {
+            "learning_rate": checks.positive,
+            "warmup": partial(checks.fraction, interval="[0, 1)"),
+            "momentum": partial(checks.fraction, interval="[0, 1)"),
+            "weight_decay": checks.not_negative,
+            "drop": partial(checks.fraction, interval="(0, 1]"),
+        }.items():
+            each[name] = check(name, getattr(self, name))
+        checks.choice("schedule", self.schedule, get_args(Schedule))
+        checks.choice("algorithm", self.algorithm, get_args(Algorithm))
+        if self.max_norm is not None:
+            meaning = "is a length (None: any)"
+            each["max_norm"] = checks.number("max_norm", self.max_norm, "(0, inf)", meaning=meaning)
+        each["milestones"] = _rising(self.milestones)
+        for name, value in each.items():
+            object.__setattr__(self, name, value)
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate of ``step`` (0, 1, ...) out of ``total``; positive at every one."""
@@ -73,6 +70,11 @@ class OptimSpec:
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser, its rate not yet set; it keeps weights within ``max_norm`` itself."""
         every = list(parameters)
+        if not any(each.requires_grad for each in every):
+            raise ValueError(
+                "no parameter of the module requires a gradient, so nothing can be trained: use "
+                "module.requires_grad_()."
+            )
         free = [each for each in every if isinstance(each, Undecayed)]
         groups: list[dict[str, Any]] = [
             {"params": [each for each in every if not isinstance(each, Undecayed)]}
@@ -88,6 +90,14 @@ class OptimSpec:
         if self.max_norm is not None:
             optimizer.register_step_post_hook(partial(_shorten, longest=self.max_norm))
         return optimizer
+
+
+def _rising(milestones: Any) -> tuple:
+    listed = checks.items("milestones", milestones)
+    every = tuple(checks.fraction(f"milestones[{i}]", x, "(0, 1)") for i, x in enumerate(listed))
+    if not all(a < b for a, b in pairwise(every)):
+        raise ValueError(f"milestones={milestones} must rise: sort them, each once.")
+    return every
 
 
 def _shorten(optimizer: torch.optim.Optimizer, *call: Any, longest: float) -> None:

@@ -99,6 +99,12 @@ def patch_gradient(
         if summed:
             output = output.sum(1, keepdim=True)
         loss, residual = objective(output, chosen, nets)
+        if residual.shape != output.shape or loss.shape != output.shape[:2]:
+            raise ValueError(
+                f"objective gave a loss of shape {tuple(loss.shape)} and a derivative of shape "
+                f"{tuple(residual.shape)} for logits {tuple(output.shape)}: give the loss of each "
+                "sample and net, and its derivative by every logit."
+            )
         pull = residual.permute(1, 2, 0).contiguous().expand(members, k, n)
         slope.view(members * k, m * P, n).mul_(pull.reshape(members * k, 1, n))
         if slope.dtype == x.dtype:

@@ -1,14 +1,15 @@
 """train_patch_net: gradient descent, SGD or adaptive gradient flow for PatchNets."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args, get_type_hints
+from functools import partial
+from typing import Any, Literal, get_args, get_type_hints
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from multiview import checks, shapes
 from multiview.models.patch_net import PatchNet
 from multiview.train.descent import AdaptiveDescent, FixedRate
 from multiview.train.errors import Diverged
@@ -48,21 +49,18 @@ class TrainSpec:
     bfloat16: bool = False  # products round to bfloat16; weights and losses do not
 
     def __post_init__(self) -> None:
-        methods = get_args(get_type_hints(TrainSpec)["method"])
-        if self.method not in methods:
-            raise ValueError(f"method={self.method!r} is unknown: use one of {', '.join(methods)}.")
-        for name in ("learning_rate", "relative_step"):
-            value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise ValueError(f"{name}={value} must be positive and finite.")
-        for name in ("batch_size", "max_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} counts at least 1.")
-        if not self.loss_bound >= 0:
-            raise ValueError(
-                f"loss_bound={self.loss_bound} is a mean loss: use >= 0, and 0 to train until "
-                "max_steps."
-            )
+        checks.choice("method", self.method, get_args(get_type_hints(TrainSpec)["method"]))
+        bound = "is a mean loss (0: train until max_steps)"
+        for name, check in {
+            "relative_step": checks.positive,
+            "learning_rate": checks.positive,
+            "batch_size": checks.count,
+            "max_steps": checks.count,
+            "loss_bound": partial(checks.number, interval="[0, inf)", meaning=bound),
+            "summed": checks.flag,
+            "bfloat16": checks.flag,
+        }.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,9 @@ def train_patch_net(
         ValueError: If patches, labels and net do not fit together, ``sgd`` is given no generator,
             or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves.
     """
-    _refuse_misfits(net, patches, labels, spec, generator)
+    _refuse_misfits(net, patches, labels, spec, generator, objective)
+    checks.function("observe", observe, optional=True)
+    checks.function("progress", progress, optional=True)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
     inputs = patches.bfloat16() if spec.bfloat16 else patches
     nets = _Networks(net, inputs, labels, objective, spec.summed)
@@ -255,24 +255,31 @@ def _sgd_sweep(
 
 def _refuse_misfits(
     net: PatchNet,
-    patches: Tensor,
-    labels: Tensor,
+    patches: Any,
+    labels: Any,
     spec: TrainSpec,
     generator: torch.Generator | None,
+    objective: Any,
 ) -> None:
+    checks.instance("net", net, PatchNet)
+    checks.instance("spec", spec, TrainSpec)
     num_classes, dim = net.weight.shape[1], net.weight.shape[3]
-    if len(patches) == 0 or len(labels) != len(patches) or patches.shape[-1] != dim:
+    known = {"patch_dim": dim}
+    shapes.fit(known, patches=(patches, "float N P patch_dim"), labels=(labels, "int N"))
+    shapes.labels("labels", labels, num_classes, "net")
+    checks.function("objective", objective, optional=True)
+    samples = getattr(objective, "samples", None)
+    if samples not in (None, len(labels)):
         raise ValueError(
-            f"patches {tuple(patches.shape)} and labels {tuple(labels.shape)} must hold the same "
-            f"samples, at least one, of patch_dim={dim} as the net."
+            f"objective has targets of {samples} samples for {len(labels)} patches and labels: "
+            "give it those of the same samples."
         )
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise ValueError(
-            f"labels run from {int(labels.min())} to {int(labels.max())}, but the net has classes "
-            f"0 to {num_classes - 1}."
-        )
+    if generator is not None:
+        checks.generator("generator", generator)
     if spec.method == "sgd" and generator is None:
         raise ValueError("method='sgd' shuffles the samples: pass generator=stream(seed, 'sgd').")
+    if not bool(net.weight.isfinite().all()):
+        raise ValueError("net.weight holds NaN or infinite values: begin from a finite start.")
     if spec.method in ("flow", "adaptive") and not (net.weight.any() and net.sigma_init > 0):
         raise ValueError(
             f"sigma_init={net.sigma_init} or every weight is 0, where the flow stays and its first "

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from multiview import checks
+
 # augment(inputs, generator): all samples, changed anew.
 Augment = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -18,6 +20,8 @@ class Given:
     """What a loader gave beside the inputs of a batch."""
 
     labels: Tensor | None
+    # Smallest and largest of integer labels on a CPU: known without making a GPU wait.
+    extent: tuple | None = None
 
 
 # Which samples these are, or what a loader gave with them, and the samples.
@@ -97,8 +101,16 @@ class FromLoader:
                 f"the loader gave a batch of type {type(batch).__name__} that is neither inputs "
                 "nor (inputs, labels): give it a collate_fn that makes it so."
             )
-        labels = rest[0].to(self.device) if rest else None
-        return Given(labels), inputs.to(self.device)
+        if not rest:
+            return Given(None), inputs.to(self.device)
+        (labels,) = rest
+        if not isinstance(labels, Tensor):
+            raise ValueError(
+                f"labels={checks.shown(labels)} of the loader are no tensor: give one."
+            )
+        known = labels.device.type == "cpu" and labels.dtype == torch.int64 and labels.numel()
+        extent = tuple(map(int, labels.aminmax())) if known else None
+        return Given(labels.to(self.device), extent), inputs.to(self.device)
 
 
 def source_of(
@@ -112,6 +124,8 @@ def source_of(
     Raises:
         ValueError: If there are no batches, or a loader is given with ``augment``.
     """
+    refuse_no_source(inputs)
+    checks.function("augment", augment, optional=True)
     if not len(inputs):
         raise ValueError("inputs is empty: give at least one sample.")
     if isinstance(inputs, Tensor):
@@ -122,3 +136,13 @@ def source_of(
             "dataset augment, or give the inputs as a tensor."
         )
     return FromLoader(loader=inputs, device=next(module.parameters()).device)
+
+
+def refuse_no_source(inputs: Any) -> None:
+    """Refuse what is neither a tensor of samples nor a loader."""
+    number = isinstance(inputs, Tensor) and not inputs.dim()
+    if number or isinstance(inputs, str) or not isinstance(inputs, Loader):
+        raise ValueError(
+            f"inputs={checks.shown(inputs)} are neither a tensor with an axis of samples nor a "
+            "loader: give one of the two."
+        )

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from multiview.train.compute import ComputeSpec, evaluating
+from multiview import checks
+from multiview.train.compute import ComputeSpec, chosen, evaluating
 from multiview.train.training import own_draws
 
 # nn.Dropout and its like call these too.
@@ -116,13 +117,14 @@ def stochastic(module: nn.Module, compute: ComputeSpec | None = None) -> Callabl
             ``nn.MultiheadAttention``, or a call of dropout is made in train mode only. What a
             TorchScript module, or a branch that the first batch did not take, does is not seen.
     """
+    checks.module("module", module)
     for name, part in module.named_modules():
         if isinstance(part, nn.RNNBase) and part.dropout > 0 and part.num_layers > 1:
             raise ValueError(
                 f"{name or 'module'} is a recurrent net with dropout={part.dropout} inside, which "
                 "cannot be switched by itself: stack one-layer nets with nn.Dropout between them."
             )
-    function = replace(compute or ComputeSpec(), compile=False).prepared(module)
+    function = replace(chosen(compute), compile=False).prepared(module)
     checked = False
 
     def outputs(inputs: Tensor) -> Tensor:

@@ -1,0 +1,118 @@
+"""A wrong argument is refused by name, or the result is right: for every public name."""
+
+import dis
+import importlib
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from hostile_values import hostile
+from hypothesis import given
+from hypothesis import strategies as st
+from one_call import ROUGH, Call
+from public_calls import CALLS, FURTHER, LATER, MODULES
+from unchecked import unchecked
+
+import multiview
+from multiview.checks import shown
+from multiview.train import Diverged
+
+EVERY = CALLS | FURTHER
+PACKAGE = Path(multiview.__file__).parent
+
+
+def public_names(module: ModuleType) -> set[str]:
+    """What a module gives to its users: its ``__all__``, or what it defines itself."""
+    if hasattr(module, "__all__"):
+        return set(module.__all__)
+    own = {name for name, value in vars(module).items() if callable(value) and name[0] != "_"}
+    return {name for name in own if vars(module)[name].__module__ == module.__name__}
+
+
+def listed(call: str) -> str:
+    """The public name that a call is of: "PatchNet" of "PatchNet, called"."""
+    return call.split(",")[0]
+
+
+def test_every_public_name_has_a_call():
+    public = {
+        name
+        for module in MODULES
+        for name in public_names(importlib.import_module(module))
+        if module != "multiview.ntk"
+    }
+    assert public == {listed(call) for call in CALLS}, "give it an entry in public_calls.py"
+    assert public_names(importlib.import_module("multiview.ntk")) == LATER
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_valid_call_is_right(name):
+    outcome(name, {})
+
+
+@pytest.mark.parametrize("name", EVERY)
+@given(st.data())
+def test_a_wrong_argument_is_refused_by_name_or_the_result_is_right(name, data):
+    arguments = EVERY[name].arguments()
+    number = min(len(arguments), 2)
+    changed = data.draw(st.sets(st.sampled_from([*arguments]), min_size=1, max_size=number))
+    places = {key: len(hostile(arguments[key])) - 1 for key in sorted(changed)}
+    outcome(name, {key: data.draw(st.integers(0, most)) for key, most in places.items()})
+
+
+def outcome(name: str, changes: dict[str, int]) -> str:
+    """Call with these hostile values in place; "refused" or "right", or fail."""
+    call = EVERY[name]
+    arguments = call.arguments()
+    for key, place in changes.items():
+        arguments[key] = hostile(arguments[key])[place]
+    half = (isinstance(x, torch.Tensor) and x.dtype == torch.half for x in arguments.values())
+    ROUGH.set(any(half))
+    what = f"{name} with { {key: shown(arguments[key]) for key in changes} }"
+    result, error = None, None
+    with unchecked():
+        try:
+            result = call.function(**arguments)
+        except (ValueError, TypeError, Diverged) as raised:
+            error = raised
+        if error is None:
+            assert call.right(result, arguments), f"{what} gave {result!r}"
+            return "right"
+    assert changes, f"{what} is valid: {error}"
+    assert ours(error), f"{what}: not refused by us, but {error!r}"
+    assert names(error, call, {key: arguments[key] for key in changes}), f"{what}: {error}"
+    return "refused"
+
+
+def names(error: Exception, call: Call, changed: dict[str, Any]) -> bool:
+    """Whether the message names one of the arguments, or its value."""
+    if isinstance(error, Diverged):  # the data were NaN or infinite, and the loss is named
+        return any(isinstance(x, torch.Tensor) and not x.isfinite().all() for x in changed.values())
+    words = [each for key in changed for each in (key, *call.says.get(key, ()))]
+    values = [shown(x) for x in changed.values() if not isinstance(x, str)]
+    named = any(re.search(rf"\b{re.escape(word)}", str(error)) for word in words)
+    return named or any(len(value) > 3 and value in str(error) for value in values)
+
+
+def ours(error: Exception) -> bool:
+    """Whether it comes from a ``raise`` in a file of the package."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return False
+    code = trace.tb_frame.f_code
+    raised = dis.opname[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+    return raised and Path(code.co_filename).is_relative_to(PACKAGE)
+
+
+def test_an_error_of_torch_is_not_ours():
+    with pytest.raises(ValueError, match="empty") as error:
+        max([])
+    assert not ours(error.value)
+    with pytest.raises(ValueError, match="probability") as error:
+        torch.nn.Dropout(2.0)
+    assert not ours(error.value)
