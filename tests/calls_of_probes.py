@@ -11,6 +11,7 @@ from one_call import (
     batch,
     double,
     finite,
+    holds,
     labels,
     near,
     normal,
@@ -20,10 +21,6 @@ from torch import Tensor
 
 from multiview import probes, stream
 from multiview.data import PatchBatch
-
-
-def _holds(found: Any, a: dict[str, Any]) -> bool:
-    return all(getattr(found, name) is x for name, x in a.items())
 
 
 def _agreement(found: probes.Agreement, a: dict[str, Any]) -> bool:
@@ -121,7 +118,7 @@ CALLS = {
     "Agreement": Call(
         function=probes.Agreement,
         arguments=lambda: dict.fromkeys([*NUMBERS, "same_wrong_label"], 0.5),
-        right=_holds,
+        right=holds,
     ),
     "agreement": Call(
         function=probes.agreement,
@@ -162,7 +159,7 @@ CALLS = {
     "Lottery": Call(
         function=probes.Lottery,
         arguments=lambda: {"winner": torch.zeros(2, 3).long(), "lead": torch.ones(2, 3)},
-        right=_holds,
+        right=holds,
     ),
     "view_norms": Call(
         function=probes.view_norms,
@@ -196,7 +193,7 @@ CALLS = {
         arguments=lambda: {
             name: normal(5, 2) for name in ("strong", "weak", "other", "background")
         },
-        right=_holds,
+        right=holds,
     ),
     "patch_logits": Call(
         function=probes.patch_logits,
@@ -232,7 +229,7 @@ CALLS = {
     "GainByCount": Call(
         function=probes.GainByCount,
         arguments=lambda: {"samples": torch.arange(3), **{name: normal(3) for name in COUNTS}},
-        right=_holds,
+        right=holds,
     ),
     "view_counts": Call(
         function=probes.view_counts,

@@ -32,6 +32,8 @@ def hostile(value: Any) -> list[Any]:
         return [None, 1.5, "net", torch.zeros(2, 3), [value], type(value)]
     if isinstance(value, Sequence):
         return _sequences(value)
+    if isinstance(value, torch.dtype):
+        return [None, "float64", 64, float, torch.half, torch.int64, torch.complex64, [value]]
     if is_dataclass(value):
         return [None, {}, 1, "spec", [value], type(value)]
     if callable(value):

@@ -12,9 +12,10 @@ from numpy.linalg import LinAlgError
 from torch import Tensor
 
 from multiview.atomic import write_atomically
+from multiview.ntk.arguments import check_folder
 from multiview.ntk.fingerprint import CODE, KEY_DIGITS
 from multiview.ntk.layout import Layout, layout_of, square
-from multiview.ntk.predict import KernelModel
+from multiview.ntk.predict import KernelModel, check_model
 from multiview.ntk.solve import (
     FIRST_JITTER,
     LAST_JITTER,
@@ -69,8 +70,11 @@ def factor_tiles(
         TileError: If a tile of the kernel is missing or damaged.
         numpy.linalg.LinAlgError: If a kernel is not positive definite even with the last jitter.
     """
-    check_ridge(ridge)
+    ridge = check_ridge("ridge", ridge)
     _check_store("store", store)
+    root = store.directory / "factors"
+    if directory is not None:
+        root = check_folder("directory", directory).resolve()
     if store.tiling.form != "symmetric":
         raise ValueError(
             f"{store.directory} holds a {store.tiling.form} kernel: only a symmetric one, of "
@@ -81,7 +85,6 @@ def factor_tiles(
             f"{store.directory} lacks {len(missing)} tiles, {missing[0]} the first: compute them "
             "with the call that made the store."
         )
-    root = store.directory / "factors" if directory is None else Path(directory).resolve()
     scale = _mean_diagonals(store)
     jitter = torch.zeros_like(scale)
     while True:
@@ -130,7 +133,7 @@ def solve_tiles(
         layout=factor.layout,
         scale=factor.scale,
         jitter=factor.jitter,
-        ridge=ridge,
+        ridge=factor.ridge,
     )
 
 
@@ -142,6 +145,7 @@ def predict_tiles(k_test_train: TileStore, model: KernelModel) -> Float[Tensor, 
         TileError: If a tile is missing or damaged.
     """
     _check_store("k_test_train", k_test_train)
+    check_model(model)
     layout, shape = layout_of(k_test_train.shape), model.dual.shape
     if layout is None or layout != model.layout:
         raise ValueError(

@@ -64,13 +64,12 @@ def descend(
         ValueError: If an argument is out of range, or shapes disagree.
         Diverged: If a loss is not finite; the message names the step.
     """
-    if loss not in get_args(Loss):
-        raise ValueError(f"loss={loss!r}: choose one of {get_args(Loss)}.")
-    checks.count("steps", steps, least=0)
+    checks.choice("loss", loss, get_args(Loss))
+    steps = checks.count("steps", steps, least=0)
     if record_every is not None:
-        checks.count("record_every", record_every)
-    if learning_rate is not None and not 0 < learning_rate < float("inf"):
-        raise ValueError(f"learning_rate={learning_rate} must be > 0, or None for a safe one.")
+        record_every = checks.count("record_every", record_every)
+    if learning_rate is not None:
+        learning_rate = checks.positive("learning_rate", learning_rate)
     layout, product = product_with(kernel)
     layout.check(targets)
     targets = targets.to(torch.float64)

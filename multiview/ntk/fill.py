@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.atomic import write_atomically
+from multiview.ntk.arguments import check_folder
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, gram, plan_gram
@@ -86,7 +87,14 @@ def fill_tiles(
         concurrent.futures.BrokenExecutor: If a worker was killed; tiles stored so far stay.
         Exception: Of a task, with a note that names the tile; tasks not begun are cancelled.
     """
-    _check(x1, x2, outputs, tile)
+    root, tile = _checked(directory, x1, x2, outputs, tile)
+    checks.flag("check_batches", check_batches)
+    checks.function("progress", progress, optional=True)
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(
+            f"executor={checks.shown(executor)} has no submit: give a concurrent.futures.Executor, "
+            "or None to compute here."
+        )
     n2 = None if x2 is None else len(x2)
     plan = plan_gram(module, x1[:2], len(x1), n2, outputs, method=method, dtype=dtype)
     if accumulate not in DTYPES.values():
@@ -110,7 +118,7 @@ def fill_tiles(
         ),
     )
     pickled = None if executor is None else _pickled(module)
-    store = TileStore.create(Path(directory).resolve() / tiling.key, tiling)
+    store = TileStore.create(root / tiling.key, tiling)
     store.repair()
     missing, total = store.missing(), len(list(tiling.places()))
     progress = progress or (lambda done, total: None)
@@ -253,11 +261,14 @@ def _pickled(module: nn.Module) -> bytes:
     return buffer.getvalue()
 
 
-def _check(x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int) -> None:
+def _checked(
+    directory: Path | str, x1: Tensor, x2: Tensor | None, outputs: Outputs, tile: int
+) -> tuple[Path, int]:
+    """Refuse what no store is of; returns the whole path of ``directory``, and ``tile``."""
     if outputs not in ("trace", "per_class"):
         raise ValueError(
             f'outputs={outputs!r}: a store holds "trace" or "per_class" kernels. A "full" one has '
             "(n k)^2 entries, so one worth solving fits in memory: use gram."
         )
-    checks.count("tile", tile)
     check_samples(x1, x2)
+    return check_folder("directory", directory).resolve(), checks.count("tile", tile)

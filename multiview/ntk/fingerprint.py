@@ -9,13 +9,17 @@ import sys
 import threading
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from multiview import checks
+from multiview.ntk.arguments import check_precision
 from multiview.ntk.contract import Outputs
+from multiview.ntk.gram import Method
+from multiview.ntk.refuse import check_samples
 from multiview.ntk.tiling import FORMAT
 
 KEY_DIGITS = 32
@@ -66,9 +70,13 @@ def fingerprint(
     """
     if not isinstance(module, nn.Module):
         raise ValueError(f"module is a {type(module).__name__}: give a torch.nn.Module.")
-    for name, x in (("x1", x1), ("x2", x2)):
-        if x is not None and not isinstance(x, Tensor):
-            raise ValueError(f"{name} is a {type(x).__name__}: give a tensor of samples.")
+    check_samples(x1, x2)
+    checks.choice("outputs", outputs, get_args(Outputs))
+    checks.choice("method", method, get_args(Method))
+    for name, value in (("dtype", dtype), ("accumulate", accumulate)):
+        if value is not None or name == "accumulate":
+            check_precision(name, value)
+    tile = checks.count("tile", tile)
     names: dict[int, str] = {}  # of a tensor or module its first place: a tie is not a copy
     places = list(module.named_modules(remove_duplicate=False))
     for place, part in places:

@@ -92,7 +92,8 @@ def gram(
             draws at random (active dropout); or some samples use a layer otherwise than those of
             the trial (routing to experts), which method="jacobian" takes.
     """
-    _check(x1, x2, outputs, method, chunk_size, memory, dtype)
+    chunk_size, memory = _checked(x1, x2, outputs, method, chunk_size, memory, dtype)
+    checks.flag("check_batches", check_batches)
     if accumulate not in (torch.float32, torch.float64):
         raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
     f = per_sample(module, dtype)
@@ -156,10 +157,10 @@ def plan_gram(
     Raises:
         ValueError: As ``gram`` does.
     """
-    _check(x, None, outputs, method, chunk_size, memory, dtype)
-    for name, n in (("n1", n1), ("n2", n2)):
-        if n is not None:
-            checks.count(name, n, meaning="counts samples")
+    chunk_size, memory = _checked(x, None, outputs, method, chunk_size, memory, dtype)
+    n1 = checks.count("n1", n1, meaning="counts samples")
+    if n2 is not None:
+        n2 = checks.count("n2", n2, meaning="counts samples")
     f, x = per_sample(module, dtype), as_type(x, dtype)
     refuse_not_finite("x", x, NOT_A_SAMPLE)
     return _read(f, trial_samples(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
@@ -243,7 +244,7 @@ def _memory(device: torch.device) -> int:
     return int(SHARE * torch.cuda.mem_get_info(device)[0])
 
 
-def _check(
+def _checked(
     x1: Tensor,
     x2: Tensor | None,
     outputs: Outputs,
@@ -251,14 +252,15 @@ def _check(
     chunk_size: int | None,
     memory: int | None,
     dtype: torch.dtype | None,
-) -> None:
-    for name, value, choices in (("outputs", outputs, Outputs), ("method", method, Method)):
-        if value not in get_args(choices):
-            raise ValueError(f"{name}={value!r}: choose one of {get_args(choices)}.")
+) -> tuple[int | None, int | None]:
+    """Refuse what no kernel can be computed with; returns ``chunk_size`` and ``memory``."""
+    checks.choice("outputs", outputs, get_args(Outputs))
+    checks.choice("method", method, get_args(Method))
     if chunk_size is not None:
-        checks.count("chunk_size", chunk_size, meaning="counts rows held at a time")
-    if memory is not None and (not isinstance(memory, int) or memory < 1):
-        raise ValueError(f"memory={memory} is in bytes: give at least 1, better 2**28 or more.")
+        chunk_size = checks.count("chunk_size", chunk_size, meaning="counts rows held at a time")
+    if memory is not None:
+        memory = checks.count("memory", memory, meaning="is in bytes, better 2**28 or more")
     if dtype is not None:
         check_precision("dtype", dtype)
     check_samples(x1, x2)
+    return chunk_size, memory

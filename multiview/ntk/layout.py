@@ -124,7 +124,8 @@ def matrices(kernel: CrossKernel, copy: bool = False) -> Float[Tensor, "B r m"]:
         kernel = kernel.permute(0, 2, 1, 3)  # (t, k, n, k)
     else:
         rows = kernel.shape[-2]
-    shape = (-1, rows, prod(kernel.shape[-2:]) if kernel.dim() == 4 else kernel.shape[-1])
+    stacked = kernel.shape[0] if kernel.dim() == 3 else 1
+    shape = (stacked, rows, prod(kernel.shape[-2:]) if kernel.dim() == 4 else kernel.shape[-1])
     # Contiguous at once: a transposed copy would have to be copied again.
     kernel = kernel.to(torch.float64, copy=copy, memory_format=torch.contiguous_format)
     return kernel.reshape(shape)
@@ -136,7 +137,7 @@ def square(kernel: Kernel | Operator) -> Layout:
     Raises:
         ValueError: If its shape is none of the three.
     """
-    if not isinstance(kernel, Operator):  # which tensors are
+    if isinstance(kernel, type) or not isinstance(kernel, Operator):  # which tensors are
         raise ValueError(f"kernel is a {type(kernel).__name__}: give a tensor or a store.")
     if isinstance(kernel, Tensor):
         check_tensor("kernel", kernel)

@@ -1,6 +1,6 @@
 """The four methods of the paper's comparison, for kernel models instead of networks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from multiview.ensemble import mean_logits
 from multiview.ntk.arguments import check_tensor
 from multiview.ntk.descent import descend
 from multiview.ntk.predict import KernelModel, predict
-from multiview.ntk.solve import Solution, solve
+from multiview.ntk.solve import Solution, check_ridge, solve
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 Fit = Callable[[Tensor, Tensor], KernelModel]  # of a training kernel and targets
@@ -64,7 +64,10 @@ def kernel_methods(
     def by_ridge(value: float) -> Fit:
         return lambda kernel, wanted: solve(kernel, wanted, value)
 
-    own = ridge if student_ridge is None else student_ridge
+    ridge = check_ridge("ridge", ridge)
+    own = ridge if student_ridge is None else check_ridge("student_ridge", student_ridge)
+    if temperature is not None:
+        temperature = checks.temperature("temperature", temperature)
     return _methods(kernels, targets, by_ridge(ridge), teach, by_ridge(own))
 
 
@@ -96,8 +99,11 @@ def descent_methods(
         ValueError: If an argument is out of range, there is no member or ``descend`` refuses one.
         Diverged: If a loss is not finite.
     """
-    for name, value in (("temperature", temperature), ("relative_rate", relative_rate)):
-        checks.positive(name, value)
+    temperature = checks.temperature("temperature", temperature)
+    relative_rate = checks.positive("relative_rate", relative_rate)
+    steps = checks.count("steps", steps, least=0)
+    if student_steps is not None:
+        student_steps = checks.count("student_steps", student_steps, least=0)
 
     def by_descent(steps: int, scale: float = 1.0) -> Fit:
         def fit(kernel: Tensor, wanted: Tensor) -> KernelModel:
@@ -125,13 +131,16 @@ def _methods(
     """The four methods, given how to fit and what the student is told of the ensemble."""
     first = total = None
     models, fitted, single = [], [], []
-    for train, test in kernels:
+    for train, test in _checked(kernels, targets):
         model = fit(train, targets)
         fitted.append(predict(train, model))
         single.append(predict(test, model))
         models.append(model)
         if first is None or total is None:
-            first, total = (train, test), (train.to(torch.float64, copy=True), test.clone())
+            first, total = (
+                (train, test),
+                tuple(each.to(torch.float64, copy=True) for each in (train, test)),
+            )
         elif (train.shape, test.shape) != (first[0].shape, first[1].shape):
             raise ValueError(
                 f"kernels of members differ in shape: {tuple(train.shape)} and "
@@ -153,12 +162,28 @@ def _methods(
     )
 
 
+def _checked(kernels: Pairs, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The pairs, one after the other; refused is what is none, and targets that are not (n, k)."""
+    shapes.fit(targets=(targets, "any n k"))
+    if not isinstance(kernels, Iterable):
+        raise ValueError(f"kernels={checks.shown(kernels)}: give a pair of kernels a member.")
+    for e, pair in enumerate(kernels):
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ValueError(
+                f"kernels[{e}]={checks.shown(pair)} is no pair: give (K(train, train), "
+                "K(test, train)) of each member."
+            )
+        for i, kernel in enumerate(pair):
+            check_tensor(f"kernels[{e}][{i}]", kernel)
+        yield pair[0], pair[1]
+
+
 def soft_targets(outputs: Float[Tensor, "n k"], temperature: float) -> Float[Tensor, "n k"]:
     """Softmax of a teacher's outputs at a temperature, centred to mean 0 like the hard targets."""
     check_tensor("outputs", outputs)
-    checks.positive("temperature", temperature)
+    temperature = checks.temperature("temperature", temperature)
     shapes.finite(outputs=outputs)
-    if not outputs.shape[-1]:
+    if not outputs.dim() or not outputs.shape[-1]:
         raise ValueError(f"outputs {tuple(outputs.shape)} must be (n, k) with k at least 1.")
     return (outputs / temperature).softmax(-1) - 1 / outputs.shape[-1]
 

@@ -58,18 +58,15 @@ def patch_net_gram(
     Raises:
         ValueError: If shapes disagree, an entry is not finite, or a number is out of range.
     """
-    if order not in get_args(Order):
-        raise ValueError(f"order={order!r}: choose one of {get_args(Order)}.")
+    checks.choice("order", order, get_args(Order))
     columns = x1 if x2 is None else x2
     for name, given in (("weight", weight), ("x1", x1), ("x2", columns)):
         check_tensor(name, given)
         shapes.finite(**{name: given})
         if not given.numel():
             raise ValueError(f"{name} {tuple(given.shape)} is empty: give at least one of each.")
-    checks.positive("relu_knee", relu_knee)
-    checks.positive("q", q)
-    if q < 1:
-        raise ValueError(f"q={q} is the power of the smoothed ReLU: use at least 1.")
+    relu_knee = checks.positive("relu_knee", relu_knee)
+    q = checks.number("q", q, "[1, inf)", meaning="is the power of the smoothed ReLU")
     check_precision("dtype", dtype)
     if x1.dim() != 3:
         raise ValueError(f"x1 {tuple(x1.shape)} must be (n, patches, d).")
@@ -89,16 +86,16 @@ def patch_net_gram(
     if order == "auto":
         order = cheaper_order(n1, n2, num_patches, d, m, num_kernels)
     if order == "features":
-        shapes, product = [(num_kernels, m * d)], _feature_products
+        sizes, product = [(num_kernels, m * d)], _feature_products
         step = TILE
     else:
-        shapes, product = [(num_patches, d), (num_patches, num_kernels, m)], _pair_products
+        sizes, product = [(num_patches, d), (num_patches, num_kernels, m)], _pair_products
         step = max(1, isqrt(PAIRS) // num_patches)
-    width = sum(map(prod, shapes))
+    width = sum(map(prod, sizes))
     held = max(step, HELD_BYTES // (width * flat.element_size()))
 
     def empty(n: int) -> Features:
-        return tuple(flat.new_empty(n, *shape) for shape in shapes)
+        return tuple(flat.new_empty(n, *shape) for shape in sizes)
 
     def fill(x: Float[Tensor, "n P d"], out: Features) -> None:
         slope = smoothed_relu_slope(x @ flat.T, q, relu_knee)  # (n, P, neurons)

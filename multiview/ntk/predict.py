@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks
 from multiview.ntk.arguments import check_tensor
 from multiview.ntk.layout import CrossKernel, Layout, finite, layout_of, matrices
 
@@ -15,6 +16,15 @@ class KernelModel:
 
     dual: Float[Tensor, "*sets n k"]
     layout: Layout  # of the kernel they belong to
+
+
+def check_model(model: KernelModel) -> None:
+    """Refuse what is no fitted model.
+
+    Raises:
+        ValueError: As said.
+    """
+    checks.instance("model", model, KernelModel, "fit one by solve, descend or gradient_flow")
 
 
 def predict(k_test_train: CrossKernel, model: KernelModel) -> Float[Tensor, "*sets t k"]:
@@ -32,6 +42,7 @@ def predict(k_test_train: CrossKernel, model: KernelModel) -> Float[Tensor, "*se
         ValueError: If shapes disagree with the fit, or an entry is not finite.
     """
     check_tensor("k_test_train", k_test_train)
+    check_model(model)
     n, k = model.dual.shape[-2:]
     layout = layout_of(k_test_train.shape)
     if layout is None or layout != model.layout:

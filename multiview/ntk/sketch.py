@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.func import jvp, vmap
 
 from multiview import checks
+from multiview.ntk.arguments import check_precision
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.refuse import check_samples, first_look, refuse_not_finite
 from multiview.ntk.tiles import spans
@@ -61,11 +62,12 @@ def sketch(
     Raises:
         ValueError: If an argument is out of range, or ``gram`` would refuse the module.
     """
-    for name, value in (("width", width), ("chunk_size", chunk_size)):
-        if value is not None:
-            checks.count(name, value)
-    if not isinstance(generator, torch.Generator):
-        raise ValueError(f"generator is a {type(generator).__name__}: give a torch.Generator.")
+    width = checks.count("width", width)
+    if chunk_size is not None:
+        chunk_size = checks.count("chunk_size", chunk_size)
+    if dtype is not None:
+        check_precision("dtype", dtype)
+    checks.generator("generator", generator)
     if isinstance(x, Tensor) and x.dim() and not len(x):
         raise ValueError(f"x {tuple(x.shape)} must hold at least one sample.")
     check_samples(x, None)

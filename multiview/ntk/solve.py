@@ -1,7 +1,7 @@
 """Kernel ridge regression: one factorisation a kernel, any number of targets."""
 
 from dataclasses import dataclass
-from math import inf
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -47,9 +47,10 @@ def solve(kernel: Kernel, targets: Float[Tensor, "*sets n k"], ridge: float = 1e
             positive.
         numpy.linalg.LinAlgError: If a kernel is not positive definite even with the last jitter.
     """
+    check_tensor("kernel", kernel)
     layout = square(kernel)
     layout.check(targets)
-    check_ridge(ridge)
+    ridge = check_ridge("ridge", ridge)
     system = symmetric(matrices(kernel, copy=True))
     scale = mean_diagonal(system)
     system /= scale[:, None, None]
@@ -64,18 +65,13 @@ def solve(kernel: Kernel, targets: Float[Tensor, "*sets n k"], ridge: float = 1e
     )
 
 
-def check_ridge(ridge: float) -> None:
-    """Refuse a ridge that is negative, infinite or NaN.
+def check_ridge(name: str, value: Any) -> float:
+    """A ridge, refusing what is negative, infinite or NaN.
 
     Raises:
         ValueError: As said.
     """
-    try:
-        fine = 0 <= ridge < inf
-    except TypeError:
-        fine = False
-    if not fine:
-        raise ValueError(f"ridge={ridge} is relative to the mean diagonal: use 0 or a bit more.")
+    return checks.number(name, value, "[0, inf)", meaning="is relative to the mean diagonal")
 
 
 def mean_diagonal(kernels: Float[Tensor, "B m m"]) -> Float[Tensor, " B"]:
@@ -106,7 +102,7 @@ def centred_one_hot(labels: Int[Tensor, " n"], num_classes: int) -> Float[Tensor
         ValueError: If a label is no class.
     """
     check_tensor("labels", labels)
-    checks.count("num_classes", num_classes)
+    num_classes = checks.count("num_classes", num_classes)
     if labels.is_floating_point() or labels.dim() != 1:
         raise ValueError(
             f"labels {tuple(labels.shape)} of {labels.dtype} must be whole numbers, one a sample."

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isnan
+from math import inf
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.linalg import LinAlgError
 from torch import Tensor
 
+from multiview import checks
+from multiview.ntk.arguments import check_numbers, check_tensor
 from multiview.ntk.chebyshev import flow_by_products
 from multiview.ntk.layout import Kernel, Layout, Operator, matrices, product_with, square, symmetric
 from multiview.ntk.predict import KernelModel
-from multiview.ntk.solve import LAST_JITTER, Solution, check_ridge, mean_diagonal
+from multiview.ntk.solve import LAST_JITTER, Solution, mean_diagonal
 
 EIGH_LIMIT = 32_766  # rows above which LAPACK's eigh with vectors overflows its 32-bit workspace
 
@@ -54,6 +55,7 @@ def decompose(kernel: Kernel) -> Spectrum:
             EIGH_LIMIT rows.
         numpy.linalg.LinAlgError: If it has an eigenvalue below -LAST_JITTER of its mean diagonal.
     """
+    check_tensor("kernel", kernel)
     layout = square(kernel)
     if layout.size > EIGH_LIMIT:
         raise ValueError(
@@ -93,12 +95,10 @@ def ridge_path(
     Raises:
         ValueError: If there is no ridge, one is negative, or the targets do not suit the kernel.
     """
-    if not isinstance(ridges, Sequence | Tensor | np.ndarray) or not len(ridges):
-        raise ValueError(f"ridges={ridges!r} must be several numbers >= 0, at least one.")
-    for ridge in ridges:
-        check_ridge(ridge)
+    checks.instance("spectrum", spectrum, Spectrum, "make one by decompose(kernel)")
+    numbers = check_numbers("ridges", ridges, meaning="is relative to the mean diagonal")
     filters = []
-    for ridge in ridges:
+    for ridge in numbers:
         shifted = spectrum.values + ridge * spectrum.scale[:, None]
         dead = (spectrum.values <= spectrum.noise[:, None]) & (ridge == 0)
         filters.append(torch.where(dead, 0.0, 1 / shifted))
@@ -107,7 +107,7 @@ def ridge_path(
         layout=spectrum.layout,
         scale=spectrum.scale,
         jitter=torch.zeros_like(spectrum.scale),
-        ridge=tuple(ridges),
+        ridge=numbers,
     )
 
 
@@ -143,18 +143,14 @@ def gradient_flow(
             kernel is refused by ``decompose``.
         numpy.linalg.LinAlgError: As ``decompose``.
     """
-    try:
-        fine = len(times) and not any(isnan(time) or time < 0 for time in times)
-    except TypeError:
-        fine = False
-    if not fine:
-        raise ValueError(f"times={times!r} must be several numbers >= 0, at least one.")
+    times = check_numbers("times", times, meaning="is a time", infinite=True)
     if not isinstance(kernel, Spectrum):
         layout = square(kernel)
         if isinstance(kernel, Tensor) and layout.size <= EIGH_LIMIT:
             kernel = decompose(kernel)
     layout = kernel.layout if isinstance(kernel, Spectrum) else square(kernel)
     layout.check(targets)
+    targets = targets.to(torch.float64)
     pull = targets if start is None else targets - checked_start(layout, start, targets)
     if isinstance(kernel, Spectrum):
         filters = [_flow_filter(kernel, time / layout.n) for time in times]
@@ -163,7 +159,7 @@ def gradient_flow(
         layout, product = product_with(kernel)
         columns = flow_by_products(product, layout, layout.columns(pull), times)
         dual = torch.stack([layout.targets(c, targets.shape) for c in columns])
-    return Flow(dual=dual, layout=layout, times=tuple(times))
+    return Flow(dual=dual, layout=layout, times=times)
 
 
 def checked_start(layout: Layout, start: Tensor, targets: Tensor) -> Tensor:

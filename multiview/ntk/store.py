@@ -17,7 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks
 from multiview.atomic import write_atomically
+from multiview.ntk.arguments import check_folder
 from multiview.ntk.tiling import DTYPES, Place, Tiling
 
 DESCRIPTION = "kernel.json"
@@ -42,13 +44,18 @@ class TileStore:
     directory: Path
     tiling: Tiling
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "directory", check_folder("directory", self.directory))
+        checks.instance("tiling", self.tiling, Tiling)
+
     @classmethod
-    def create(cls, directory: Path, tiling: Tiling) -> "TileStore":
+    def create(cls, directory: Path | str, tiling: Tiling) -> "TileStore":
         """Begin a store, or go on with the one that is there.
 
         Raises:
             ValueError: If the directory holds another kernel.
         """
+        directory = cls(check_folder("directory", directory), tiling).directory
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / DESCRIPTION
         if path.exists():
@@ -66,13 +73,13 @@ class TileStore:
         return cls(directory, tiling)
 
     @classmethod
-    def open(cls, directory: Path) -> "TileStore":
+    def open(cls, directory: Path | str) -> "TileStore":
         """The store that is there.
 
         Raises:
             TileError: If there is none, or its description is damaged.
         """
-        path = (directory := Path(directory)) / DESCRIPTION
+        path = (directory := check_folder("directory", directory)) / DESCRIPTION
         try:
             return cls(directory, Tiling(**json.loads(path.read_bytes())))
         except (OSError, ValueError, TypeError) as error:

@@ -43,16 +43,16 @@ class Tiling:
         for name, least in (("n1", 1), ("n2", 1), ("tile", 1), ("num_outputs", 1)):
             value = getattr(self, name)
             if value is not None or name != "num_outputs":
-                checks.count(name, value, least)
-        if self.form not in get_args(Form):
-            raise ValueError(f"form={self.form!r}: choose one of {get_args(Form)}.")
+                object.__setattr__(self, name, checks.count(name, value, least))
+        checks.choice("form", self.form, get_args(Form))
+        checks.instance("key", self.key, str)
+        object.__setattr__(self, "version", checks.count("version", self.version, 0))
         if self.form != "rectangular" and self.n1 != self.n2:
             raise ValueError(
                 f"a {self.form} kernel is square, got n1={self.n1}, n2={self.n2}: "
                 'use form="rectangular".'
             )
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype={self.dtype!r}: choose one of {tuple(DTYPES)}.")
+        checks.choice("dtype", self.dtype, tuple(DTYPES))
         if self.version != FORMAT:
             raise ValueError(
                 f"version={self.version} of the files is not {FORMAT}, the one read here: "
