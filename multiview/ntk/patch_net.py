@@ -89,16 +89,16 @@ def patch_net_gram(
     if order == "auto":
         order = cheaper_order(n1, n2, num_patches, d, m, num_kernels)
     if order == "features":
-        shapes, product = [(num_kernels, m * d)], _feature_products
+        sizes, product = [(num_kernels, m * d)], _feature_products
         step = TILE
     else:
-        shapes, product = [(num_patches, d), (num_patches, num_kernels, m)], _pair_products
+        sizes, product = [(num_patches, d), (num_patches, num_kernels, m)], _pair_products
         step = max(1, isqrt(PAIRS) // num_patches)
-    width = sum(map(prod, shapes))
+    width = sum(map(prod, sizes))
     held = max(step, HELD_BYTES // (width * flat.element_size()))
 
     def empty(n: int) -> Features:
-        return tuple(flat.new_empty(n, *shape) for shape in shapes)
+        return tuple(flat.new_empty(n, *shape) for shape in sizes)
 
     def fill(x: Float[Tensor, "n P d"], out: Features) -> None:
         slope = smoothed_relu_slope(x @ flat.T, q, relu_knee)  # (n, P, neurons)
