@@ -271,3 +271,18 @@ def test_the_power_iteration_begins_anew_where_it_lost_its_direction():
     flow.direction = torch.zeros_like(weight)
     flow.step(first(sweep, weight), sweep)
     assert float(flow.curvature) == pytest.approx(3.0)
+
+
+def test_rises_within_rounding_do_not_add_up():
+    """Each step may end this much above the lowest loss, not above the one before."""
+    rounding = torch.tensor([0.0375], dtype=torch.float64)
+
+    def uphill(weight, nets):  # the first step goes 0.03 up, and none is far enough up to be told
+        loss = -weight.sum((1, 2)).double()
+        return Sweep(weight, torch.ones_like(weight), loss, torch.zeros_like(loss), rounding)
+
+    weight = torch.zeros(1, 1, 1, dtype=torch.float64)
+    flow, here = GradientFlow(weight, growth=0.1, sigma=0.2), first(uphill, weight)
+    for _ in range(10):
+        here, _, _ = flow.step(here, uphill)
+        assert 0.03 <= float(here.loss) <= float(rounding)
