@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 def count(
-    name: str, value: Any, least: int = 1, most: int | None = None, *, meaning: str = "counts"
+    name: str, value: Any, least: int = 1, most: int | None = None, *, meaning: str = "is a count"
 ) -> int:
     """An integer of Python or numpy, from ``least`` to ``most``; no bool, and no 2.0."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
@@ -31,7 +31,7 @@ def counts(
     *,
     length: int | None = None,
     most: int | None = None,
-    meaning: str = "counts",
+    meaning: str = "is a count",
 ) -> tuple:
     """A sequence of such integers, of so many where ``length`` is given."""
     listed = items(name, values)
@@ -43,7 +43,7 @@ def counts(
     )
 
 
-def number(name: str, value: Any, interval: str, *, meaning: str = "is no such number") -> float:
+def number(name: str, value: Any, interval: str, *, meaning: str = "must be a number") -> float:
     """A finite number of Python or numpy in ``interval``, such as "[0, 1)"; no bool, no tensor."""
     low, high = map(float, interval[1:-1].split(","))
     given, value = value, value.item() if isinstance(value, np.generic) else value

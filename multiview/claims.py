@@ -76,10 +76,8 @@ def judge(claim: Claim, table: Any) -> Judgement:
             "return one value per seed, averaged over whatever else varies."
         )
     used = np.asarray([value for value in values if not math.isnan(value)])
-    if not np.isfinite(used).all():
-        infinite = f"{(~np.isfinite(used)).sum()} of {len(used)} values are infinite"
-        return Judgement(claim=claim, repetitions=len(used), missing=0, note=infinite)
-    if claim.trials is not None and not all(0 <= value <= 1 for value in used):
+    finite = used[np.isfinite(used)]
+    if claim.trials is not None and not all(0 <= value <= 1 for value in finite):
         raise ValueError(f"{claim.name!r} has trials, so its values are fractions, got {used}.")
     incomplete = len(ok) < len(table) or bool(note)
     judgement = Judgement(
@@ -90,6 +88,9 @@ def judge(claim: Claim, table: Any) -> Judgement:
     )
     if not len(used):
         return judgement
+    if not np.isfinite(used).all():
+        infinite = f"{(~np.isfinite(used)).sum()} of {len(used)} values are infinite"
+        return replace(judgement, note=infinite)
     mean, spread = mean_and_spread(used)
     if not math.isfinite(spread):
         return replace(judgement, note="the values are too large for their spread to be a number")

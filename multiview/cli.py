@@ -9,12 +9,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from multiview.arguments import Folder, in_words
+from multiview.command_line import Folder, in_words
 from multiview.experiment import Experiment
 from multiview.find import find, names
 from multiview.listing import listed
 from multiview.report import present, write_report
-from multiview.results import RESULTS, export, load, stored_runs
+from multiview.results import RESULTS, export, load, no_results, stored_runs
 from multiview.script import DONE, ERROR, USAGE, run_script
 from multiview.signals import leave
 
@@ -60,9 +60,7 @@ def show(
     runs = [r for r in stored_runs(out, name) if preset in (None, r.preset)]
     if not runs:
         wanted = name if preset is None else f"{name} --preset {preset}"
-        raise FileNotFoundError(
-            f"no results in {out / name}: make them with `multiview run {wanted}`."
-        )
+        raise FileNotFoundError(no_results(out, wanted, out / name))
     console = _console()
     for stored in runs:
         console.rule(stored.label)
@@ -142,7 +140,3 @@ def _find(name: str) -> Experiment:
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 120)
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,7 @@ from multiview.experiment import Experiment
 BOOKKEEPING = frozenset(
     f"{name}.py"
     for name in (
-        *("__init__", "__main__", "arguments", "atomic", "claims", "cli", "code_version"),
+        *("__init__", "__main__", "atomic", "claims", "cli", "code_version", "command_line"),
         *("engines", "experiment", "find", "intervals", "listing", "progress", "report"),
         *("results", "rows", "runner", "script", "signals"),
     )

@@ -98,8 +98,9 @@ class ProcessEngine(ProcessPoolExecutor):
 
     def __exit__(self, kind: Any, value: Any, traceback: Any) -> bool | None:
         if kind is not None:  # Ctrl-C or a full disk: nobody waits for the cells begun
+            workers = list((self._processes or {}).values())  # shutdown forgets them
             self.shutdown(wait=False, cancel_futures=True)
-            _end(multiprocessing.active_children())
+            _end(workers)
         super().__exit__(kind, value, traceback)
         # A worker that was killed may hold the queue's lock; the thread then ends with us.
         if kind is None and self._messages is not None:

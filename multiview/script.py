@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 
 from multiview import find
-from multiview.arguments import Folder, OptionalFolder, in_words
+from multiview.command_line import Folder, OptionalFolder, in_words
 from multiview.engines import ENGINES, refuse_device
 from multiview.experiment import Context, Experiment
 from multiview.progress import Bars
@@ -54,18 +54,18 @@ def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
 def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:
     """``main`` without the exit; usage errors found by the parser still raise SystemExit(2)."""
     settings = _parse(experiment, args)
-    errors, sweep = Console(stderr=True), Sweep(fresh=settings.fresh)
+    errors, tally = Console(stderr=True), Tally(fresh=settings.fresh)
     with stopped_once():
         try:
-            return _run(experiment, settings, errors, sweep)
+            return _run(experiment, settings, errors, tally)
         except KeyboardInterrupt as stop:
             terminated = isinstance(stop, Stopped) and stop.number == signal.SIGTERM
             reason = str(stop) or "Interrupted."
-            return _complain(errors, f"{reason} {sweep}", TERMINATED if terminated else ERROR)
+            return _complain(errors, f"{reason} {tally}", TERMINATED if terminated else ERROR)
 
 
 @dataclass
-class Sweep:
+class Tally:
     """How far a sweep is; as text, what stays of it and how it goes on."""
 
     fresh: bool
@@ -80,12 +80,12 @@ class Sweep:
         )
 
 
-def _run(experiment: Experiment, settings: Any, errors: Console, sweep: Sweep) -> int:
+def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -> int:
     """Plan, compute and present, and return the exit code."""
     begin = time.perf_counter()
     try:
         run, jobs = _plan(experiment, settings)
-        sweep.jobs = jobs
+        tally.jobs = jobs
         cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
         bars = Bars(errors, experiment.name, len(jobs))
         listener = bars.listen if errors.is_terminal else None
@@ -101,14 +101,14 @@ def _run(experiment: Experiment, settings: Any, errors: Console, sweep: Sweep) -
         run.store()
         with engine as executor, bars:
             for outcome in bars.follow(compute(jobs, executor)):
-                sweep.count[outcome.status] += 1
+                tally.count[outcome.status] += 1
                 _tell(errors, outcome)
-        _sum_up(errors, run, sweep, time.perf_counter() - begin)
-        return _conclude(errors, experiment, run, settings, failed=bool(sweep.count["error"]))
+        _sum_up(errors, run, tally, time.perf_counter() - begin)
+        return _conclude(errors, experiment, run, settings, failed=bool(tally.count["error"]))
     except BrokenExecutor:
-        return _complain(errors, f"A worker was killed, perhaps for want of memory. {sweep}")
+        return _complain(errors, f"A worker was killed, perhaps for want of memory. {tally}")
     except OSError as error:
-        return _complain(errors, f"{in_words(error)}. {sweep}")
+        return _complain(errors, f"{in_words(error)}. {tally}")
 
 
 def _importable(experiment: Experiment) -> Experiment:
@@ -159,11 +159,11 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
     )
 
 
-def _sum_up(errors: Console, run: Run, sweep: Sweep, seconds: float) -> None:
+def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
     """Print how many cells there were, and what became of them."""
-    count = sweep.count
+    count = tally.count
     errors.print(
-        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(sweep.jobs)} stored before, "
+        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(tally.jobs)} stored before, "
         f"{count['ok']} computed, {count['failed']} failed, {count['error']} stopped by an error; "
         f"{seconds:.1f} s",
         highlight=False,

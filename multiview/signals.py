@@ -49,16 +49,18 @@ def uninterrupted() -> Iterator[None]:
     before they can say that they leave it to the first.
     """
     waiting: list[int] = []
-    with _handled_by(lambda number, frame: waiting.append(number)):
-        # A process inherits what is blocked, but not Python's handlers.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if _MASKS else None
-        try:
-            yield
-        finally:
-            if blocked is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    for number in waiting[:1]:
-        signal.raise_signal(number)
+    try:
+        with _handled_by(lambda number, frame: waiting.append(number)):
+            # A process inherits what is blocked, but not Python's handlers.
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if _MASKS else None
+            try:
+                yield
+            finally:
+                if blocked is not None:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    finally:
+        for number in waiting[:1]:
+            signal.raise_signal(number)
 
 
 def leave(program: Callable[[], int]) -> NoReturn:

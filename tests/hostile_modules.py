@@ -208,6 +208,39 @@ def forward_replaced():
     return module
 
 
+def forward_replaced_for_large():
+    """So for some samples only, of which a trial may hold none."""
+    module = net(lambda net, x: net.b(hidden(net, x)))
+    layer = module.get_submodule("a")
+    forward = layer.forward
+    layer.forward = lambda x: forward(torch.where(x[:, 1:2] > 1.2, 2.0, 1.0) * x)
+    return module
+
+
+def forward_replaced_in(dtype):
+    """So where numbers are coarse, and what is left of a factor could be taken for rounding."""
+
+    def make():
+        module = net(lambda net, x: net.b(hidden(net, x.to(dtype).float())))
+        layer = module.get_submodule("a")
+        layer.forward = lambda x: functional.linear(x, 2 * layer.weight, layer.bias)
+        return module
+
+    return make
+
+
+def keeps_a_mask(net, x):
+    """What it keeps of one call, the next one uses."""
+    if getattr(net, "mask", None) is None or net.mask.shape != x.shape:
+        net.mask = 2 * torch.ones_like(x)
+    return net.b(hidden(net, x * net.mask))
+
+
+def keeps_what_it_saw(net, x):
+    net.seen = hidden(net, x)
+    return net.b(net.seen)
+
+
 class Doubled(nn.Module):
     def forward(self, weight):
         return 2 * weight
@@ -380,6 +413,15 @@ TRAPS = {
     "subclass": Case(lambda: head(Swapped(3, 3), features=3)),
     "hooks that alter": Case(hooked),
     "forward replaced": Case(forward_replaced),
+    "forward replaced for large": Case(forward_replaced_for_large),
+    "forward replaced in bfloat16": Case(
+        forward_replaced_in(torch.bfloat16), dtype=torch.float32, tolerance=1e-4
+    ),
+    "forward replaced in float16": Case(
+        forward_replaced_in(torch.float16), dtype=torch.float32, tolerance=1e-4
+    ),
+    "keeps a mask": Case(lambda: net(keeps_a_mask)),
+    "keeps what it saw": Case(lambda: net(keeps_what_it_saw)),
     "functional call, dead in some samples": Case(
         lambda: net(
             lambda net, x: (

@@ -18,7 +18,6 @@ from unchecked import unchecked
 
 import multiview
 from multiview.checks import shown
-from multiview.train import Diverged
 
 EVERY = CALLS | FURTHER
 PACKAGE = Path(multiview.__file__).parent
@@ -70,7 +69,7 @@ def outcome(name: str, changes: dict[str, int]) -> str:
     with unchecked():
         try:
             result = call.function(**arguments)
-        except (ValueError, TypeError, Diverged) as raised:
+        except (ValueError, TypeError) as raised:
             error = raised
         if error is None:
             assert call.right(result, arguments), f"{what} gave {result!r}"
@@ -83,11 +82,9 @@ def outcome(name: str, changes: dict[str, int]) -> str:
 
 def names(error: Exception, call: Call, changed: dict[str, Any]) -> bool:
     """Whether the message names one of the arguments, or its value."""
-    if isinstance(error, Diverged):  # the data were NaN or infinite, and the loss is named
-        return any(isinstance(x, torch.Tensor) and not x.isfinite().all() for x in changed.values())
     words = [each for key in changed for each in (key, *call.says.get(key, ()))]
     values = [shown(x) for x in changed.values() if not isinstance(x, str)]
-    named = any(re.search(rf"\b{re.escape(word)}", str(error)) for word in words)
+    named = any(re.search(rf"\b{re.escape(word)}\b", str(error)) for word in words)
     return named or any(len(value) > 3 and value in str(error) for value in values)
 
 

@@ -188,7 +188,7 @@ def test_an_experiment_under_another_name_is_refused(multiview):
         ),
         (
             ("show", "tails", "--export", "t.csv"),
-            "no results in results/tails: make them with `multiview run tails`.",
+            "no results in results/tails: make some with `multiview run tails`.",
         ),
         (("report", "--out", "o" * 300), "Cannot read or write " + "o" * 300),
     ],
@@ -233,7 +233,7 @@ def test_an_unknown_preset_is_a_usage_error(multiview):
 def test_an_empty_place_is_a_usage_error(multiview, args):
     code, out, err = multiview(*args)
     assert code == 2
-    assert "an empty name is no place" in out + err
+    assert "the path is empty" in out + err
 
 
 def test_figures_say_what_they_leave_out(multiview, monkeypatch):

@@ -75,9 +75,9 @@ def test_only_check_makes_a_refuted_claim_an_exit_code(toy):
         (["--workers", "2"], "use processes"),
         (["--workers", "0"], "workers=0 computes nothing: use at least 1"),
         (["--workers", "-1"], "workers=-1 computes nothing: use at least 1"),
-        (["--out", ""], "an empty name is no place"),
-        (["--out="], "an empty name is no place"),
-        (["--data-dir", ""], "an empty name is no place"),
+        (["--out", ""], "the path is empty"),
+        (["--out="], "the path is empty"),
+        (["--data-dir", ""], "the path is empty"),
         (["--device", ""], "device=''"),
         (["--engine", ""], "processes"),
         (["--seeds", "-1"], "seeds=-1"),
@@ -181,7 +181,9 @@ def one_line(code, out, err):
 
 
 @pytest.mark.parametrize("name", ["o" * 300, "a/" + "o" * 300])
-def test_a_name_too_long_is_one_line(toy, name):
+def test_a_name_too_long_is_one_line(toy, name, tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    monkeypatch.chdir(tmp_path)
     line = one_line(*toy("--out", name))
     assert line.startswith(f"Cannot read or write {Path(name).resolve()}/toy_experiment")
     assert line.endswith("File name too long: name another place, or mend this one.")

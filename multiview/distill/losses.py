@@ -34,10 +34,11 @@ def hinton_kd(
     """
     refuse_misfits(student_logits, teacher_logits, reduction)
     temperature = checks.temperature("temperature", temperature)
-    student = functional.log_softmax(student_logits / temperature, -1)
-    teacher = functional.log_softmax(teacher_logits.detach() / temperature, -1)
-    divergence = relative_entropy(teacher, student)
-    return _reduce(temperature**2 * divergence, reduction)
+    # A hot divergence is the small rest of a sum of large terms, which float32 loses from T = 1000.
+    student = functional.log_softmax(student_logits.double() / temperature, -1)
+    teacher = functional.log_softmax(teacher_logits.detach().double() / temperature, -1)
+    divergence = temperature**2 * relative_entropy(teacher, student)
+    return _reduce(divergence.to(student_logits.dtype), reduction)
 
 
 def l2_logits(

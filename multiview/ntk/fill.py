@@ -22,7 +22,7 @@ from multiview.ntk.arguments import check_folder
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, gram, plan_gram
-from multiview.ntk.refuse import check_samples
+from multiview.ntk.refuse import NOT_A_SAMPLE, check_samples, refuse_not_finite
 from multiview.ntk.store import TileStore
 from multiview.ntk.tiling import DTYPES, Place, Tiling
 
@@ -271,4 +271,7 @@ def _checked(
             "(n k)^2 entries, so one worth solving fits in memory: use gram."
         )
     check_samples(x1, x2)
+    for name, x in (("x1", x1), ("x2", x2)):
+        if x is not None:
+            refuse_not_finite(name, x, NOT_A_SAMPLE)
     return check_folder("directory", directory).resolve(), checks.count("tile", tile)

@@ -15,14 +15,19 @@ from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.layerwise import Layer
 from multiview.ntk.plan import GramPlan, Task, make_plan
-from multiview.ntk.refuse import check_samples, first_look, refuse_mixing, refuse_not_finite
+from multiview.ntk.refuse import (
+    NOT_A_SAMPLE,
+    check_samples,
+    first_look,
+    refuse_mixing,
+    refuse_not_finite,
+)
 from multiview.ntk.tiles import gram_tiles
 from multiview.ntk.trial import differentiable, evaluable, trial_samples, usable_layers
 
 Method = Literal["auto", "layerwise", "jacobian"]
 MEMORY = 2**29  # bytes of features held at a time on a CPU, unless the caller says otherwise
 SHARE = 0.4  # of a GPU's free memory
-NOT_A_SAMPLE = "its kernel is not defined. Leave that sample out, or replace them."
 STEP = 64  # columns of a tile: few enough to skip most of a triangle, many enough for GEMM
 
 

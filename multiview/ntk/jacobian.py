@@ -1,6 +1,7 @@
 """Per-sample Jacobians of any module with respect to its trainable parameters."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,7 +63,8 @@ class PerSample:
         # Ties are resolved here: tie_weights=True would leave its stand-in in the place of a
         # weight whose layer is registered under two names.
         everywhere = {place: tensors[name] for place, name in self.names.items()}
-        outputs = functional_call(self.module, everywhere, (x,), tie_weights=False)
+        with _unchanged(self.module):
+            outputs = functional_call(self.module, everywhere, (x,), tie_weights=False)
         if not isinstance(outputs, Tensor):
             raise ValueError(
                 f"module returns a {type(outputs).__name__}: wrap it so that it returns one "
@@ -94,6 +96,24 @@ class PerSample:
             outputs = self.outputs(self.theta | moving, x)[chosen]
             rows = [gradients(output, list(moving.values())) for output in outputs]
         return torch.stack([torch.cat([g.flatten() for g in row]) for row in rows])
+
+
+@contextmanager
+def _unchanged(module: nn.Module) -> Iterator[None]:
+    """Afterwards, every layer's attributes are what they were.
+
+    What a module keeps of an evaluation, such as a mask for the next one, may be a stand-in that
+    is good within vmap only.
+    """
+    kept = [(layer, dict(vars(layer))) for layer in module.modules()]
+    try:
+        yield
+    finally:
+        for layer, before in kept:
+            now = vars(layer)
+            for name in now.keys() - before.keys():
+                del now[name]
+            now.update(before)
 
 
 def gradients(value: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:

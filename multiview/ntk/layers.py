@@ -15,8 +15,10 @@ AFFINE = (*BATCH_NORMS, nn.GroupNorm, nn.LayerNorm)
 def is_known(layer: nn.Module) -> bool:
     """Whether this file has the gradients of the layer's own ``weight`` and ``bias``.
 
-    Subclasses may compute something else, so the type must be exact.
+    Subclasses, and layers with a forward of their own, may compute something else.
     """
+    if "forward" in vars(layer):
+        return False
     if type(layer) is nn.Conv2d:
         return layer.padding_mode == "zeros"
     return type(layer) in (*MATRICES, *AFFINE)

@@ -10,6 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from multiview.models import PatchNet
 from multiview.ntk.jacobian import PerSample
 
+NOT_A_SAMPLE = "its kernel is not defined. Leave that sample out, or replace them."
+
 
 class FirstLook(TorchDispatchMode):
     """Raises where this thread is about to draw at random; nothing is drawn. Notes precisions."""
@@ -75,14 +77,17 @@ def first_look(f: PerSample, x: Shaped[Tensor, "..."]) -> tuple[Float[Tensor, " 
     return outputs, look.eps
 
 
-def check_samples(x1: Tensor, x2: Tensor | None) -> None:
+def check_samples(x1: Tensor, x2: Tensor | None, names: tuple[str, str] = ("x1", "x2")) -> None:
     """Refuse rows and columns of different shapes, or none of them.
+
+    Args:
+        names: What the caller calls them.
 
     Raises:
         ValueError: As said.
     """
     columns = x1 if x2 is None else x2
-    for name, x in (("x1", x1), ("x2", columns)):
+    for name, x in zip(names, (x1, columns), strict=True):
         if not isinstance(x, Tensor) or not x.dim():
             said = "one number" if isinstance(x, Tensor) else f"a {type(x).__name__}"
             raise ValueError(f"{name} is {said}: give a tensor, samples along its first axis.")
@@ -137,5 +142,5 @@ def close(actual: Tensor, expected: Tensor, largest: float = 0.0, eps: float = 0
     if not expected.numel():
         return True
     eps = max(eps, torch.finfo(expected.dtype).eps)
-    tolerance = max(eps**0.5 * float(expected.abs().max()), 1e4 * eps * largest)
+    tolerance = max(eps**0.5 * float(expected.abs().max()), min(1e4 * eps, eps**0.5) * largest)
     return bool(((actual - expected).abs() <= tolerance).all())

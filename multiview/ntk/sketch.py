@@ -13,8 +13,15 @@ from torch.func import jvp, vmap
 from multiview import checks
 from multiview.ntk.arguments import check_precision
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
-from multiview.ntk.refuse import check_samples, first_look, refuse_not_finite
+from multiview.ntk.refuse import (
+    NOT_A_SAMPLE,
+    check_samples,
+    first_look,
+    refuse_mixing,
+    refuse_not_finite,
+)
 from multiview.ntk.tiles import spans
+from multiview.ntk.trial import evaluable, trial_samples
 
 HELD_BYTES = 2**28  # directions held at a time
 TOGETHER = 16  # directions pushed through the network together: they share one forward pass
@@ -70,11 +77,16 @@ def sketch(
     checks.generator("generator", generator)
     if isinstance(x, Tensor) and x.dim() and not len(x):
         raise ValueError(f"x {tuple(x.shape)} must hold at least one sample.")
-    check_samples(x, None)
+    check_samples(x, None, names=("x", "x"))
     f = per_sample(module, dtype)
     x = as_type(x, dtype)
-    refuse_not_finite("x", x, "leave that sample out, or replace them.")
-    example, _ = first_look(f, x[0])
+    refuse_not_finite("x", x, NOT_A_SAMPLE)
+    example, eps = first_look(f, x[0])
+    few = trial_samples(x, None)
+    with torch.no_grad():
+        one_by_one = replace(f, vmaps=False).alone(few)
+        refuse_mixing(f.together(few), one_by_one, eps)
+    f = evaluable(replace(f, eps=eps), few, one_by_one)
 
     def outputs(theta: dict[str, Tensor], x: Tensor) -> Tensor:
         return vmap(f.outputs, (None, 0))(theta, x)
@@ -88,8 +100,10 @@ def sketch(
                 value = partial(outputs, x=x[chunk])
                 along = partial(_derivative, value, f.theta)
                 try:
-                    moved = vmap(along)(directions)
-                except RuntimeError:  # an operation that vmap or forward differentiation lacks
+                    moved = vmap(along)(directions) if f.vmaps else None
+                except RuntimeError:  # an operation that forward differentiation lacks
+                    moved = None
+                if moved is None:
                     moved = _by_jacobian(f, x[chunk], directions)
                 phi[:, chunk, block] = moved.permute(2, 1, 0)
     refuse_not_finite("phi", phi.transpose(0, 1), "the derivatives overflow or are not defined.")

@@ -45,7 +45,8 @@ class ComputeSpec:
 
 def chosen(compute: ComputeSpec | None) -> ComputeSpec:
     """These choices; where there are none, those that leave all as it is."""
-    return checks.instance("compute", compute or ComputeSpec(), ComputeSpec)
+    chosen = ComputeSpec() if compute is None else compute
+    return checks.instance("compute", chosen, ComputeSpec)
 
 
 @contextmanager

@@ -228,3 +228,5 @@ def _refuse_misfits(module: Any, inputs: Any, loss: Any, spec: Any, generator: A
             f"the loss has targets or labels of {samples} samples for {len(inputs)} inputs: give "
             "one each."
         )
+    if several and inputs.is_floating_point():
+        shapes.finite(inputs=inputs)

@@ -229,7 +229,7 @@ class _Networks:
             gradient=found.weight.view(weight.shape),
             loss=found.loss.double(),
             error=wrong(found.logits, self.labels).double().mean(0),
-            rounding=precision * (1 + found.logits.abs().amax((0, 2)).double()),
+            rounding=precision * (1 + found.logits.abs().amax((0, 2)) + found.loss.abs()).double(),
         )
 
     def keep(self, going: Bool[Tensor, " nets"]) -> None:
@@ -266,6 +266,8 @@ def _refuse_misfits(
     num_classes, dim = net.weight.shape[1], net.weight.shape[3]
     known = {"patch_dim": dim}
     shapes.fit(known, patches=(patches, "float N P patch_dim"), labels=(labels, "int N"))
+    shapes.same_type("patches", patches, net.weight)
+    shapes.finite(patches=patches)
     shapes.labels("labels", labels, num_classes, "net")
     checks.function("objective", objective, optional=True)
     samples = getattr(objective, "samples", None)

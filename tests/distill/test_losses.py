@@ -137,3 +137,13 @@ def test_bad_temperatures_are_refused_by_name(value):
         hinton_kd(logits, logits, value)
     with pytest.raises(ValueError, match="tau"):
         paper_kd(logits, logits, value)
+
+
+@pytest.mark.parametrize("temperature", [1e2, 1e3, 1e4, 1e5, 1e6])
+def test_hot_hinton_kd_is_right_in_float32(temperature):
+    """Its terms cancel to the square of 1 / temperature; float32 gave -1024 for 0.88."""
+    student, teacher = torch.randn(2, 1000, 10, generator=stream(0, "hot"))
+    found = hinton_kd(student, teacher, temperature=temperature)
+    expected = l2_logits(student, teacher, center=True) / 10
+    assert found.dtype == torch.float32
+    assert float(found) == pytest.approx(float(expected), rel=3 / temperature + 1e-5)

@@ -286,3 +286,27 @@ def test_rises_within_rounding_do_not_add_up():
     for _ in range(10):
         here, _, _ = flow.step(here, uphill)
         assert 0.03 <= float(here.loss) <= float(rounding)
+
+
+def test_what_is_remembered_of_a_refusal_stays_with_its_network():
+    """The second of three networks has no curvature to be seen before its step is too long."""
+    start = torch.full((3, 1, 1), 0.1, dtype=torch.float64)
+    walls = torch.tensor([9.0, 0.05, 9.0], dtype=torch.float64)  # where the slope begins to rise
+
+    def sweep(weight, nets):
+        beyond = (-weight - walls[nets].view(-1, 1, 1)).clamp(min=0)
+        loss = (weight + 500 * beyond.square()).sum((1, 2))
+        gradient = 1 - 1000 * beyond
+        return Sweep(weight, gradient, loss, torch.zeros_like(loss), 1e-9 * torch.ones_like(loss))
+
+    flow, here = GradientFlow(start, growth=1.0, sigma=0.2), first(sweep, start)
+    here, times, _ = flow.step(here, sweep)
+    assert times[1] < times[0] == times[2]
+    bounds, lowest = flow.longest.clone(), flow.lowest.clone()
+    assert bounds.isfinite().tolist() == [False, True, False]
+    kept = torch.tensor([False, True, True])
+    flow.keep(kept)
+    assert torch.equal(flow.longest, bounds[kept])
+    assert torch.equal(flow.lowest, lowest[kept])
+    assert flow.before is not None
+    assert torch.equal(flow.before.weight, start[kept])

@@ -216,10 +216,28 @@ def test_sgd_without_a_generator_is_refused():
 
 def test_a_loss_that_is_no_number_stops_with_step_and_settings():
     net, patches, labels, _ = problem()
-    patches = patches.clone()
-    patches[5] = float("inf")
+
+    def objective(logits, rows, nets):
+        return logits.sum(-1) + float("inf"), torch.ones_like(logits)
+
     with pytest.raises(Diverged, match=r"after step 0 .*relative_step"):
+        train_patch_net(net, patches, labels, TrainSpec(), objective=objective)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_patches_that_are_no_numbers_are_refused_before_any_step(value):
+    net, patches, labels, _ = problem()
+    patches = patches.clone()
+    patches[5, 1, 2] = value
+    with pytest.raises(ValueError, match="patches holds 1 values that are NaN or infinite"):
         train_patch_net(net, patches, labels, TrainSpec())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_patches_of_another_precision_are_refused(dtype):
+    net, patches, labels, _ = problem()
+    with pytest.raises(ValueError, match="patches is of type"):
+        train_patch_net(net, patches.to(dtype), labels, TrainSpec())
 
 
 @pytest.mark.parametrize(

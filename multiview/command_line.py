@@ -1,4 +1,4 @@
-"""What stands on the command line: places that have a name, and errors in words."""
+"""Types of command-line arguments, and operating-system errors as one line of text."""
 
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -8,7 +8,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 def _named(arguments: list[str]) -> Path:
     if not arguments[0]:
-        raise ValueError("an empty name is no place: use . for the current directory.")
+        raise ValueError("the path is empty: use . for the current directory.")
     return Path(arguments[0])
 
 
