@@ -217,7 +217,7 @@ def _softened(found: Tensor, a: dict[str, Any]) -> bool:
 
 
 def _named(found: str, a: dict[str, Any]) -> bool:
-    """32 digits, which are those of the valid call just where nothing but a type has changed."""
+    """32 hexadecimal digits, and the same ones a second time."""
     return len(found) == 32 and int(found, 16) >= 0 and found == ntk.fingerprint(**a)
 
 
