@@ -36,14 +36,9 @@ def _p() -> Tensor:
 
 
 def _tiling(**changes: Any) -> ntk.Tiling:
-    settings: dict[str, Any] = {
-        "form": "symmetric",
-        "n1": 3,
-        "n2": 3,
-        "num_outputs": None,
-        "tile": 2,
-    }
-    return ntk.Tiling(**settings | {"dtype": "float64", "key": "key"} | changes)
+    settings: dict[str, Any] = {"form": "symmetric", "n1": 3, "n2": 3, "num_outputs": None}
+    settings |= {"tile": 2, "dtype": "float64", "key": "key"}
+    return ntk.Tiling(**(settings | changes))
 
 
 def _stored(name: str, kernel: Tensor, form: str) -> ntk.TileStore:
