@@ -36,8 +36,9 @@ def _p() -> Tensor:
 
 
 def _tiling(**changes: Any) -> ntk.Tiling:
-    settings = {"form": "symmetric", "n1": 3, "n2": 3, "num_outputs": None, "tile": 2}
-    return ntk.Tiling(**settings | {"dtype": "float64", "key": "key"} | changes)
+    settings: dict[str, Any] = {"form": "symmetric", "n1": 3, "n2": 3, "num_outputs": None}
+    settings |= {"tile": 2, "dtype": "float64", "key": "key"}
+    return ntk.Tiling(**(settings | changes))
 
 
 def _stored(name: str, kernel: Tensor, form: str) -> ntk.TileStore:
@@ -83,7 +84,7 @@ def _solves(found: ntk.Solution, kernel: Tensor, targets: Tensor) -> bool:
     return finite(targets) and near(torch.stack(fitted), double(targets).expand(duals.shape))
 
 
-def _ridge(found: ntk.Solution, ridge: Any) -> bool:
+def _ridge(found: ntk.Solution | ntk.Factor, ridge: Any) -> bool:
     return type(found.ridge) in (int, float) and found.ridge == float(ridge)
 
 
@@ -132,11 +133,11 @@ def _compared(
     """The four methods, put together from single fits."""
 
     def right(found: ntk.KernelOutputs, a: dict[str, Any]) -> bool:
-        pairs = [tuple(map(double, pair)) for pair in a["kernels"]]
+        pairs = [(double(train), double(test)) for train, test in a["kernels"]]
         models = [fit(a, train, a["targets"], False) for train, _ in pairs]
         own = [ntk.predict(pair[0], m) for pair, m in zip(pairs, models, strict=True)]
         single = [ntk.predict(pair[1], m) for pair, m in zip(pairs, models, strict=True)]
-        train, test = (sum(pair[i] for pair in pairs) for i in (0, 1))
+        train, test = (torch.stack(each).sum(0) for each in zip(*pairs, strict=True))
         student = fit(a, pairs[0][0], teach(a, torch.stack(own).mean(0)), True)
         return (
             near(found.single, torch.stack(single, 1))
@@ -217,7 +218,7 @@ def _softened(found: Tensor, a: dict[str, Any]) -> bool:
 
 
 def _named(found: str, a: dict[str, Any]) -> bool:
-    """32 digits, which are those of the valid call just where nothing but a type has changed."""
+    """32 hexadecimal digits, and the same ones a second time."""
     return len(found) == 32 and int(found, 16) >= 0 and found == ntk.fingerprint(**a)
 
 

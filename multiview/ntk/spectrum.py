@@ -143,7 +143,7 @@ def gradient_flow(
             kernel is refused by ``decompose``.
         numpy.linalg.LinAlgError: As ``decompose``.
     """
-    times = check_numbers("times", times, meaning="is a time", infinite=True)
+    times = check_numbers("times", times, meaning="is a time, at most math.inf", infinite=True)
     if not isinstance(kernel, Spectrum):
         layout = square(kernel)
         if isinstance(kernel, Tensor) and layout.size <= EIGH_LIMIT:

@@ -137,7 +137,7 @@ def test_inputs_are_left_alone_and_taken_in_float32():
         (torch.eye(3), torch.ones(3), 0.1, r"targets \(3,\) must be"),
         (torch.eye(3).repeat(2, 1, 1), torch.ones(3, 1), 0.1, "k=2 columns"),
         (torch.eye(3) * float("nan"), torch.ones(3, 1), 0.1, "kernel has entries that are NaN"),
-        (torch.eye(3), torch.ones(3, 1) / 0, 0.1, "targets has entries that are NaN"),
+        (torch.eye(3), torch.ones(3, 1) / 0, 0.1, "targets holds 3 values that are NaN"),
         (torch.eye(3), torch.ones(3, 1), -0.1, "ridge=-0.1"),
         (torch.eye(3), torch.ones(3, 1), float("nan"), "ridge=nan"),
         (
