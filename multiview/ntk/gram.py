@@ -97,7 +97,8 @@ def gram(
             draws at random (active dropout); or some samples use a layer otherwise than those of
             the trial (routing to experts), which method="jacobian" takes.
     """
-    chunk_size, memory = _checked(x1, x2, outputs, method, chunk_size, memory, dtype)
+    check_samples(x1, x2)
+    chunk_size, memory = _checked(outputs, method, chunk_size, memory, dtype)
     checks.flag("check_batches", check_batches)
     if accumulate not in (torch.float32, torch.float64):
         raise ValueError(f"accumulate={accumulate}: use torch.float64 or torch.float32.")
@@ -162,7 +163,8 @@ def plan_gram(
     Raises:
         ValueError: As ``gram`` does.
     """
-    chunk_size, memory = _checked(x, None, outputs, method, chunk_size, memory, dtype)
+    check_samples(x, None, names=("x", "x"))
+    chunk_size, memory = _checked(outputs, method, chunk_size, memory, dtype)
     n1 = checks.count("n1", n1, meaning="counts samples")
     if n2 is not None:
         n2 = checks.count("n2", n2, meaning="counts samples")
@@ -250,8 +252,6 @@ def _memory(device: torch.device) -> int:
 
 
 def _checked(
-    x1: Tensor,
-    x2: Tensor | None,
     outputs: Outputs,
     method: Method,
     chunk_size: int | None,
@@ -267,5 +267,4 @@ def _checked(
         memory = checks.count("memory", memory, meaning="is in bytes, better 2**28 or more")
     if dtype is not None:
         check_precision("dtype", dtype)
-    check_samples(x1, x2)
     return chunk_size, memory
