@@ -223,7 +223,8 @@ def forward_replaced_in(dtype):
     def make():
         module = net(lambda net, x: net.b(hidden(net, x.to(dtype).float())))
         layer = module.get_submodule("a")
-        layer.forward = lambda x: functional.linear(x, 2 * layer.weight, layer.bias)
+        assert isinstance(layer, nn.Linear)
+        layer.forward = lambda input: functional.linear(input, 2 * layer.weight, layer.bias)
         return module
 
     return make

@@ -270,7 +270,7 @@ def _checked(
             f'outputs={outputs!r}: a store holds "trace" or "per_class" kernels. A "full" one has '
             "(n k)^2 entries, so one worth solving fits in memory: use gram."
         )
-    check_samples(x1, x2)
+    check_samples(x1=x1, x2=x2)
     for name, x in (("x1", x1), ("x2", x2)):
         if x is not None:
             refuse_not_finite(name, x, NOT_A_SAMPLE)

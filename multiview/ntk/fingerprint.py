@@ -70,7 +70,7 @@ def fingerprint(
     """
     if not isinstance(module, nn.Module):
         raise ValueError(f"module is a {type(module).__name__}: give a torch.nn.Module.")
-    check_samples(x1, x2)
+    check_samples(x1=x1, x2=x2)
     checks.choice("outputs", outputs, get_args(Outputs))
     checks.choice("method", method, get_args(Method))
     for name, value in (("dtype", dtype), ("accumulate", accumulate)):

@@ -97,7 +97,7 @@ def gram(
             draws at random (active dropout); or some samples use a layer otherwise than those of
             the trial (routing to experts), which method="jacobian" takes.
     """
-    check_samples(x1, x2)
+    check_samples(x1=x1, x2=x2)
     chunk_size, memory = _checked(outputs, method, chunk_size, memory, dtype)
     checks.flag("check_batches", check_batches)
     if accumulate not in (torch.float32, torch.float64):
@@ -163,7 +163,7 @@ def plan_gram(
     Raises:
         ValueError: As ``gram`` does.
     """
-    check_samples(x, None, names=("x", "x"))
+    check_samples(x=x)
     chunk_size, memory = _checked(outputs, method, chunk_size, memory, dtype)
     n1 = checks.count("n1", n1, meaning="counts samples")
     if n2 is not None:

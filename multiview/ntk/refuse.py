@@ -77,27 +77,30 @@ def first_look(f: PerSample, x: Shaped[Tensor, "..."]) -> tuple[Float[Tensor, " 
     return outputs, look.eps
 
 
-def check_samples(x1: Tensor, x2: Tensor | None, names: tuple[str, str] = ("x1", "x2")) -> None:
-    """Refuse rows and columns of different shapes, or none of them.
+def check_samples(**samples: Tensor | None) -> None:
+    """Refuse what are no samples, none of them, or rows and columns that do not fit.
 
     Args:
-        names: What the caller calls them.
+        samples: By the names that the caller has for them: rows, and columns as ``x2`` (None: the
+            rows).
 
     Raises:
         ValueError: As said.
     """
-    columns = x1 if x2 is None else x2
-    for name, x in zip(names, (x1, columns), strict=True):
+    given = {name: x for name, x in samples.items() if x is not None or name != "x2"}
+    for name, x in given.items():
         if not isinstance(x, Tensor) or not x.dim():
             said = "one number" if isinstance(x, Tensor) else f"a {type(x).__name__}"
             raise ValueError(f"{name} is {said}: give a tensor, samples along its first axis.")
-    if x1.shape[1:] != columns.shape[1:] or not len(x1) or not len(columns):
-        raise ValueError(
-            f"x1 {tuple(x1.shape)} and x2 {tuple(columns.shape)} must hold samples of one shape, "
-            "at least one each."
+    tensors = [x for x in given.values() if isinstance(x, Tensor)]
+    if len({x.shape[1:] for x in tensors}) > 1 or not all(map(len, tensors)):
+        said = " and ".join(
+            f"{name} {tuple(x.shape)}" for name, x in zip(given, tensors, strict=True)
         )
-    if x1.dtype != columns.dtype:
-        raise ValueError(f"x1 is {x1.dtype} and x2 {columns.dtype}: give both one type.")
+        raise ValueError(f"{said} must hold samples of one shape, at least one each.")
+    if len({x.dtype for x in tensors}) > 1:
+        said = " and ".join(f"{name} is {x.dtype}" for name, x in zip(given, tensors, strict=True))
+        raise ValueError(f"{said}: give both one type.")
 
 
 def refuse_not_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> None:

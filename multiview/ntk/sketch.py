@@ -75,9 +75,7 @@ def sketch(
     if dtype is not None:
         check_precision("dtype", dtype)
     checks.generator("generator", generator)
-    if isinstance(x, Tensor) and x.dim() and not len(x):
-        raise ValueError(f"x {tuple(x.shape)} must hold at least one sample.")
-    check_samples(x, None, names=("x", "x"))
+    check_samples(x=x)
     f = per_sample(module, dtype)
     x = as_type(x, dtype)
     refuse_not_finite("x", x, NOT_A_SAMPLE)
