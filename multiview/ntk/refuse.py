@@ -99,8 +99,9 @@ def check_samples(**samples: Tensor | None) -> None:
         )
         raise ValueError(f"{said} must hold samples of one shape, at least one each.")
     if len({x.dtype for x in tensors}) > 1:
-        said = " and ".join(f"{name} is {x.dtype}" for name, x in zip(given, tensors, strict=True))
-        raise ValueError(f"{said}: give both one type.")
+        types = zip(given, (x.dtype for x in tensors), strict=True)
+        said = " and ".join(f"{name} {dtype}" for name, dtype in types)
+        raise ValueError(f"{said} differ: give both one type.")
 
 
 def refuse_not_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> None:
