@@ -65,7 +65,8 @@ def gram(
     does not take are differentiated one output at a time: right, but slower by the number of
     samples or outputs that pass at once.
 
-    Each batch is evaluated once more as a batch and must give every sample the outputs it has alone
+    Each batch is evaluated once more as a batch and must give every sample the outputs it has
+    alone, to the root of the rounding of the coarsest type that the module computes in
     (``check_batches``). Two threads must not evaluate one module at a time.
 
     Args:

@@ -50,7 +50,7 @@ def chebyshev(stages: int) -> Method:
 
 
 def fewest_stages(product: float) -> int:
-    """Stages that a step needs to be stable at this time x curvature, at most ``MOST_STAGES``."""
+    """Stages that keep a step stable at this time x curvature; ``MOST_STAGES`` if none do."""
     if not math.isfinite(product):
         return MOST_STAGES
     # The reach is below 2 s^2, so the search begins there.

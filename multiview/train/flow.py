@@ -110,9 +110,9 @@ class GradientFlow:
     def _time(self, here: Sweep) -> Float[Tensor, " nets"]:
         """How long the neuron that grows fastest takes to grow by the fraction a step may."""
         size = self._size(here)
-        pull = here.gradient.norm(dim=2)
-        time = (self.growth * size / pull.clamp(min=torch.finfo(pull.dtype).tiny)).amin(1)
-        return torch.where(pull.amax(1) > 0, time, 0)  # nothing pulls: stay
+        speed = here.gradient.norm(dim=2)
+        time = (self.growth * size / speed.clamp(min=torch.finfo(speed.dtype).tiny)).amin(1)
+        return torch.where(speed.amax(1) > 0, time, 0)  # without a gradient: stay
 
     def _size(self, here: Sweep) -> Float[Tensor, "nets neurons"]:
         """The unit of each neuron's growth."""
