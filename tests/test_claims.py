@@ -151,6 +151,7 @@ def test_an_infinite_value_leaves_a_claim_undecided(trials, infinite, others, co
     used = sum(not math.isnan(value) for value in others) + count
     assert found.note == f"{count} of {used} values are infinite"
     assert found.repetitions == used
+    assert found.missing == len(others) + count - used
 
 
 @pytest.mark.parametrize("trials", [None, 100])

@@ -104,6 +104,28 @@ def test_the_local_engine_has_one_worker():
         LocalEngine(2)
 
 
+def test_processes_of_others_are_left_alone():
+    """A notebook may have loaders of its own when a run in it is interrupted."""
+    other = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))
+    workers = []
+
+    def interrupted():
+        with ProcessEngine(workers=1) as engine:
+            engine.submit(os.getpid).result()
+            workers.extend(engine._processes.values())
+            raise KeyboardInterrupt
+
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert [worker.is_alive() for worker in workers] == [False]
+        assert other.is_alive()
+    finally:
+        other.kill()
+        other.join()
+
+
 @pytest.mark.parametrize("device", ["cup", "cuda:99"])
 def test_devices_that_are_not_there_are_refused(device):
     with pytest.raises(ValueError, match=f"device='{device}'.*use cpu"):
