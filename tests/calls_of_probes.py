@@ -82,11 +82,15 @@ def _winners(found: probes.Lottery, a: dict[str, Any]) -> bool:
 def _growth(found: Tensor, a: dict[str, Any]) -> bool:
     growth = (1 - double(a["lead"]) ** (2 - a["q"])) ** (1 / (2 - a["q"]))
     blur = (1 + 3 * double(0.0 if a["blur"] is None else a["blur"]) ** 2).sqrt()
-    return near(found, growth * blur)
+    expected = growth * blur  # NaN where nothing is known
+    same = torch.equal(double(found).isnan(), expected.isnan())
+    return same and near(double(found).nan_to_num(), expected.nan_to_num())
 
 
 def _gain(found: probes.GainByCount, a: dict[str, Any]) -> bool:
     samples = torch.bincount(a["counts"], minlength=int(a["num_groups"]) + 1)
+    if not len(a["counts"]):  # of nothing no gain is known
+        return torch.equal(found.samples, samples) and bool(found.gain.isnan().all())
     total = double(a["one_wrong"]).mean() - double(a["ensemble_wrong"]).mean()
     gain = (found.gain.nan_to_num() * samples).sum() / samples.sum()
     return torch.equal(found.samples, samples) and near(gain, total) and finite(gain)

@@ -32,7 +32,7 @@ TINY = PatchCell(
     width=6,
     kernel_width=6,
     train=TrainSpec(max_steps=200),
-    student=TrainSpec(max_steps=60, loss_bound=0.0),
+    student=TrainSpec(method="adaptive", max_steps=60, loss_bound=0.0),
 )
 
 

@@ -103,7 +103,7 @@ def loser_growth(
     takes the two views' signals as equal.)
 
     Args:
-        lead: Of ``lottery_winners``, > 1; infinite growth at a tie.
+        lead: Of ``lottery_winners``, > 1; infinite growth at a tie, NaN where it is NaN.
         blur: b / x_0, the spread of <w, xi> over the winner's start; none where not given.
 
     Raises:
@@ -111,14 +111,14 @@ def loser_growth(
     """
     q = checks.number("q", q, "(2, inf)", meaning="holds no lottery, and the race needs q > 2")
     shapes.fit(lead=(lead, "float *classes"))
-    if not bool((lead >= 1).all()):
-        raise ValueError("lead holds values below 1 or NaN: the winner's start is the larger one.")
+    if bool((lead < 1).any()):
+        raise ValueError("lead holds values below 1: the winner's start is the larger one.")
     growth = (1 - lead ** (2 - q)) ** (1 / (2 - q))
     if blur is None:
         return growth
     shapes.fit(lead=(lead, "float *classes"), blur=(blur, "float *classes"))
-    if not bool((blur >= 0).all()):
-        raise ValueError("blur holds negative values or NaN: a spread is >= 0.")
+    if bool((blur < 0).any()):
+        raise ValueError("blur holds negative values: a spread is >= 0.")
     if q != 4:
         raise ValueError(f"q={q}: the race with noise is solved for q = 4, leave blur out.")
     return growth * (1 + 3 * blur**2).sqrt()

@@ -56,13 +56,13 @@ def gain_by_count(
         ValueError: If a count is not from 0 to ``num_groups``.
     """
     shapes.fit(
-        counts=(counts, "int n"),
-        one_wrong=(one_wrong, "real n members"),
-        ensemble_wrong=(ensemble_wrong, "real n"),
+        counts=(counts, "int n?"),
+        one_wrong=(one_wrong, "real n? members"),
+        ensemble_wrong=(ensemble_wrong, "real n?"),
     )
     num_groups = checks.count("num_groups", num_groups)
     shapes.finite(one_wrong=one_wrong, ensemble_wrong=ensemble_wrong)
-    if counts.min() < 0 or counts.max() > num_groups:
+    if len(counts) and (counts.min() < 0 or counts.max() > num_groups):
         raise ValueError(
             f"counts run from {int(counts.min())} to {int(counts.max())}, but num_groups="
             f"{num_groups}: they must lie in 0 to {num_groups}."
