@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from figures import style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 METHODS = {
     "one": "one model",

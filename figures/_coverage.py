@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import SubFigure
 
 from figures import _contrast, style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 LESSONS = {  # name, colour, marker
     "hinton": ("Hinton's loss", style.COLOURS["distilled"], "o"),

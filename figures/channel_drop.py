@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 PARTS = {
     "layer": "channels of a layer",

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from figures import style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 # Title of a group, its colour, and its methods' names.
 GROUPS: dict[str, tuple[str, str, dict[str, str]]] = {

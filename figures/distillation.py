@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from figures import _contrast, _coverage, style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 DIGITS = {
     "teacher": "teacher",

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 LEARNERS = {
     "linear": "linear",

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 BINS = (1.0, 1.05, 1.1, 1.2, 1.5, np.inf)
 WINNER, LOSER = style.COLOURS["one"], style.COLOURS["distilled"]

@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from multiview.results import RESULTS, Run, no_results, stored_runs
+from multiview.runs.store import RESULTS, Run, no_results, stored_runs
 
 
 def draw(run: Run) -> list[Path]:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
 from figures import _contrast, style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 NAMES = {
     "cifar10": "CIFAR-10",

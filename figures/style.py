@@ -8,7 +8,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 WIDTH = 10.0  # inches, of a figure over the whole page
 # Okabe and Ito's palette and, but for the brown, Tol's, told apart by colour-blind readers too.

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 WHO = {  # name, what the theorem allows, marker
     "one": ("one network\n(Theorem 1)", (0.49, 0.51), "o"),

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 
 MEAN = "#CC79A7"  # the palette's next colour
 WAYS = {  # name, colour, marker, line

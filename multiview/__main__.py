@@ -1,6 +1,6 @@
 """The program multiview: ``python -m multiview``."""
 
-from multiview.cli import main
+from multiview.runs.cli import main
 
 if __name__ == "__main__":
     main()

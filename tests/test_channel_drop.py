@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from multiview import stream
-from multiview.claims import judge
 from multiview.data.stand_ins import multi_view_images, view_textures
-from multiview.experiment import Context
-from multiview.find import find
 from multiview.models import FastTop
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
 from multiview.train.optim import OptimSpec
 from theory_experiments import _channel_drop as drop
 from theory_experiments import _channel_drop_claims as said

@@ -12,11 +12,11 @@ from rich.console import Console
 from test_image_contrast import images
 
 from multiview import stream
-from multiview.claims import judge
 from multiview.data.splits import split
-from multiview.experiment import Context
-from multiview.find import find
 from multiview.probes import agreement
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
 from multiview.train.optim import OptimSpec
 from theory_experiments import _image_ensembles as ensembles
 from theory_experiments import cifar_ensembles as script

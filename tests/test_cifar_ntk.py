@@ -11,11 +11,11 @@ from tiny_images import write_cifar10
 from figures.cifar_ntk import draw
 from multiview import stream
 from multiview.data.stand_ins import multi_view_images, view_textures
-from multiview.experiment import Context
-from multiview.find import find
 from multiview.ntk import centred_one_hot, descend, gram, predict, solve
-from multiview.results import load
-from multiview.script import run_script
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
+from multiview.runs.store import load
 from multiview.train.metrics import wrong
 from theory_experiments import cifar_ntk
 from theory_experiments._cifar_ntk import (

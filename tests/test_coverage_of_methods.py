@@ -13,8 +13,8 @@ from rich.console import Console
 
 from figures import coverage_of_methods as figure
 from figures import style
-from multiview.experiment import Context
 from multiview.models import PatchNet
+from multiview.runs.experiment import Context
 from multiview.sparsity import sparsify
 from theory_experiments import _coverage_of_methods as table_of
 from theory_experiments import _coverage_of_methods_bench as bench_of

@@ -8,8 +8,8 @@ import pytest
 
 from figures import coverage_of_methods as figure
 from figures import style
-from multiview.claims import judge
-from multiview.experiment import NoOptions
+from multiview.runs.claims import judge
+from multiview.runs.experiment import NoOptions
 from theory_experiments import _coverage_of_methods_claims as claims_of
 from theory_experiments import coverage_of_methods as script
 from theory_experiments._coverage_of_methods import METHODS, NETWORKS

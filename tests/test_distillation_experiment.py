@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 
 from multiview import stream
-from multiview.claims import judge
 from multiview.data.splits import split
 from multiview.distill import averaged_logits, hinton_kd, l2_logits
-from multiview.experiment import Context
-from multiview.find import find
 from multiview.models import MLP
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
 from multiview.train.loop import target_loss
 from theory_experiments import _hinton, _image_students
 from theory_experiments import distillation as script

@@ -14,13 +14,13 @@ from test_image_contrast import images
 from figures import dropout_distillation as figure
 from figures import style
 from multiview import stream
-from multiview.claims import judge
 from multiview.data.splits import split
 from multiview.distill import averaged_logits
-from multiview.experiment import Context
-from multiview.find import find
 from multiview.models import QuickNet
-from multiview.script import run_script
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
 from multiview.train.compute import ComputeSpec, frozen
 from multiview.train.optim import OptimSpec
 from multiview.train.stochastic import DropoutSwitch

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multiview.experiment import Context
-from multiview.find import find
-from multiview.script import run_script
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
 from multiview.theory import lost_error
 from theory_experiments import finite_size
 from theory_experiments._finite_size import measure, regime

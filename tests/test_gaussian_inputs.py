@@ -9,10 +9,10 @@ import torch
 from scipy.stats import norm
 
 from multiview import stream
-from multiview.experiment import Context
-from multiview.find import find
-from multiview.results import load
-from multiview.script import run_script
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
+from multiview.runs.store import load
 from multiview.train import TrainSpec
 from multiview.train.loop import fit
 from multiview.train.optim import OptimSpec

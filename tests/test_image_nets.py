@@ -9,8 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from multiview import stream
 from multiview.data.splits import split
-from multiview.experiment import Context
 from multiview.models import FastNet, FourStageResNet, ResNet, WideResNet
+from multiview.runs.experiment import Context
 from multiview.train.compute import outputs_of
 from multiview.train.loop import target_loss
 from multiview.train.optim import OptimSpec

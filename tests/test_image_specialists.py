@@ -9,7 +9,7 @@ from test_image_contrast import images
 from multiview import stream
 from multiview.data.splits import split
 from multiview.distill.combination import combine, consulted
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
 from theory_experiments import _specialists as image_part

@@ -15,9 +15,9 @@ from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import split
 from multiview.data.stand_ins import multi_view_images, view_textures
-from multiview.experiment import Context
-from multiview.find import find
-from multiview.script import run_script
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
 from theory_experiments import _l0_images as parts
 from theory_experiments import _l0_tables as tables
 from theory_experiments import l0_gates as script

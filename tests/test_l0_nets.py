@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from multiview import stream
-from multiview.claims import judge
 from multiview.models import MLP, LeNet5, WideResNet
+from multiview.runs.claims import judge
 from multiview.sparsity import eval_gates, gated_layers, pruned
 from theory_experiments import _l0_claims as judged
 from theory_experiments import _l0_nets as nets

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from multiview.find import find
-from multiview.results import load
-from multiview.script import run_script
+from multiview.runs.find import find
+from multiview.runs.script import run_script
+from multiview.runs.store import load
 from theory_experiments import _lottery_estimates as estimates
 from theory_experiments import _trace as traces
 from theory_experiments import lottery

@@ -8,11 +8,11 @@ import torch
 from rich.console import Console
 
 from multiview import stream
-from multiview.claims import judge
 from multiview.distill.dropout import monte_carlo
 from multiview.ensemble import mean_logits
-from multiview.experiment import Context
 from multiview.probes import coverage_of, coverage_probes
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
 from theory_experiments import _patch_dropout as script
 from theory_experiments import _patch_dropout_nets as nets_of
 from theory_experiments._estimates import claims_from

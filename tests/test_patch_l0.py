@@ -12,12 +12,12 @@ from rich.console import Console
 
 from figures import _l0_patches, style
 from multiview import stream
-from multiview.claims import judge
 from multiview.distill import hinton_kd
 from multiview.ensemble import mean_logits
-from multiview.experiment import Context
 from multiview.models.groups import SideBySide
 from multiview.probes import Coverage, coverage_of, coverage_probes
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
 from multiview.sparsity import L0Spec
 from theory_experiments import _patch_l0 as script
 from theory_experiments import _patch_l0_claims as claims_of

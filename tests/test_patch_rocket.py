@@ -11,10 +11,10 @@ from test_rocket_launching import refuted, shown
 from figures import rocket_launching as figure
 from figures import style
 from multiview import stream
-from multiview.experiment import Context
 from multiview.models import PatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.probes import coverage_of, coverage_probes
+from multiview.runs.experiment import Context
 from theory_experiments import _patch_rocket as patches
 from theory_experiments import _patch_rocket_nets as patch_nets
 from theory_experiments import _rocket_tables as tables

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from multiview import stream
-from multiview.claims import judge
+from multiview.runs.claims import judge
 from theory_experiments import _patch_student_claims as claims_of
 from theory_experiments import _patch_students as script
 from theory_experiments._estimates import claims_from

@@ -14,8 +14,8 @@ from figures import _coverage
 from multiview import stream
 from multiview.data import make_features, sample_patches
 from multiview.distill import distillation_objective, hinton_kd, l2_logits, paper_kd
-from multiview.experiment import Context
 from multiview.probes import Coverage, coverage_probes
+from multiview.runs.experiment import Context
 from multiview.train import cross_entropy
 from theory_experiments import _patch_student_rows as rows_of
 from theory_experiments import _patch_students as script

@@ -14,12 +14,12 @@ from test_image_contrast import images
 from figures import rocket_launching as figure
 from figures import style
 from multiview import stream
-from multiview.claims import judge
 from multiview.data.splits import split
 from multiview.distill import official_kd_weight
-from multiview.experiment import Context
-from multiview.find import find
-from multiview.script import run_script
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
 from theory_experiments import _rocket_images as parts

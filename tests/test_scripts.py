@@ -9,9 +9,9 @@ import torch
 
 from multiview.data import MultiViewSpec
 from multiview.distill import hinton_kd, paper_kd
-from multiview.find import find
-from multiview.results import load
-from multiview.script import run_script
+from multiview.runs.find import find
+from multiview.runs.script import run_script
+from multiview.runs.store import load
 from multiview.train import TrainSpec
 from theory_experiments import _patch_contrast as patch_contrast
 from theory_experiments import _patch_nets as patch_nets

@@ -11,11 +11,11 @@ from rich.console import Console
 from test_image_specialists import IMAGES, larger
 
 from multiview import stream
-from multiview.claims import judge
 from multiview.data.splits import split
-from multiview.experiment import Context
-from multiview.find import find
-from multiview.script import run_script
+from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
 from theory_experiments import _specialist_tables as tables
 from theory_experiments import specialists as script
 

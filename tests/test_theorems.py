@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from multiview.experiment import Context
-from multiview.find import find
-from multiview.script import run_script
+from multiview.runs.experiment import Context
+from multiview.runs.find import find
+from multiview.runs.script import run_script
 from theory_experiments import theorems
 from theory_experiments._patch_nets import sliding_means
 from theory_experiments._theorems_claims import at_base, change_with_mu

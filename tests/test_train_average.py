@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from multiview import stream
-from multiview.claims import judge
 from multiview.data import MultiViewSpec, make_features, sample_patches
 from multiview.models import PatchNet
-from multiview.script import run_script
+from multiview.runs.claims import judge
+from multiview.runs.script import run_script
 from multiview.train import TrainSpec, cross_entropy, rescaled, train_patch_net
 from theory_experiments import _averages as averages
 from theory_experiments import _temperatures as temperatures

@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from multiview.claims import Claim
-from multiview.experiment import Context, Experiment, Grid
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from multiview.data.images import ImageData
 from multiview.data.splits import Splits
 from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
 from multiview.ensemble import mean_logits
-from multiview.experiment import Context
 from multiview.probes import gain_by_count, view_counts
+from multiview.runs.experiment import Context
 from multiview.train.loop import Loss, target_loss
 from multiview.train.metrics import wrong
 from theory_experiments._channel_inputs import DropCell, Inputs, inputs_of, new_nets

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.experiment import Context
 from multiview.models import FastNet, FastTop
 from multiview.probes.channels import (
     channel_groups,
@@ -20,6 +19,7 @@ from multiview.probes.channels import (
     preferred_classes,
     tile_masks,
 )
+from multiview.runs.experiment import Context
 from multiview.train.compute import outputs_of
 from multiview.train.loop import target_loss
 from theory_experiments._contrast import errors_of

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data.images import ImageData
-from multiview.experiment import Context
 from multiview.ntk import KernelOutputs, centred_one_hot, gram, kernel_methods
 from multiview.ntk.methods import descent_methods
+from multiview.runs.experiment import Context
 from theory_experiments._contrast import Outputs, Progress, error_columns
 from theory_experiments._image_contrast import (
     Cost,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from jaxtyping import Bool
 from torch import Tensor
 
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.theory import ensemble_error, lost_error, single_view_error, student_coverage
 from theory_experiments import _coverage_of_methods_nets as nets
 from theory_experiments._coverage_of_methods_bench import Bench, Classifier, MethodsCell

@@ -7,7 +7,7 @@ import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 from theory_experiments._estimates import number, percent, points
 from theory_experiments._hinton_numbers import PAPER, SHIFTS, TOLERANCE
 

@@ -12,7 +12,7 @@ from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import averaged_logits, dropout_distillation
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.optim import OptimSpec

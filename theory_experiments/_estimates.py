@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multiview.claims import Claim
-from multiview.intervals import mean_interval
+from multiview.runs.claims import Claim
+from multiview.runs.intervals import mean_interval
 
 Estimate = Callable[[pd.DataFrame], Any]  # from rows to one value a repetition
 

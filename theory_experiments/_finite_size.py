@@ -7,8 +7,8 @@ import torch
 
 from multiview import stream
 from multiview.data import PatchBatch
-from multiview.experiment import Context
 from multiview.probes import coverage_of, coverage_probes
+from multiview.runs.experiment import Context
 from multiview.theory import coverage, ensemble_error, lost_error, single_view_error
 from theory_experiments._patch_nets import (
     NetCell,

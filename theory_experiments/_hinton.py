@@ -17,7 +17,7 @@ from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import best_shift, hinton_kd, per_student, shifted, taught_loss
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.loop import Loss, target_loss
 from multiview.train.optim import OptimSpec

@@ -6,7 +6,7 @@ from pathlib import Path
 from multiview import stream
 from multiview.data.images import ImageData, load_images
 from multiview.data.stand_ins import multi_view_images, view_textures
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 
 
 @cache

@@ -13,9 +13,9 @@ from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
 from multiview.ensemble import mean_logits, mean_probabilities
-from multiview.experiment import Context
 from multiview.models import SideBySide, SumOfNets
 from multiview.probes import agreement
+from multiview.runs.experiment import Context
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, target_loss
 from theory_experiments._contrast import error, errors_by_size, errors_of, spans

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.augment import cutout, flip_and_crop
 from multiview.data.splits import Splits
-from multiview.experiment import Context
 from multiview.models import MLP, FastNet, FourStageResNet, ResNet, SideBySide, WideResNet
+from multiview.runs.experiment import Context
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.loop import Loss, error_score, fit

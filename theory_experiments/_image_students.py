@@ -21,8 +21,8 @@ from multiview.distill import (
     taught_loss,
 )
 from multiview.ensemble import mean_logits
-from multiview.experiment import Context
 from multiview.models import SideBySide
+from multiview.runs.experiment import Context
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, target_loss
 from theory_experiments._contrast import error, errors_of, spans

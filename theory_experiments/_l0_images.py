@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.sparsity import (
     L0Spec,
     expected_share,

@@ -9,7 +9,7 @@ import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
-from multiview.intervals import mean_interval
+from multiview.runs.intervals import mean_interval
 from theory_experiments._estimates import number, percent, points
 from theory_experiments._l0_claims import DIVIDED, HALF_A_POINT, MEMORY, NAMES
 from theory_experiments._l0_claims import PUBLISHED as JUDGED

@@ -8,10 +8,10 @@ import pandas as pd
 from rich.console import Group
 
 from multiview import stream
-from multiview.claims import Claim
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.experiment import Context
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context
 from theory_experiments._estimates import claims_from, where
 from theory_experiments._image_cost import time_and_memory
 from theory_experiments._image_data import images_for

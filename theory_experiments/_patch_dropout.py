@@ -25,8 +25,8 @@ from rich.console import Group
 from rich.table import Table
 from torch import Tensor
 
-from multiview.experiment import Context
 from multiview.probes import Coverage
+from multiview.runs.experiment import Context
 from multiview.theory import ensemble_error, student_coverage
 from theory_experiments._estimates import Estimate, difference, number, on_patches, percent
 from theory_experiments._patch_dropout_nets import PatchDropoutCell, classifiers, place, train_nets

@@ -36,9 +36,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.experiment import Context
 from multiview.models import PatchNet
 from multiview.probes import Coverage, view_norms
+from multiview.runs.experiment import Context
 from multiview.theory import ensemble_error
 from theory_experiments._patch_l0_claims import LEVEL, patch_l0_claims
 from theory_experiments._patch_l0_nets import Left, PatchL0Cell, train_nets, variants

@@ -19,8 +19,8 @@ from multiview.data import (
 )
 from multiview.data.provenance import Kind
 from multiview.distill import distillation_objective, hinton_kd, paper_kd
-from multiview.experiment import Context
 from multiview.models import PatchNet
+from multiview.runs.experiment import Context
 from multiview.train import TrainResult, TrainSpec, train_patch_net
 from multiview.train.metrics import wrong
 from multiview.train.patch_gradient import Objective

@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.theory import mixed_error, student_coverage
 from theory_experiments._estimates import Estimate, difference, on_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, draw_features, draw_train

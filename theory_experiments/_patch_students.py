@@ -25,9 +25,9 @@ from multiview import stream
 from multiview.data import PatchBatch, sample_patches
 from multiview.data.provenance import Kind
 from multiview.ensemble import mean_logits
-from multiview.experiment import Context
 from multiview.models import PatchNet
 from multiview.probes import coverage_of, coverage_probes
+from multiview.runs.experiment import Context
 from multiview.train import TrainSpec
 from theory_experiments._contrast import Progress, within
 from theory_experiments._patch_nets import (

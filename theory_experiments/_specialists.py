@@ -24,7 +24,7 @@ from multiview.distill.specialists import (
     specialist_labels,
     specialist_rows,
 )
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.train.compute import outputs_of
 from multiview.train.loop import fit, target_loss
 from theory_experiments._contrast import Progress, error, errors_by_size, spans, within

@@ -20,11 +20,11 @@ from rich.console import Group
 from rich.table import Table
 
 from multiview import stream
-from multiview.claims import Claim
 from multiview.data.images import ImageData
 from multiview.data.splits import split
-from multiview.experiment import Context, Experiment, Grid
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from theory_experiments._channel_drop import run_drop
 from theory_experiments._channel_drop_claims import (
     PARTS,

@@ -17,10 +17,10 @@ from rich.console import Group
 from rich.table import Table
 
 from multiview import stream
-from multiview.claims import Claim
 from multiview.data.splits import split
-from multiview.experiment import Context, Experiment, Grid
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from multiview.train.optim import OptimSpec
 from theory_experiments._estimates import claims_from, difference, percent, points
 from theory_experiments._image_cost import cost_of, time_and_memory

@@ -27,9 +27,9 @@ import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
-from multiview.claims import Claim
-from multiview.experiment import Context, Experiment, Grid, NoOptions
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid, NoOptions
+from multiview.runs.script import main
 from theory_experiments._coverage_of_methods import METHODS, NETWORKS, run_methods
 from theory_experiments._coverage_of_methods_bench import MethodsCell
 from theory_experiments._coverage_of_methods_claims import correlation, method_claims

@@ -15,10 +15,10 @@ import pandas as pd
 from rich.console import Group
 
 from multiview import stream
-from multiview.claims import Claim
 from multiview.data.splits import Splits
-from multiview.experiment import Context, Experiment, Grid
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from theory_experiments._distillation_claims import digit_claims, image_claims
 from theory_experiments._distillation_tables import digits_table, images_table
 from theory_experiments._hinton import HintonCell, run_hinton

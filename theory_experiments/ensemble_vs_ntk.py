@@ -14,9 +14,9 @@ from typing import Any, Literal
 import pandas as pd
 from rich.table import Table
 
-from multiview.claims import Claim
-from multiview.experiment import Context, Experiment, Grid
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from multiview.train import TrainSpec
 from multiview.train.optim import OptimSpec
 from theory_experiments._estimates import claims_from, column, difference, largest, percent, ratio

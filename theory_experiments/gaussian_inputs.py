@@ -21,9 +21,9 @@ import pandas as pd
 from rich.table import Table
 
 from multiview import stream
-from multiview.claims import Claim
-from multiview.experiment import Context, Experiment, Grid, NoOptions
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid, NoOptions
+from multiview.runs.script import main
 from multiview.train import TrainSpec
 from multiview.train.metrics import wrong
 from theory_experiments._contrast import within

@@ -32,10 +32,10 @@ import pandas as pd
 from rich.console import Group
 
 from multiview import stream
-from multiview.claims import Claim
 from multiview.data.splits import Splits
-from multiview.experiment import Context, Experiment, Grid
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
 from theory_experiments._image_cost import cost_of

@@ -17,10 +17,10 @@ import pandas as pd
 from rich.table import Table
 
 from multiview import stream
-from multiview.claims import Claim
-from multiview.experiment import Context, Experiment, Grid
 from multiview.probes import coverage_of, coverage_probes, view_norms
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from multiview.train import TrainSpec
 from theory_experiments._estimates import Estimate, claims_from, number
 from theory_experiments._lottery import LotteryCell, race

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from multiview import stream
-from multiview.claims import Claim
 from multiview.data.splits import split
-from multiview.experiment import Context, Experiment, Grid
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from theory_experiments._estimates import claims_from, difference, of_part
 from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_nets import Fast, fast_recipe, gpu_recipe

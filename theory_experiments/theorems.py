@@ -20,12 +20,12 @@ from rich.table import Table
 from torch import Tensor
 
 from multiview import stream
-from multiview.claims import Claim
 from multiview.data import PatchBatch
 from multiview.ensemble import mean_logits
-from multiview.experiment import Context, Experiment, Grid
 from multiview.probes import coverage_of, coverage_probes
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.script import main
 from multiview.theory import (
     ensemble_error,
     lost_error,

@@ -19,9 +19,9 @@ import pandas as pd
 from rich.console import Group
 from rich.table import Table
 
-from multiview.claims import Claim
-from multiview.experiment import Context, Experiment, Grid, NoOptions
-from multiview.script import main
+from multiview.runs.claims import Claim
+from multiview.runs.experiment import Context, Experiment, Grid, NoOptions
+from multiview.runs.script import main
 from theory_experiments._averages import JointCell, run_joint
 from theory_experiments._estimates import (
     Estimate,

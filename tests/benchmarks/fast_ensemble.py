@@ -17,7 +17,7 @@ import torch
 from multiview import stream
 from multiview.data.splits import split
 from multiview.ensemble import mean_logits
-from multiview.experiment import Context
+from multiview.runs.experiment import Context
 from multiview.train.loop import target_loss
 from theory_experiments._contrast import error
 from theory_experiments._image_ensembles import errors_of

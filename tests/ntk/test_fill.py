@@ -22,8 +22,8 @@ from torch import nn
 from unchecked import unchecked
 
 from multiview import stream
-from multiview.engines import LocalEngine, ProcessEngine
 from multiview.ntk import TileStore, fill_tiles, fingerprint, gram
+from multiview.runs.engines import LocalEngine, ProcessEngine
 
 MODULE = import_module("multiview.ntk.fill")
 HERE = Path(__file__).parent
@@ -314,7 +314,7 @@ def test_a_killed_worker_is_reported_and_the_rest_follows(tmp_path, monkeypatch,
 PROGRAM = """
 import sys
 from test_fill import napping, samples
-from multiview.engines import ProcessEngine
+from multiview.runs.engines import ProcessEngine
 from multiview.ntk import fill_tiles
 with ProcessEngine(1) as engine:
     fill_tiles(sys.argv[1], napping(), samples(), tile=2, executor=engine)

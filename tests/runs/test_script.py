@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 from toy_experiment import EXPERIMENT, Options, claims
 
-from multiview.results import load
-from multiview.script import run_script
+from multiview.runs.script import run_script
+from multiview.runs.store import load
 
 REFUTED = replace(
     EXPERIMENT,
@@ -307,8 +307,8 @@ def test_a_script_of_the_package_is_run_by_its_importable_name(tmp_path):
     (package / "__init__.py").write_text("")
     (package / "where.py").write_text(
         "from dataclasses import dataclass\n"
-        "from multiview.experiment import Experiment, grid\n"
-        "from multiview.script import main\n"
+        "from multiview.runs.experiment import Experiment, grid\n"
+        "from multiview.runs.script import main\n"
         "@dataclass(frozen=True)\n"
         "class Cell:\n"
         "    seed: int\n"

@@ -4,7 +4,7 @@ import difflib
 import importlib
 import pkgutil
 
-from multiview.experiment import Experiment
+from multiview.runs.experiment import Experiment
 
 PACKAGE = "theory_experiments"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from multiview.claims import Claim
+from multiview.runs.claims import Claim
 
 
 def _silent(message: str, fraction: float | None = None) -> None:

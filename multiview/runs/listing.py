@@ -7,7 +7,7 @@ import ast
 import importlib.util
 from pathlib import Path
 
-from multiview import find
+from multiview.runs import find
 
 Names = dict[str, ast.expr]  # what a module assigns at its top level
 

@@ -14,11 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from multiview.atomic import write_atomically
-from multiview.claims import Claim, Judgement, judge
-from multiview.code_version import code_version
-from multiview.experiment import Experiment
-from multiview.find import find, names
-from multiview.results import Run, no_results, stored_runs
+from multiview.runs.claims import Claim, Judgement, judge
+from multiview.runs.experiment import Experiment
+from multiview.runs.find import find, names
+from multiview.runs.store import Run, no_results, stored_runs
+from multiview.runs.version import code_version
 
 COLOURS = {"supported": "bold green", "refuted": "bold red", "inconclusive": "bold yellow"}
 COLUMNS = ("claim", "source", "predicted", "measured (95%)", "n", "verdict")

@@ -12,11 +12,11 @@ import pytest
 from test_runner import contents
 from toy_experiment import EXPERIMENT
 
-from multiview.engines import LocalEngine
-from multiview.rows import read_row
-from multiview.runner import compute, plan
+from multiview.runs.engines import LocalEngine
+from multiview.runs.rows import read_row
+from multiview.runs.runner import compute, plan
 
-SCRIPT = Path(__file__).with_name("toy_experiment.py")
+SCRIPT = Path(__file__).parents[1] / "toy_experiment.py"
 CELLS = 10
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_experiment import Cell, Coin
 
-from multiview.rows import (
+from multiview.runs.rows import (
     DamagedRow,
     columns,
     plain_cell,

@@ -14,15 +14,15 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview import find
-from multiview.command_line import Folder, OptionalFolder, in_words
-from multiview.engines import ENGINES, refuse_device
-from multiview.experiment import Context, Experiment
-from multiview.progress import Bars
-from multiview.report import present, tolerant
-from multiview.results import RESULTS, Run
-from multiview.runner import Job, Outcome, compute, plan
-from multiview.signals import Stopped, leave, stopped_once
+from multiview.runs import find
+from multiview.runs.command_line import Folder, OptionalFolder, in_words
+from multiview.runs.engines import ENGINES, refuse_device
+from multiview.runs.experiment import Context, Experiment
+from multiview.runs.progress import Bars
+from multiview.runs.report import present, tolerant
+from multiview.runs.runner import Job, Outcome, compute, plan
+from multiview.runs.signals import Stopped, leave, stopped_once
+from multiview.runs.store import RESULTS, Run
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
 TERMINATED = 128 + signal.SIGTERM

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from multiview.intervals import Interval, mean_and_spread, student, wilson
+from multiview.runs.intervals import Interval, mean_and_spread, student, wilson
 
 Verdict = Literal["supported", "refuted", "inconclusive"]
 MOST_SEEDS = 10**6  # a claim that needs more is called undecidable

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from multiview.intervals import mean_interval, wilson
+from multiview.runs.intervals import mean_interval, wilson
 
 numbers = st.floats(-1e3, 1e3).map(lambda x: round(x, 6))
 samples = st.lists(numbers, min_size=2, max_size=20).filter(lambda xs: np.std(xs) > 1e-3)

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from multiview.claims import MOST_SEEDS, Claim, judge
-from multiview.intervals import mean_interval, wilson
+from multiview.runs.claims import MOST_SEEDS, Claim, judge
+from multiview.runs.intervals import mean_interval, wilson
 
 fractions = st.floats(0, 1).map(lambda x: round(x, 3))
 

@@ -5,24 +5,21 @@ import inspect
 from pathlib import Path
 
 import multiview
-from multiview.experiment import Experiment
+from multiview.runs.experiment import Experiment
 
 # What may change without changing any result. Everything else in the package counts.
-BOOKKEEPING = frozenset(
-    f"{name}.py"
-    for name in (
-        *("__init__", "__main__", "atomic", "claims", "cli", "code_version", "command_line"),
-        *("engines", "experiment", "find", "intervals", "listing", "progress", "report"),
-        *("results", "rows", "runner", "script", "signals"),
-    )
-)
+BOOKKEEPING = frozenset({"__init__.py", "__main__.py", "atomic.py", "results.py"})
 
 
 def science_files() -> list[Path]:
     """The package's source files on which results depend, sorted."""
     root = Path(multiview.__file__).parent
     files = (path.relative_to(root) for path in root.rglob("*.py"))
-    return sorted(root / path for path in files if path.as_posix() not in BOOKKEEPING)
+    return sorted(
+        root / path
+        for path in files
+        if path.as_posix() not in BOOKKEEPING and path.parts[0] != "runs"
+    )
 
 
 def code_version(experiment: Experiment) -> str:

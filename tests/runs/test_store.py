@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from toy_experiment import EXPERIMENT, Options
 
-from multiview import runner
-from multiview.engines import LocalEngine
-from multiview.results import Run, export, load, stored_runs
+from multiview.runs import runner
+from multiview.runs.engines import LocalEngine
+from multiview.runs.store import Run, export, load, stored_runs
 
 
 def compute(out, preset="smoke", **options) -> Run:

@@ -16,11 +16,11 @@ from typing import Any, Literal
 
 import multiview
 from multiview.atomic import remove_stale
-from multiview.code_version import code_version
-from multiview.engines import report
-from multiview.experiment import Context, Experiment
-from multiview.results import Run, read_rows
-from multiview.rows import plain_cell, refuse_clash, row_key, split_result, write_row
+from multiview.runs.engines import report
+from multiview.runs.experiment import Context, Experiment
+from multiview.runs.rows import plain_cell, refuse_clash, row_key, split_result, write_row
+from multiview.runs.store import Run, read_rows
+from multiview.runs.version import code_version
 
 
 @dataclass(frozen=True, kw_only=True)

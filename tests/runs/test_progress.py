@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from multiview.progress import Bars
-from multiview.runner import Outcome
+from multiview.runs.progress import Bars
+from multiview.runs.runner import Outcome
 
 
 def sweep(console):

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from toy_experiment import EXPERIMENT, Cell, Options
 
-from multiview import code_version as code
-from multiview.engines import LocalEngine
-from multiview.experiment import Context, Experiment, Grid, NoOptions, grid
-from multiview.results import load
-from multiview.rows import RESERVED
-from multiview.runner import compute, plan
+from multiview.runs import version as code
+from multiview.runs.engines import LocalEngine
+from multiview.runs.experiment import Context, Experiment, Grid, NoOptions, grid
+from multiview.runs.rows import RESERVED
+from multiview.runs.runner import compute, plan
+from multiview.runs.store import load
 
 TIMES = ("seconds", "finished", "threads")
 
@@ -125,7 +125,7 @@ def test_a_damaged_row_is_named_and_computed_again(tmp_path, log, suffix):
 
 
 def test_two_programs_may_compute_the_same_rows_at_once(tmp_path):
-    command = [sys.executable, Path(__file__).with_name("toy_experiment.py"), "--seeds", "20"]
+    command = [sys.executable, Path(__file__).parents[1] / "toy_experiment.py", "--seeds", "20"]
     programs = [
         subprocess.Popen([*command, "--out", tmp_path / "twice", "--fresh"]) for _ in range(2)
     ]
@@ -241,7 +241,7 @@ def test_the_code_version_follows_what_scripts_share(tmp_path, monkeypatch):
 def test_rows_of_other_code_are_computed_anew(tmp_path, log, monkeypatch):
     run_toy(tmp_path)
     log()
-    monkeypatch.setattr("multiview.runner.code_version", lambda experiment: "edited")
+    monkeypatch.setattr("multiview.runs.runner.code_version", lambda experiment: "edited")
     run_toy(tmp_path)
     assert log() == SMOKE
 
@@ -266,7 +266,7 @@ def test_a_cells_scratch_stays_until_its_row_is_stored(tmp_path, monkeypatch):
         return {"error": 0.0}
 
     experiment = replace(EXPERIMENT, run=interrupted)
-    monkeypatch.setattr("multiview.runner.code_version", lambda experiment: "0" * 16)
+    monkeypatch.setattr("multiview.runs.runner.code_version", lambda experiment: "0" * 16)
     settings = {"experiment": experiment, "seeds": 1}
     run, outcomes = run_toy(tmp_path, **settings)
     assert [outcome.status for outcome in outcomes] == ["error"] * 2

@@ -9,14 +9,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from multiview.command_line import Folder, in_words
-from multiview.experiment import Experiment
-from multiview.find import find, names
-from multiview.listing import listed
-from multiview.report import present, write_report
-from multiview.results import RESULTS, export, load, no_results, stored_runs
-from multiview.script import DONE, ERROR, USAGE, run_script
-from multiview.signals import leave
+from multiview.runs.command_line import Folder, in_words
+from multiview.runs.experiment import Experiment
+from multiview.runs.find import find, names
+from multiview.runs.listing import listed
+from multiview.runs.report import present, write_report
+from multiview.runs.script import DONE, ERROR, USAGE, run_script
+from multiview.runs.signals import leave
+from multiview.runs.store import RESULTS, export, load, no_results, stored_runs
 
 Out = Annotated[Folder, tyro.conf.arg(help="directory of all results")]
 Name = Annotated[str, tyro.conf.Positional]

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from multiview.signals import Stopped, stopped_once, uninterrupted
+from multiview.runs.signals import Stopped, stopped_once, uninterrupted
 
 
 def send(number):

@@ -11,7 +11,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from multiview.signals import uninterrupted
+from multiview.runs.signals import uninterrupted
 
 Listener = Callable[[str, str, float | None], None]  # (row key, message, fraction of the cell)
 MESSAGE_INTERVAL = 0.1  # seconds between two progress messages of one process

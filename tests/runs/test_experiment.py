@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_experiment import EXPERIMENT, Cell, Options
 
-from multiview.experiment import Experiment, Grid, NoOptions, grid
+from multiview.runs.experiment import Experiment, Grid, NoOptions, grid
 
 
 def run(cell, context):

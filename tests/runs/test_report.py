@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 from toy_experiment import EXPERIMENT, Options, claims
 
-from multiview import report, runner
-from multiview.claims import Claim
-from multiview.engines import LocalEngine
-from multiview.report import claims_table, judgements, notes, present, write_report
+from multiview.runs import report, runner
+from multiview.runs.claims import Claim
+from multiview.runs.engines import LocalEngine
+from multiview.runs.report import claims_table, judgements, notes, present, write_report
 
 
 def compute(out, seeds=2, experiment=EXPERIMENT, **options):

@@ -11,9 +11,9 @@ import torch
 from test_runner import contents
 from toy_experiment import EXPERIMENT
 
-from multiview import engines
-from multiview.engines import LocalEngine, ProcessEngine, cores, refuse_device, report
-from multiview.runner import compute, plan
+from multiview.runs import engines
+from multiview.runs.engines import LocalEngine, ProcessEngine, cores, refuse_device, report
+from multiview.runs.runner import compute, plan
 
 
 def sweep(out, executor):

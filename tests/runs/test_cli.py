@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from multiview import find
-from multiview.cli import command
-from multiview.find import names
-from multiview.listing import listed, presets_in
-from multiview.signals import Stopped
+from multiview.runs import find
+from multiview.runs.cli import command
+from multiview.runs.find import names
+from multiview.runs.listing import listed, presets_in
+from multiview.runs.signals import Stopped
 
-TOY = Path(__file__).with_name("toy_experiment.py")
+TOY = Path(__file__).parents[1] / "toy_experiment.py"
 FORGED = ("--preset", "smoke", "--coin", "forged", "--seeds", "4")
 
 
@@ -253,7 +253,7 @@ def test_ctrl_c_is_one_line(multiview, monkeypatch, error):
     def interrupted():
         raise error
 
-    monkeypatch.setattr("multiview.cli.names", interrupted)
+    monkeypatch.setattr("multiview.runs.cli.names", interrupted)
     code, _, err = multiview("list")
     assert code == 1
     assert err == "Interrupted.\n"
@@ -327,7 +327,7 @@ def test_texts_are_printed_without_heavy_imports(args):
 
 def test_the_program_needs_neither_plotting_nor_tables_to_start():
     code = (
-        "import sys, multiview.cli\n"
+        "import sys, multiview.runs.cli\n"
         "print(*({'matplotlib', 'seaborn', 'pandas', 'scipy.stats'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,0 +1,159 @@
+"""The store of results: rows read as one table, and the runs they belong to."""
+
+import json
+import shlex
+import warnings
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from multiview.atomic import write_atomically
+from multiview.runs.rows import DamagedRow, columns, read_row
+
+if TYPE_CHECKING:
+    import pandas
+
+RESULTS = Path("results")  # below the current directory
+RUN_SUFFIX = ".run.json"
+
+
+def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "pandas.DataFrame":
+    """Every stored row of an experiment, one line each, in the order in which they finished.
+
+    Columns are the cell's fields (nested ones with dots: ``spec.mu``), what ``run`` returned
+    (arrays as numpy arrays), and the bookkeeping: ``status`` ("ok" or "failed"), ``failure``,
+    ``preset``, ``code_version``, ``seconds`` and so on. Damaged files are named in a warning.
+
+    Args:
+        source: An experiment's name (``results/NAME`` is read) or a directory of rows.
+        versions: "newest" keeps the code version of the row that finished last and says how many
+            rows it left out.
+
+    Raises:
+        FileNotFoundError: If there is no row; the message holds the command that makes some.
+    """
+    if versions not in ("newest", "all"):
+        raise ValueError(f"versions={versions!r} is neither 'newest' nor 'all'.")
+    directory = RESULTS / source if (RESULTS / source).is_dir() else Path(source)
+    paths = [path for path in directory.glob("*.json") if not path.name.endswith(RUN_SUFFIX)]
+    if not paths:  # --out itself, with an experiment in each of its directories
+        paths = [p for p in directory.glob("*/*.json") if not p.name.endswith(RUN_SUFFIX)]
+    rows = sorted(read_rows(paths), key=lambda row: (row["finished"], row["key"]))
+    if not rows:
+        where, name = (
+            (directory, directory.name) if directory.is_dir() else (RESULTS / source, source)
+        )
+        raise FileNotFoundError(f"no rows in {where}: make them with `multiview run {name}`.")
+    if versions == "newest":
+        newest = {row["experiment"]: row["code_version"] for row in rows}
+        kept = [row for row in rows if row["code_version"] == newest[row["experiment"]]]
+        if len(kept) < len(rows):
+            warnings.warn(
+                f"{len(rows) - len(kept)} rows in {directory} were made by older code and are left "
+                'out; load(..., versions="all") reads them too.',
+                stacklevel=2,
+            )
+        rows = kept
+    return as_table(rows)
+
+
+def read_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The rows that are whole; a warning names each that is damaged."""
+    rows = []
+    for path in paths:
+        try:
+            rows.append(read_row(path))
+        except DamagedRow as damage:
+            warnings.warn(f"damaged row, computed again by the next run: {damage}", stacklevel=3)
+    return rows
+
+
+def as_table(rows: Iterable[dict[str, Any]]) -> "pandas.DataFrame":
+    """One line a row, nested dicts flattened into dotted columns."""
+    import pandas
+
+    lines = []
+    for row in rows:
+        stamp = {k: v for k, v in row.items() if k not in ("cell", "result", "arrays")}
+        lines.append({**columns(row["cell"]), **row["result"], **row["arrays"], **stamp})
+    return pandas.DataFrame(lines)
+
+
+def export(table: "pandas.DataFrame", path: Path) -> None:
+    """Write ``table`` to ``path``, whose ending .parquet or .csv says how.
+
+    Arrays become lists; lists, which may be ragged, become JSON text.
+
+    Raises:
+        ValueError: If the ending is another.
+    """
+    if path.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"export={path} must end in .parquet or .csv.")
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.tolist()
+        return json.dumps(value) if isinstance(value, list | tuple | dict) else value
+
+    table = table.map(plain)
+    data = table.to_csv(index=False) if path.suffix == ".csv" else table.to_parquet(index=False)
+    write_atomically(path, data.encode() if isinstance(data, str) else data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The rows that one preset of an experiment, with its options, asked for last."""
+
+    directory: Path
+    label: str  # stem of the run's files
+    experiment: str
+    preset: str
+    options: dict[str, Any]
+    figure: str | None  # module in figures/
+    code_version: str
+    keys: tuple[str, ...]  # of its rows, in grid order
+
+    def store(self) -> None:
+        """Remember which rows the run wants."""
+        stored = {k: v for k, v in asdict(self).items() if k not in ("directory", "label")}
+        self.save(RUN_SUFFIX, json.dumps(stored, indent=1).encode())
+
+    def save(self, suffix: str, data: bytes) -> Path:
+        """Write a file of this run, e.g. its figure, atomically; returns its path."""
+        path = self.directory / (self.label + suffix)
+        write_atomically(path, data)
+        return path
+
+    def table(self) -> "pandas.DataFrame":
+        """The run's rows that are stored by now, in grid order."""
+        paths = (self.directory / f"{key}.json" for key in self.keys)
+        rows = read_rows(path for path in paths if path.exists())
+        return as_table({**row, "preset": self.preset} for row in rows)
+
+
+def no_results(out: Path, run: str = "NAME", place: Path | None = None) -> str:
+    """What to say where no run is stored.
+
+    Args:
+        run: What to run: an experiment, with its options.
+        place: Where results were looked for, if not in ``out`` itself.
+    """
+    out_option = "" if out == RESULTS else f" --out {shlex.quote(str(out))}"
+    return f"no results in {place or out}: make some with `multiview run {run}{out_option}`."
+
+
+def stored_runs(out: Path = RESULTS, experiment: str = "*") -> list[Run]:
+    """The runs stored below ``out``, sorted by experiment and label."""
+    runs = []
+    for path in out.glob(f"{experiment}/*{RUN_SUFFIX}"):
+        label = path.name.removesuffix(RUN_SUFFIX)
+        try:
+            stored = json.loads(path.read_bytes())
+            stored["keys"] = tuple(stored["keys"])
+            runs.append(Run(directory=path.parent, label=label, **stored))
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            warnings.warn(f"damaged run file {path}: run it again ({error})", stacklevel=2)
+    return sorted(runs, key=lambda run: (run.experiment, run.label))
