@@ -6,21 +6,25 @@ import sys
 import traceback
 from pathlib import Path
 
+from multiview.runs.experiment import Experiment
+from multiview.runs.find import find
 from multiview.runs.store import RESULTS, Run, no_results, stored_runs
 
 
-def draw(run: Run) -> list[Path]:
+def draw(run: Run, experiment: Experiment | None = None) -> list[Path]:
     """Draw a run's figure from its rows that succeeded, into .png and .pdf beside them.
 
     Without such a row nothing is drawn.
+
+    Args:
+        experiment: That of the run; found by its name if not given.
     """
     import matplotlib.pyplot as plt
 
-    table = run.table()
-    ok = table[table["status"] == "ok"] if len(table) else table
-    if ok.empty:
+    table = (experiment or find(run.experiment)).derive(run.table())
+    if table.empty:
         return []
-    figure = importlib.import_module(f"figures.{run.figure}").draw(ok)
+    figure = importlib.import_module(f"figures.{run.figure}").draw(table)
     paths = []
     for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         buffer = io.BytesIO()  # without dates, so that the same rows give the same bytes

@@ -7,15 +7,19 @@ it computes in the file $TOY_LOG and, by environment, is slow, diverges, raises 
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from multiview.runs.claims import Claim
-from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.estimates import measured
+from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
+from multiview.runs.tables import Line, Listing, measure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class Coin:
 class Cell:
     """Flips of one coin."""
 
-    seed: int
+    seed: int = 0
     flips: int
     sizes: tuple[int, ...] = (1, 2)
     coin: Coin = Coin()
@@ -62,39 +66,50 @@ def run(cell: Cell, context: Context) -> dict:
         case "stop":  # as Ctrl-Z does: SIGTERM waits until it is continued
             os.kill(os.getpid(), signal.SIGSTOP)
     flips = np.random.default_rng([cell.seed, cell.flips]).random(cell.flips) < cell.coin.heads
-    return {"error": flips.mean(), "flips_made": flips, "nested": [1, [2.5, None]], "nan": np.nan}
+    return {
+        "coin": {"error": flips.mean(), "flips_made": flips, "nested": [1, [2.5, None]]},
+        "data": {"nan": np.nan},
+    }
 
 
-def cells(seed: int, options: Options) -> list[Cell]:
+def cells(options: Options) -> list[Cell]:
     """Short and long sequences."""
     coin = Coin(heads=0.5 if options.coin == "fair" else 0.9)
-    return [Cell(seed=seed, flips=flips, coin=coin) for flips in (100, 200)]
+    return [Cell(flips=flips, coin=coin) for flips in (100, 200)]
 
 
-def claims(preset: str, options: Options) -> list[Claim]:
+def claims(cells: Sequence[Cell]) -> list[Claim]:
     """It is fair."""
-
-    def share(table):
-        return table[table["flips"] == 200]["error"]
-
     fair = Claim(
         name="fair",
         source="Theorem 0",
         statement="heads as often as tails",
         predicted=(0.3, 0.7),
-        estimate=share,
-        trials=200,
+        estimate=measured("error", "coin", flips=200),
     )
     return [fair]
 
 
+def derived(table: pd.DataFrame) -> pd.DataFrame:
+    """Of how many flips the share is taken."""
+    return table.assign(error_of=table["flips"].where(table["method"] == "coin"))
+
+
+def tables(table: pd.DataFrame) -> list[Listing]:
+    """The share of heads."""
+    lines = [Line(label=f"{n} flips", where={"method": "coin", "flips": n}) for n in (100, 200)]
+    return [Listing(title="Heads, %", lines=lines, columns=[measure("share", "error")])]
+
+
 EXPERIMENT = Experiment(
     name="toy_experiment",
+    description=__doc__ or "",
     run=run,
-    grids={"smoke": Grid(cells=cells, seeds=2), "laptop": Grid(cells=cells, seeds=4)},
+    presets={"smoke": Preset(cells=cells, seeds=2), "laptop": Preset(cells=cells, seeds=4)},
     claims=claims,
     options=Options,
-    summary=lambda table: f"heads: {table['error'].mean():.3f}",
+    derived=derived,
+    tables=tables,
 )
 
 if __name__ == "__main__":

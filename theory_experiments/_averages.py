@@ -8,7 +8,7 @@ small, and in that linear stretch it no longer outruns the losers. The remedy is
 read backwards: the mean at knee K R from K sigma is the sum at knee R from sigma.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -53,15 +53,13 @@ class JointCell(NetCell):
     probes_per_view: int = 50
 
 
-def run_joint(cell: JointCell, progress: Progress) -> dict[str, Any]:
+def run_joint(cell: JointCell, progress: Progress) -> dict[str, dict[str, Any]]:
     """Errors and coverage of networks on their own, averaged, and trained as one.
 
     Returns:
-        For each of ``one`` (mean over the members), ``ensemble``, ``sum``, ``mean`` and
-        ``mean_knee``, the mean with K times knee and start: ``<who>``, its error on single-view
-        test samples, ``_multi`` on multi-view and ``_train`` on training samples; ``_coverage``,
-        the fraction of views learned, ``_both``, that of the classes with every view learned;
-        ``_steps`` and ``_converged`` of the training. ``theory`` is (1 / L)^K, or 2^-K.
+        What is ``measured`` of ``member`` (mean over the members), ``ensemble``, ``summed``,
+        ``mean`` and ``mean_knee``, the mean with K times knee and start; ``steps`` and
+        ``converged`` of the trainings. ``theory`` of "data" is (1 / L)^K, or 2^-K.
     """
     features = draw_features(cell)
     train = draw_train(cell, features)
@@ -72,20 +70,22 @@ def run_joint(cell: JointCell, progress: Progress) -> dict[str, Any]:
     def outputs(batch: PatchBatch) -> dict[str, Tensor]:
         single = logits_of(members.net, batch)
         joint = {who: logits_of(result.net, batch).sum(1) for who, result in as_one.items()}
-        return {"one": single, "ensemble": mean_logits(single), **joint}
+        return {"member": single, "ensemble": mean_logits(single), **joint}
 
-    columns = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)
-    row = {name: float(values.mean()) for name, values in columns.items()}
-    for who, result in {"one": members, **as_one}.items():
-        row[f"{who}_steps"] = float(result.steps.double().mean())
-        row[f"{who}_converged"] = float(result.converged.double().mean())
-    return row | {"theory": ensemble_error(cell.members, 1 / cell.spec.num_views)}
+    found = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)
+    row: dict[str, dict[str, Any]] = {**means(found)}
+    for who, result in {"member": members, **as_one}.items():
+        row[who] |= {
+            "steps": float(result.steps.double().mean()),
+            "converged": float(result.converged.double().mean()),
+        }
+    return row | {"data": {"theory": ensemble_error(cell.members, 1 / cell.spec.num_views)}}
 
 
 def train_as_one(
     cell: JointCell, train: PatchBatch, progress: Progress, begin: float = 0.0, end: float = 1.0
 ) -> dict[str, TrainResult]:
-    """Train ``members`` networks as their ``sum``, their ``mean`` and their ``mean_knee``.
+    """Train ``members`` networks as their sum (``summed``), their ``mean`` and their ``mean_knee``.
 
     Sum and mean begin with the same draws: the factor 1/K alone tells them apart. The mean at K
     times knee and start has draws of its own, for with the sum's it would be the sum again.
@@ -97,7 +97,7 @@ def train_as_one(
     )
     as_sum = cross_entropy(train.labels, cell.spec.num_classes)
     as_mean = rescaled(as_sum, 1 / K)
-    ways = (("sum", start, as_sum), ("mean", start, as_mean), ("mean_knee", scaled, as_mean))
+    ways = (("summed", start, as_sum), ("mean", start, as_mean), ("mean_knee", scaled, as_mean))
     ends = [begin + (end - begin) * i / len(ways) for i in range(len(ways) + 1)]
     return {
         name: fit(name, net, train, cell.joint, progress, *between, objective=objective)
@@ -112,17 +112,32 @@ def measured(
     outputs: Callable[[PatchBatch], dict[str, Tensor]],
     num_test: int,
     probes_per_view: int,
-) -> dict[str, Tensor]:
-    """Errors, coverage and both views learned of each classifier; (*many,), as ``outputs`` has."""
+) -> dict[str, dict[str, Tensor]]:
+    """What each classifier errs on and covers; values (*many,), as ``outputs`` has.
+
+    Returns:
+        By classifier: ``single``, ``multi`` and ``train``, the errors on single-view and multi-view
+        test samples and on training samples; ``coverage``, the fraction of the views covered;
+        ``both``, that of the classes of which all views are.
+    """
     probes = coverage_probes(cell.spec, features, stream(cell.seed, "probes"), probes_per_view)
-    columns: dict[str, Tensor] = {}
-    for ending, kind in KINDS.items():
-        errors = streamed_errors(cell, features, kind, num_test, outputs)
-        columns |= {who + ending: error for who, error in errors.items()}
-    for who, logits in outputs(train).items():
-        columns[f"{who}_train"] = wrong(logits, train.labels).double().mean(0)
-    for who, logits in outputs(probes).items():
-        covered = coverage_of(logits, probes).covered.double()
-        columns[f"{who}_coverage"] = covered.mean((-2, -1))
-        columns[f"{who}_both"] = covered.prod(-1).mean(-1)
-    return columns
+    errors = {kind: streamed_errors(cell, features, kind, num_test, outputs) for kind in KINDS}
+    on_train, on_probes = outputs(train), outputs(probes)
+    found: dict[str, dict[str, Tensor]] = {}
+    for who, logits in on_train.items():
+        covered = coverage_of(on_probes[who], probes).covered.double()
+        found[who] = {
+            **{kind: error[who] for kind, error in errors.items()},
+            "train": wrong(logits, train.labels).double().mean(0),
+            "coverage": covered.mean((-2, -1)),
+            "both": covered.prod(-1).mean(-1),
+        }
+    return found
+
+
+def means(found: Mapping[str, Mapping[str, Tensor]]) -> dict[str, dict[str, float]]:
+    """Each measure as a number, of many classifiers their mean."""
+    return {
+        who: {measure: float(values.mean()) for measure, values in each.items()}
+        for who, each in found.items()
+    }

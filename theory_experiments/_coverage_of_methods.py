@@ -63,16 +63,18 @@ def _row(
 
 
 METHODS: dict[str, Method] = {
-    "one": _row("labels", "one network", nets.one, constant(1 / 2)),
+    "member": _row("labels", "one network", nets.one, constant(1 / 2)),
     "labels": _row("labels", "as many steps as students", nets.labels, constant(1 / 2)),
-    "ensemble": _row("averaging", "ensemble", nets.ensemble, averaged("one")),
-    "summed": _row("averaging", "trained as a sum", nets.summed, like("one")),
+    "ensemble": _row("averaging", "ensemble", nets.ensemble, averaged("member")),
+    "summed": _row("averaging", "trained as a sum", nets.summed, like("member")),
     "hinton": _row("students", "of the ensemble, Hinton's loss", nets.hinton, adds("ensemble")),
     "squares": _row("students", "of the ensemble, squared logits", nets.squares, adds("ensemble")),
     "paper": _row("students", "of the ensemble, paper's update", nets.paper, adds("ensemble")),
-    "self_fresh": _row("students", "of one net (self), fresh start", nets.self_fresh, adds("one")),
+    "self_fresh": _row(
+        "students", "of one net (self), fresh start", nets.self_fresh, adds("member")
+    ),
     "self_continued": _row(
-        "students", "of one net (self), two phases", nets.self_continued, adds("one")
+        "students", "of one net (self), two phases", nets.self_continued, adds("member")
     ),
     "neuron": _row("dropout", "of neurons", nets.dropped("neuron")),
     "neuron_masks": _row("dropout", "mean over its masks", nets.masks("neuron"), like("neuron")),
@@ -87,7 +89,7 @@ METHODS: dict[str, Method] = {
     "rocket": _row("rocket", "light net, nothing shared", nets.rocket, adds("rocket_booster")),
     "rocket_booster": _row("rocket", "its booster", nets.rocket_booster, constant(1 / 2)),
     "rocket_kd": _row(
-        "rocket", "light net, and a trained net", nets.rocket_kd, adds("rocket_booster", "one")
+        "rocket", "light net, and a trained net", nets.rocket_kd, adds("rocket_booster", "member")
     ),
     "rocket_late": _row("rocket", "light net, late hint", nets.rocket_late, adds("rocket_booster")),
     "rocket_unblocked": _row("rocket", "light net, hint not blocked", nets.rocket_unblocked),
@@ -114,27 +116,27 @@ METHODS: dict[str, Method] = {
     "pruned_soft": _row(
         "gates", "strong penalty, of the ensemble", nets.gates(strong=True, soft=True)
     ),
-    "kernel_one": _row("kernels", "one kernel", nets.kernel("single")),
+    "kernel_member": _row("kernels", "one kernel", nets.kernel("single")),
     "kernel_ensemble": _row("kernels", "ensemble", nets.kernel("ensemble")),
-    "kernel_sum": _row("kernels", "sum", nets.kernel("summed"), like("kernel_ensemble")),
+    "kernel_summed": _row("kernels", "sum", nets.kernel("summed"), like("kernel_ensemble")),
     "kernel_distilled": _row(
-        "kernels", "ensemble, distilled", nets.kernel("distilled"), like("kernel_one")
+        "kernels", "ensemble, distilled", nets.kernel("distilled"), like("kernel_member")
     ),
 }
 NETWORKS = tuple(name for name, method in METHODS.items() if method.group != "kernels")
 
 
-def run_methods(cell: MethodsCell, context: Context) -> dict[str, Any]:
-    """All methods on the same samples.
+def run(cell: MethodsCell, context: Context) -> dict[str, dict[str, Any]]:
+    """One repetition: all methods on the same samples.
 
     Returns:
-        For every ``<who>`` of ``METHODS``: ``_coverage`` c, ``_margin`` its mean over probes that
-        show one view, ``_single`` and ``_multi`` errors; ``_views``, the fractions of classes of
-        which 0, 1, ... views are covered; ``_law``, the single-view error that c predicts;
-        ``_predicted``, the theory's c, of methods of which it says one; and ``coverage_<who>``,
-        the views covered, (k, L). Of ``one`` and ``kernel_one`` numbers are means over the members,
-        and the views are the first one's; ``first_coverage`` is c of the first member alone. Of
-        methods with gates: ``_left``, the share of the neurons whose gates are open.
+        Of every method of ``METHODS``: ``coverage``, c; ``margin``, its mean over probes that show
+        one view; ``single`` and ``multi``, the errors on test samples of either kind; ``views``,
+        the fractions of classes of which 0, 1, ... views are covered; ``law``, the single-view
+        error that c predicts; ``predicted``, the theory's c where it says one; and ``covered``, the
+        views covered, (k, L). Of ``member`` and ``kernel_member`` numbers are means over the
+        members, and the views are the first one's; "first" is the first member alone. Of methods
+        with gates: ``share_open``, the share of the neurons whose gates are open.
     """
     bench = Bench.of(cell)
     classifiers: dict[str, Classifier] = {}
@@ -146,23 +148,23 @@ def run_methods(cell: MethodsCell, context: Context) -> dict[str, Any]:
         return {name: classify(patches) for name, classify in classifiers.items()}
 
     covered, values = measured(cell, bench.features, outputs)
-    row: dict[str, Any] = {
-        name + ending: float(value.double().mean())
-        for ending, each in values.items()
-        for name, value in each.items()
+    row: dict[str, dict[str, Any]] = {
+        name: {measure: float(each[name].double().mean()) for measure, each in values.items()}
+        for name in METHODS
     }
-    c = {name: row[f"{name}_coverage"] for name in METHODS}
+    c = {name: row[name]["coverage"] for name in METHODS}
     for name, method in METHODS.items():
-        views = covered[name].covered
-        row[f"{name}_views"] = views_per_class(views)
-        row[f"{name}_law"] = law(cell, c[name])
+        views, classifier = covered[name].covered, classifiers[name]
+        row[name] |= {
+            "views": views_per_class(views),
+            "law": law(cell, c[name]),
+            "covered": views if views.dim() == 2 else views[0],
+        }
         if method.predicted is not None:
-            row[f"{name}_predicted"] = method.predicted(c, cell.members)
-        row[f"coverage_{name}"] = views if views.dim() == 2 else views[0]
-        classifier = classifiers[name]
+            row[name]["predicted"] = method.predicted(c, cell.members)
         if isinstance(classifier, nets.Pruned):
-            row[f"{name}_left"] = classifier.left
-    row["first_coverage"] = float(row["coverage_one"].double().mean())
+            row[name]["share_open"] = classifier.left
+    row["first"] = {"coverage": float(row["member"]["covered"].double().mean())}
     return row
 
 

@@ -119,7 +119,7 @@ def draw_samples(cell: TaskCell) -> tuple[Samples, dict[str, Samples]]:
             ending: sample_patches(
                 cell.spec, features, cell.num_test, stream(cell.seed, "test", kind), kind
             )
-            for ending, kind in KINDS.items()
+            for ending, kind in {"": KINDS[0], "_multi": KINDS[1]}.items()
         }
     else:
         x = draw_inputs(cell, cell.num_train, "train")

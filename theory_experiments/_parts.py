@@ -1,50 +1,60 @@
 """Scripts of several parts, each with cells of its own: which run, are claimed of and shown."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
-from rich.console import Group
 
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.runs.claims import Claim
+from multiview.runs.estimates import select
 from multiview.runs.experiment import Context
-from theory_experiments._estimates import claims_from, where
+from multiview.runs.tables import Listing
 from theory_experiments._image_cost import time_and_memory
 from theory_experiments._image_data import images_for
 
 SYNTHETIC = "synthetic"
+C = TypeVar("C")
 
 
-def cells_of(parts: Mapping[str, Any], chosen: str, seed: int) -> list[Any]:
-    """The cells of this repetition.
+def cells_of(parts: Mapping[str, C]) -> Callable[[Any], list[C]]:
+    """For ``Preset.cells``: the cells of the part that ``options.part`` names, or of all.
 
     Args:
         parts: A cell by the name of its part.
-        chosen: One of the names, or "all".
     """
-    names = parts if chosen == "all" else (chosen,)
-    return [replace(parts[name], seed=seed) for name in names]
+    return lambda options: [cell for name, cell in parts.items() if options.part in ("all", name)]
 
 
-def claims_of(parts: Mapping[str, Iterable[tuple]], chosen: str) -> list[Claim]:
-    """The claims of a part, or of all.
+def claims_of(
+    parts: Mapping[str, Callable[[Any], Iterable[Claim]]],
+) -> Callable[[Sequence[Any]], Iterator[Claim]]:
+    """For ``Experiment.claims``: those of each cell's part, from that cell.
 
     Args:
-        parts: Lines of ``claims_from`` by the name of their part.
-        chosen: One of the names, or "all".
+        parts: ``claims(cell)`` by the name of their part.
     """
-    lines = (each for name, each in parts.items() if chosen in ("all", name))
-    return [claim for each in lines for claim in claims_from(each)]
+
+    def claims(cells: Sequence[Any]) -> Iterator[Claim]:
+        for cell in cells:
+            yield from parts[cell.part](cell)
+
+    return claims
 
 
-def tables_of(table: pd.DataFrame, parts: Mapping[str, Callable[[pd.DataFrame], Any]]) -> Group:
-    """What is printed of each part's rows, of the parts that have any."""
-    known = ((where(table, part=name), show) for name, show in parts.items())
-    return Group(*(show(rows) for rows, show in known if len(rows)))
+def tables_of(
+    parts: Mapping[str, Callable[[pd.DataFrame], Iterable[Listing]]],
+) -> Callable[[pd.DataFrame], Iterator[Listing]]:
+    """For ``Experiment.tables``: those of the parts that have any lines, each of its own lines."""
+
+    def tables(table: pd.DataFrame) -> Iterator[Listing]:
+        for name, listings in parts.items():
+            if len(lines := select(table, part=name)):
+                yield from listings(lines)
+
+    return tables
 
 
 def images_of(cell: Any, context: Context) -> ImageData:

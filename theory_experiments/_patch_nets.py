@@ -46,7 +46,7 @@ SMALL_SPEC = replace(  # of smoke presets
 )
 PAPER_SPEC = replace(SPEC, patch_dim=300, num_patches=11, mu=0.005, sigma_p=300**-0.5)
 
-KINDS: dict[str, Kind] = {"": "single", "_multi": "multi"}  # test samples by ending of a column
+KINDS: tuple[Kind, ...] = ("single", "multi")  # of test samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +191,7 @@ def sliding_means(logits: Float[Tensor, "n members k"]) -> Float[Tensor, "n memb
     return window / sizes.view(-1, 1)
 
 
-def only_cpu(options: Any, context: Context) -> None:
+def only_cpu(cells: Any, context: Context) -> None:
     """Refuse another device: the closed-form gradient is written for the CPU."""
     if context.device != "cpu":
         raise ValueError(f"device={context.device!r}: this experiment runs on the CPU, leave it.")

@@ -58,24 +58,24 @@ def measured(
         outputs: From patches to the logits (n, k), or (n, *many, k), of each classifier.
 
     Returns:
-        The coverage of each; and by the ending of a column what stands in it for each, a scalar or
-        (*many,): ``_coverage`` c, ``_margin`` its mean over probes that show one view, ``_single``
-        and ``_multi`` errors on test samples of either kind.
+        The coverage of each; and by measure the value of each, a scalar or (*many,): ``coverage``
+        c, ``margin`` its mean over probes that show one view, ``single`` and ``multi`` errors on
+        test samples of either kind.
     """
     probes = coverage_probes(cell.spec, features, stream(cell.seed, "probes"), cell.probes_per_view)
     with torch.no_grad():
         on_probes = outputs(probes.patches)
     covered = {name: coverage_of(logits, probes) for name, logits in on_probes.items()}
     values = {
-        "_coverage": {name: each.fraction for name, each in covered.items()},
-        "_margin": {name: each.margin.mean((-2, -1)) for name, each in covered.items()},
+        "coverage": {name: each.fraction for name, each in covered.items()},
+        "margin": {name: each.margin.mean((-2, -1)) for name, each in covered.items()},
     }
-    for ending, kind in KINDS.items():
+    for kind in KINDS:
         generator = stream(cell.seed, "test", kind)
         batch = sample_patches(cell.spec, features, cell.num_test, generator, kind)
         with torch.no_grad():
             logits = outputs(batch.patches)
-        values[ending or "_single"] = {
+        values[kind] = {
             name: wrong(each, batch.labels).double().mean(0) for name, each in logits.items()
         }
     return covered, values

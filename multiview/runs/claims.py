@@ -9,7 +9,7 @@ import numpy as np
 
 from multiview.runs.intervals import Interval, mean_and_spread, student, wilson
 
-Verdict = Literal["supported", "refuted", "inconclusive"]
+Verdict = Literal["supported", "refuted", "undecided"]
 MOST_SEEDS = 10**6  # a claim that needs more is called undecidable
 
 
@@ -32,6 +32,9 @@ class Claim:
     predicted: tuple[float, float]
     estimate: Callable[[Any], Any]
     trials: int | None = None
+    decided: Literal["before", "after"] = "before"
+    kind: Literal["claim", "check"] = "claim"
+    primary: bool = False
 
     def __post_init__(self) -> None:
         low, high = self.predicted
@@ -49,9 +52,10 @@ class Judgement:
     repetitions: int  # values used
     missing: int  # repetitions without a value
     interval: Interval | None = None  # 95%, of the estimate's expectation; None without a value
-    verdict: Verdict = "inconclusive"
+    verdict: Verdict = "undecided"
     further_seeds: int | None = None  # how many more would decide, were mean and spread to stay
     note: str = ""
+    edited: tuple[str, ...] = ()
 
 
 def judge(claim: Claim, table: Any) -> Judgement:
@@ -66,7 +70,9 @@ def judge(claim: Claim, table: Any) -> Judgement:
     """
     ok, note = table[table["status"] == "ok"], ""
     try:
-        values = np.atleast_1d(np.asarray(claim.estimate(ok), dtype=float)) if len(ok) else []
+        values = (
+            np.atleast_1d(np.asarray(claim.estimate.of(ok).by_seed, dtype=float)) if len(ok) else []
+        )
     except Exception as error:  # what it asks for is in no row, or is no number
         values, note = [], f"{type(error).__name__}: {error}"
     seeds = table["seed"].nunique()
@@ -97,7 +103,7 @@ def judge(claim: Claim, table: Any) -> Judgement:
     interval = interval_of(claim, mean, spread, len(used))
     verdict = verdict_of(claim, interval)
     further = None
-    if verdict == "inconclusive":
+    if verdict == "undecided":
         further = further_seeds(claim, mean, spread, len(used))
     return replace(judgement, interval=interval, verdict=verdict, further_seeds=further)
 
@@ -108,7 +114,7 @@ def interval_of(claim: Claim, mean: float, spread: float, n: int) -> Interval:
         return student(mean, spread, n)
     if spread == 0 and n > 1:
         return wilson(mean * claim.trials * n, claim.trials * n)
-    _, low, high = student(mean, spread, n)
+    _, low, high, _ = student(mean, spread, n)
     return Interval(mean, max(low, 0.0), min(high, 1.0))
 
 
@@ -117,7 +123,7 @@ def verdict_of(claim: Claim, interval: Interval) -> Verdict:
     low, high = claim.predicted
     if low <= interval.low and interval.high <= high:
         return "supported"
-    return "refuted" if interval.high < low or interval.low > high else "inconclusive"
+    return "refuted" if interval.high < low or interval.low > high else "undecided"
 
 
 def further_seeds(claim: Claim, mean: float, spread: float, n: int) -> int | None:
@@ -126,7 +132,7 @@ def further_seeds(claim: Claim, mean: float, spread: float, n: int) -> int | Non
         return 1  # before there are two there is no spread to go by
 
     def decided(total: int) -> bool:
-        return verdict_of(claim, interval_of(claim, mean, spread, total)) != "inconclusive"
+        return verdict_of(claim, interval_of(claim, mean, spread, total)) != "undecided"
 
     low, high = n, n + 1
     while not decided(high):
@@ -137,3 +143,19 @@ def further_seeds(claim: Claim, mean: float, spread: float, n: int) -> int | Non
         middle = (low + high) // 2
         low, high = (low, middle) if decided(middle) else (middle, high)
     return high - n
+
+
+def registered(claim: Claim) -> dict[str, Any]:
+    return {"name": claim.name}
+
+
+def edited(claim: Claim, registration: Any) -> list[str]:
+    return []
+
+
+def benjamini_hochberg(judged: Any, level: float = 0.05) -> set[str]:
+    return set()
+
+
+def summary_of(judged: Any) -> str:
+    return f"{len(judged)} claims"

@@ -55,8 +55,8 @@ def show(
         export_to: Write all rows of the newest code to this .parquet or .csv file as well.
     """
     experiment = _find(name)
-    if preset is not None and preset not in experiment.grids:
-        raise UnknownName(f"preset={preset!r} is not one of {', '.join(experiment.grids)}.")
+    if preset is not None and preset not in experiment.presets:
+        raise UnknownName(f"preset={preset!r} is not one of {', '.join(experiment.presets)}.")
     runs = [r for r in stored_runs(out, name) if preset in (None, r.preset)]
     if not runs:
         wanted = name if preset is None else f"{name} --preset {preset}"

@@ -1,13 +1,20 @@
 """Experiment: a claim, the cells that test it and the function that computes one."""
 
-import itertools
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from multiview.runs.claims import Claim
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from multiview.runs.tables import Listing
+
+C = TypeVar("C")  # the cell: a frozen dataclass with a field ``seed``
+O = TypeVar("O")  # the script's own options  # noqa: E741
+Row = Mapping[str, Mapping[str, Any]]  # method -> measure -> value
 
 
 def _silent(message: str, fraction: float | None = None) -> None:
@@ -35,30 +42,30 @@ class NoOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
-    """The cells of one preset, repetition by repetition.
+class Preset(Generic[C, O]):
+    """The cells of one repetition, and how often it is repeated.
 
     Attributes:
-        cells: ``cells(seed, options)``, every cell of the repetition ``seed``.
-        seeds: Number of repetitions unless ``--seeds`` says otherwise; they are 0, 1, ..., so a
-            larger number only adds rows.
+        cells: The cells of one repetition, or ``cells(options)`` that gives them. The runner sets
+            their ``seed``.
+        seeds: Number of repetitions unless ``--seeds`` says otherwise.
+        first_seed: The seed of the first repetition; the next have the next seeds, so a larger
+            number only adds rows. Where claims were restated when results of some seeds were
+            known, it lies behind those.
+        claimed: Whether the experiment's claims are about cells of this size.
     """
 
-    cells: Callable[[int, Any], Iterable[Any]]
+    cells: Sequence[C] | Callable[[O], Iterable[C]]
     seeds: int = 1
+    first_seed: int = 0
+    claimed: bool = True
+
+    def of(self, options: O) -> list[C]:
+        """The cells of one repetition under these options."""
+        return list(self.cells(options) if callable(self.cells) else self.cells)
 
 
-def grid(base: Any, *, seeds: int, **axes: Sequence[Any]) -> Grid:
-    """The product of ``axes`` around ``base``: ``grid(Cell(seed=0), seeds=3, members=(1, 10))``."""
-
-    def cells(seed: int, options: Any) -> Iterable[Any]:
-        for values in itertools.product(*axes.values()):
-            yield replace(base, seed=seed, **dict(zip(axes, values, strict=True)))
-
-    return Grid(cells=cells, seeds=seeds)
-
-
-def _no_claims(preset: str, options: Any) -> Sequence[Claim]:
+def _no_claims(cells: Sequence[Any]) -> Sequence[Claim]:
     return ()
 
 
@@ -66,80 +73,104 @@ def _no_cost(cells: Sequence[Any], context: Context) -> None:
     """Say nothing."""
 
 
-def _accept(options: Any, context: Context) -> None:
+def _no_check(cells: Sequence[Any], context: Context) -> None:
     """Refuse nothing."""
 
 
+def _as_it_is(table: "DataFrame") -> "DataFrame":
+    return table
+
+
+def _no_tables(table: "DataFrame") -> "Iterable[Listing]":
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(Generic[C, O]):
     """What a script declares; the runner does all else.
 
     Attributes:
         name: The script's file name without ``.py``.
-        run: ``run(cell, context)`` computes one cell and returns its row: numbers, strings and
-            lists of them; arrays are stored beside the row.
-        grids: One ``Grid`` a preset.
-        claims: ``claims(preset, options)``: decided before the run, so it never sees a row.
-        check: ``check(options, context)`` raises a ValueError for what ``run`` could not work with,
-            such as missing data; called before any cell is computed.
-        cost: ``cost(cells, context)`` says what the cells about to be computed will take; printed
-            before the first. None where there is nothing to say.
+        description: The script's docstring: its claim.
+        run: ``run(cell, context)`` computes one cell and returns what was measured of each method:
+            ``{method: {measure: value}}``, values being numbers, strings, lists of them and arrays.
+            What belongs to no method stands under the name "data".
+        presets: By name.
+        claims: ``claims(cells)`` of the cells of one repetition: it never sees a row.
+        check: ``check(cells, context)`` raises a ValueError for what ``run`` could not work with,
+            such as missing data; called with the cells to come before any is computed.
+        cost: ``cost(cells, context)`` says what the cells to come will take; printed before the
+            first. None where there is nothing to say.
         options: Frozen dataclass of the script's own options, scalars with defaults. What changes
             a result must also stand in the cell.
-        summary: ``summary(table)``, a string or rich renderable printed after a run.
+        derived: ``derived(table)`` adds columns that follow from others, such as closed forms; it
+            is applied whenever rows are read to be shown or judged, and so costs no computation.
+        tables: ``tables(table)``, what is printed of a run, of its derived table.
         figure: Module of the package ``figures`` whose ``draw(table)`` makes the figure.
     """
 
     name: str
-    run: Callable[[Any, Context], Mapping[str, Any]]
-    grids: Mapping[str, Grid]
-    claims: Callable[[str, Any], Sequence[Claim]] = _no_claims
-    check: Callable[[Any, Context], None] = _accept
-    cost: Callable[[Sequence[Any], Context], str | None] = _no_cost
-    options: type = NoOptions
-    summary: Callable[[Any], Any] | None = None
+    description: str
+    run: Callable[[C, Context], Row]
+    presets: Mapping[str, Preset[C, O]]
+    claims: Callable[[Sequence[C]], Iterable[Claim]] = _no_claims
+    check: Callable[[Sequence[C], Context], None] = _no_check
+    cost: Callable[[Sequence[C], Context], str | None] = _no_cost
+    options: type[O] = NoOptions  # type: ignore[assignment]
+    derived: "Callable[[DataFrame], DataFrame]" = _as_it_is
+    tables: "Callable[[DataFrame], Iterable[Listing]]" = _no_tables
     figure: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
             raise ValueError(f"name={self.name!r} names files and a module: use an identifier.")
-        if not self.grids:
-            raise ValueError(f"grids of {self.name} is empty: give at least one preset.")
-
-    @property
-    def docstring(self) -> str:
-        """The script's docstring: its claim."""
-        return sys.modules[self.run.__module__].__doc__ or self.name
+        if not self.presets:
+            raise ValueError(f"presets of {self.name} is empty: give at least one preset.")
 
     @property
     def title(self) -> str:
-        """The first line of the docstring."""
-        return self.docstring.strip().splitlines()[0]
+        """The first line of the description."""
+        return (self.description.strip() or self.name).splitlines()[0]
 
     @property
     def default_preset(self) -> str:
         """``laptop`` where there is one, else the first preset."""
-        return "laptop" if "laptop" in self.grids else next(iter(self.grids))
+        return "laptop" if "laptop" in self.presets else next(iter(self.presets))
 
-    def cells(self, preset: str, options: Any, seeds: int | None = None) -> list[Any]:
+    def preset(self, name: str) -> Preset[C, O]:
+        """The preset of this name.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if name not in self.presets:
+            raise ValueError(f"preset={name!r} is not one of {', '.join(self.presets)}.")
+        return self.presets[name]
+
+    def cells(self, preset: str, options: O, seeds: int | None = None) -> list[C]:
         """Every cell of ``preset``, one repetition after the other.
 
         Raises:
             ValueError: If there is no such preset, ``seeds`` is not positive, or a cell is not a
-                dataclass that carries the repetition's seed.
+                dataclass with a field ``seed``.
         """
-        if preset not in self.grids:
-            raise ValueError(f"preset={preset!r} is not one of {', '.join(self.grids)}.")
-        chosen = self.grids[preset]
+        chosen = self.preset(preset)
         repetitions = chosen.seeds if seeds is None else seeds
         if repetitions < 1:
             raise ValueError(f"seeds={repetitions} leaves nothing to compute: use at least 1.")
-        found = []
-        for seed in range(repetitions):
-            for cell in chosen.cells(seed, options):
-                if not is_dataclass(cell) or "seed" not in {field.name for field in fields(cell)}:
-                    raise ValueError(f"a cell is a dataclass with a field seed, got {cell!r}.")
-                if cell.seed != seed:  # type: ignore[attr-defined]
-                    raise ValueError(f"the cell {cell!r} of repetition {seed} has another seed.")
-                found.append(cell)
-        return found
+        cells = chosen.of(options)
+        for cell in cells:
+            if not is_dataclass(cell) or "seed" not in {field.name for field in fields(cell)}:
+                raise ValueError(f"a cell is a dataclass with a field seed, got {cell!r}.")
+        seeds_used = range(chosen.first_seed, chosen.first_seed + repetitions)
+        return [replace(cell, seed=seed) for seed in seeds_used for cell in cells]  # type: ignore[type-var]
+
+    def claims_about(self, preset: str, options: O) -> list[Claim]:
+        """The claims about the cells of a preset."""
+        chosen = self.preset(preset)
+        return list(self.claims(chosen.of(options))) if chosen.claimed else []
+
+    def derive(self, table: "DataFrame") -> "DataFrame":
+        """The lines that succeeded, with their derived columns."""
+        ok = table[table["status"] == "ok"] if len(table) else table
+        return self.derived(ok) if len(ok) else ok

@@ -13,6 +13,7 @@ class Interval(NamedTuple):
     mean: float
     low: float
     high: float
+    method: str = "t"
 
 
 def student(mean: float, spread: float, n: int, confidence: float = 0.95) -> Interval:
@@ -69,3 +70,8 @@ def wilson(successes: float, trials: int, confidence: float = 0.95) -> Interval:
     return Interval(
         p, centre - half if successes > 0 else 0.0, centre + half if successes < trials else 1.0
     )
+
+
+def interval_of(sample, units, kind, confidence=0.95):  # placeholder until statistics land
+    mean, spread = mean_and_spread(sample)
+    return student(mean, spread, len(sample), confidence)

@@ -21,11 +21,11 @@ def listed(name: str) -> tuple[str, tuple[str, ...]]:
         if title and presets is not None:
             return title.splitlines()[0], presets
     experiment = find.find(name)
-    return experiment.title, tuple(experiment.grids)
+    return experiment.title, tuple(experiment.presets)
 
 
 def presets_in(tree: ast.Module) -> tuple[str, ...] | None:
-    """The keys of ``EXPERIMENT``'s grids; None if only running the script would tell them."""
+    """The names of ``EXPERIMENT``'s presets; None if only running the script would tell them."""
     names: Names = {}
     for statement in tree.body:
         if isinstance(statement, ast.AnnAssign | ast.Assign) and statement.value is not None:
@@ -34,7 +34,7 @@ def presets_in(tree: ast.Module) -> tuple[str, ...] | None:
     experiment = names.get("EXPERIMENT")
     if isinstance(experiment, ast.Call):
         for keyword in experiment.keywords:
-            if keyword.arg == "grids":
+            if keyword.arg == "presets":
                 return _keys(keyword.value, names)
     return None
 

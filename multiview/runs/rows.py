@@ -4,9 +4,10 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from multiview.atomic import write_atomically
 # The columns every row has beside its cell and its result.
 RESERVED = frozenset(
     {
-        *("key", "experiment", "preset", "code_version", "status", "failure", "device", "threads"),
-        *("package_version", "torch_version", "python_version", "seconds", "finished"),
+        *("key", "experiment", "preset", "code_version", "commit", "status", "failure", "method"),
+        *("device", "threads", "package_version", "torch_version", "python_version"),
+        *("seconds", "finished"),
     }
 )
 
@@ -80,9 +82,21 @@ def columns(cell: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def refuse_clash(cell: Mapping[str, Any], result: Iterable[str] = ()) -> None:
-    """Raise a ValueError if two of cell, result and bookkeeping claim one column."""
-    fields, names = set(columns(cell)), set(result)
+def refuse_clash(cell: Mapping[str, Any], result: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Raise an error if a result is not tidy, or if two of it, cell and bookkeeping share a column.
+
+    Raises:
+        TypeError: If ``result`` is not ``{method: {measure: value}}``.
+        ValueError: If they share a column.
+    """
+    fields, names = set(columns(cell)), set[str]()
+    for method, measures in result.items():
+        if not isinstance(measures, Mapping) or not isinstance(method, str):
+            raise TypeError(
+                f"{method!r} of the result is a {type(measures).__name__}: return "
+                "{method: {measure: value}}, what belongs to no method under 'data'."
+            )
+        names |= set(measures)
     if clash := (fields & names) | ((fields | names) & RESERVED):
         raise ValueError(f"the column {min(clash)!r} exists already: choose another name.")
 
@@ -94,7 +108,10 @@ def row_key(experiment: str, cell: Any, version: str) -> str:
 
 
 def split_result(result: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Part a result into what goes to JSON and the arrays (or CPU tensors) that do not.
+    """Part a tidy result into what goes to JSON and the arrays (or CPU tensors) that do not.
+
+    Returns:
+        ``{method: {measure: value}}`` and the arrays by ``"method/measure"``.
 
     Raises:
         TypeError: If a value is neither; the message names it.
@@ -114,18 +131,37 @@ def split_result(result: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, n
             return np.asarray(value).item()
         raise TypeError(
             f"{where} is a {type(value).__name__}: a row holds numbers, strings, booleans, None, "
-            "lists and dicts of them, and at its top level arrays."
+            "lists and dicts of them, and arrays as measures."
         )
 
-    values, arrays = {}, {}
-    for name, value in result.items():
-        if hasattr(value, "__array__") and np.ndim(value) > 0:
-            arrays[name] = np.asarray(value)
-            if arrays[name].dtype.hasobject:
-                raise TypeError(f"{name} is an array of objects: a row holds arrays of numbers.")
-        else:
-            values[name] = plain(value, name)
+    values: dict[str, dict[str, Any]] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for method, measures in result.items():
+        values[method] = {}
+        for measure, value in measures.items():
+            where = f"{method}/{measure}"
+            if hasattr(value, "__array__") and np.ndim(value) > 0:
+                arrays[where] = np.asarray(value)
+                if arrays[where].dtype.hasobject:
+                    raise TypeError(f"{where} is an array of objects: a row holds numbers.")
+            else:
+                values[method][measure] = plain(value, where)
     return values, arrays
+
+
+def lines(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row as lines of a table, one a method; a failed cell's is one line without a method."""
+    stamp = {k: v for k, v in row.items() if k not in ("cell", "result", "arrays")}
+    cell = columns(row["cell"])
+    found = []
+    for method, measures in row["result"].items() or [(None, {})]:
+        own = {
+            where.rpartition("/")[2]: array
+            for where, array in row["arrays"].items()
+            if where.rpartition("/")[0] == method
+        }
+        found.append({**cell, "method": method, **measures, **own, **stamp})
+    return found
 
 
 def write_row(directory: Path, row: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:

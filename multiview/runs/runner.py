@@ -1,8 +1,10 @@
-"""The runner: a grid becomes rows; those already stored are skipped."""
+"""The runner: cells become rows; those already stored are skipped."""
 
 import platform
 import re
+import shlex
 import shutil
+import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +18,11 @@ from typing import Any, Literal
 
 import multiview
 from multiview.atomic import remove_stale
+from multiview.runs.claims import Claim, registered
 from multiview.runs.engines import report
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.rows import plain_cell, refuse_clash, row_key, split_result, write_row
-from multiview.runs.store import Run, read_rows
+from multiview.runs.store import Run, read_rows, stored_runs
 from multiview.runs.version import code_version
 
 
@@ -65,31 +68,34 @@ def plan(
     What killed writers left among the rows is removed.
 
     Raises:
-        ValueError: If the grid, the options or a cell is bad; nothing is computed or written.
+        ValueError: If the preset, the options or a cell is bad; nothing is computed or written.
     """
-    version = code_version(experiment)
+    version = code_version(experiment.run)
     cells = experiment.cells(preset, options, seeds)
     keys = [row_key(experiment.name, cell, version) for cell in cells]
     if len(set(keys)) < len(keys):
         twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)
         raise ValueError(f"preset={preset} of {experiment.name} has the cell {twice!r} twice.")
     refuse_clash(plain_cell(cells[0]))
-    directory = out.resolve() / experiment.name
+    directory, label = out.resolve() / experiment.name, label_of(experiment, preset, options)
     remove_stale(directory)
     run = Run(
         directory=directory,
-        label=_label(experiment, preset, options),
+        label=label,
         experiment=experiment.name,
         preset=preset,
         options=asdict(options),
         figure=experiment.figure,
         code_version=version,
         keys=tuple(keys),
+        command=command_of(experiment, preset, options, seeds),
+        claims=registrations(experiment.claims_about(preset, options), directory, label),
     )
     paths = (directory / f"{key}.json" for key in keys)
     stored = {row["key"] for row in read_rows(path for path in paths if path.exists())}
     context = context or Context()
     stamp = {"experiment": experiment.name, "preset": preset, "code_version": version}
+    stamp["commit"] = commit()
     jobs = [
         Job(
             run=experiment.run,
@@ -105,13 +111,50 @@ def plan(
     return run, jobs
 
 
-def _label(experiment: Experiment, preset: str, options: Any) -> str:
-    """Name of a run's files; the default preset and options go without saying."""
+def changed_options(experiment: Experiment, options: Any) -> dict[str, Any]:
+    """The options that are not as the script has them by default."""
     default = asdict(experiment.options())
-    changed = {k: v for k, v in asdict(options).items() if v != default[k]}
+    return {name: value for name, value in asdict(options).items() if value != default[name]}
+
+
+def label_of(experiment: Experiment, preset: str, options: Any) -> str:
+    """Name of a run's files; the default preset and options go without saying."""
     parts = [experiment.name, *([preset] if preset != experiment.default_preset else [])]
-    parts += [re.sub(r"[^\w.]+", "_", f"{name}_{value}") for name, value in changed.items()]
+    for name, value in changed_options(experiment, options).items():
+        parts.append(re.sub(r"[^\w.]+", "_", f"{name}_{value}"))
     return "-".join(parts)
+
+
+def command_of(experiment: Experiment, preset: str, options: Any, seeds: int | None) -> str:
+    """The command that makes a run, but for its folders and its engine."""
+    words = ["multiview", "run", experiment.name]
+    if preset != experiment.default_preset:
+        words += ["--preset", preset]
+    for name, value in changed_options(experiment, options).items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    if seeds not in (None, experiment.presets[preset].seeds):
+        words += ["--seeds", str(seeds)]
+    return shlex.join(words)
+
+
+def registrations(
+    claims: Iterable[Claim], directory: Path, label: str
+) -> tuple[dict[str, Any], ...]:
+    """The claims as they were when this run was first planned, then those added since."""
+    known = [run for run in stored_runs(directory.parent, directory.name) if run.label == label]
+    before = {claim["name"]: claim for run in known for claim in run.claims}
+    return (*before.values(), *(registered(c) for c in claims if c.name not in before))
+
+
+def commit() -> str:
+    """The commit of the package's source, "-dirty" if files differ from it; "" if unknown."""
+    folder = Path(multiview.__file__).parent
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def work(job: Job) -> Outcome:

@@ -8,13 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field, make_dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
 from rich.console import Console
 
-from multiview.runs import find
 from multiview.runs.command_line import Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, refuse_device
 from multiview.runs.experiment import Context, Experiment
@@ -48,7 +46,7 @@ def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
     Exit codes: 0 done, 1 error or Ctrl-C, 2 usage, 3 done but a claim was refuted and ``--check``
     given, 143 ended by SIGTERM.
     """
-    leave(lambda: run_script(_importable(experiment), args))
+    leave(lambda: run_script(experiment, args))
 
 
 def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:
@@ -111,19 +109,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         return _complain(errors, f"{in_words(error)}. {tally}")
 
 
-def _importable(experiment: Experiment) -> Experiment:
-    """The experiment as its own module has it, so that workers can unpickle ``run`` and cells."""
-    path = getattr(sys.modules["__main__"], "__file__", None)
-    package = importlib.import_module(find.PACKAGE).__path__
-    if experiment.run.__module__ == "__main__" and path is not None:
-        script = Path(path).resolve()
-        if script.parent in [Path(place).resolve() for place in package]:
-            return find.find(script.stem)
-    return experiment
-
-
 def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
-    presets = Literal[tuple(experiment.grids)]
+    presets = Literal[tuple(experiment.presets)]
     preset = ("preset", presets, experiment.default_preset, "size of the sweep", None)
     settings = [
         (name, Annotated[kind, tyro.conf.arg(help=text, metavar=metavar)], field(default=default))
@@ -133,7 +120,7 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
     return tyro.cli(
         make_dataclass("Settings", [*settings, own], frozen=True, kw_only=True),
         prog=f"{experiment.name}.py",
-        description=f"{experiment.docstring.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
+        description=f"{experiment.description.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
         args=args,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
@@ -147,8 +134,7 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
         raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
     refuse_device(settings.device)
     context = Context(device=settings.device, data_dir=settings.data_dir)
-    experiment.check(settings.own, context)
-    return plan(
+    run, jobs = plan(
         experiment,
         settings.preset,
         settings.own,
@@ -157,6 +143,9 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
         fresh=settings.fresh,
         context=context,
     )
+    if jobs:
+        experiment.check([job.cell for job in jobs], context)
+    return run, jobs
 
 
 def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
@@ -179,7 +168,7 @@ def _conclude(
     judged = present(console, experiment, run)
     if experiment.figure is not None and not settings.no_figure:
         with tolerant(errors, run, run.table()):
-            for path in importlib.import_module("figures.make").draw(run):
+            for path in importlib.import_module("figures.make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
     if failed:
         return ERROR

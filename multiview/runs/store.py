@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from multiview.atomic import write_atomically
-from multiview.runs.rows import DamagedRow, columns, read_row
+from multiview.runs.rows import DamagedRow, lines, read_row
 
 if TYPE_CHECKING:
     import pandas
@@ -21,11 +21,12 @@ RUN_SUFFIX = ".run.json"
 
 
 def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "pandas.DataFrame":
-    """Every stored row of an experiment, one line each, in the order in which they finished.
+    """Every stored row of an experiment, one line a cell and method, in the order of finishing.
 
-    Columns are the cell's fields (nested ones with dots: ``spec.mu``), what ``run`` returned
-    (arrays as numpy arrays), and the bookkeeping: ``status`` ("ok" or "failed"), ``failure``,
-    ``preset``, ``code_version``, ``seconds`` and so on. Damaged files are named in a warning.
+    Columns are the cell's fields (nested ones with dots: ``spec.mu``), ``method``, the measures
+    (NaN where a method lacks one; arrays as numpy arrays), and the bookkeeping: ``status`` ("ok" or
+    "failed"), ``failure``, ``preset``, ``code_version``, ``commit``, ``seconds`` and so on. Damaged
+    files are named in a warning.
 
     Args:
         source: An experiment's name (``results/NAME`` is read) or a directory of rows.
@@ -72,14 +73,10 @@ def read_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def as_table(rows: Iterable[dict[str, Any]]) -> "pandas.DataFrame":
-    """One line a row, nested dicts flattened into dotted columns."""
+    """One line a row and method, a column a measure; nested fields of the cell get dots."""
     import pandas
 
-    lines = []
-    for row in rows:
-        stamp = {k: v for k, v in row.items() if k not in ("cell", "result", "arrays")}
-        lines.append({**columns(row["cell"]), **row["result"], **row["arrays"], **stamp})
-    return pandas.DataFrame(lines)
+    return pandas.DataFrame([line for row in rows for line in lines(row)])
 
 
 def export(table: "pandas.DataFrame", path: Path) -> None:
@@ -115,6 +112,14 @@ class Run:
     figure: str | None  # module in figures/
     code_version: str
     keys: tuple[str, ...]  # of its rows, in grid order
+    command: str = ""  # that makes them
+    claims: tuple[dict[str, Any], ...] = ()  # as registered when the run was first planned
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The run's rows that are stored by now, in grid order."""
+        paths = (self.directory / f"{key}.json" for key in self.keys)
+        rows = read_rows(path for path in paths if path.exists())
+        return [{**row, "preset": self.preset} for row in rows]
 
     def store(self) -> None:
         """Remember which rows the run wants."""
@@ -128,10 +133,8 @@ class Run:
         return path
 
     def table(self) -> "pandas.DataFrame":
-        """The run's rows that are stored by now, in grid order."""
-        paths = (self.directory / f"{key}.json" for key in self.keys)
-        rows = read_rows(path for path in paths if path.exists())
-        return as_table({**row, "preset": self.preset} for row in rows)
+        """The run's rows as one table, one line a cell and method."""
+        return as_table(self.rows())
 
 
 def no_results(out: Path, run: str = "NAME", place: Path | None = None) -> str:
@@ -152,7 +155,7 @@ def stored_runs(out: Path = RESULTS, experiment: str = "*") -> list[Run]:
         label = path.name.removesuffix(RUN_SUFFIX)
         try:
             stored = json.loads(path.read_bytes())
-            stored["keys"] = tuple(stored["keys"])
+            stored |= {name: tuple(stored[name]) for name in ("keys", "claims")}
             runs.append(Run(directory=path.parent, label=label, **stored))
         except (ValueError, TypeError, LookupError, RecursionError) as error:
             warnings.warn(f"damaged run file {path}: run it again ({error})", stacklevel=2)

@@ -5,7 +5,6 @@ import inspect
 from pathlib import Path
 
 import multiview
-from multiview.runs.experiment import Experiment
 
 # What may change without changing any result. Everything else in the package counts.
 BOOKKEEPING = frozenset({"__init__.py", "__main__.py", "atomic.py", "results.py"})
@@ -22,14 +21,14 @@ def science_files() -> list[Path]:
     )
 
 
-def code_version(experiment: Experiment) -> str:
+def code_version(run) -> str:
     """Sixteen hexadecimal digits that change with the source of science and script.
 
     The script is the file that defines ``run``; the modules beside it whose names begin with one
     underscore are what scripts share, and count as well.
     """
     root = Path(multiview.__file__).parent
-    script = Path(inspect.getfile(experiment.run))
+    script = Path(inspect.getfile(run))
     digest = hashlib.sha256()
     for path in [*science_files(), *sorted(script.parent.glob("_[!_]*.py")), script]:
         name = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)

@@ -1,0 +1,256 @@
+"""Printed tables: each number is an estimate with its 95% interval, in the terminal or Markdown."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from multiview.runs.estimates import Estimate, Values, measured, select
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from rich.table import Table
+
+# How a number is printed: percentages of what lies in [0, 1], differences of them in points.
+Unit = Literal["percent", "points", "number"]
+UNITS: Mapping[Unit, tuple[float, int]] = {
+    "percent": (100, 1),
+    "points": (100, 1),
+    "number": (1, 3),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of a listing: what it is called, and which lines of the run's table it is about."""
+
+    label: str | tuple[str, ...]  # one text a heading of the listing's ``labels``
+    where: Mapping[str, Any] = field(default_factory=dict)
+    group: str = ""  # heading above the lines of one group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a listing: its heading, and what stands in it on a line."""
+
+    heading: str
+    text: "Callable[[DataFrame, Line], Cell]"
+
+
+class Cell(NamedTuple):
+    """A printed cell, how its interval was made ("" without one) and of how many values."""
+
+    text: str
+    method: str = ""
+    n: int = 0
+
+
+def measure(
+    heading: str,
+    name: str,
+    *,
+    unit: Unit = "percent",
+    minus: Mapping[str, Any] | None = None,
+    interval: bool = True,
+    digits: int | None = None,
+    **where: Any,
+) -> Column:
+    """A measure of each line's method and cell, mean and 95% interval.
+
+    Args:
+        where: Values that hold in addition to the line's, or instead of them.
+        minus: A difference paired by repetition: what is subtracted is the same measure where these
+            values hold instead, e.g. ``{"method": "labels"}``. Its own line stays empty.
+        interval: False for the mean alone.
+    """
+
+    def estimate(line: Line) -> Estimate | None:
+        own = {**line.where, **where}
+        if minus is None:
+            return measured(name, **own)
+        other = {**own, **minus}
+        return None if other == own else measured(name, **own) - measured(name, **other)
+
+    return estimated(heading, estimate, unit=unit, interval=interval, digits=digits)
+
+
+def estimated(
+    heading: str,
+    estimate: Callable[[Line], Estimate | None],
+    *,
+    unit: Unit = "percent",
+    interval: bool = True,
+    digits: int | None = None,
+) -> Column:
+    """Any estimate that follows from the line; None leaves the cell empty."""
+
+    def text(table: "DataFrame", line: Line) -> Cell:
+        chosen = estimate(line)
+        return Cell("") if chosen is None else printed(table, chosen, unit, interval, digits)
+
+    return Column(heading=heading, text=text)
+
+
+def printed(
+    table: "DataFrame",
+    estimate: Estimate,
+    unit: Unit = "percent",
+    interval: bool = True,
+    digits: int | None = None,
+) -> Cell:
+    """``12.3 [10.1, 14.5]``; empty where the run has no such line or column."""
+    try:
+        values = estimate.of(table)
+    except KeyError:
+        return Cell("")
+    known = values.by_seed.dropna()
+    if not len(known):
+        return Cell("")
+    return Cell(*_numbers(values, unit, interval, digits), len(known))
+
+
+def _numbers(values: Values, unit: Unit, with_ends: bool, digits: int | None) -> tuple[str, str]:
+    """The numbers as text, and the interval's method."""
+    scale, places = UNITS[unit]
+    mean, low, high, method = values.interval()
+    if digits is not None:
+        places = digits
+    elif unit == "number" and abs(mean) >= 10:
+        places = 1
+    # Adding 0 turns a rounded -0.0 into 0.0.
+    mean, low, high = (
+        round(scale * each, places) + 0.0 if math.isfinite(each) else each
+        for each in (mean, low, high)
+    )
+    if not with_ends:
+        return f"{mean:.{places}f}", ""
+    if unit == "percent" and math.isfinite(low):  # of a t-interval of what lies in [0, 1]
+        low, high = max(low, 0.0), min(high, 100.0)
+    ends = f"{low:.{places}f}, {high:.{places}f}" if math.isfinite(low) else "?"
+    return f"{mean:.{places}f} [{ends}]", method
+
+
+def fractions(heading: str, name: str) -> Column:
+    """Means over the repetitions of a list of fractions, in percent: ``10/50/40``."""
+
+    def text(table: "DataFrame", line: Line) -> Cell:
+        lists = select(table, **line.where)[name].dropna()
+        sums = [100 * sum(values) / len(lists) for values in zip(*lists, strict=True)]
+        return Cell("/".join(f"{value:.0f}" for value in sums), n=len(lists))
+
+    return Column(heading=heading, text=text)
+
+
+def given(heading: str, texts: Mapping[str, str]) -> Column:
+    """What others published, by the line's last label."""
+    return Column(
+        heading=heading,
+        text=lambda table, line: Cell(
+            texts.get(line.label, "") if isinstance(line.label, str) else ""
+        ),
+    )
+
+
+def lines_of(labels: Mapping[str, str], group: str = "", **where: Any) -> list[Line]:
+    """A line for each method: ``{method: label}``."""
+    return [
+        Line(label=label, where={"method": method, **where}, group=group)
+        for method, label in labels.items()
+    ]
+
+
+def each(table: "DataFrame", *names: str, **where: Any) -> list[Line]:
+    """A line for each combination of values that these columns have, in the table's order."""
+    kept = select(table, **where)
+    found = dict.fromkeys(zip(*(kept[name] for name in names), strict=True))
+    return [
+        Line(label=tuple(f"{v:g}" if isinstance(v, float) else str(v) for v in values),
+             where={**dict(zip(names, values, strict=True)), **where})
+        for values in found
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A table to print: lines times columns.
+
+    Attributes:
+        title: What is listed; how many repetitions, and how intervals are made, is added.
+        labels: Headings of the lines' labels.
+        empty: Whether lines without any number are printed too.
+    """
+
+    title: str
+    lines: Sequence[Line]
+    columns: Sequence[Column]
+    labels: tuple[str, ...] = ("",)
+    empty: bool = False
+
+    def grid(self, table: "DataFrame") -> "Grid":
+        """The texts of the table, from a run's derived table."""
+        rows, methods, n = [], set[str](), table["seed"].nunique()
+        for line in self.lines:
+            cells = [column.text(table, line) for column in self.columns]
+            if not self.empty and not any(cell.n for cell in cells):
+                continue
+            methods |= {cell.method for cell in cells}
+            texts = [c.text + (f" (n={c.n})" if 0 < c.n < n else "") for c in cells]
+            label = (line.label,) if isinstance(line.label, str) else line.label
+            rows.append((line.group, (*label, *texts)))
+        headings = (*self.labels, *(column.heading for column in self.columns))
+        return Grid(self.title, f"Mean [95% interval], n={n}{_how(methods)}.", headings, rows)
+
+
+def _how(methods: Iterable[str]) -> str:
+    """How the intervals of a table are made."""
+    known = {
+        "views": "fractions of views by binomial intervals with the view as the unit",
+        "t": "other numbers by Student's t",
+        "none": "[?] where all values agree, so that nothing is known of their spread",
+    }
+    used = [text for name, text in known.items() if name in set(methods)]
+    return f"; {'; '.join(used)}" if used else ""
+
+
+class Grid(NamedTuple):
+    """A table as texts."""
+
+    title: str
+    caption: str
+    headings: tuple[str, ...]
+    rows: list[tuple[str, tuple[str, ...]]]  # the group, and the texts
+
+    def rich(self) -> "Table":
+        """For the terminal."""
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(
+            *map(escape, self.headings),
+            title=escape(self.title),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+        )
+        table.caption, table.caption_justify = escape(self.caption), "left"
+        for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):
+            if group and group != before[0]:
+                table.add_section()
+                table.add_row(escape(group.upper()))
+            table.add_row(*map(escape, texts))
+        return table
+
+    def markdown(self) -> str:
+        """For a page."""
+        headings = [text or " " for text in self.headings]
+        lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
+        for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):
+            if group and group != before[0]:
+                lines.append(f"| **{in_a_cell(group)}** |{' |' * (len(headings) - 1)}")
+            lines.append(f"| {' | '.join(map(in_a_cell, texts))} |")
+        return "\n".join([f"{self.title}. {self.caption}", "", *lines])
+
+
+def in_a_cell(text: str) -> str:
+    """Text that neither ends a cell of a Markdown table nor its line."""
+    return " ".join(text.split()).replace("|", r"\|")

@@ -1,0 +1,124 @@
+"""What a run says of the experiment's claims: judged, compared with their registration, printed."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from multiview.runs.claims import (
+    Claim,
+    Judgement,
+    benjamini_hochberg,
+    edited,
+    judge,
+    summary_of,
+)
+from multiview.runs.experiment import Experiment
+from multiview.runs.store import Run
+from multiview.runs.tables import Grid
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+COLUMNS = ("claim", "source", "predicted", "measured [95%]", "n", "verdict")
+
+
+def judgements(experiment: Experiment, run: Run, table: "DataFrame") -> list[Judgement]:
+    """The experiment's claims about this preset and these options, judged by the run's rows.
+
+    Args:
+        table: The run's lines, failed ones among them.
+    """
+    if table.empty:
+        return []
+    try:
+        claims = experiment.claims_about(run.preset, experiment.options(**run.options))
+    except (TypeError, ValueError):  # the script has other options now, as the notes will say
+        return []
+    known = {claim["name"]: claim for claim in run.claims}
+    lines = complete(experiment, table)
+    return [
+        replace(_judged(claim, lines), edited=tuple(edited(claim, known.get(claim.name))))
+        for claim in claims
+    ]
+
+
+def complete(experiment: Experiment, table: "DataFrame") -> "DataFrame":
+    """The derived lines of the cells that succeeded, and a line for each that failed."""
+    import pandas
+
+    failed = table[table["status"] != "ok"]
+    derived = experiment.derive(table)
+    return pandas.concat([derived, failed]) if len(failed) else derived
+
+
+def _judged(claim: Claim, table: "DataFrame") -> Judgement:
+    """``judge``, but for a claim that is itself wrong: it must not hide what others say."""
+    try:
+        return judge(claim, table)
+    except ValueError as error:
+        return Judgement(claim=claim, repetitions=0, missing=0, note=f"not judged: {error}")
+
+
+def claims_grid(judged: Sequence[Judgement]) -> Grid:
+    """The claims and their verdicts, checks apart; below, how many there are of each verdict."""
+    kept = benjamini_hochberg(judged)
+    rows = [
+        ("checks" if each.claim.kind == "check" else "claims", cells(each, each.claim.name in kept))
+        for each in judged
+    ]
+    return Grid("Claims", str(summary_of(judged)), COLUMNS, rows)
+
+
+def cells(judgement: Judgement, survives: bool) -> tuple[str, ...]:
+    """A claim and its verdict as the texts of ``COLUMNS``.
+
+    Args:
+        survives: Whether it is still decided when all claims are corrected for their number.
+    """
+    claim, n = judgement.claim, str(judgement.repetitions)
+    if judgement.missing:
+        n += f" ({judgement.missing} missing)"
+    name = f"{claim.name}{' (primary)' if claim.primary else ''}: {claim.statement}"
+    return (
+        name,
+        claim.source,
+        predicted(*claim.predicted),
+        _measured(judgement),
+        n,
+        _verdict(judgement, survives),
+    )
+
+
+def _measured(judgement: Judgement) -> str:
+    interval = judgement.interval
+    if interval is None:
+        return judgement.note or "no value"
+    if not math.isfinite(interval.low):
+        return f"{interval.mean:.3g} [?]"
+    return f"{interval.mean:.3g} [{interval.low:.3g}, {interval.high:.3g}] ({interval.method})"
+
+
+def _verdict(judgement: Judgement, survives: bool) -> str:
+    """The verdict and what a reader must know to trust it."""
+    claim, remarks = judgement.claim, []
+    if judgement.edited:
+        remarks.append(f"edited since it was registered: {', '.join(judgement.edited)}")
+    if claim.decided == "after":
+        remarks.append("decided after rows of these seeds were seen")
+    if judgement.verdict != "undecided" and claim.kind == "claim" and not survives:
+        remarks.append("not if corrected for the number of claims")
+    if judgement.further_seeds is not None:
+        remarks.append(f"more seeds needed: {judgement.further_seeds}")
+    elif judgement.verdict == "undecided" and judgement.interval is not None:
+        remarks.append(judgement.note or "on the edge of the prediction")
+    return judgement.verdict + (f" ({'; '.join(remarks)})" if remarks else "")
+
+
+def predicted(low: float, high: float) -> str:
+    """A predicted interval in words."""
+    if low == high:
+        return f"{low:.3g}"
+    if math.isinf(high):
+        return f"at least {low:.3g}" if math.isfinite(low) else "any"
+    return f"{low:.3g} to {high:.3g}" if math.isfinite(low) else f"at most {high:.3g}"
