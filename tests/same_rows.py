@@ -187,7 +187,7 @@ def claim_on(claim: Any, ok: Any) -> dict[str, Any]:
 def values_by_seed(estimate: Any, ok: Any) -> list[tuple[str, str]]:
     """(seed, hexadecimal float) of each value; NaN left out, "?" where the seed is unknown."""
     values = estimate.of(ok).by_seed if hasattr(estimate, "of") else estimate(ok)
-    index = getattr(values, "index", None)
+    index = values.index if hasattr(values, "to_numpy") else None  # not the method of lists
     plain = np.atleast_1d(np.asarray(values, dtype=float))
     if hasattr(estimate, "of") or getattr(index, "name", None) == "seed":
         seeds = list(values.index)
