@@ -246,10 +246,13 @@ class Index:
         return [leaf for form in forms(name) for leaf in self.by_name.get(form, ())]
 
     def find(self, leaf: Leaf) -> list[Match] | None:
-        """Where ``leaf`` is; of one that was taken apart, where its elements are."""
-        same = {other.name for other in self.named(leaf.name) if other.value == leaf.value}
-        if same:
-            return [Match(leaf, "name", frozenset(same))]
+        """Where ``leaf`` is; of one that was taken apart, where its elements are.
+
+        None if it is nowhere, or if another value has its name: a zero would be found elsewhere.
+        """
+        if named := self.named(leaf.name):
+            same = frozenset(other.name for other in named if other.value == leaf.value)
+            return [Match(leaf, "name", same)] if same else None
         if leaf.value in self.by_value:
             return [Match(leaf, "value", frozenset(self.by_value[leaf.value]))]
         if leaf.value in self.inside:
@@ -358,7 +361,7 @@ def compare(base: dict, new: dict) -> Report:
             count[matches[0].how] += 1
             count["informative"] += informative(leaf)
             for match in matches:
-                if match.how in ("value", "element") and informative(match.leaf):
+                if match.how in ("value", "element"):
                     names.setdefault(match.leaf.name, []).append(match.names)
         fresh |= {leaf.name for leaf in here if back.find(leaf) is None}
     wandering = [name for name, each in names.items() if not frozenset.intersection(*each)]

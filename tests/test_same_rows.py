@@ -63,6 +63,15 @@ def test_one_bit_is_seen(name):
     assert ", here " in found[0]
 
 
+def test_a_small_value_of_the_same_name_is_not_looked_for_elsewhere():
+    base = dump({"failed": 0.0, "others": [0.0, 1.0]})
+    assert not differences(base, dump({"labels": {"lost": 0.0}, "data": {"others": [0.0, 1.0]}}))
+    moved = dump({"data": {"failed": 1.0, "others": [0.0, 1.0]}})
+    found = differences(base, moved)
+    assert len(found) == 1
+    assert "failed = 0.0" in found[0]
+
+
 def test_the_sign_of_zero_is_a_bit():
     assert differences(dump({"a": 0.0}), dump({"a": -0.0}))
 
