@@ -129,6 +129,14 @@ def test_a_value_that_wanders_between_names_is_remarked():
     assert len(report.remarks) == 2
 
 
+def test_wall_times_are_left_out():
+    base, new = claims(0.25), claims(0.5)
+    for each in (base, new):
+        each["laptop"] = {"CIFAR-10: time": each["laptop"]["c"]}
+    timed = dump({"a": 0.1, "joint_seconds": 1.5}, claims_=base)
+    assert not differences(timed, dump({"a": 0.1, "rocket": {"seconds": 1.25}}, claims_=new))
+
+
 def test_values_of_another_seed_do_not_count():
     first, second = RESULT, {**RESULT, "labels_single": 0.3}
     assert len(differences(dump(first, second), dump(second, first))) == 2
