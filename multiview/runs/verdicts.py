@@ -62,11 +62,12 @@ def _judged(claim: Claim, table: "DataFrame") -> Judgement:
 
 def claims_grid(judged: Sequence[Judgement]) -> Grid:
     """The claims and their verdicts, checks apart; below, how many there are of each verdict."""
-    kept = benjamini_hochberg(judged)
+    survivors = benjamini_hochberg(judged)
     rows = [
-        ("checks" if each.claim.kind == "check" else "claims", cells(each, each.claim.name in kept))
-        for each in judged
+        ("checks" if each.claim.kind == "check" else "claims", cells(each, survives))
+        for each, survives in zip(judged, survivors, strict=True)
     ]
+    rows.sort(key=lambda row: row[0] == "checks")
     return Grid("Claims", str(summary_of(judged)), COLUMNS, rows)
 
 
@@ -112,6 +113,8 @@ def _verdict(judgement: Judgement, survives: bool) -> str:
         remarks.append(f"more seeds needed: {judgement.further_seeds}")
     elif judgement.verdict == "undecided" and judgement.interval is not None:
         remarks.append(judgement.note or "on the edge of the prediction")
+    elif claim.kind == "check":
+        remarks.append(judgement.note)
     return judgement.verdict + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
