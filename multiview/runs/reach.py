@@ -23,6 +23,7 @@ class Places:
 
     packages: Mapping[str, Path]
     beside: tuple[Path, ...] = ()
+    _found: dict[str, Source | None] = field(default_factory=dict)
 
     def ours(self, module: str) -> bool:
         """Whether a module is one of ours."""
@@ -30,6 +31,11 @@ class Places:
 
     def find(self, module: str) -> Source | None:
         """The source of one of our modules; None if there is no such file."""
+        if module not in self._found:
+            self._found[module] = self._find(module)
+        return self._found[module]
+
+    def _find(self, module: str) -> Source | None:
         top, *rest = module.split(".")
         root = self._top(top)
         if root is None:
@@ -180,7 +186,7 @@ class Reach:
                     self._add(source, number)
             parents = source.name.split(".")[:-1]
             names = [".".join(parents[: i + 1]) for i in range(len(parents))]
-            for module, name in source.loads():
+            for module, name in source.loads:
                 names += [module] if name is None else [module, f"{module}.{name}"]
             found = [self.places.find(name) for name in names if not is_bookkeeping(name)]
             waiting += filter(None, found)
@@ -200,9 +206,10 @@ class Reach:
         self._wholes.add(source.name)
         for number in range(len(source.statements)):
             self._add(source, number)
-        for imported in sum(source.imports.values(), []):
-            if imported.module != source.name:
-                self._follow(imported)
+        for choices in source.imports.values():
+            for imported in choices:
+                if imported.module != source.name:
+                    self._follow(imported)
         for module in self.places.within(source):
             self._follow(Imported(module))
 

@@ -3,13 +3,15 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-OWN_SCOPE = Function | ast.ClassDef | ast.Lambda | Comprehension
+OWN_SCOPE = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
 SKIPPED = re.compile(r"(typing\.)?TYPE_CHECKING|__name__ == '__main__'")
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 # Statements that do something when the module is imported, whoever asks for one of its names.
@@ -37,6 +39,7 @@ class Source:
             are left out.
         bindings: Of each global name, the numbers of the statements that bind or change it.
         imports: Of each imported name, what it may be: more than one where a block chooses.
+        loads: What importing this module imports.
         actions: Numbers of the statements that do something on import beside binding names.
         decorated: Number of a definition and the name its decorator begins with, if it has one.
     """
@@ -49,10 +52,12 @@ class Source:
         self.imports: dict[str, list[Imported]] = {}
         self.actions: list[int] = []
         self.decorated: list[tuple[int, tuple[str, ...]]] = []
+        self.loads: list[Imported] = []
         for statement in self.statements:
-            for node in _same_scope(statement):
-                for bound, imported in self.imported(node):
-                    self.imports.setdefault(bound, []).append(imported)
+            here = _in_scope([statement])
+            self.loads += self.imported_by(here)
+            for bound, imported in (pair for node in here for pair in self._imported(node)):
+                self.imports.setdefault(bound, []).append(imported)
         for number, statement in enumerate(self.statements):
             self._sort(number, statement)
 
@@ -61,12 +66,16 @@ class Source:
         """The package the module lies in, or is."""
         return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
 
-    def imported(self, node: ast.AST) -> Iterator[tuple[str, Imported]]:
-        """The names an import statement binds, and what they are.
+    def imported_by(self, nodes: Iterable[ast.AST]) -> Iterator[Imported]:
+        """What import statements among ``nodes`` import: modules by their full name."""
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                yield from (Imported(alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from (imported for _, imported in self._imported(node))
 
-        Raises:
-            ValueError: If it is ``from ... import *``.
-        """
+    def _imported(self, node: ast.AST) -> Iterator[tuple[str, Imported]]:
+        """The names an import statement binds, and what they are."""
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound = alias.asname or alias.name.partition(".")[0]
@@ -84,15 +93,6 @@ class Source:
                     )
                 yield alias.asname or alias.name, Imported(base, alias.name)
 
-    def loads(self) -> Iterator[Imported]:
-        """What importing this module imports."""
-        for statement in self.statements:
-            for node in _same_scope(statement):
-                if isinstance(node, ast.Import):
-                    yield from (Imported(alias.name) for alias in node.names)
-                elif isinstance(node, ast.ImportFrom):
-                    yield from (imported for _, imported in self.imported(node))
-
     def uses(self, number: int, *, annotations: bool = True) -> set[Use]:
         """Globals, with their attributes, and imports that a statement names anywhere in it.
 
@@ -108,7 +108,7 @@ class Source:
         changed = [_chain(target)[:1] for target in _targets(statement)]
         foreign = any(not root or root[0] in self.imports for root in changed)
         names = {root[0] for root in changed if root} - self.imports.keys()
-        for name in sorted(_stored([statement]) | names):
+        for name in sorted(_stored(_in_scope([statement])) | names):
             self.bindings.setdefault(name, []).append(number)
         calls = isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
         if calls or foreign or isinstance(statement, ACTIONS):
@@ -127,18 +127,21 @@ def _run_on_import(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
             yield statement
 
 
-def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """The node and all below it, short of the insides of functions, classes and comprehensions."""
-    yield node
-    if not isinstance(node, OWN_SCOPE):
-        for child in ast.iter_child_nodes(node):
-            yield from _same_scope(child)
+def _in_scope(body: Iterable[ast.AST]) -> list[ast.AST]:
+    """These and all below them, short of the insides of functions, classes and comprehensions."""
+    waiting, found = list(body), []
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        if not isinstance(node, OWN_SCOPE):
+            waiting += ast.iter_child_nodes(node)
+    return found
 
 
-def _stored(body: Iterable[ast.AST]) -> set[str]:
-    """The names that statements bind in their own scope."""
+def _stored(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names that nodes of one scope bind."""
     names: set[str] = set()
-    for node in (node for each in body for node in _same_scope(each)):
+    for node in nodes:
         match node:
             case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
                 names.add(name)
@@ -209,10 +212,10 @@ class _Uses:
             case ast.ClassDef():
                 for child in ast.iter_child_nodes(node):
                     yield from self.of(child, local)
-                yield from self.imports_in(node.body)
+                yield from self.source.imported_by(_in_scope(node.body))
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 yield from self.of(node.generators[0].iter, local)
-                inner = local | _stored(each.target for each in node.generators)
+                inner = local | _stored(_in_scope(each.target for each in node.generators))
                 for child in ast.iter_child_nodes(node):
                     yield from self.of(child, inner)
             case ast.AnnAssign():
@@ -238,23 +241,16 @@ class _Uses:
             outer += [*node.decorator_list, *self.annotation(node.returns)]
         for each in outer:
             yield from self.of(each, local)
-        here = [inner for each in body for inner in _same_scope(each)]
+        here = _in_scope(body)
         shared = {name for each in here if isinstance(each, ast.Global) for name in each.names}
         yield from ((name,) for name in sorted(shared))
-        own = {each.arg for each in parameters} | _stored(body)
+        own = {each.arg for each in parameters} | _stored(here)
         for each in body:
             yield from self.of(each, (local | own) - shared)
-        yield from self.imports_in(body)
+        yield from self.source.imported_by(here)
 
     def annotation(self, node: ast.expr | None) -> list[ast.expr]:
         return [node] if self.annotations and node is not None else []
-
-    def imports_in(self, body: Iterable[ast.AST]) -> Iterator[Imported]:
-        """What statements inside a function or class import; of a module all of it."""
-        for node in (node for each in body for node in _same_scope(each)):
-            if isinstance(node, ast.Import):
-                yield from (Imported(alias.name) for alias in node.names)
-            yield from (each for _, each in self.source.imported(node) if each.name is not None)
 
 
 def _names_only(node: ast.expr) -> bool:
@@ -264,7 +260,7 @@ def _names_only(node: ast.expr) -> bool:
     return isinstance(node, ast.Name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(name: str, path: Path, stamp: tuple[int, int]) -> Source:
     return Source(name, path)
 
