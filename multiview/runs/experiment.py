@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from multiview.runs.claims import Claim
+from multiview.runs.version import code_version
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -164,6 +165,10 @@ class Experiment(Generic[C, O]):
                 raise ValueError(f"a cell is a dataclass with a field seed, got {cell!r}.")
         seeds_used = range(chosen.first_seed, chosen.first_seed + repetitions)
         return [replace(cell, seed=seed) for seed in seeds_used for cell in cells]  # type: ignore[type-var]
+
+    def code_version(self, preset: str, options: O) -> str:
+        """The version of the code that computes the preset's cells."""
+        return code_version(self.run, *self.preset(preset).of(options))
 
     def claims_about(self, preset: str, options: O) -> list[Claim]:
         """The claims about the cells of a preset."""

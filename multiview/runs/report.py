@@ -15,7 +15,6 @@ from multiview.runs.find import find, names
 from multiview.runs.store import Run, no_results, stored_runs
 from multiview.runs.tables import Grid
 from multiview.runs.verdicts import claims_grid, judgements
-from multiview.runs.version import code_version
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,12 +25,21 @@ def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
     found, stored = [], _number_of(table)
     if missing := len(run.keys) - stored:
         found.append(f"{missing} of {len(run.keys)} cells have no row yet: run it again.")
-    if run.code_version != code_version(experiment.run):
+    if not is_newest(experiment, run):
         found.append("These rows were made by older code: run it again to see today's.")
     if len(table) and len(failed := table[table["status"] == "failed"]):
         found.append(f"{len(failed)} of {len(run.keys)} cells failed and are left out:")
         found += [f"  seed {row.seed}: {row.failure}" for row in failed.itertuples()]
     return found
+
+
+def is_newest(experiment: Experiment, run: Run) -> bool:
+    """Whether the code that made a run's rows would make them again."""
+    try:
+        options = experiment.options(**run.options)
+        return run.code_version == experiment.code_version(run.preset, options)
+    except (TypeError, ValueError):  # a preset or an option that is no more
+        return False
 
 
 def present(console: Console, experiment: Experiment, run: Run) -> list[Judgement]:

@@ -23,7 +23,6 @@ from multiview.runs.engines import report
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.rows import plain_cell, refuse_clash, row_key, split_result, write_row
 from multiview.runs.store import Run, read_rows, stored_runs
-from multiview.runs.version import code_version
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +69,8 @@ def plan(
     Raises:
         ValueError: If the preset, the options or a cell is bad; nothing is computed or written.
     """
-    version = code_version(experiment.run)
     cells = experiment.cells(preset, options, seeds)
+    version = experiment.code_version(preset, options)
     keys = [row_key(experiment.name, cell, version) for cell in cells]
     if len(set(keys)) < len(keys):
         twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)

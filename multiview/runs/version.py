@@ -1,36 +1,229 @@
-"""The version of the code that makes a row: a hash of the science and of the script."""
+"""The version of the code that makes a row: a hash of the definitions it depends on."""
 
+import ast
+import gc
 import hashlib
+import importlib.util
 import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
+from functools import cache, partial
 from pathlib import Path
+from types import FunctionType, MethodType
+from typing import Any
 
-import multiview
+from multiview.runs.reach import Places, Reach, is_bookkeeping
+from multiview.runs.source import Source
 
-# What may change without changing any result. Everything else in the package counts.
-BOOKKEEPING = frozenset({"__init__.py", "__main__.py", "atomic.py", "results.py"})
-
-
-def science_files() -> list[Path]:
-    """The package's source files on which results depend, sorted."""
-    root = Path(multiview.__file__).parent
-    files = (path.relative_to(root) for path in root.rglob("*.py"))
-    return sorted(
-        root / path
-        for path in files
-        if path.as_posix() not in BOOKKEEPING and path.parts[0] != "runs"
-    )
+EXPERIMENTS = "theory_experiments"
+INSTALLED = {"site-packages", "dist-packages"}  # modules there do not belong together
+DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+UNSAID = {"ctx", "kind", "type_comment"}  # follows from the rest, or means nothing
 
 
-def code_version(run) -> str:
-    """Sixteen hexadecimal digits that change with the source of science and script.
+def code_version(run: Callable[..., Any], *cells: Any) -> str:
+    """Sixteen hexadecimal digits that change with whatever ``run`` may do with these cells.
 
-    The script is the file that defines ``run``; the modules beside it whose names begin with one
-    underscore are what scripts share, and count as well.
+    They are a hash of definitions rather than files: of ``run``, of every function, class and
+    constant of this package, of the experiments and of the script's own folder that it names,
+    of what these name in turn, and of what modules do when they are imported. Comments,
+    docstrings and the order of definitions do not count, nor do the bookkeeping and other
+    packages.
+
+    Args:
+        run: A function of a source file.
+        cells: Cells, or functions that make them: ``run`` may call whatever a cell holds without
+            naming its class, so classes found in cells, and those that their makers name, count.
+
+    Raises:
+        ValueError: If ``run`` is no function of a source file, or a file it needs imports ``*``.
     """
-    root = Path(multiview.__file__).parent
-    script = Path(inspect.getfile(run))
     digest = hashlib.sha256()
-    for path in [*science_files(), *sorted(script.parent.glob("_[!_]*.py")), script]:
-        name = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
-        digest.update(f"{name.as_posix()}\0{path.read_text()}\0".encode())
+    for text in sorted(_texts(reach(run, *cells))):
+        digest.update(f"{text}\0".encode())
     return digest.hexdigest()[:16]
+
+
+def reached(run: Callable[..., Any], *cells: Any) -> dict[str, frozenset[str]]:
+    """Of each module the names whose definitions ``code_version`` counts.
+
+    A statement that binds no name stands as the line it begins in.
+    """
+    found = reach(run, *cells)
+    return {
+        module: frozenset(
+            name for number in numbers for name in _names(found.sources[module], number)
+        )
+        for module, numbers in found.statements.items()
+    }
+
+
+def reach(run: Callable[..., Any], *cells: Any) -> Reach:
+    """The statements that ``code_version`` counts."""
+    with _no_collector():
+        return _reach(run, cells)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep the garbage collector from searching syntax trees as they grow: four times the speed."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _reach(run: Any, cells: Iterable[Any]) -> Reach:
+    run = inspect.unwrap(run)
+    if not isinstance(run, FunctionType):
+        raise ValueError(f"run={run!r} is no function: define one in a script.")
+    places = _places([run, *filter(inspect.isfunction, cells)])
+    found, made = Reach(places), Reach(places, makers=True)
+    found.start(*_place(run))
+    kept: list[Any] = []
+    parts = list(_parts(run, True, kept))
+    for value in cells:
+        parts += _parts(value, not callable(value), kept)
+    for part, held in parts:
+        module, name = _place(part)
+        if places.ours(module) and not is_bookkeeping(module):
+            (found if held else made).start(module, name)
+    for module, name in sorted(made.classes()):
+        found.start(module, name)
+    return found
+
+
+def _parts(value: Any, held: bool, seen: list[Any]) -> Iterator[tuple[type | FunctionType, bool]]:
+    """The functions and classes in a value, and whether whoever computes a cell may call them.
+
+    What a dataclass holds may be called; what a function that makes cells needs for it is not.
+    """
+    if any(value is each for each in seen):
+        return
+    inner: list[Any] = []
+    match value:
+        case str() | bytes() | int() | float() | complex() | None:
+            return
+        case FunctionType():
+            yield value, held
+            inner = [*_contents(value), *(value.__defaults__ or ())]
+            inner += (value.__kwdefaults__ or {}).values()
+        case MethodType():
+            inner = [value.__func__, value.__self__]
+        case partial():
+            inner = [value.func, *value.args, *value.keywords.values()]
+        case type():
+            yield value, True
+        case Mapping():
+            inner = [*value.keys(), *value.values()]
+        case list() | tuple() | set() | frozenset():
+            inner = list(value)
+        case _:
+            yield type(value), True
+            if is_dataclass(value):
+                held = True
+                inner = [getattr(value, each.name, None) for each in fields(value)]
+    seen.append(value)
+    for each in inner:
+        yield from _parts(each, held, seen)
+
+
+def _contents(function: FunctionType) -> Iterator[Any]:
+    """What a function has from the function that made it."""
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # not yet filled
+            yield cell.cell_contents
+
+
+def _places(functions: Iterable[Callable[..., Any]]) -> Places:
+    """This package, the experiments, and where the functions are defined."""
+    packages = {"multiview": Path(__file__).parents[1]}
+    spec = importlib.util.find_spec(EXPERIMENTS)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        packages[EXPERIMENTS] = Path(folder)
+    beside = []
+    for path in map(_file, functions):
+        module, root = _module(path)
+        if "." in module:
+            packages[module.partition(".")[0]] = root
+        elif INSTALLED & set(path.parts):
+            packages[module] = path
+        else:
+            beside.append(path.parent)
+    return Places(packages, tuple(dict.fromkeys(beside)))
+
+
+def _place(part: Any) -> tuple[str, str]:
+    """Module and name of the definition at the top of a file in which something is defined."""
+    return _module(_file(part))[0], part.__qualname__.partition(".")[0]
+
+
+def _file(part: Any) -> Path:
+    try:
+        return Path(inspect.getfile(part)).absolute()
+    except (TypeError, OSError):  # a class written in C, or typed at a prompt
+        return Path("/nowhere.py")
+
+
+def _module(path: Path) -> tuple[str, Path]:
+    """The name of the module in a file, as an import gives it, and its outermost folder or file."""
+    name, root = path.stem, path
+    if path.name == "__init__.py":
+        name, root = path.parent.name, path.parent
+    while (root.parent / "__init__.py").is_file():
+        root = root.parent
+        name = f"{root.name}.{name}"
+    return name, root
+
+
+def _names(source: Source, number: int) -> list[str]:
+    """The names that a statement binds."""
+    bound = [name for name, numbers in source.bindings.items() if number in numbers]
+    return bound or [f"line {source.statements[number].lineno}"]
+
+
+def _texts(found: Reach) -> Iterator[str]:
+    """What has been reached, without what changes no result."""
+    for module, numbers in found.statements.items():
+        source = found.sources[module]
+        changed = {n for each in source.bindings.values() if len(each) > 1 for n in each}
+        in_order = numbers & (changed | set(source.actions))
+        yield "\0".join([module, *(_text(source, number) for number in sorted(in_order))])
+        for number in numbers - in_order:
+            yield f"{module}\0{_text(source, number)}"
+    for module, links in found.links.items():
+        for name, end in links:
+            yield f"{module}\0{name} is {end}"
+
+
+@cache
+def _text(source: Source, number: int) -> str:
+    return canonical(source.statements[number])
+
+
+def canonical(node: Any) -> str:
+    """A syntax tree as text, without docstrings, comments and places; of any Python the same."""
+    if isinstance(node, list):
+        return f"[{','.join(map(canonical, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    said = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, DOCUMENTED) and is_text(value[0]):
+            value = value[1:]
+        if value is not None and value != [] and name not in UNSAID:
+            said.append(f"{name}={canonical(value)}")
+    return f"{type(node).__name__}({','.join(said)})"
+
+
+def is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a string and nothing else: at the top of a body, its docstring."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
