@@ -8,7 +8,7 @@ views are therefore treated as counts: of lost views out of all views of all rep
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def has_spread(values: np.ndarray) -> bool:
 
 def ends(
     samples: np.ndarray, units: int | None, kind: Kind, confidence: float, n: int
-) -> tuple[Numbers, Numbers]:
+) -> tuple[Any, Any]:
     """Lower and upper ends for many samples (..., size) at once, as if each had ``n`` values."""
     mean, variance = samples.mean(-1), samples.var(-1, ddof=1)
     if units is None:
