@@ -48,7 +48,9 @@ def notes(experiment: Experiment, run: Run, table: Any) -> list[str]:
     found = []
     if missing := len(run.keys) - len(table):
         found.append(f"{missing} of {len(run.keys)} cells have no row yet: run it again.")
-    if run.code_version != code_version(experiment):
+    if run.code_version != code_version(
+        experiment.run, *(each.cells for each in experiment.grids.values())
+    ):
         found.append("These rows were made by older code: run it again to see today's.")
     if len(table) and len(failed := table[table["status"] == "failed"]):
         found.append(f"{len(failed)} of {len(run.keys)} cells failed and are left out:")

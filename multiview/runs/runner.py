@@ -67,7 +67,7 @@ def plan(
     Raises:
         ValueError: If the grid, the options or a cell is bad; nothing is computed or written.
     """
-    version = code_version(experiment)
+    version = code_version(experiment.run, *(each.cells for each in experiment.grids.values()))
     cells = experiment.cells(preset, options, seeds)
     keys = [row_key(experiment.name, cell, version) for cell in cells]
     if len(set(keys)) < len(keys):

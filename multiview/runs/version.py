@@ -39,8 +39,13 @@ def code_version(run: Callable[..., Any], *cells: Any) -> str:
     Raises:
         ValueError: If ``run`` is no function of a source file, or a file it needs imports ``*``.
     """
+    return version_of(reach(run, *cells))
+
+
+def version_of(found: Reach) -> str:
+    """The hash of what has been reached."""
     digest = hashlib.sha256()
-    for text in sorted(_texts(reach(run, *cells))):
+    for text in sorted(_texts(found)):
         digest.update(f"{text}\0".encode())
     return digest.hexdigest()[:16]
 
