@@ -15,7 +15,8 @@ import toy_experiment
 
 from multiview.runs import find
 from multiview.runs.experiment import Experiment
-from multiview.runs.reach import BOOKKEEPING, Places, Reach
+from multiview.runs.places import BOOKKEEPING, Places
+from multiview.runs.reach import Reach
 from multiview.runs.source import read
 from multiview.runs.version import canonical, code_version, reach, reached, version_of
 
@@ -132,14 +133,14 @@ class Tree:
             (path.parent / "__init__.py").touch()
             path.write_text(text)
 
-    def reach(self, module="package.script", name="run", **makers: str) -> Reach:
+    def reach(self, module="package.script", maker: str | None = None) -> Reach:
+        """What the function ``run`` of a module reaches; cells are made in package.script."""
         places = Places({top: self.root / top for top in self.tops})
         made, found = Reach(places, makers=True), Reach(places)
-        found.start(module, name)
-        for maker in makers.values():
-            made.start(module, maker)
-        for start in made.classes():
-            found.start(*start)
+        found.start(module, "run")
+        if maker is not None:
+            made.start("package.script", maker)
+        found.join(made)
         return found
 
     def version(self, **places: str) -> str:
@@ -337,6 +338,15 @@ def test_classes_that_cells_may_hold_count_and_how_cells_are_chosen_does_not(tre
     assert tree.version(maker="cells") != first
 
 
+def test_what_the_makers_modules_register_counts(tree):
+    script = "from package.generic import RULES\ndef cells(): ...\ndef rule(): return 1\n"
+    tree.write(generic="RULES = {}\ndef run(cell): return RULES[cell.rule]()\n", script=script)
+    places = {"module": "package.generic", "maker": "cells"}
+    assert "package.script" not in tree.reach(**places).statements
+    tree.write(script=f"{script}RULES['one'] = rule\n")
+    assert len(tree.reach(**places).statements["package.script"]) == 2
+
+
 def imported(path: Path, name="__main__"):
     """The function ``run`` of a file, as ``python file`` has it."""
     spec = importlib.util.spec_from_file_location(name, path)
@@ -490,7 +500,7 @@ def test_one_line_in_what_an_experiment_uses_changes_its_version(copied):
     first = copied.version(**THEOREMS)
     used = [(path, node) for path, node, reached in definitions(copied) if reached]
     assert len(used) > 50
-    for path, node in used[::7]:
+    for path, node in used[::10]:
         text = path.read_text()
         path.write_text(edited(path, node))
         assert copied.version(**THEOREMS) != first, (path, node)
