@@ -27,7 +27,7 @@ OURS = ("multiview", "theory_experiments")
 
 def roots(experiment: Experiment) -> tuple:
     """What the runner hands to ``code_version``: the one place here that knows an experiment."""
-    return experiment.run, *(each.cells for each in experiment.grids.values())
+    return experiment.run, *experiment.makers()
 
 
 # Runs smoke cells, one of each type and the last, and prints where executed functions begin.
