@@ -82,7 +82,7 @@ def neuron_winners(
 ) -> Int[Tensor, " k"]:
     """The view of each class that its strongest neuron is on; of a ``Mean``, that of any net.
 
-    Margins would not do to tell whether two nets' lotteries are one: a light net that mimics its
+    Margins would not do to tell whether both won the same views: a light net that mimics its
     booster's logits has its margins, whatever its neurons have learned.
     """
     # All weights are (k, m, d), and those of one PatchNet (1, k, m, d).
@@ -91,9 +91,23 @@ def neuron_winners(
     return view_norms(plain, features)[0].argmax(-1)
 
 
-def place(name: str, value: float) -> str:
-    """What the pair at one value of an axis is called."""
-    return f"{name} {value:g}"
+def axes(cell: PatchRocketCell) -> dict[str, tuple[str, tuple[float, ...], float]]:
+    """What is varied alone, by its name: the setting, its values, and that of the rocket."""
+    return {
+        "neurons_shared": ("shared", cell.shared, 0),
+        "booster_neurons": ("width", cell.booster_widths, cell.booster_width),
+        "hint_weight": ("weight", cell.weights, cell.weight),
+    }
+
+
+def along_axes(cell: PatchRocketCell) -> dict[str, dict[str, float]]:
+    """Where pairs stand on the axes, by name; the rocket stands on each."""
+    places: dict[str, dict[str, float]] = {"rocket": {}}
+    for axis, (setting, values, usual) in axes(cell).items():
+        for value in values:
+            name = "rocket" if value == usual else f"{setting}_{value:g}"
+            places.setdefault(name, {})[axis] = value
+    return places
 
 
 def untrained(
@@ -136,16 +150,13 @@ def launched(
 
 def trainings(cell: PatchRocketCell) -> dict[str, dict[str, Any]]:
     """What is trained with hints, by name, beside ``rocket``: nothing shared, all defaults."""
-    axes: dict[str, dict[str, Any]] = {}
-    for number in cell.shared[1:]:
-        axes[place("by_shared", number)] = {"shared": number}
-    for width in cell.booster_widths:
-        if width != cell.booster_width:
-            axes[place("by_width", width)] = {"width": width}
-    for weight in cell.weights:
-        if weight != cell.weight:
-            axes[place("by_weight", weight)] = {"weight": weight}
-    return axes | {
+    varied = {
+        f"{setting}_{value:g}": {setting: value}
+        for setting, values, usual in axes(cell).values()
+        for value in values
+        if value != usual
+    }
+    return varied | {
         "rocket": {},
         "no_block": {"block": False},
         "no_joint": {"joint": False},
@@ -158,18 +169,18 @@ def trainings(cell: PatchRocketCell) -> dict[str, dict[str, Any]]:
 def train_pairs(cell: PatchRocketCell, train: PatchBatch, progress: Progress) -> dict[str, Pair]:
     """Every pair by its name.
 
-    ``alone``: without hints; ``kd``: a light net taught by that booster, trained; ``rocket_kd``: a
-    rocket with lessons of a trained booster of another start, so with a lottery of its own, which
-    is the second of the pair ``teacher``. All else as in ``trainings``.
+    ``base``: without hints; ``kd``: a light net taught by that booster, trained; ``rocket_kd``: a
+    rocket taught beside by a trained booster of another start, so with views of its own, which is
+    the second of the pair ``teacher``. All else as in ``trainings``.
     """
     chosen = trainings(cell)
     number = len(chosen) + 4
     parts = (within(progress, i / number, (i + 1) / number) for i in range(number))
-    pairs = {"alone": launched(cell, train, next(parts), weight=0.0)}
+    pairs = {"base": launched(cell, train, next(parts), weight=0.0)}
     student, _ = untrained(cell)
     knowledge_distillation(
         student,
-        pairs["alone"][1],
+        pairs["base"][1],
         train.patches,
         train.labels,
         spec=cell.optim,
@@ -179,7 +190,7 @@ def train_pairs(cell: PatchRocketCell, train: PatchBatch, progress: Progress) ->
         label_weight=1.0,
         progress=next(parts),
     )
-    pairs["kd"] = (student, pairs["alone"][1])
+    pairs["kd"] = (student, pairs["base"][1])
     teacher = Alone(new_nets(cell, "teacher", 1, width=cell.booster_width))
     order = stream(cell.seed, "sgd", "rocket")
     fit(teacher, train.patches, target_loss(train.labels), cell.optim, order, progress=next(parts))

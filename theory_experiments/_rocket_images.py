@@ -94,7 +94,7 @@ def trainings(cell: RocketImageCell) -> dict[str, dict[str, Any]]:
             "squared": {"hint": "probabilities", "weight": cell.squared_weight},
             "tempered": {"hint": "tempered", "weight": cell.tempered_weight},
         }
-    return found | {f"depth {n}": {"shared": n} for n in cell.depths}
+    return found | {f"depth_{n}": {"shared": n} for n in cell.depths}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -189,13 +189,12 @@ class Work:
         fit(light, self.splits.train, loss, spec, generator, **settings)
         return light
 
-    def errors(self, name: str, net: nn.Module) -> dict[str, float]:
+    def errors(self, net: nn.Module) -> dict[str, Any]:
         """On test images, and on those of the training file that are held out."""
-        images = (("", self.splits.test), ("_validation", self.splits.validation))
-        labels = (self.splits.test_labels, self.splits.validation_labels)
+        splits, outputs = self.splits, partial(outputs_of, net, compute=self.cell.compute)
         return {
-            name + ending: error(outputs_of(net, seen, compute=self.cell.compute), own)
-            for (ending, seen), own in zip(images, labels, strict=True)
+            "error": error(outputs(splits.test), splits.test_labels),
+            "validation": error(outputs(splits.validation), splits.validation_labels),
         }
 
 
@@ -215,56 +214,53 @@ def splits_of(cell: RocketImageCell, images: ImageData, device: str) -> Splits:
     return replace(whole, **{name: _smaller(getattr(whole, name), cell.shrink) for name in names})
 
 
-def run_images(cell: RocketImageCell, images: ImageData, context: Context) -> dict[str, Any]:
+def run_images(
+    cell: RocketImageCell, images: ImageData, context: Context
+) -> dict[str, dict[str, Any]]:
     """Train light nets in every way, and measure test errors.
 
     Returns:
-        Test errors of the light net: ``base``, on labels; ``kd``, taught by ``booster``, which is
-        the rocket's booster trained alone, from the same start with the images in the same order;
-        it is the teacher of ``rocket_kd`` and gives the hints of ``no_joint`` too. ``rocket`` (with
-        ``rocket_booster``), ``rocket_kd``, ``no_joint``, and where the cell has ablations
-        ``no_block``, ``no_sharing``, ``squared`` and ``tempered`` hints; ``by_depth``, by
-        ``shared_convolutions``, from none to all, where there are depths. With the ending
-        ``_validation``: on held-out training images. ``joint_seconds`` and ``separate_seconds``: of
-        the rocket, and of booster and then light net with its hints; NaN where the cell began with
-        a checkpoint, from which a training may go on. ``train_images``: how many; ``pixels``: their
-        side.
+        ``error`` and ``validation``, on test images and on held-out training images, of light nets:
+        ``base``, on labels; ``kd``, taught by ``booster``, which is the rocket's booster trained
+        alone, from the same start with the images in the same order; it is the teacher of
+        ``rocket_kd`` and gives the hints of ``no_joint`` too. ``rocket`` (with ``rocket_booster``),
+        ``rocket_kd``, ``no_joint``, and where the cell has ablations ``no_block``, ``no_sharing``,
+        ``squared`` and ``tempered`` hints. ``shared_convolutions``, of those that differ in it
+        alone: no sharing, the depths, and the rocket, which shares all. ``training_seconds``: of
+        ``rocket``, and of ``no_joint``, booster and then light net; NaN where the cell began with
+        a checkpoint, from which a training may go on. Of "data": ``train_images``, how many, and
+        ``pixels``, their side.
     """
     splits = splits_of(cell, images, context.device)
     chosen = trainings(cell)
     work = Work(cell=cell, splits=splits, context=context, parts=len(chosen) + 3)
     resumed = context.scratch is not None and any(context.scratch.glob("*.pt"))
     work.warm_up()
-    columns = work.errors("base", work.alone("base"))
+    row = {"base": work.errors(work.alone("base"))}
     separate, seconds = _timed(lambda: work.launched("no_joint", joint=False))
     booster = separate.boosters[0]
-    columns |= work.errors("no_joint", separate.light) | work.errors("booster", booster)
-    columns["separate_seconds"] = math.nan if resumed else seconds
-    columns |= work.errors("kd", work.alone("kd", booster))
+    row["booster"] = work.errors(booster)
+    row["no_joint"] = work.errors(separate.light)
+    row["no_joint"]["training_seconds"] = math.nan if resumed else seconds
+    row["kd"] = work.errors(work.alone("kd", booster))
     for name, changes in chosen.items():
         settings = {key: value for key, value in changes.items() if key != "kd"}
         teacher = booster if changes.get("kd") else None
         result, seconds = _timed(partial(work.launched, name, teacher=teacher, **settings))
-        columns |= work.errors(name, result.light)
+        row[name] = work.errors(result.light)
         if name == "rocket":
-            columns |= work.errors("rocket_booster", result.boosters[0])
-            columns["joint_seconds"] = math.nan if resumed else seconds
-    columns |= {"train_images": len(splits.train), "pixels": splits.image_shape[1]}
-    return columns | _by_depth(cell, columns)
+            row["rocket_booster"] = work.errors(result.boosters[0])
+            row[name]["training_seconds"] = math.nan if resumed else seconds
+    for name, number in depths(cell).items():
+        row[name]["shared_convolutions"] = number
+    return row | {"data": {"train_images": len(splits.train), "pixels": splits.image_shape[1]}}
 
 
-def _by_depth(cell: RocketImageCell, columns: dict[str, Any]) -> dict[str, Any]:
-    """Errors along the depth of sharing, which take the place of those by name."""
+def depths(cell: RocketImageCell) -> dict[str, int]:
+    """Convolutions shared by the trainings that differ in their number alone."""
     most = light_convolutions(cell.booster_depth, cell.light_depth, cell.variant)
-    found: dict[str, Any] = {}
-    for ending in ("", "_validation"):
-        inner = [columns.pop(f"depth {n}{ending}") for n in cell.depths]
-        if cell.depths and cell.ablations:
-            none, every = columns[f"no_sharing{ending}"], columns[f"rocket{ending}"]
-            found[f"by_depth{ending}"] = [none, *inner, every]
-    if found:
-        found["shared_convolutions"] = [0, *cell.depths, most]
-    return found
+    none = {"no_sharing": 0} if cell.ablations else {}
+    return {**none, **{f"depth_{n}": n for n in cell.depths}, "rocket": most}
 
 
 def _timed(work: Callable[[], RocketResult]) -> tuple[RocketResult, float]:
