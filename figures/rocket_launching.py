@@ -1,15 +1,15 @@
 """Rocket launching: errors by method and by depth of sharing, views by what is shared."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from figures import _contrast, style
-from multiview.runs.intervals import mean_interval
+from figures import panels, style
+from figures.panels import Entry
+from multiview.runs.estimates import Estimate, measured, select
 
 NAMES = {
     "cifar10": "CIFAR-10",
@@ -17,157 +17,156 @@ NAMES = {
     "cifar10_bottom": "CIFAR-10, bottom",
     "cifar100": "CIFAR-100",
 }
-METHODS = {  # column: name, colour
-    "base": ("alone", style.COLOURS["one"]),
-    "kd": ("KD", style.COLOURS["sum"]),
-    "rocket": ("rocket", style.COLOURS["distilled"]),
-    "rocket_kd": ("rocket\n+ KD", style.COLOURS["distilled"]),
-    "no_block": ("no\nblock", style.COLOURS["self"]),
-    "no_sharing": ("no\nsharing", style.COLOURS["self"]),
-    "no_joint": ("no\njoint", style.COLOURS["self"]),
-    "squared": ("prob.\nhint", style.COLOURS["self"]),
-    "tempered": ("temp.\nhint", style.COLOURS["self"]),
-    "rocket_booster": ("its\nbooster", style.COLOURS["ensemble"]),
-    "booster": ("booster\nalone", style.COLOURS["ensemble"]),
-}
-PATCHES = {  # column: name, column of what was predicted
-    "alone": ("alone", None),
-    "kd": ("KD", "predicted_rocket"),
-    "rocket": ("rocket", "predicted_rocket"),
-    "rocket_kd": ("rocket\n+ KD", "predicted_rocket_kd"),
-    "many": ("mean of\nboosters", "predicted_many"),
-    "no_block": ("no\nblock", None),
-    "late": ("late\nhint", None),
-    "no_joint": ("no\njoint", None),
-}
 LIGHT, BOOSTER = style.COLOURS["distilled"], style.COLOURS["ensemble"]
+ABLATION = style.COLOURS["self"]
+ALONE = Entry("base", "alone", style.COLOURS["one"])
+KD = Entry("kd", "KD", style.COLOURS["sum"])
+ROCKET = Entry("rocket", "rocket", LIGHT)
+WITH_KD = Entry("rocket_kd", "rocket\n+ KD", LIGHT)
+NO_BLOCK = Entry("no_block", "no\nblock", ABLATION)
+NO_JOINT = Entry("no_joint", "no\njoint", ABLATION)
+LATE = Entry("late", "late\nhint", LIGHT)
+METHODS = (
+    *(ALONE, KD, ROCKET, WITH_KD, NO_BLOCK),
+    Entry("no_sharing", "no\nsharing", ABLATION),
+    NO_JOINT,
+    Entry("squared", "prob.\nhint", ABLATION),
+    Entry("tempered", "temp.\nhint", ABLATION),
+    Entry("rocket_booster", "its\nbooster", BOOSTER),
+    Entry("booster", "booster\nalone", BOOSTER),
+)
+PATCHES = (
+    *(ALONE, KD, ROCKET, WITH_KD),
+    Entry("many", "mean of\nboosters", LIGHT),
+    *(NO_BLOCK, LATE, NO_JOINT),
+)
+AXES = {  # measure: what the axis is called, the panel's title
+    "neurons_shared": ("neurons a class shared", "Views by sharing"),
+    "hint_weight": ("weight of the hint", "By weight of the hint"),
+    "booster_neurons": ("neurons a class of the booster", "By booster"),
+}
+Panel = Callable[[SubFigure, pd.DataFrame, Iterator[str]], None]
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw one run of ``rocket_launching``, the parts that it has.
 
     Args:
-        table: One row a repetition and part.
+        table: One line a repetition, part and method.
     """
     style.use()
-    parts = dict(list(table.groupby("part")))
-    drawn: list[tuple[Any, pd.DataFrame]] = [
-        (_errors, parts[name]) for name in NAMES if name in parts
-    ]
-    if "synthetic" in parts:
-        drawn += [(_views, parts["synthetic"]), (_axes, parts["synthetic"])]
+    known = set(table["part"])
+    drawn: list[tuple[Panel, str]] = [(_errors, name) for name in NAMES if name in known]
+    if "synthetic" in known:
+        drawn += [(_views, "synthetic"), (_axes, "synthetic")]
     figure = Figure(figsize=(style.WIDTH, 3.5 * len(drawn)), layout="constrained")
     grid, letters = figure.add_gridspec(len(drawn), 1), iter("abcdefghijkl")
-    for i, (panel, rows) in enumerate(drawn):
-        panel(figure.add_subfigure(grid[i]), rows, letters)
+    for i, (panel, part) in enumerate(drawn):
+        panel(figure.add_subfigure(grid[i]), select(table, part=part), letters)
     return figure
 
 
-def _known(rows: pd.DataFrame, name: str) -> bool:
-    return name in rows and bool(rows[name].notna().to_numpy().all())
+def _errors(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> None:
+    depths = sorted(table["shared_convolutions"].dropna().unique())
+    swept = len(depths) > 2  # beside none and all
+    left, *right = figure.subplots(1, 2, width_ratios=(3, 1)) if swept else [figure.subplots()]
+    known = set(table["method"])
+    top = _bars(left, table, [each for each in METHODS if each.method in known], "error")
+    left.set_ylim(0, 1.2 * top or 1)
+    _level(left, table, measured("error", "base"), color=ALONE.colour, ls="--", lw=1.2, zorder=1)
+    left.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
+    style.title(left, next(letters), _nets(select(table, method="data").iloc[0]))
+    for axes in right:
+        _depths(axes, table, depths)
+        style.title(axes, next(letters), "Depth of sharing")
 
 
-def _errors(figure: SubFigure, rows: pd.DataFrame, letters: Iterator[str]) -> None:
-    swept = _known(rows, "by_depth")
-    panels = figure.subplots(1, 2, width_ratios=(3, 1)) if swept else [figure.subplots()]
-    left, first = panels[0], rows.iloc[0]
-    shown = [name for name in METHODS if _known(rows, name)]
+def _bars(axes: Axes, table: pd.DataFrame, entries: Sequence[Entry], measure: str) -> float:
+    """A bar a method; returns the highest top."""
     tops = []
-    for x, name in enumerate(shown):
-        tops.append(_contrast.bar(left, x, rows[name].to_numpy(float), METHODS[name][1]))
-    left.set_xticks(range(len(shown)), [METHODS[name][0] for name in shown], fontsize=8.5)
-    left.grid(axis="x", visible=False)
-    left.set_ylim(0, 1.2 * max(tops) or 1)
-    left.axhline(
-        rows["base"].to_numpy(float).mean(), color=METHODS["base"][1], ls="--", lw=1.2, zorder=1
-    )
-    left.set_ylabel(f"test error\nmean, 95% interval, n = {len(rows)}")
+    for x, entry in enumerate(entries):
+        found = panels.values(table, measured(measure, entry.method))
+        if found is not None:
+            tops.append(panels.bar(axes, x, found, entry.colour))
+    axes.set_xticks(range(len(entries)), [entry.label for entry in entries], fontsize=8.5)
+    axes.grid(axis="x", visible=False)
+    return max(tops)
+
+
+def _level(axes: Axes, table: pd.DataFrame, estimate: Estimate, **look: Any) -> None:
+    """A mean across the panel."""
+    found = panels.values(table, estimate)
+    if found is not None:
+        axes.axhline(found.by_seed.mean(), **look)
+
+
+def _nets(first: pd.Series) -> str:
+    """What is trained on how many images, as a title."""
     kind = "made-up images" if first["data"] == "multi_view" else "images"
     light = f"WRN-{first['light_depth']:.0f}-{first['widen']:.0f}"
     light = "lower two groups" if first["variant"] == "bottom" else light
-    title = (
-        f"{NAMES[first['part']]}, {first['train_images']:,.0f} {kind} of {first['pixels']:.0f} x "
-        f"{first['pixels']:.0f}:\n{light} launched by "
-        f"WRN-{first['booster_depth']:.0f}-{first['widen']:.0f}"
+    side = f"{first['pixels']:.0f}"
+    return (
+        f"{NAMES[first['part']]}, {first['train_images']:,.0f} {kind} of {side} x {side}:\n"
+        f"{light} launched by WRN-{first['booster_depth']:.0f}-{first['widen']:.0f}"
     )
-    style.title(left, next(letters), title)
-    if swept:
-        depths = np.asarray(first["shared_convolutions"], float)
-        _line(panels[1], depths, rows["by_depth"], "rocket", LIGHT, "o")
-        for name, label in (("base", "alone"), ("kd", "KD")):
-            mean = rows[name].to_numpy(float).mean()
-            panels[1].axhline(mean, color=METHODS[name][1], ls="--", lw=1.4, label=label)
-        panels[1].set_xticks(depths)
-        panels[1].set_xlabel("convolutions shared")
-        panels[1].set_ylabel("test error of the light net")
-        panels[1].legend(fontsize=8.5)
-        style.title(panels[1], next(letters), "Depth of sharing")
 
 
-def _views(figure: SubFigure, rows: pd.DataFrame, letters: Iterator[str]) -> None:
+def _depths(axes: Axes, table: pd.DataFrame, depths: Sequence[float]) -> None:
+    points = {n: measured("error", shared_convolutions=n) for n in depths}
+    panels.curve(axes, table, points, low=0, high=1, color=LIGHT, label="rocket")
+    for entry in (ALONE, KD):
+        look = {"color": entry.colour, "ls": "--", "lw": 1.4, "label": entry.label}
+        _level(axes, table, measured("error", entry.method), **look)
+    axes.set_xticks(depths)
+    axes.set_xlabel("convolutions shared")
+    axes.set_ylabel("test error of the light net")
+    axes.legend(fontsize=8.5)
+
+
+def _views(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(1.9, 1))
-    for x, (name, (_, predicted)) in enumerate(PATCHES.items()):
-        _contrast.bar(left, x, rows[f"{name}_coverage"].to_numpy(float), _colour(name))
-        if predicted:
-            label = "predicted" if name == "kd" else None
-            mean = rows[predicted].to_numpy(float).mean()
-            left.plot([x - 0.4, x + 0.4], [mean] * 2, "k--", lw=1.5, label=label, zorder=6)
-    left.set_xticks(range(len(PATCHES)), [name for name, _ in PATCHES.values()], fontsize=8.5)
-    left.grid(axis="x", visible=False)
+    _bars(left, table, PATCHES, "coverage")
+    for x, entry in enumerate(PATCHES):
+        found = panels.values(table, measured("predicted", entry.method))
+        if found is not None:
+            left.hlines(found.by_seed.mean(), x - 0.4, x + 0.4, color="k", ls="--", zorder=6)
+    left.plot([], [], "k--", lw=1.5, label="predicted")
     left.set_ylim(0, 1.3)
     left.legend(fontsize=8.5, loc="upper left")
-    left.set_ylabel(f"views covered by the light net\nmean, 95% interval, n = {len(rows)}")
+    repetitions = panels.by_repetition(panels.repetitions(table))
+    left.set_ylabel(f"views covered by the light net\n{repetitions}")
     style.title(left, next(letters), "Patches, nothing shared: views by method")
-    names = ("alone", "late", "no_block", "rocket")
-    for x, name in enumerate(names):
-        _contrast.bar(right, x, rows[f"{name}_neurons_agree"].to_numpy(float), _colour(name))
+    _bars(right, table, (ALONE, LATE, NO_BLOCK, ROCKET), "neurons_agree")
     right.axhline(0.5, color=style.INK, ls="--", lw=1.2)
-    right.set_xticks(range(len(names)), [PATCHES[name][0] for name in names], fontsize=8.5)
-    right.grid(axis="x", visible=False)
     right.set_ylim(0, 1.15)
     right.set_ylabel("classes in which the strongest\nneurons of both are on one view")
     style.title(right, next(letters), "Same winners")
 
 
-def _axes(figure: SubFigure, rows: pd.DataFrame, letters: Iterator[str]) -> None:
-    panels, first = figure.subplots(1, 3, sharey=True), rows.iloc[0]
-    own = rows["alone_coverage"].to_numpy(float).mean()
-    for axes, (column, field, label, text) in zip(
-        panels,
-        (
-            ("by_shared", "shared", "neurons a class shared", "Views by sharing"),
-            ("by_weight", "weights", "weight of the hint", "By weight of the hint"),
-            ("by_width", "booster_widths", "neurons a class of the booster", "By booster"),
-        ),
-        strict=True,
-    ):
-        places = np.asarray(list(first[field]), float)
-        _line(axes, places, rows[f"{column}_coverage"], "light net", LIGHT, "o")
-        _line(axes, places, rows[f"{column}_booster_coverage"], "booster", BOOSTER, "^")
-        axes.axhline(own, color=METHODS["base"][1], ls=":", lw=1.6, label="light net alone")
-        if column == "by_shared":
-            law = rows["predicted_rocket"].to_numpy(float).mean()
-            axes.plot([0], [law], "k_", ms=16, mew=1.8, label="predicted, none shared")
+def _axes(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> None:
+    each = figure.subplots(1, 3, sharey=True)
+    for axes, (axis, (label, title)) in zip(each, AXES.items(), strict=True):
+        places = sorted(table[axis].dropna().unique())
+        for measure, name, colour, marker in (
+            ("coverage", "light net", LIGHT, "o"),
+            ("booster_coverage", "booster", BOOSTER, "^"),
+        ):
+            points = {value: measured(measure, **{axis: value}) for value in places}
+            look = {"color": colour, "marker": marker, "ms": 5.5, "label": name}
+            panels.curve(axes, table, points, low=0, high=1, **look)
+        alone = {"color": ALONE.colour, "ls": ":", "lw": 1.6, "label": "light net alone"}
+        _level(axes, table, measured("coverage", "base"), **alone)
+        if axis == "neurons_shared":
+            law = panels.values(table, measured("predicted", "rocket"))
+            look = {"marker": "_", "color": "k", "ms": 16, "mew": 1.8}
+            panels.mark(axes, 0, law, label="predicted, none shared", **look)
         else:
             axes.set_xscale("log")
         axes.set_xticks(places, [f"{value:g}" for value in places])
         axes.minorticks_off()
         axes.set_xlabel(label)
         axes.set_ylim(0, 1.1)
-        style.title(axes, next(letters), text)
-    panels[0].set_ylabel(f"views covered\nmean, 95% interval, n = {len(rows)}")
-    panels[0].legend(fontsize=8.5, loc="lower left")
-
-
-def _colour(name: str) -> str:
-    """Of a method on patches, as of the same on images."""
-    return METHODS.get("base" if name == "alone" else name, ("", LIGHT))[1]
-
-
-def _line(axes: Axes, x: np.ndarray, lists: Any, label: str, colour: str, marker: str) -> None:
-    """Means of lists, place by place, with 95% intervals cut to fractions."""
-    values = np.stack([np.asarray(each, float) for each in lists]).T
-    mean, low, high = np.array([mean_interval(each) for each in values]).T
-    axes.plot(x, mean, marker=marker, ms=5.5, color=colour, label=label, zorder=3)
-    if np.isfinite([low, high]).all():  # the interval of one value is the whole line
-        axes.vlines(x, np.clip(low, 0, 1), np.clip(high, 0, 1), color=colour, lw=1.3, alpha=0.7)
+        style.title(axes, next(letters), title)
+    each[0].set_ylabel(f"views covered\n{panels.by_repetition(panels.repetitions(table))}")
+    each[0].legend(fontsize=8.5, loc="lower left")
