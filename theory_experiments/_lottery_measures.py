@@ -1,7 +1,7 @@
 """What follows from a line's arrays over networks and classes: shares, medians and fits."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ LEADS = {  # a lead over a view that no neuron sees is infinite, and the last bi
     ALL: (1.0, math.inf),
     CLEARLY: (CLEAR, math.inf),
 }
-Line = Mapping[str, Any]  # a line of the table
+Line = Any  # a line of the table: a Series, or a mapping of its columns
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
