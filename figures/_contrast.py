@@ -31,7 +31,7 @@ DATA = {
 Models = Mapping[str, tuple[str, str, str]]
 
 
-def methods(axes: Axes, table: pd.DataFrame, models: Models, measure: str) -> None:
+def methods(axes: Axes, table: pd.DataFrame, models: Models, measure: str, label: str) -> None:
     """A group of bars a kind of model: mean and interval; dots: each repetition."""
     ticks, labels, tops = [], [], [0.0]
     for group, (model, (name, _, _)) in enumerate(models.items()):
@@ -45,11 +45,11 @@ def methods(axes: Axes, table: pd.DataFrame, models: Models, measure: str) -> No
         centre = first + (len(ROLES) - 1) / 2
         axes.text(centre, 0.97, name, ha="center", va="top", weight="bold", fontsize=10.5,
                   transform=axes.get_xaxis_transform())  # fmt: skip
-    axes.set_xticks(ticks, labels, fontsize=9)
+    axes.set_xticks(ticks, labels, fontsize=8.5)
     axes.grid(axis="x", visible=False)
     axes.set_ylim(0, 1.22 * max(tops) or 1)
     percent(axes)
-    axes.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
+    axes.set_ylabel(f"{label}\n{panels.by_repetition(panels.repetitions(table))}")
 
 
 def sizes(axes: Axes, table: pd.DataFrame, models: Models, measure: str) -> list[int]:

@@ -16,7 +16,7 @@ MODELS = {
 VIEWS = {
     "ensemble": ("ensemble", style.COLOURS["ensemble"]),
     "summed": ("trained as a sum", style.COLOURS["sum"]),
-    "distilled": ("distilled from the ensemble", style.COLOURS["distilled"]),
+    "distilled": ("distilled", style.COLOURS["distilled"]),
     "self": ("self-distilled", style.COLOURS["self"]),
 }
 Strip = tuple[str, np.ndarray, str]  # label, views (k, L), colour
@@ -34,9 +34,9 @@ def draw(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(style.WIDTH, 9.6), layout="constrained")
     grid = figure.add_gridspec(2, 1, height_ratios=(1, 1.25), hspace=0.05)
     top, bottom = (figure.add_subfigure(part) for part in grid)
-    left, right = top.subplots(1, 2, width_ratios=(1.6, 1))
-    methods(left, table, MODELS, "single")
-    style.title(left, "a", "Single-view error: networks and kernels differ")
+    left, right = top.subplots(1, 2, width_ratios=(1.8, 1))
+    methods(left, table, MODELS, "single", "error on single-view samples")
+    style.title(left, "a", "The contrast of networks and kernels")
     _by_size(right, table)
     style.title(right, "b", "Error by ensemble size")
     axes = bottom.subplots()
@@ -68,7 +68,7 @@ def _by_size(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks([1, 0.1, 0.01, 0.001, 0], ["100%", "10%", "1%", "0.1%", "0"])
     axes.minorticks_off()
-    axes.legend(fontsize=9, loc="upper right")
+    axes.legend(fontsize=9, loc="lower left")
 
 
 def _views(axes: Axes, table: pd.DataFrame) -> None:
