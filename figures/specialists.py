@@ -1,143 +1,158 @@
 """Specialists beside a generalist: errors on images, confusable classes, views on patches."""
 
-import numpy as np
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
-from figures import _contrast, style
-from multiview.runs.intervals import mean_interval
+from figures import panels, style
+from figures.panels import Entry
+from multiview.runs.estimates import Estimate, measured, select
 
 SETS = "#CC79A7"  # the palette's next colour: other sets of classes
-IMAGES = {
-    "tuned": ("+ specialists\nfrom it", style.COLOURS["self"]),
-    "fresh": ("+ fresh\nspecialists", style.COLOURS["distilled"]),
-    "superclass": ("+ those of\nsuperclasses", SETS),
-    "random": ("+ those of\nrandom sets", SETS),
-    "continued": ("generalist\ntrained on", style.COLOURS["sum"]),
-}
-PATCHES = {
-    "one": ("generalist", style.COLOURS["one"]),
-    "tuned_top": ("+ its class's,\nfrom it", style.COLOURS["self"]),
-    "tuned_all": ("+ all,\nfrom it", style.COLOURS["self"]),
-    "fresh_top": ("+ its class's,\nfresh", style.COLOURS["distilled"]),
-    "fresh_all": ("+ all,\nfresh", style.COLOURS["distilled"]),
-    "pair": ("two\ngeneralists", style.COLOURS["ensemble"]),
-}
+GENERALIST, ENSEMBLE = style.COLOURS["one"], style.COLOURS["ensemble"]
+TUNED, FRESH = style.COLOURS["self"], style.COLOURS["distilled"]
+IMAGES = (
+    Entry("tuned", "+ specialists\nfrom it", TUNED),
+    Entry("fresh", "+ fresh\nspecialists", FRESH),
+    Entry("superclass", "+ those of\nsuperclasses", SETS),
+    Entry("random", "+ those of\nrandom sets", SETS),
+    Entry("continued", "generalist\ntrained on", style.COLOURS["sum"]),
+)
+PATCHES = (
+    Entry("generalist", "generalist", GENERALIST),
+    Entry("tuned_top", "+ its class's,\nfrom it", TUNED),
+    Entry("tuned_all", "+ all,\nfrom it", TUNED),
+    Entry("fresh_top", "+ its class's,\nfresh", FRESH),
+    Entry("fresh_all", "+ all,\nfresh", FRESH),
+    Entry("pair", "two\ngeneralists", ENSEMBLE),
+)
 DATA = {"cifar100": "CIFAR-100", "multi_view": "made-up images"}
+COVERED = {  # error: who covers the class, share of the images
+    "error_outside": ("no specialist", "share_outside"),
+    "error_inside": ("one specialist", "share_inside"),
+}
+error = partial(measured, "error")
+
+
+class Point(NamedTuple):
+    """A mean with its interval and a dot a repetition."""
+
+    label: str
+    estimate: Estimate
+    colour: str
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw one run of ``specialists``.
 
     Args:
-        table: One row a cell; ``part`` tells images from patches.
+        table: One line a repetition, part and method; ``part`` tells images from patches.
     """
     style.use()
-    images, patches = (table.loc[table["part"] == part] for part in ("cifar100", "synthetic"))
-    parts = [(images, _images, (3.9, 3.3)), (patches, _patches, (3.7,))]
-    chosen = [(rows, panels, heights) for rows, panels, heights in parts if len(rows)]
-    heights = [height for *_, each in chosen for height in each]
+    parts = [("cifar100", _images, 7.2), ("synthetic", _patches, 3.7)]
+    chosen = [each for each in parts if each[0] in set(table["part"])]
+    heights = [height for *_, height in chosen]
     figure = Figure(figsize=(style.WIDTH, sum(heights)), layout="constrained")
-    subfigures = np.atleast_1d(
-        np.array(
-            figure.subfigures(len(chosen), 1, height_ratios=[sum(each) for *_, each in chosen])
-        )
-    )
-    letters = iter("abcd")
-    for part, (rows, panels, _) in zip(subfigures, chosen, strict=True):
-        panels(part, rows, letters)
+    grid, letters = figure.add_gridspec(len(chosen), 1, height_ratios=heights), iter("abcd")
+    for i, (part, panel, _) in enumerate(chosen):
+        panel(figure.add_subfigure(grid[i]), select(table, part=part), letters)
     return figure
 
 
-def _images(figure, rows: pd.DataFrame, letters) -> None:
+def _images(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> None:
     """Gains by specialists, and where the class is covered; agreement with superclasses."""
     top, bottom = figure.subfigures(2, 1, height_ratios=(1.2, 1))
     axes = top.subplots()
-    error = rows["generalist"].to_numpy(float)
-    gains = [(error - rows[who].to_numpy(float), *look) for who, look in IMAGES.items()]
-    by_size = np.stack([np.asarray(each, float) for each in rows["ensemble_by_size"]])
-    for size in range(2, by_size.shape[1] + 1):
-        name = f"{size} general-\nists averaged"
-        gains.append((by_size[:, 0] - by_size[:, size - 1], name, style.COLOURS["ensemble"]))
-    for x, (values, _, colour) in enumerate(gains):
-        _interval(axes, x, 100 * values, colour)
+    _points(axes, table, _gains(table))
     axes.axhline(0, color=style.INK, lw=1)
-    axes.set_xticks(range(len(gains)), [name for _, name, _ in gains], fontsize=8.5)
-    axes.set_xlim(-0.6, len(gains) - 0.4)
-    axes.grid(axis="x", visible=False)
-    axes.set_ylabel(f"points of test error gained\nmean, 95% interval, n = {len(rows)}")
-    first = rows.iloc[0]
-    name = DATA.get(first["data"], first["data"])
-    what = f"{name}, {first['num_train']:,} training images"
-    style.title(
-        axes, next(letters), f"{what}: gain over a generalist that errs on {error.mean():.1%}"
-    )
+    repetitions = panels.by_repetition(panels.repetitions(table))
+    axes.set_ylabel(f"points of test error gained\n{repetitions}")
+    first, own = table.iloc[0], _mean(table, error("generalist"))
+    what = f"{DATA.get(first['data'], first['data'])}, {first['num_train']:,.0f} training images"
+    style.title(axes, next(letters), f"{what}: gain over a generalist that errs on {own:.1%}")
     left, right = bottom.subplots(1, 2)
-    _covering(left, rows)
+    _covering(left, table)
     style.title(left, next(letters), "Gain where a specialist covers the class")
-    _agreement(right, rows)
+    _agreement(right, table)
     style.title(right, next(letters), "Confusable sets against superclasses")
 
 
-def _patches(figure, rows: pd.DataFrame, letters) -> None:
-    """Views covered, by where the specialists start and which are consulted."""
-    axes = figure.subplots()
-    bars = [(rows[f"{who}_coverage"].to_numpy(float), *look) for who, look in PATCHES.items()]
-    _bars(axes, bars, f"views covered\nmean, 95% interval, n = {len(rows)}")
-    style.title(axes, next(letters), "Synthetic patches: views covered, by where specialists start")
+def _gains(table: pd.DataFrame) -> list[Point]:
+    """Of specialists over the generalist, and of averages over one of those averaged."""
+    points = [
+        Point(each.label, (error("generalist") - error(each.method)) * 100, each.colour)
+        for each in IMAGES
+    ]
+    for size in sorted(table["size"].dropna().unique())[1:]:
+        gain = (error(size=1) - error(size=size)) * 100
+        points.append(Point(f"{size:.0f} general-\nists averaged", gain, ENSEMBLE))
+    return points
 
 
-def _bars(axes: Axes, bars: list, label: str) -> None:
-    """Bars of (values, name, colour), and the first one's mean across."""
-    highest = [_contrast.bar(axes, x, values, colour) for x, (values, _, colour) in enumerate(bars)]
-    axes.axhline(bars[0][0].mean(), color=bars[0][2], ls="--", lw=1, zorder=1)
-    axes.set_xticks(range(len(bars)), [name for _, name, _ in bars], fontsize=8.5)
+def _points(axes: Axes, table: pd.DataFrame, points: Sequence[Point]) -> None:
+    for x, each in enumerate(points):
+        found = panels.values(table, each.estimate)
+        if found is None:
+            continue
+        look = {"ms": 7.5, "color": each.colour, "mec": style.INK}
+        panels.point(axes, x, found, **look)
+        panels.dots(axes, x + 0.12, found, spread=0, s=18, color="white", ec=style.INK, lw=0.8)
+        mean = float(found.by_seed.mean())
+        place = {"xytext": (-9, -3), "textcoords": "offset points", "ha": "right"}
+        axes.annotate(f"{mean:.2g}", (x, mean), fontsize=9, **place)
+    axes.set_xticks(range(len(points)), [each.label for each in points], fontsize=8.5)
+    axes.set_xlim(-0.6, len(points) - 0.4)
     axes.grid(axis="x", visible=False)
-    axes.set_ylim(0, 1.18 * max(highest) or 1)
-    axes.set_ylabel(label)
 
 
-def _covering(axes: Axes, rows: pd.DataFrame) -> None:
+def _mean(table: pd.DataFrame, estimate: Estimate) -> float:
+    return float(estimate.of(table).by_seed.mean())
+
+
+def _covering(axes: Axes, table: pd.DataFrame) -> None:
     """Points of error gained, on the classes that no specialist covers and on the others."""
-    names = []
-    for x, (number, name) in enumerate(((0, "no specialist"), (1, "one specialist"))):
-        gain = 100 * (rows[f"generalist_{number}"] - rows[f"tuned_{number}"]).dropna().to_numpy()
-        share = rows[f"share_{number}"].to_numpy(float).mean()
-        names.append(f"{name} covers the class\n({100 * share:.0f}% of the images)")
-        _interval(axes, x, gain, style.COLOURS["self"])
+    points = []
+    for measure, (name, share_of) in COVERED.items():
+        gain = (measured(measure, "generalist") - measured(measure, "tuned")) * 100
+        share = 100 * _mean(table, measured(share_of, "data"))
+        label = f"{name} covers the class\n({share:.0f}% of the images)"
+        points.append(Point(label, gain, TUNED))
+    _points(axes, table, points)
     axes.axhline(0, color=style.INK, lw=1)
-    axes.set_xticks(range(len(names)), names, fontsize=8.5)
-    axes.set_xlim(-0.6, 1.6)
-    axes.grid(axis="x", visible=False)
     axes.set_ylabel("points of error gained by\nspecialists from the generalist")
 
 
-def _agreement(axes: Axes, rows: pd.DataFrame) -> None:
+def _agreement(axes: Axes, table: pd.DataFrame) -> None:
     """The adjusted Rand index by the columns that are clustered, and by chance."""
-    low, high = (rows[name].to_numpy(float).mean() for name in ("null_low", "null_high"))
-    axes.axhspan(low, high, color="grey", alpha=0.3, lw=0, label="classes at random, 95%")
-    names = []
-    for x, columns in enumerate(("covariance", "correlation")):
-        _interval(axes, x, rows[f"agreement_{columns}"].to_numpy(float), SETS)
-        largest = rows[f"largest_{columns}"].to_numpy(float).mean()
-        names.append(f"K-means on {columns}\n(largest set: {largest:.0f} classes)")
-    axes.set_xticks(range(len(names)), names, fontsize=8.5)
-    axes.set_xlim(-0.6, 1.6)
-    axes.grid(axis="x", visible=False)
+    ends = [_mean(table, measured(end, "data")) for end in ("null_low", "null_high")]
+    axes.axhspan(*ends, color="grey", alpha=0.3, lw=0, label="classes at random, 95%")
+    points = []
+    for columns in ("covariance", "correlation"):
+        method = f"kmeans_{columns}"
+        largest = _mean(table, measured("largest_set", method))
+        label = f"K-means on {columns}\n(largest set: {largest:.0f} classes)"
+        points.append(Point(label, measured("agreement", method), SETS))
+    _points(axes, table, points)
     axes.set_ylabel("adjusted Rand index")
     axes.legend(fontsize=8.5, loc="upper left")
 
 
-def _interval(axes: Axes, x: float, values: np.ndarray, colour: str) -> None:
-    """Each value, their mean and its 95% interval."""
-    if not len(values):
-        return
-    mean, low, high = mean_interval(values)
-    if len(values) > 1:
-        axes.vlines(x, low, high, color=style.INK, lw=1.2, zorder=2)
-    axes.scatter(np.full(len(values), x + 0.12), values, s=18, color="white", ec=style.INK, lw=0.8)
-    axes.scatter(x, mean, s=55, color=colour, ec=style.INK, zorder=3)
-    axes.annotate(
-        f"{mean:.2g}", (x, mean), xytext=(-30, -3), textcoords="offset points", fontsize=9
-    )
+def _patches(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> None:
+    """Views covered, by where the specialists start and which are consulted."""
+    axes = figure.subplots()
+    tops = []
+    for x, entry in enumerate(PATCHES):
+        found = panels.values(table, measured("coverage", entry.method))
+        if found is not None:
+            tops.append(panels.bar(axes, x, found, entry.colour))
+    own = _mean(table, measured("coverage", "generalist"))
+    axes.axhline(own, color=GENERALIST, ls="--", lw=1, zorder=1)
+    axes.set_xticks(range(len(PATCHES)), [entry.label for entry in PATCHES], fontsize=8.5)
+    axes.grid(axis="x", visible=False)
+    axes.set_ylim(0, 1.18 * max(tops) or 1)
+    axes.set_ylabel(f"views covered\n{panels.by_repetition(panels.repetitions(table))}")
+    style.title(axes, next(letters), "Synthetic patches: views covered, by where specialists start")

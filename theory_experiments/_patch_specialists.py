@@ -18,7 +18,7 @@ from multiview.distill.specialists import (
     specialist_rows,
 )
 from multiview.models import PatchNet
-from theory_experiments._averages import measured
+from theory_experiments._averages import means, measured
 from theory_experiments._contrast import Progress, within
 from theory_experiments._patch_nets import (
     NetCell,
@@ -59,18 +59,19 @@ class Trained:
     converged: bool
 
 
-def run_patch_specialists(cell: PatchSpecialistCell, progress: Progress) -> dict[str, Any]:
+def run_patch_specialists(
+    cell: PatchSpecialistCell, progress: Progress
+) -> dict[str, dict[str, Any]]:
     """Errors and coverage of generalists alone and with specialists of two starts.
 
     Returns:
-        For ``one``, the generalists alone; ``pair``, the mean logits of two of them; and, for the
-        starts ``tuned``, from the generalist, and ``fresh``: ``<start>_top``, the generalist with
-        the specialist of its best class; ``<start>_all``, with all of them, consulted on every
-        sample; ``<start>_alone``, the specialists without it, by their logits above the dustbin's.
-        Of each, means over the generalists: ``<who>``, the error on single-view test samples,
-        ``_multi``, ``_train``, ``_coverage`` and ``_both`` as in ``run_joint``. ``<start>_steps``
-        and ``_converged``, means over specialists. ``clusters``, the sizes of the sets that K-means
-        would have made of each generalist's predictions.
+        What is ``measured`` of ``generalist``, the generalists alone; ``pair``, the mean logits of
+        two of them; and, for the starts ``tuned``, from the generalist, and ``fresh``:
+        ``<start>_top``, the generalist with the specialist of its best class; ``<start>_all``, with
+        all of them, consulted on every sample; ``<start>_alone``, the specialists without it, by
+        their logits above the dustbin's, and their ``steps`` and ``converged``. All are means over
+        the generalists. ``clusters`` of "data": the sizes of the sets that K-means would have made
+        of each generalist's predictions.
     """
     features = draw_features(cell)
     train = draw_train(cell, features)
@@ -93,22 +94,24 @@ def run_patch_specialists(cell: PatchSpecialistCell, progress: Progress) -> dict
 
     def outputs(batch: PatchBatch) -> dict[str, Tensor]:
         single = logits_of(generalists, batch)
-        found = {"one": single, "pair": (single + single.roll(1, 1)) / 2}
+        found = {"generalist": single, "pair": (single + single.roll(1, 1)) / 2}
         for who, of_members in families.items():
-            said = [[_heard(each, batch) for each in family] for family in of_members]
+            said = [[_answer(each, batch) for each in family] for family in of_members]
             for name, top in (("top", 1), ("all", cell.spec.num_classes)):
                 pairs = zip(single.unbind(1), said, strict=True)
                 found[f"{who}_{name}"] = torch.stack([combine(z, s, top) for z, s in pairs], 1)
             found[f"{who}_alone"] = torch.stack([_alone(each, single.shape[2]) for each in said], 1)
         return found
 
-    columns = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)
-    row: dict[str, Any] = {name: float(values.mean()) for name, values in columns.items()}
+    found = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)
+    row: dict[str, dict[str, Any]] = {**means(found)}
     for who, of_members in families.items():
         trained = [each for family in of_members for each in family]
-        row[f"{who}_steps"] = sum(each.steps for each in trained) / len(trained)
-        row[f"{who}_converged"] = sum(each.converged for each in trained) / len(trained)
-    return row | {"clusters": clusters}
+        row[f"{who}_alone"] |= {
+            "steps": sum(each.steps for each in trained) / len(trained),
+            "converged": sum(each.converged for each in trained) / len(trained),
+        }
+    return row | {"data": {"clusters": clusters}}
 
 
 def from_generalist(generalist: PatchNet, classes: list[int]) -> PatchNet:
@@ -166,8 +169,8 @@ def _family(
     return family
 
 
-def _heard(specialist: Trained, batch: PatchBatch) -> Specialist:
-    """What a specialist says of a batch."""
+def _answer(specialist: Trained, batch: PatchBatch) -> Specialist:
+    """A specialist's classes and its corrected logits on a batch."""
     logits = corrected(logits_of(specialist.net, batch)[:, 0], specialist.oversampling)
     return specialist.classes, logits
 

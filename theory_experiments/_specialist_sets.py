@@ -64,25 +64,37 @@ class ImageSpecialistCell:
 
 def specialist_sets(
     cell: ImageSpecialistCell, images: ImageData, splits: Splits, generalist: nn.Module
-) -> tuple[dict[str, Sets], dict[str, Any]]:
+) -> tuple[dict[str, Sets], dict[str, dict[str, Any]]]:
     """The classes of all families, and how confusable sets and superclasses agree."""
     seen = outputs_of(generalist, splits.validation, compute=cell.recipe.compute).cpu()
     k, real = splits.num_classes, cell.data == "cifar100"
     # Of made-up images neighbours stand in for superclasses.
     above = superclasses_of(images.class_names) if real else [label // 2 for label in range(k)]
-    row: dict[str, Any] = {}
+    row: dict[str, dict[str, Any]] = {}
     found: dict[str, Sets] = {}
     for columns in get_args(Columns):
         draws = stream(cell.seed, "sets", columns)
         found[columns] = confusable_sets(seen.softmax(1), cell.num_sets, draws, columns=columns)
-        row[f"agreement_{columns}"] = adjusted_rand(groups_of(found[columns], k), above)
-        row[f"largest_{columns}"] = max(map(len, found[columns]))
+        row[kmeans_on(columns)] = {
+            "agreement": adjusted_rand(groups_of(found[columns], k), above),
+            "largest_set": max(map(len, found[columns])),
+        }
     confusable = found[cell.columns]
     place, draws = torch.tensor(groups_of(confusable, k)), stream(cell.seed, "null")
     shuffled = [place[torch.randperm(k, generator=draws)].tolist() for _ in range(NULL_DRAWS)]
     null = torch.tensor([adjusted_rand(each, above) for each in shuffled])
     low, high = null.quantile(torch.tensor([0.025, 0.975])).tolist()
-    row |= {"agreement": row[f"agreement_{cell.columns}"], "null_low": low, "null_high": high}
+    row["data"] = {"null_low": low, "null_high": high}
     random = place[torch.randperm(k, generator=stream(cell.seed, "random sets"))].tolist()
     sets = {"confusable": confusable, "superclass": sets_of(above), "random": sets_of(random)}
     return sets, row
+
+
+def kmeans_on(columns: str) -> str:
+    """What K-means on these columns is called among the methods."""
+    return f"kmeans_{columns}"
+
+
+def ensemble_of(size: int) -> str:
+    """What so many generalists averaged are called among the methods."""
+    return "member" if size == 1 else f"ensemble_{size}"

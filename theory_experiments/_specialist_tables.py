@@ -1,23 +1,28 @@
 """What specialists prints: errors, gains beside the paper's, and how confusable sets look."""
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import get_args
 
-import numpy as np
 import pandas as pd
-from rich.console import Group
-from rich.table import Table
 
-from multiview.runs.intervals import mean_interval
-from theory_experiments._estimates import (
-    Estimate,
-    difference,
-    number,
-    percent,
-    points,
-    where,
+from multiview.distill.confusable import Columns
+from multiview.runs.estimates import Estimate, by_repetition, measured
+from multiview.runs.tables import (
+    Cell,
+    Column,
+    Line,
+    Listing,
+    Unit,
+    estimated,
+    given,
+    lines_of,
+    measure,
+    printed,
 )
-from theory_experiments._specialist_sets import FAMILIES
+from theory_experiments._specialist_sets import ensemble_of, kmeans_on
 
+PART = "cifar100"
 ON_IMAGES = {
     "generalist": "generalist",
     "tuned": "+ specialists from the generalist",
@@ -27,125 +32,153 @@ ON_IMAGES = {
     "continued": "generalist trained on",
 }
 ON_PATCHES = {
-    "one": "generalist",
+    "generalist": "generalist",
     "tuned_top": "+ the specialist of its best class, from it",
     "tuned_all": "+ all specialists, from it",
     "fresh_top": "+ the specialist of its best class, fresh",
     "fresh_all": "+ all specialists, fresh",
     "pair": "two generalists averaged",
 }
-JFT = {  # Hinton et al., Tables 3 and 4: accuracy in %, and its relative gain by covering sets
+JFT_ACCURACY = {  # Hinton et al., Tables 3 and 4, in %
     "accuracy, generalist": 25.0,
     "accuracy, with specialists": 26.1,
-    "relative gain": 4.4,
-    "... where no specialist covers the class": 0.0,
-    "... where one does": 3.4,
     "within the specialists' classes, generalist": 43.1,
     "within the specialists' classes, with specialists": 45.9,
 }
+JFT_GAIN = {  # the relative gain of accuracy in %, by covering sets
+    "relative gain": 4.4,
+    "... where no specialist covers the class": 0.0,
+    "... where one does": 3.4,
+}
 NO_COUNTERPART = (
-    "Their +14.1% where 10 or more specialists cover the class has no counterpart: sets here are "
-    "disjoint, so that at most one covers it."
+    "their +14.1% where 10 or more specialists cover the class has no counterpart: sets here are "
+    "disjoint, so that at most one covers it"
 )
 
 
-def relative(who: str, to: str) -> Estimate:
-    """Estimate: the accuracy of ``who`` over that of ``to``, less 1; both columns are errors.
+def relative_gain(measure: str = "error") -> Estimate:
+    """Of the accuracy, by specialists that start from the generalist, over the generalist's own.
 
-    NaN where ``to`` is never right.
+    NaN where the generalist is never right.
     """
 
-    def estimate(table: pd.DataFrame) -> Any:
-        before = 1 - table[to]
-        return (1 - table[who]) / before.where(before > 0) - 1
+    def of(lines: pd.DataFrame) -> float:
+        accuracy = 1 - lines.set_index("method")[measure]
+        before = accuracy["generalist"]
+        return accuracy["tuned"] / before - 1 if before > 0 else math.nan
 
-    return estimate
-
-
-def ensemble_of(size: int) -> Estimate:
-    """Estimate: the error of so many averaged generalists."""
-    return lambda table: table["ensemble_by_size"].str[size - 1]
+    return by_repetition(f"accuracy of tuned over generalist's, less 1: {measure}", of, part=PART)
 
 
-def summary(table: pd.DataFrame) -> Group:
-    """Errors and gains on images, beside the paper's; errors and coverage on patches."""
-    parts = []
-    if len(images := where(table, part="cifar100")):
-        parts += [_image_errors(images), _beside_paper(images), _agreement(images)]
-    if len(patches := where(table, part="synthetic")):
-        title = f"Synthetic patches, %, mean [95% interval], n={len(patches)}"
-        shown = Table("", "single-view error", "multi-view error", "views covered", title=title)
-        for who, name in ON_PATCHES.items():
-            values = [percent(patches[who + end]) for end in ("", "_multi", "_coverage")]
-            shown.add_row(name, *values)
-        parts.append(shown)
-    return Group(*parts)
+def image_tables(table: pd.DataFrame) -> Iterator[Listing]:
+    """Errors and gains on images, beside the paper's, and confusable sets beside superclasses."""
+    first = table.iloc[0]
+    sizes = sorted(table["size"].dropna().astype(int).unique())
+    averages = {ensemble_of(n): f"{n} generalists averaged" for n in sizes if n > 1}
 
+    def gain(line: Line) -> Estimate | None:
+        who = line.where["method"]
+        # That of averages: over their own mean error.
+        base = measured("error", ensemble_of(1) if who in averages else "generalist")
+        return None if who == "generalist" else base - measured("error", who)
 
-def _image_errors(images: pd.DataFrame) -> Table:
-    first = images.iloc[0]
-    title = (
-        f"{first['data']}, {first['num_train']} training images: test error in %, n={len(images)}"
+    yield Listing(
+        title=f"{first['data']}, {first['num_train']} training images: test error in %",
+        lines=lines_of(ON_IMAGES | averages),
+        columns=[
+            measure("error", "error"),
+            estimated("gain over the generalist", gain, unit="points"),
+            measure("specialists", "specialists", unit="number", interval=False, digits=1),
+        ],
     )
-    shown = Table("", "error", "gain over the generalist", "specialists", title=title)
-    for who, name in ON_IMAGES.items():
-        gain = "" if who == "generalist" else points(difference("generalist", who)(images))
-        many = f"{images[f'{who}_specialists'].mean():.1f}" if who in FAMILIES else ""
-        shown.add_row(name, percent(images[who]), gain, many)
-    for size in range(2, len(first["ensemble_by_size"]) + 1):
-        errors = ensemble_of(size)(images)
-        gain = points(ensemble_of(1)(images) - errors)  # over their own mean error
-        shown.add_row(f"{size} generalists averaged", percent(errors), gain, "")
-    return shown
+    yield from _beside_paper()
+    yield _agreement()
 
 
-def _beside_paper(images: pd.DataFrame) -> Table:
-    gains = {
-        name: relative(f"tuned{end}", f"generalist{end}")(images)
-        for name, end in zip(list(JFT)[2:5], ("", "_0", "_1"), strict=True)
-    }
-    accuracies = [
-        1 - images[who]
-        for who in ("generalist", "tuned", "tuned_conditional_generalist", "tuned_conditional")
+def _beside_paper() -> Iterator[Listing]:
+    """Accuracies, and relative gains of them."""
+    errors = [
+        measured("error", "generalist"),
+        measured("error", "tuned"),
+        measured("conditional_generalist", "tuned"),
+        measured("conditional", "tuned"),
     ]
-    names = [name for name in JFT if name not in gains]
-    ours = gains | dict(zip(names, accuracies, strict=True))
-    shown = Table(
-        *("%", "paper: JFT, 61 specialists", "here: other data, other size"),
-        *("difference", "verdict on the sign"),
-        caption=NO_COUNTERPART,
-        caption_justify="left",
-    )
-    for name, paper in JFT.items():
-        values = ours[name]
-        says = sign_verdict(values, paper) if name in gains else "other data"
-        look = points if name in gains else percent
-        shown.add_row(name, f"{paper:.1f}", look(values), points(values - paper / 100), says)
-    return shown
+    accuracies = dict(zip(JFT_ACCURACY, (error * -1 + 1 for error in errors), strict=True))
+    gains = dict(zip(JFT_GAIN, map(relative_gain, ("error", "error_outside", "error_inside")), strict=True))
+    title = "Accuracy in %: other data and other size than theirs"
+    columns = _beside(accuracies, JFT_ACCURACY, "percent")
+    yield Listing(title=title, lines=[Line(label=name) for name in accuracies], columns=columns)
+    title = f"Relative gain of accuracy in %: {NO_COUNTERPART}"
+    columns = [*_beside(gains, JFT_GAIN, "points"), _verdicts(gains)]
+    yield Listing(title=title, lines=[Line(label=name) for name in gains], columns=columns)
 
 
-def sign_verdict(gains: Any, paper: float) -> str:
+def _beside(ours: dict[str, Estimate], paper: dict[str, float], unit: Unit) -> list[Column]:
+    """The paper's numbers, ours, and how these differ."""
+    texts = {name: f"{value:.1f}" for name, value in paper.items()}
+    gaps = {name: ours[name] - value / 100 for name, value in paper.items()}
+    return [
+        given("paper: JFT, 61 specialists", texts),
+        estimated("here", lambda line: ours[str(line.label)], unit=unit),
+        estimated("difference", lambda line: gaps[str(line.label)], unit="points"),
+    ]
+
+
+def _verdicts(gains: dict[str, Estimate]) -> Column:
+    """Whether our gains have the sign of the paper's."""
+
+    def text(table: pd.DataFrame, line: Line) -> Cell:
+        name = str(line.label)
+        return Cell(sign_verdict(table, gains[name], JFT_GAIN[name]))
+
+    return Column(heading="verdict on the sign", text=text)
+
+
+def sign_verdict(table: pd.DataFrame, gain: Estimate, paper: float) -> str:
     """Whether our gains have the sign of the paper's: "agrees", "opposite", or "open".
 
     Open where our 95% interval holds 0; a paper's gain of 0 is opposed by an interval that does
     not.
     """
-    values = np.asarray(gains, float)
-    known = values[~np.isnan(values)]
-    if not len(known):
+    values = gain.of(table)
+    if not values.by_seed.notna().any():
         return "open"
-    _, low, high = mean_interval(known)
+    _, low, high, _ = values.interval()
     if low <= 0 <= high:
         return "open"
     return "agrees" if paper * (low + high) > 0 else "opposite"
 
 
-def _agreement(images: pd.DataFrame) -> Table:
-    title = "Do confusable sets agree with superclasses? Adjusted Rand index: 1 equal, 0 chance"
-    shown = Table("K-means on the columns of", "index", "classes in the largest set", title=title)
-    for columns in ("covariance", "correlation"):
-        largest = f"{images[f'largest_{columns}'].mean():.0f}"
-        shown.add_row(columns, number(images[f"agreement_{columns}"], -1.0), largest)
-    null = f"{images['null_low'].mean():.3f} to {images['null_high'].mean():.3f}"
-    shown.add_row("classes at random: 95% of the draws", null, "")
-    return shown
+def _agreement() -> Listing:
+    """By the columns of K-means; beside them what chance gives."""
+
+    def null(table: pd.DataFrame, line: Line) -> Cell:
+        ends = [
+            printed(table, measured(end, "data"), "number", interval=False).text
+            for end in ("null_low", "null_high")
+        ]
+        return Cell(" to ".join(ends) if all(ends) else "")
+
+    return Listing(
+        title="Do confusable sets agree with superclasses? Adjusted Rand index: 1 equal, 0 chance",
+        lines=lines_of({kmeans_on(columns): columns for columns in get_args(Columns)}),
+        columns=[
+            measure("index", "agreement", unit="number"),
+            Column(heading="classes at random: 95% of the draws", text=null),
+            measure("classes in the largest set", "largest_set", unit="number", interval=False),
+        ],
+        labels=("K-means on the columns of",),
+    )
+
+
+def patch_tables(table: pd.DataFrame) -> Iterator[Listing]:
+    """Errors and coverage on patches."""
+    yield Listing(
+        title="Synthetic patches, means over generalists, in %",
+        lines=lines_of(ON_PATCHES),
+        columns=[
+            measure("single-view error", "single"),
+            measure("multi-view error", "multi"),
+            measure("views covered", "coverage"),
+        ],
+    )

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multiview import stream
@@ -29,26 +29,32 @@ from multiview.train.compute import outputs_of
 from multiview.train.loop import fit, target_loss
 from theory_experiments._contrast import Progress, error, errors_by_size, spans, within
 from theory_experiments._image_nets import Recipe, Trained, train_group
-from theory_experiments._specialist_sets import FAMILIES, ImageSpecialistCell, Sets, specialist_sets
+from theory_experiments._specialist_sets import (
+    FAMILIES,
+    ImageSpecialistCell,
+    Sets,
+    ensemble_of,
+    specialist_sets,
+)
 
 
 def run_image_specialists(
     cell: ImageSpecialistCell, images: ImageData, context: Context
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
     """Train generalists and the specialists of the first, and measure their test errors.
 
     Returns:
-        ``generalist``, the error of the first one; ``ensemble_by_size``, those of the mean logits
-        of 1, 2, ... generalists; ``continued``, of the first one trained on for
-        ``continued_epochs``, about as many images as the family ``tuned`` sees. For each of
-        ``FAMILIES``: ``<who>``, the error of the generalist with them, ``<who>_specialists``, how
-        many they are, and ``<who>_conditional``, the error within the right specialist's classes,
-        beside ``<who>_conditional_generalist``. ``tuned_<n>`` and ``generalist_<n>``, errors on
-        test images of the classes with n = 0 or 1 covering specialists, NaN without such classes,
-        and ``share_<n>``, theirs of the images. ``agreement``, the adjusted Rand index of
-        confusable sets and superclasses, and ``agreement_<columns>`` by the columns of K-means,
-        with ``largest_<columns>``, the classes of the largest set; ``null_low`` and ``null_high``,
-        the central 95% of the index when classes change places at random.
+        ``error`` of ``generalist``, the first one; of ``member``, ``ensemble_2`` and so on, the mean
+        logits of as many as their ``size``; of ``continued``, the first one trained on for
+        ``epochs``, about as many images as the family ``tuned`` sees; and of the generalist with
+        each of ``FAMILIES``, with ``specialists``, how many they are, and ``conditional``, the
+        error within the right specialist's classes, beside ``conditional_generalist``. Of ``tuned``
+        and ``generalist``: ``error_outside`` and ``error_inside``, on test images of the classes
+        that no specialist covers and of the others, NaN without such classes; and of "data" their
+        shares of the images, ``share_outside`` and ``share_inside``. ``agreement``, the adjusted Rand index
+        of confusable sets and superclasses, and ``largest_set``, the number of its classes, by the
+        columns of K-means; ``null_low`` and ``null_high`` of "data", the central 95% of the index
+        when classes change places at random.
     """
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
     drawn = stream(cell.seed, "images", "split")
@@ -66,22 +72,33 @@ def run_image_specialists(
     }
     longer = _as_many_images(cell, splits, chosen[FAMILIES["tuned"][0]])
     more = train("continued", [copy.deepcopy(generalist)], longer, parts["continued"])
-    row: dict[str, Any] = {
-        "generalist": error(z, labels),
-        "ensemble_by_size": errors_by_size(members.test, labels),
-        "continued": error(more.test[:, 0], labels),
-        "continued_epochs": longer.optim.epochs,
+    row = agreement | {
+        "generalist": {"error": error(z, labels)},
+        **_averages(members.test, labels),
+        "continued": {"error": error(more.test[:, 0], labels), "epochs": longer.optim.epochs},
     }
     for who, (which, tuned) in FAMILIES.items():
         progress = within(context.progress, *parts[who])
         start = (lambda i: generalist) if tuned else partial(_fresh, cell, splits)
         recipe = cell.tuned if tuned else cell.recipe
         family = _family(cell, who, chosen[which], start, recipe, splits, z, progress)
-        row |= {who: error(combine(z, family), labels), f"{who}_specialists": len(family)}
-        row |= _conditional(who, z, family, splits)
+        together = combine(z, family)
+        row[who] = {"error": error(together, labels), "specialists": len(family)}
+        row[who] |= _conditional(z, family, splits)
         if who == "tuned":
-            row |= _by_covering(z, family, splits)
-    return row | agreement
+            for place, own in _by_covering(family, splits).items():
+                row["data"][f"share_{place}"] = float(own.double().mean())
+                row["generalist"][f"error_{place}"] = error(z[own], labels[own])  # NaN of none
+                row[who][f"error_{place}"] = error(together[own], labels[own])
+    return row
+
+
+def _averages(
+    single: Float[Tensor, "t members k"], labels: Int[Tensor, " t"]
+) -> dict[str, dict[str, Any]]:
+    """Errors of the mean logits of 1, 2, ... generalists."""
+    by_size = enumerate(errors_by_size(single, labels), 1)
+    return {ensemble_of(size): {"size": size, "error": each} for size, each in by_size}
 
 
 def _train_whole(
@@ -162,7 +179,7 @@ def _among(splits: Splits, classes: Sequence[int]) -> Bool[Tensor, " t"]:
 
 
 def _conditional(
-    who: str, generalist: Float[Tensor, "t k"], family: list[Specialist], splits: Splits
+    generalist: Float[Tensor, "t k"], family: list[Specialist], splits: Splits
 ) -> dict[str, float]:
     """Errors on the images of each specialist's classes, when only these classes are allowed."""
     wrong, before, count = 0.0, 0.0, 0
@@ -176,20 +193,12 @@ def _conditional(
         wrong += number * error(together[:, classes], targets)
         before += number * error(generalist[own][:, classes], targets)
         count += number
-    ends = {"_conditional": wrong, "_conditional_generalist": before}
-    return {who + end: value / count if count else float("nan") for end, value in ends.items()}
+    sums = {"conditional": wrong, "conditional_generalist": before}
+    return {name: value / count if count else float("nan") for name, value in sums.items()}
 
 
-def _by_covering(
-    generalist: Float[Tensor, "t k"], family: list[Specialist], splits: Splits
-) -> dict[str, float]:
-    """Errors by the number of specialists whose classes hold the right one."""
-    together, labels = combine(generalist, family), splits.test_labels.cpu()
-    columns = {}
+def _by_covering(family: list[Specialist], splits: Splits) -> dict[str, Bool[Tensor, " t"]]:
+    """The test images of the classes that no specialist covers, and of those that one does."""
     covering = sum((_among(splits, classes).long() for classes, _ in family), torch.zeros(()))
-    for number in (0, 1):
-        of = covering.expand(len(labels)) == number
-        columns[f"share_{number}"] = float(of.double().mean())
-        for who, logits in (("generalist", generalist), ("tuned", together)):
-            columns[f"{who}_{number}"] = error(logits[of], labels[of])  # NaN of none
-    return columns
+    covering = covering.expand(len(splits.test_labels))
+    return {"outside": covering == 0, "inside": covering == 1}
