@@ -75,7 +75,7 @@ def _errors(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> N
     left.set_ylim(0, 1.2 * top or 1)
     _level(left, table, measured("error", "base"), color=ALONE.colour, ls="--", lw=1.2, zorder=1)
     left.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
-    style.title(left, next(letters), _nets(select(table, method="data").iloc[0]))
+    style.title(left, next(letters), _nets(select(table, method="data").iloc[0].to_dict()))
     for axes in right:
         _depths(axes, table, depths)
         style.title(axes, next(letters), "Depth of sharing")
@@ -100,7 +100,7 @@ def _level(axes: Axes, table: pd.DataFrame, estimate: Estimate, **look: Any) -> 
         axes.axhline(found.by_seed.mean(), **look)
 
 
-def _nets(first: pd.Series) -> str:
+def _nets(first: dict[str, Any]) -> str:
     """What is trained on how many images, as a title."""
     kind = "made-up images" if first["data"] == "multi_view" else "images"
     light = f"WRN-{first['light_depth']:.0f}-{first['widen']:.0f}"

@@ -65,8 +65,8 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _images(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> None:
     """Gains by specialists, and where the class is covered; agreement with superclasses."""
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.2, 1))
-    axes = top.subplots()
+    grid = figure.add_gridspec(2, 1, height_ratios=(1.2, 1))
+    axes = figure.add_subfigure(grid[0]).subplots()
     _points(axes, table, _gains(table))
     axes.axhline(0, color=style.INK, lw=1)
     repetitions = panels.by_repetition(panels.repetitions(table))
@@ -74,7 +74,7 @@ def _images(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> N
     first, own = table.iloc[0], _mean(table, error("generalist"))
     what = f"{DATA.get(first['data'], first['data'])}, {first['num_train']:,.0f} training images"
     style.title(axes, next(letters), f"{what}: gain over a generalist that errs on {own:.1%}")
-    left, right = bottom.subplots(1, 2)
+    left, right = figure.add_subfigure(grid[1]).subplots(1, 2)
     _covering(left, table)
     style.title(left, next(letters), "Gain where a specialist covers the class")
     _agreement(right, table)

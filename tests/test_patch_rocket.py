@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from ideal_tables import changed, repeated
 from test_rocket_launching import refuted, shown
+from tidy_tables import table_of
 
 from figures import rocket_launching as figure
 from figures import style
@@ -18,7 +19,9 @@ from multiview.runs.experiment import Context
 from theory_experiments import _patch_rocket as patches
 from theory_experiments import _patch_rocket_nets as patch_nets
 from theory_experiments import _rocket_tables as tables
+from theory_experiments import rocket_launching as script
 from theory_experiments._patch_nets import draw_features, draw_train
+from theory_experiments._patch_rocket_claims import patch_rocket_claims
 
 PATCHES = replace(
     patches.SMOKE,
@@ -48,21 +51,21 @@ def test_pairs_on_patches_are_trained_as_named(monkeypatch):
     train = draw_train(cell, draw_features(cell))
     pairs = patch_nets.train_pairs(cell, train, quiet)
     chosen = patch_nets.trainings(cell)
-    names = ["alone", "rocket_kd", *chosen]
+    names = ["base", "rocket_kd", *chosen]
     assert set(pairs) == {*names, "kd", "teacher"}
     for name, (widths, shared, start, settings) in zip(names, noted.values(), strict=True):
-        assert widths == {"by_width 6": [4, 6], "many": [4, 4, 4]}.get(name, [4, 4])
-        assert shared == (name in ("by_shared 4", "no_joint_shared"))
+        assert widths == {"width_6": [4, 6], "many": [4, 4, 4]}.get(name, [4, 4])
+        assert shared == (name in ("shared_4", "no_joint_shared"))
         if not shared:
             assert start.equal(noted[0][2])
-        weight = {"alone": 0.0, "by_weight 0.1": 0.1}.get(name, cell.weight)
+        weight = {"base": 0.0, "weight_0.1": 0.1}.get(name, cell.weight)
         assert settings["weight"] == weight
         assert settings.get("joint", True) is not name.startswith("no_joint")
         assert settings.get("block", True) is (name != "no_block")
         assert settings.get("delay", 0.0) == (0.5 if name == "late" else 0.0)
         assert ("teacher" in settings) is (name == "rocket_kd")
     assert pairs["teacher"][1] is noted[1][3]["teacher"]
-    assert pairs["kd"][1] is pairs["alone"][1]
+    assert pairs["kd"][1] is pairs["base"][1]
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,7 @@ def row():
     return patches.run_patch_rocket(PATCHES, Context())
 
 
-def test_columns_on_patches_are_those_of_the_pairs(row):
+def test_measures_on_patches_are_those_of_the_pairs(row):
     train = draw_train(PATCHES, draw_features(PATCHES))
     pairs = patch_nets.train_pairs(PATCHES, train, quiet)
     features = draw_features(PATCHES)
@@ -92,33 +95,41 @@ def test_columns_on_patches_are_those_of_the_pairs(row):
     for name, pair in pairs.items():
         with torch.no_grad():
             cover[name] = [coverage_of(net(probes.patches), probes) for net in pair]
-    for name in patches.SINGLE:
-        assert row[f"{name}_coverage"] == float(cover[name][0].fraction)
-        assert row[f"{name}_booster_coverage"] == float(cover[name][1].fraction)
-        assert row[f"{name}_margin"] == pytest.approx(float(cover[name][0].margin.mean()))
-    for name in ("rocket", "many", "teacher", "kd"):
-        assert row[f"{name}_neurons_agree"] == float((won(name, 0) == won(name, 1)).mean())
-        for ending in ("", "_booster"):
-            whole = 0.02 * row[f"{name}{ending}_single"] + 0.98 * row[f"{name}{ending}_multi"]
-            assert row[f"{name}{ending}_mixed"] == pytest.approx(whole)
-    margins = [each.margin for name in ("no_block", "by_shared 4") for each in cover[name]]
-    seen = [each.argmax(1) for each in margins]
-    assert row["no_block_agrees"] == float((seen[0] == seen[1]).double().mean())
-    assert row["by_shared_margin"] == pytest.approx(
-        [row["rocket_margin"], float(margins[2].mean())]
-    )
-    assert row["by_width_margin"][0] == row["by_weight_margin"][0] == row["rocket_margin"]
-    assert (
-        len({round(each, 6) for each in [*row["by_weight_margin"], *row["by_width_margin"]]}) == 3
-    )
-    own, told = row["alone_coverage"], row["alone_booster_coverage"]
-    assert row["predicted_rocket"] == pytest.approx(1 - (1 - own) * (1 - told))
-    taught = 1 - row["teacher_booster_coverage"]
-    assert row["predicted_rocket_kd"] == pytest.approx(1 - (1 - own) * (1 - told) * taught)
-    many = 1 - row["many_booster_coverage"]
-    assert row["predicted_many"] == pytest.approx(1 - (1 - own) * many)
-    union = cover["alone"][0].covered | cover["alone"][1].covered
-    assert row["union"] == float(union.double().mean())
+    assert set(row) == {*pairs, "data"}
+    for name, covers in cover.items():
+        assert row[name]["coverage"] == float(covers[0].fraction)
+        assert row[name]["booster_coverage"] == float(covers[1].fraction)
+        assert row[name]["margin"] == pytest.approx(float(covers[0].margin.mean()))
+        assert row[name]["neurons_agree"] == float((won(name, 0) == won(name, 1)).mean())
+        first, second = (each.margin.argmax(1) for each in covers)
+        assert row[name]["margins_agree"] == float((first == second).double().mean())
+        for of in ("", "booster_"):
+            whole = 0.02 * row[name][f"{of}single"] + 0.98 * row[name][f"{of}multi"]
+            assert row[name][f"{of}mixed"] == pytest.approx(whole)
+    varied = ("rocket", "shared_4", "width_6", "weight_0.1")
+    assert len({round(row[name]["margin"], 6) for name in varied}) == 4
+    own, told = row["base"]["coverage"], row["base"]["booster_coverage"]
+    for name in ("rocket", "kd"):
+        assert row[name]["predicted"] == pytest.approx(1 - (1 - own) * (1 - told))
+    taught = 1 - row["teacher"]["booster_coverage"]
+    assert row["rocket_kd"]["predicted"] == pytest.approx(1 - (1 - own) * (1 - told) * taught)
+    many = 1 - row["many"]["booster_coverage"]
+    assert row["many"]["predicted"] == pytest.approx(1 - (1 - own) * many)
+    union = cover["base"][0].covered | cover["base"][1].covered
+    assert row["data"]["union"] == float(union.double().mean())
+
+
+def test_the_rocket_stands_on_every_axis(row):
+    places = {
+        axis: {name: line[axis] for name, line in row.items() if axis in line}
+        for axis in tables.AXES
+    }
+    assert places == {
+        "neurons_shared": {"rocket": 0, "shared_4": 4},
+        "booster_neurons": {"rocket": 4, "width_6": 6},
+        "hint_weight": {"rocket": 0.03, "weight_0.1": 0.1},
+    }
+    assert set(figure.AXES) == set(tables.AXES)
 
 
 def test_winners_are_those_of_neurons_in_whatever_block_or_net():
@@ -141,13 +152,13 @@ def test_winners_are_those_of_neurons_in_whatever_block_or_net():
     assert views == 2
 
 
-def test_nothing_is_told_without_hints_and_late_ones_are_told_less(row):
-    """Of unshared nets the booster never hears of the light net, but without the block."""
+def test_hints_change_light_nets_and_but_for_the_block_no_booster(row):
+    booster = row["base"]["booster_margin"]
     for who in ("rocket", "rocket_kd", "late", "no_joint", "kd"):
-        assert row[f"{who}_booster_margin"] == pytest.approx(row["alone_booster_margin"], abs=1e-4)
-    assert row["no_block_booster_margin"] != pytest.approx(row["alone_booster_margin"], abs=1e-4)
+        assert row[who]["booster_margin"] == pytest.approx(booster, abs=1e-4)
+    assert row["no_block"]["booster_margin"] != pytest.approx(booster, abs=1e-4)
     for who in ("kd", "rocket", "late", "no_joint", "many"):
-        assert row[f"{who}_margin"] != pytest.approx(row["alone_margin"], abs=1e-6)
+        assert row[who]["margin"] != pytest.approx(row["base"]["margin"], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -166,38 +177,53 @@ def test_bad_cells_are_refused(change, says):
         replace(PATCHES, **change)
 
 
-def test_each_claim_on_patches_turns_with_the_column_it_is_about():
-    columns = {"rocket_coverage": 0.75, "predicted_rocket": 0.75, "rocket_mixed": 0.25}
-    columns |= {
-        "rocket_kd_coverage": 0.88,
-        "predicted_rocket_kd": 0.87,
-        "rocket_neurons_agree": 0.5,
-    }
-    columns |= {"by_shared_coverage": [[0.75, 0.5]] * 2, "by_shared_mixed": [[0.25, 0.2]] * 2}
-    columns |= {"by_shared_booster_coverage": [[0.5, 0.5]] * 2, "no_block_neurons_agree": 0.8}
-    columns |= {"no_block_coverage": 0.6, "no_block_booster_coverage": 0.4}
-    columns |= {"rocket_booster_coverage": 0.5, "late_coverage": 0.75, "many_coverage": 0.9}
-    columns |= {"by_width_coverage": [[0.7, 0.75, 0.72]] * 2}
-    base = {"seed": [0, 1], "part": "synthetic", "status": "ok", **columns}
+IDEAL = {
+    "rocket": {
+        **{"coverage": 0.75, "predicted": 0.75, "mixed": 0.25, "neurons_agree": 0.5},
+        **{"booster_coverage": 0.5, "booster_neurons": 20},
+    },
+    "rocket_kd": {"coverage": 0.88, "predicted": 0.87},
+    "shared_10": {"coverage": 0.5, "booster_coverage": 0.5, "mixed": 0.2},
+    "no_block": {"coverage": 0.6, "booster_coverage": 0.4, "neurons_agree": 0.8},
+    "late": {"coverage": 0.75},
+    "many": {"coverage": 0.9},
+    "width_10": {"coverage": 0.7, "booster_neurons": 10},
+    "width_40": {"coverage": 0.72, "booster_neurons": 40},
+}
 
-    def names(**changes) -> set[str]:
-        return refuted(pd.DataFrame(base | changes), patches.patch_rocket_claims())
+
+def test_each_claim_on_patches_turns_with_the_measure_it_is_about():
+    def names(**changes: float) -> set[str]:
+        table = repeated({patches.LAPTOP: changed(IDEAL, changes)})
+        return refuted(table, patch_rocket_claims(patches.LAPTOP))
 
     assert names() == set()
-    assert names(predicted_rocket=0.9) == {"rocket"}
-    assert names(rocket_kd_coverage=0.75) == {"rocket + KD"}
-    assert names(by_shared_coverage=[[0.75, 0.74]] * 2) == {"all shared", "sharing hurts"}
-    assert names(by_shared_mixed=[[0.25, 0.3]] * 2) == {"sharing helps"}
-    assert names(rocket_neurons_agree=0.7) == {"block, winners"}
-    assert names(no_block_neurons_agree=0.5) == {"no block, winners"}
-    assert names(no_block_coverage=0.74) == {"no block, light net"}
-    assert names(no_block_booster_coverage=0.5) == {"no block, booster"}
-    assert names(late_coverage=0.6) == {"late hint"}
-    assert names(by_width_coverage=[[0.7, 0.75, 0.8]] * 2) == {"wider booster"}
-    assert names(many_coverage=0.76) == {"4 boosters"}
+    for name, value, refutes in (
+        ("rocket.predicted", 0.9, {"rocket"}),
+        ("rocket_kd.coverage", 0.75, {"rocket + KD"}),
+        ("shared_10.coverage", 0.74, {"all shared", "sharing hurts"}),
+        ("shared_10.mixed", 0.3, {"sharing helps"}),
+        ("rocket.neurons_agree", 0.7, {"block, winners"}),
+        ("no_block.neurons_agree", 0.5, {"no block, winners"}),
+        ("no_block.coverage", 0.74, {"no block, light net"}),
+        ("no_block.booster_coverage", 0.5, {"no block, booster"}),
+        ("late.coverage", 0.6, {"late hint"}),
+        ("width_40.coverage", 0.8, {"wider booster"}),
+        ("many.coverage", 0.76, {"4 boosters"}),
+    ):
+        assert names(**{name: value}) == refutes, name
 
 
-def test_the_summary_of_patches_shows_what_was_predicted(row):
+def test_c_and_single_view_errors_are_counted_in_views(row):
+    table = script.derived(table_of((PATCHES, row)))
+    views = PATCHES.spec.num_classes * PATCHES.spec.num_views
+    pairs = table["method"] != "data"
+    for measure in ("coverage", "booster_coverage", "single", "booster_single"):
+        assert (table.loc[pairs, f"{measure}_of"] == views).all()
+    assert "neurons_agree_of" not in table
+
+
+def test_the_tables_of_patches_show_what_was_predicted(row):
     text = shown(row, PATCHES)
     for words in (
         "predicted",
@@ -205,20 +231,21 @@ def test_the_summary_of_patches_shows_what_was_predicted(row):
         "neurons shared",
         "hint's weight",
         "each trained alone",
-        "error on D",
+        "error, on D",
     ):
         assert words in text
-    assert f"{100 * row['predicted_rocket']:.1f}" in text
+    assert f"{100 * row['rocket']['predicted']:.1f}" in text
 
 
-def test_figure_and_table_show_the_same_predictions():
-    drawn = {name: column for name, (_, column) in figure.PATCHES.items() if column}
-    assert drawn == tables.PREDICTED
-    assert set(figure.PATCHES) <= set(tables.PATCHES)
+def test_figure_and_table_show_the_same_pairs(row):
+    drawn = {entry.method for entry in figure.PATCHES}
+    assert drawn <= set(tables.PATCHES) <= set(row)
+    predicted = {name for name, line in row.items() if "predicted" in line}
+    assert predicted == {"kd", "rocket", "rocket_kd", "many"} <= drawn
 
 
 def test_panels_begin_with_a(monkeypatch, row):
     letters = []
     monkeypatch.setattr(style, "title", lambda axes, letter, text: letters.append(letter))
-    figure.draw(pd.DataFrame([vars(PATCHES) | row | {"part": "synthetic"}]))
+    figure.draw(script.derived(table_of((PATCHES, row))))
     assert letters == list("abcde")

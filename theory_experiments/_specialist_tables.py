@@ -63,9 +63,9 @@ def relative_gain(measure: str = "error") -> Estimate:
     """
 
     def of(lines: pd.DataFrame) -> float:
-        accuracy = 1 - lines.set_index("method")[measure]
-        before = accuracy["generalist"]
-        return accuracy["tuned"] / before - 1 if before > 0 else math.nan
+        errors = lines.set_index("method")[measure].to_dict()
+        before = 1 - errors["generalist"]
+        return (1 - errors["tuned"]) / before - 1 if before > 0 else math.nan
 
     return by_repetition(f"accuracy of tuned over generalist's, less 1: {measure}", of, part=PART)
 
@@ -104,7 +104,9 @@ def _beside_paper() -> Iterator[Listing]:
         measured("conditional", "tuned"),
     ]
     accuracies = dict(zip(JFT_ACCURACY, (error * -1 + 1 for error in errors), strict=True))
-    gains = dict(zip(JFT_GAIN, map(relative_gain, ("error", "error_outside", "error_inside")), strict=True))
+    gains = dict(
+        zip(JFT_GAIN, map(relative_gain, ("error", "error_outside", "error_inside")), strict=True)
+    )
     title = "Accuracy in %: other data and other size than theirs"
     columns = _beside(accuracies, JFT_ACCURACY, "percent")
     yield Listing(title=title, lines=[Line(label=name) for name in accuracies], columns=columns)

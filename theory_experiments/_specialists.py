@@ -44,17 +44,17 @@ def run_image_specialists(
     """Train generalists and the specialists of the first, and measure their test errors.
 
     Returns:
-        ``error`` of ``generalist``, the first one; of ``member``, ``ensemble_2`` and so on, the mean
-        logits of as many as their ``size``; of ``continued``, the first one trained on for
+        ``error`` of ``generalist``, the first one; of ``member``, ``ensemble_2`` and so on, the
+        mean logits of as many as their ``size``; of ``continued``, the first one trained on for
         ``epochs``, about as many images as the family ``tuned`` sees; and of the generalist with
         each of ``FAMILIES``, with ``specialists``, how many they are, and ``conditional``, the
         error within the right specialist's classes, beside ``conditional_generalist``. Of ``tuned``
         and ``generalist``: ``error_outside`` and ``error_inside``, on test images of the classes
         that no specialist covers and of the others, NaN without such classes; and of "data" their
-        shares of the images, ``share_outside`` and ``share_inside``. ``agreement``, the adjusted Rand index
-        of confusable sets and superclasses, and ``largest_set``, the number of its classes, by the
-        columns of K-means; ``null_low`` and ``null_high`` of "data", the central 95% of the index
-        when classes change places at random.
+        shares of the images, ``share_outside`` and ``share_inside``. By the columns of K-means:
+        ``agreement``, the adjusted Rand index of confusable sets and superclasses, and
+        ``largest_set``, the most classes in one; ``null_low`` and ``null_high`` of "data", the
+        central 95% of the index when classes change places at random.
     """
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
     drawn = stream(cell.seed, "images", "split")
