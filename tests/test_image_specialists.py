@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from test_image_contrast import images
@@ -47,31 +48,31 @@ def larger():
 @pytest.fixture(scope="module")
 def kept():
     """A row on images and what stands behind it."""
-    heard: dict = {"families": {}, "starts": [], "corrected": []}
+    noted: dict = {"families": {}, "starts": [], "corrected": []}
     with pytest.MonkeyPatch.context() as patch:
         family, start = image_part._family, image_part.specialist_from
         correct = image_part.corrected
 
         def note_correction(logits, oversampling):
-            heard["corrected"].append((oversampling, correct(logits, oversampling)))
-            return heard["corrected"][-1][1]
+            noted["corrected"].append((oversampling, correct(logits, oversampling)))
+            return noted["corrected"][-1][1]
 
         def note_family(cell, who, sets, *rest):
-            heard["families"][who] = (sets, rest, family(cell, who, sets, *rest))
-            return heard["families"][who][-1]
+            noted["families"][who] = (sets, rest, family(cell, who, sets, *rest))
+            return noted["families"][who][-1]
 
         def note_start(net, head, classes):
             weights = {name: value.clone() for name, value in net.state_dict().items()}
-            heard["starts"].append((classes, weights))
+            noted["starts"].append((classes, weights))
             return start(net, head, classes)
 
         patch.setattr(image_part, "_family", note_family)
         patch.setattr(image_part, "specialist_from", note_start)
         patch.setattr(image_part, "corrected", note_correction)
         data = larger()
-        heard["row"] = image_part.run_image_specialists(IMAGES, data, Context())
-        heard["splits"] = split(data, 60, 30, 30, stream(0, "images", "split"))
-    return heard
+        noted["row"] = image_part.run_image_specialists(IMAGES, data, Context())
+        noted["splits"] = split(data, 60, 30, 30, stream(0, "images", "split"))
+    return noted
 
 
 def test_every_family_has_its_sets_and_its_start(kept):
@@ -122,8 +123,8 @@ def test_the_row_says_what_generalist_and_specialists_say_together(kept):
     row, labels = kept["row"], kept["splits"].test_labels
     for who, (_, (_, _, _, z, _), family) in kept["families"].items():
         wrong = combine(z, family).argmax(1) != labels
-        assert row[who] == pytest.approx(float(wrong.double().mean()))
-        assert row[f"{who}_specialists"] == len(family)
+        assert row[who]["error"] == pytest.approx(float(wrong.double().mean()))
+        assert row[who]["specialists"] == len(family)
         own = []
         for classes, logits in family:  # within a set of classes: both on average
             mine = torch.isin(labels, torch.tensor(classes))
@@ -131,26 +132,30 @@ def test_the_row_says_what_generalist_and_specialists_say_together(kept):
             picked = torch.tensor(classes)[mean.argmax(1)]
             own.append((picked != labels)[mine])
         expected = float(torch.cat(own).double().mean())
-        assert row[f"{who}_conditional"] == pytest.approx(expected)
-    assert row["generalist"] == pytest.approx(float((z.argmax(1) != labels).double().mean()))
-    assert len(row["ensemble_by_size"]) == 2
-    assert 0 <= row["continued"] <= 1
-    assert row["continued_epochs"] == round(sum(2 * (20 if n == 1 else 30) for n in (1, 2)) / 60)
-    assert row["null_low"] <= 0 <= row["null_high"]
+        assert row[who]["conditional"] == pytest.approx(expected)
+    assert row["generalist"]["error"] == pytest.approx(
+        float((z.argmax(1) != labels).double().mean())
+    )
+    assert [row[who]["size"] for who in ("member", "ensemble_2")] == [1, 2]
+    assert "ensemble_3" not in row
+    assert 0 <= row["continued"]["error"] <= 1
+    assert row["continued"]["epochs"] == round(sum(2 * (20 if n == 1 else 30) for n in (1, 2)) / 60)
+    assert row["data"]["null_low"] <= 0 <= row["data"]["null_high"]
 
 
 def test_small_sets_have_no_specialist_and_their_classes_no_gain_of_their_own():
     row = image_part.run_image_specialists(
         replace(IMAGES, smallest_set=2, num_sets=2), larger(), Context()
     )
-    assert row["tuned_specialists"] == 1
-    assert row["share_0"] == pytest.approx(1 / 3)
-    assert row["share_1"] == pytest.approx(2 / 3)
+    assert row["tuned"]["specialists"] == 1
+    assert row["data"]["share_outside"] == pytest.approx(1 / 3)
+    assert row["data"]["share_inside"] == pytest.approx(2 / 3)
     # Of 60 images the specialist sees 40 of its classes and 20 others.
-    assert row["continued_epochs"] == 1
+    assert row["continued"]["epochs"] == 1
     for who in ("tuned", "generalist"):
-        mixed = row["share_0"] * row[f"{who}_0"] + row["share_1"] * row[f"{who}_1"]
-        assert mixed == pytest.approx(row[who])
+        shares = [row["data"][name] for name in ("share_outside", "share_inside")]
+        errors = [row[who][name] for name in ("error_outside", "error_inside")]
+        assert np.dot(shares, errors) == pytest.approx(row[who]["error"])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Specialists of PatchNets: their data, their starts, and what they say."""
+"""Specialists of PatchNets: their data, their starts, and what they answer."""
 
 import math
 
@@ -64,9 +64,10 @@ def test_patches_tell_the_two_starts_apart(monkeypatch):
         assert 0.5 <= (batch.labels < 2).double().mean() < 0.6  # there may be fewer others
     assert len({float(net.weight.sum().detach()) for _, net, _ in fresh}) == 4
     for who in (*tables.ON_PATCHES, "tuned_alone", "fresh_alone"):
-        assert 0 <= row[f"{who}_both"] <= row[f"{who}_coverage"] <= 1
-    assert row["tuned_steps"] < row["fresh_steps"]
-    assert [sum(sizes) for sizes in row["clusters"]] == [4, 4]
+        assert 0 <= row[who]["both"] <= row[who]["coverage"] <= 1
+        assert {"single", "multi", "train"} <= set(row[who])
+    assert row["tuned_alone"]["steps"] < row["fresh_alone"]["steps"]
+    assert [sum(sizes) for sizes in row["data"]["clusters"]] == [4, 4]
 
 
 def test_progress_of_patches_never_goes_back():
@@ -77,11 +78,11 @@ def test_progress_of_patches_never_goes_back():
     assert len({round(each, 2) for each in seen}) > 4
 
 
-def test_what_a_patch_specialist_says_is_corrected():
+def test_what_a_patch_specialist_answers_is_corrected():
     net = PatchNet(num_classes=3, width=2, patch_dim=20, generator=stream(0))
     batch = patch_part.draw_train(PATCHES, patch_part.draw_features(PATCHES))
     plain, more = (
-        patch_part._heard(
+        patch_part._answer(
             patch_part.Trained(
                 classes=[3, 1], net=net, oversampling=ratio, steps=1.0, converged=True
             ),
