@@ -146,6 +146,14 @@ CALLS = {
         arguments=lambda: VIEWING | {"features": FEATURES.clone(), "generator": stream(0)},
         right=_drawn_probes,
     ),
+    "union_coverage": Call(
+        function=probes.union_coverage,
+        arguments=lambda: {"covered": normal(3, 3, 2) > 0},
+        right=lambda found, a: (
+            near(found[0], double(a["covered"]).mean())
+            and near(found[-1], double(a["covered"].any(0)).mean())
+        ),
+    ),
     "view_coverage": Call(
         function=probes.view_coverage,
         arguments=lambda: {

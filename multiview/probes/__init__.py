@@ -1,7 +1,13 @@
 """What a network has learned."""
 
 from multiview.probes.agreement import Agreement, agreement
-from multiview.probes.coverage import Coverage, coverage_of, coverage_probes, view_coverage
+from multiview.probes.coverage import (
+    Coverage,
+    coverage_of,
+    coverage_probes,
+    union_coverage,
+    view_coverage,
+)
 from multiview.probes.lottery import (
     Lottery,
     loser_growth,
@@ -36,6 +42,7 @@ __all__ = [
     "noise_share",
     "patch_logits",
     "stray_norms",
+    "union_coverage",
     "view_counts",
     "view_coverage",
     "view_norms",

@@ -1,5 +1,6 @@
 """View coverage: which views of which class a classifier has learned."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -97,6 +98,21 @@ def coverage_of(logits: Float[Tensor, "n *members k"], probes: PatchBatch) -> Co
         return (total / count).movedim(0, -1).unflatten(-1, (k, L))
 
     return Coverage(accuracy=mean_by_pair(right), margin=mean_by_pair(lead))
+
+
+def union_coverage(covered: Bool[Tensor, "members k L"]) -> Float[Tensor, " members"]:
+    """c of 1, 2, ... all members together: the fraction of views that at least one of them covers.
+
+    The mean over all subsets of that size, exactly: of M members, K chosen at random all miss a
+    view that j of them cover with probability C(M - j, K) / C(M, K).
+    """
+    shapes.fit(covered=(covered, "bool members k L"))
+    members, known = len(covered), covered.sum(0).flatten().tolist()
+    missed = [
+        [math.comb(members - j, size) / math.comb(members, size) for j in known]
+        for size in range(1, members + 1)
+    ]
+    return 1 - torch.tensor(missed, dtype=torch.float64).mean(1)
 
 
 def view_coverage(

@@ -1,5 +1,6 @@
 """Coverage of classifiers whose views are known by construction."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from multiview import stream
 from multiview.data import MultiViewSpec, make_features
-from multiview.probes import coverage_probes, view_coverage
+from multiview.probes import coverage_probes, union_coverage, view_coverage
 
 SPEC = MultiViewSpec(
     num_classes=4,
@@ -86,3 +87,21 @@ def test_too_few_probes_are_refused():
     features = make_features(SPEC, stream(0, "features"))
     with pytest.raises(ValueError, match="probes_per_view"):
         view_coverage(lambda x: x, SPEC, features, stream(0, "probes"), 5)
+
+
+@pytest.mark.parametrize("members", [1, 2, 5])
+def test_the_union_of_members_is_the_mean_over_all_subsets(members):
+    covered = torch.rand(members, 4, 3, generator=stream(members, "covered")) < 0.4
+    wanted = [
+        torch.stack([covered[list(chosen)].any(0) for chosen in subsets]).double().mean()
+        for subsets in (
+            list(itertools.combinations(range(members), size)) for size in range(1, members + 1)
+        )
+    ]
+    torch.testing.assert_close(union_coverage(covered), torch.stack(wanted))
+
+
+def test_the_union_of_one_is_its_own_coverage_and_that_of_all_what_any_covers():
+    covered = torch.tensor([[[True, False]], [[False, False]]])
+    assert union_coverage(covered).tolist() == [0.25, 0.5]
+    assert union_coverage(torch.zeros(3, 2, 2, dtype=torch.bool)).tolist() == [0, 0, 0]
