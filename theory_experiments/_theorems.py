@@ -12,7 +12,7 @@ from multiview import stream
 from multiview.data import PatchBatch
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
-from multiview.probes import coverage_of, coverage_probes
+from multiview.probes import coverage_of, coverage_probes, missed_views
 from multiview.runs.experiment import Context
 from multiview.theory import (
     ensemble_error,
@@ -46,8 +46,9 @@ Outputs = Callable[[PatchBatch], Mapping[str, Tensor]]
 class TheoremCell(TeachingCell):
     """Members, an ensemble's student and a self-distilled network on one draw of everything."""
 
-    setting: Literal["quiet", "audible"] = "audible"
+    setting: Literal["weak", "strong"] = "strong"  # how strong other classes' features are
     axis: Literal["base", "mu", "num_classes"] = "base"  # what differs from the base cell
+    members: int = 16  # so that 2^-16 is far below the 0.001 of Theorem 2, as 2^-10 is not
     num_test: int = 20_000  # of single-view and of multi-view samples each, streamed
     probes_per_view: int = 40
 
@@ -67,7 +68,9 @@ def run(cell: TheoremCell, context: Context) -> Row:
         members' coverage. Of ``member`` also ``covered``, (members, k, L), and ``both``, the
         fraction of classes of which all views are covered. Of ``ensemble_1``, ``ensemble_2``, ...,
         the means over rings of ``size`` members: the errors, what is ``predicted``, and the
-        ``theory``, which follows from nothing. Of "data": ``lost``, the error on a view not known.
+        ``theory``, which follows from nothing; and the mean over all choices of ``size`` members:
+        ``missed``, the fraction of views that none of them covers, and ``missed_predicted``, that
+        of as many independent networks. Of "data": ``lost``, the error on a view not known.
     """
     features = draw_features(cell)
     train = draw_train(cell, features)
@@ -163,5 +166,7 @@ def predictions(cell: TheoremCell, row: Row) -> Row:
         row[f"ensemble_{size}"] |= {
             "predicted": lost * ensemble_error(size, c),
             "theory": ensemble_error(size, 1 / views),
+            "missed": missed_views(row["member"]["covered"], size),
+            "missed_predicted": ensemble_error(size, c),
         }
     return row | {"data": {"lost": lost}}

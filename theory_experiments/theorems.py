@@ -4,10 +4,14 @@ For many classes the theory says that one network errs on half of the single-vie
 ensemble and a student taught by it on none, and a self-distilled network on a quarter (Allen-Zhu &
 Li, arXiv 2012.09816, Theorems 1-4). Here each error is divided by mu and measured against mu, the
 number of members K and the number of classes k, in two settings that differ in what the theory
-takes for granted when k grows. "quiet": other classes' features stay deep in the power region of
-the activation, so that losing views stay lost; but what keeps them lost also hides them from
-students, whose teacher hardly answers to them. "audible": they are loud enough to teach. Closed
-forms corrected for what was learned (``multiview.theory``) stand beside the measurements.
+takes for granted when k grows: how strong the features of other classes are in a sample. "weak":
+they stay deep in the power region of the activation, so that losing views stay lost; but what keeps
+them lost also hides them from students, whose teacher hardly answers to them. "strong": they are
+strong enough to teach. Closed forms corrected for what was learned (``multiview.theory``) stand
+beside the measurements.
+
+Claims, and the margin of 0.05 of those that compare fractions of views or single-view errors, were
+restated with results on the seeds 0 to 9 known, and before any run on the seeds from 10 on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +29,8 @@ from theory_experiments._theorems_claims import theorem_claims
 from theory_experiments._views import counted_in_views
 
 BASES = (
-    TheoremCell(setting="quiet", spec=QUIET, relu_knee=10.0, sigma_init=0.1),
-    TheoremCell(setting="audible"),
+    TheoremCell(setting="weak", spec=QUIET, relu_knee=10.0, sigma_init=0.1),
+    TheoremCell(setting="strong"),
 )
 
 
@@ -98,7 +102,7 @@ WHO = {
 
 
 def tables(table: pd.DataFrame) -> Iterator[Listing]:
-    """Error / mu in every cell, with what one network should err; at the base, ensembles by size."""
+    """Error / mu in every cell, with what one network should; at the base, ensembles by size."""
     yield Listing(
         title="Error on D over mu",
         lines=each(table, "setting", "spec.num_classes", "spec.mu", "members"),
@@ -117,8 +121,10 @@ def tables(table: pd.DataFrame) -> Iterator[Listing]:
         ],
         columns=[
             measure("single-view error, %", "single"),
-            measure("from coverage", "predicted", digits=1, interval=False),
-            measure("theory", "theory", digits=1, interval=False),
+            measure("from coverage", "predicted", digits=2, interval=False),
+            measure("theory", "theory", digits=2, interval=False),
+            measure("views missed by all K, %", "missed"),
+            measure("(1 - c)^K", "missed_predicted", digits=2, interval=False),
         ],
         labels=("setting", "K"),
     )
