@@ -40,7 +40,7 @@ def draw(table: pd.DataFrame) -> Figure:
     _by_theorem(whole, figure.add_subplot(lower, sharex=whole), base)
     style.title(whole, "a", "Allowed by the theorem (grey), measured")
     _by_size(figure.add_subplot(b), base)
-    few, below = int(table["members"].min()), []  # members of the cells off the base
+    few, below = int(np.min(table["members"].to_numpy())), []  # members of the cells off the base
     for place, axis, column, label in (
         (c, "mu", "spec.mu", "fraction of single-view samples, mu"),
         (d, "num_classes", "spec.num_classes", "classes, k"),
@@ -149,7 +149,7 @@ def _along(axes: Axes, table: pd.DataFrame, column: str, label: str, few: int) -
             look["label"] = entry.label if setting == "weak" else None
             panels.curve(axes, table, points, low=0, **look)
             lines = select(table, setting=setting, method=method)
-            tops.append(_means(lines, column, "per_mu")[1].max())
+            tops.append(float(np.nanmax(_means(lines, column, "per_mu")[1])))
     axes.set_xscale("log")
     axes.set_xticks(places, [f"{place:g}" for place in places], fontsize=8.5)
     axes.minorticks_off()
