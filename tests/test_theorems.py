@@ -81,8 +81,8 @@ def ideal(n=4, **changes):
     c, lost = 0.5, 0.98
     lines = []
     for seed in range(n):
-        small = 1e-3 * (seed - (n - 1) / 2)  # repetitions differ
-        for cell in EXPERIMENT.presets["laptop"].of(NoOptions()):
+        for i, cell in enumerate(EXPERIMENT.presets["laptop"].of(NoOptions())):
+            small = 1e-4 * (i + 1) * (seed - (n - 1) / 2)  # repetitions differ, and cells
             row = {
                 "member": {"per_mu": 0.5, "single": 0.49, "predicted": 0.49, "coverage": c},
                 "ensemble": {"per_mu": 0.0, "single": 0.0, "coverage": 1.0},
