@@ -55,7 +55,7 @@ def _errors(axes: Axes, lines: pd.DataFrame, measure: str) -> None:
     """Errors of each classifier, on single-view samples where they are synthetic."""
     fractions = sorted(lines["fraction"].dropna().unique())
     for who, (name, colour, marker) in CLASSIFIERS.items():
-        look = {"color": colour, "marker": marker, "label": name}
+        look: dict[str, Any] = {"color": colour, "marker": marker, "label": name}
         panels.curve(axes, lines, _points(lines, measure, classifier=who), low=0, high=1, **look)
     if measure == "single":
         for who in ("member", "ensemble"):
@@ -74,7 +74,7 @@ def _points(lines: pd.DataFrame, measure: str, axis: str = "fraction", **where: 
 
 def _predicted(axes: Axes, lines: pd.DataFrame, measure: str, colour: str, **where: Any) -> None:
     """What the theory says, dotted."""
-    found = select(lines, **where).groupby("fraction")[measure].mean()
+    found: Any = select(lines, **where).groupby("fraction")[measure].mean()
     axes.plot(found.index, found, ":", color=colour, lw=1.4)
 
 
@@ -98,10 +98,15 @@ def _by_views(axes: Axes, table: pd.DataFrame, parts: list[str]) -> None:
     """Gains on the images that so many nets get right, each with a group of its own or the same."""
     for part in parts:
         lines, (colour, marker) = select(table, part=part), PARTS[part]
-        for nets, line, face in (("disjoint", "-", None), ("same", ":", "white")):
+        for nets, line, face in (("disjoint", "-", colour), ("same", ":", "white")):
             points = _points(lines, "gain", "count", nets=nets)
             shares = {count / max(points): estimate for count, estimate in points.items()}
-            look = {"color": colour, "marker": marker, "ls": line, "mfc": face or colour}
+            look: dict[str, Any] = {
+                "color": colour,
+                "marker": marker,
+                "ls": line,
+                "mfc": face or colour,
+            }
             panels.curve(axes, lines, shares, low=-1, high=1, **look)
     axes.plot([], [], "-", color=style.GREY, label="nets with a group each")
     axes.plot([], [], ":", color=style.GREY, label="with the same group")

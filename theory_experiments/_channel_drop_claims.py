@@ -7,8 +7,7 @@ on synthetic views are those of every experiment.
 import math
 from collections.abc import Iterator
 from functools import partial
-
-import pandas as pd
+from typing import Any
 
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, by_repetition, measured
@@ -42,19 +41,16 @@ def few_minus_many(part: str, nets: str) -> Estimate:
         nets: "disjoint", or "same" for nets that all see the same group.
     """
 
-    def gap(lines: pd.DataFrame) -> float:
-        samples, count = lines["samples"], lines["count"]
-        total = samples * lines["gain"].fillna(0)
-        half = count.max() / 2
-        few, many = (
-            total[chosen].sum() / samples[chosen].sum() if samples[chosen].sum() else math.nan
-            for chosen in ((count > 0) & (count <= half), count > half)
-        )
-        return few - many
+    def gain(lines: Any) -> float:
+        samples = lines["samples"].sum()
+        return (lines["samples"] * lines["gain"]).sum() / samples if samples else math.nan
 
-    return by_repetition(
-        "gain where few nets are right - where many are", gap, part=part, nets=nets
-    )
+    def gap(lines: Any) -> float:
+        count, half = lines["count"], lines["count"].max() / 2
+        return gain(lines[(count > 0) & (count <= half)]) - gain(lines[count > half])
+
+    text = "gain where few of the nets are right - where many are"
+    return by_repetition(text, gap, part=part, nets=nets)
 
 
 def image_claims(cell: DropCell) -> Iterator[Claim]:

@@ -150,7 +150,7 @@ def work(cell: DropCell, few: Splits, trained_on: int) -> tuple[float, float]:
 def derived(table: pd.DataFrame) -> pd.DataFrame:
     """What parts are called, shares of the test images, and what is counted in views."""
     named = table.assign(
-        label=table["part"].map(PARTS), share_of_images=table["samples"] / table["num_test"]
+        label=table["part"].map(PARTS.get), share_of_images=table["samples"] / table["num_test"]
     )
     averaged = named.loc[named["classifier"] == "member", "method"].unique()
     return counted_in_views(named, "coverage", "single", averaged=list(averaged))
@@ -205,7 +205,7 @@ def tables(table: pd.DataFrame) -> Iterable[Listing]:
     )
 
 
-def _lines(table: pd.DataFrame, axis: str, **where: Any) -> list[Line]:
+def _lines(table: Any, axis: str, **where: Any) -> list[Line]:
     """A line for each part and each value on the axis."""
     known = table.loc[table[axis].notna(), ["part", "label", axis]].drop_duplicates()
     return [
