@@ -21,10 +21,10 @@ STUDENT = style.COLOURS["distilled"]
 PREDICTORS = (
     Entry("masks_100", "mean over 100 masks", style.COLOURS["ensemble"]),
     Entry("expectation_linear", "expectation-linear", style.COLOURS["sum"]),
-    Entry("distilled", "student, copy: perturbed images", STUDENT),
-    Entry("taught_on_train", "training images", STUDENT, "s"),
-    Entry("taught_on_test", "test images, no labels", STUDENT, "^"),
-    Entry("fresh", "student, fresh start", style.COLOURS["self"]),
+    Entry("distilled", "student (copy), perturbed images", STUDENT),
+    Entry("taught_on_train", "the same on training images", STUDENT, "s"),
+    Entry("taught_on_test", "on test images, no labels", STUDENT, "^"),
+    Entry("fresh", "student (fresh start)", style.COLOURS["self"]),
 )
 VIEWS = (
     Entry("standard", "standard", style.COLOURS["one"]),
@@ -49,8 +49,9 @@ def draw(table: pd.DataFrame) -> Figure:
         rows.append((_views, patches))
     figure = Figure(figsize=(style.WIDTH, 3.5 * len(rows)), layout="constrained")
     letters = iter("abcdefghi")
-    for (drawn, lines), place in zip(rows, figure.add_gridspec(len(rows), 1), strict=True):
-        drawn(figure.add_subfigure(place), lines, letters)
+    grid = figure.add_gridspec(len(rows), 1)
+    for i, (drawn, lines) in enumerate(rows):
+        drawn(figure.add_subfigure(grid[i]), lines, letters)
     return figure
 
 
@@ -61,7 +62,7 @@ def _predictors(figure: SubFigure, images: Mapping[str, Any], letters: Iterator[
     for axes, (name, lines) in zip(every, images.items(), strict=True):
         for entry, y in places:
             gain = measured("error", "standard") - measured("error", entry.method)
-            look = {"marker": entry.marker, "color": entry.colour}
+            look: dict[str, Any] = {"marker": entry.marker, "color": entry.colour}
             panels.point(axes, y, panels.values(lines, gain), sideways=True, **look)
             published = panels.values(lines, measured("published_gain", entry.method))
             look = {"marker": "|", "ms": 13, "mew": 1.8, "color": style.INK}
@@ -73,7 +74,7 @@ def _predictors(figure: SubFigure, images: Mapping[str, Any], letters: Iterator[
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
         error = 100 * select(lines, method="standard")["error"].mean()
         axes.set_xlabel(f"gain over the standard prediction,\npoints of its {error:.1f}% error")
-        kind = "made-up images" if lines["data"].iat[0] == "multi_view" else "images"
+        kind = "made up" if lines["data"].iat[0] == "multi_view" else "images"
         number = lines["train_images"].max()
         style.title(axes, next(letters), f"{NAMES[name]}, {number:,.0f} {kind}")
     label = panels.by_repetition(panels.repetitions(lines))
@@ -104,7 +105,8 @@ def _by_masks(axes: Axes, images: Mapping[str, Any]) -> None:
         points: dict[float, Estimate] = {
             shift * number: measured("error", masks=number) - standard for number in masks
         }
-        most, look = max(masks), {"color": PARTS[name]}
+        look: dict[str, Any] = {"color": PARTS[name]}
+        most = max(masks)
         panels.curve(axes, lines, points, label=NAMES[name], **look)
         student = panels.values(lines, measured("error", "distilled") - standard)
         panels.point(axes, 2 * most * shift**2, student, marker="s", **look)
@@ -203,7 +205,7 @@ def _curve(
     axes: Axes, lines: Any, axis: str, label: str, colour: str, dropped: str = "", **where: Any
 ) -> None:
     """Coverage along an axis of networks with such dropout, and of those with none if they fit."""
-    known = select(lines[lines["dropped"].isin(["nothing", dropped])], **where)
+    known: Any = select(lines[lines["dropped"].isin(["nothing", dropped])], **where)
     points = {
         float(x): measured("coverage", str(method))
         for x, method in known[[axis, "method"]].sort_values(axis).itertuples(index=False)
