@@ -252,7 +252,8 @@ class Index:
 
         None if it is nowhere, or if another value has its name: a zero would be found elsewhere.
         """
-        if named := self.named(leaf.name):
+        # Of another shape it is another measure: coverage_x was an array, x.coverage is its mean.
+        if named := [other for other in self.named(leaf.name) if other.shape == leaf.shape]:
             same = frozenset(other.name for other in named if other.value == leaf.value)
             return [Match(leaf, "name", same)] if same else None
         if leaf.value in self.by_value:
