@@ -88,7 +88,7 @@ def _further(figure: SubFigure, images: Mapping[str, Any], letters: Iterator[str
     left, right = figure.subplots(1, 2)
     _by_masks(left, images)
     style.title(left, next(letters), "Masks against the student")
-    shrunk = [name for name, lines in images.items() if "factor" in lines and lines["factor"].any()]
+    shrunk = [name for name, lines in images.items() if lines["factor"].notna().any()]
     if shrunk:
         _compression(right, images[shrunk[0]])
         style.title(right, next(letters), f"Smaller nets, {NAMES[shrunk[0]]}")

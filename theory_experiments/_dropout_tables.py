@@ -111,7 +111,7 @@ def image_tables(lines: Any) -> Iterator[Listing]:
         labels=("taught on",),
         columns=[_count("different images", "different_images"), measure("error, %", "error")],
     )
-    if "factor" in lines and lines["factor"].notna().any():
+    if lines["factor"].notna().any():
         yield Listing(
             title=f"{name}: smaller nets",
             lines=list(_sizes(lines)),

@@ -147,8 +147,12 @@ def work(cell: DropCell, few: Splits, trained_on: int) -> tuple[float, float]:
     return images * net.forward, at_once * net.activations
 
 
+OF_SOME_PARTS = ("classifier", "samples", "count", "spec.num_classes", "spec.num_views")
+
+
 def derived(table: pd.DataFrame) -> pd.DataFrame:
     """What parts are called, shares of the test images, and what is counted in views."""
+    table = table.reindex(columns=[*dict.fromkeys((*table, *OF_SOME_PARTS))])
     named = table.assign(
         label=table["part"].map(PARTS.get), share_of_images=table["samples"] / table["num_test"]
     )

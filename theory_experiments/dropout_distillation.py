@@ -171,12 +171,22 @@ def trainings(cell: ImageDropoutCell) -> list[tuple[Dense | Quick, int, int]]:
     return found
 
 
+OF_SOME_PARTS = (
+    "data",
+    "factor",
+    "dropped",
+    "size",
+    "members",
+    "spec.num_classes",
+    "spec.num_views",
+)
+
+
 def derived(table: pd.DataFrame) -> pd.DataFrame:
     """What others published of a method on these images, and what is counted in views."""
-    known = table.reindex(columns=["part", "data", "method"]).itertuples(index=False)
+    table = table.reindex(columns=[*dict.fromkeys((*table, *OF_SOME_PARTS))])
+    known = table[["part", "data", "method"]].itertuples(index=False)
     table = table.assign(published_gain=[published_gain(*each) for each in known])
-    if SYNTHETIC not in set(table["part"]):
-        return table
     several = table["dropped"].notna() | (table["size"] < table["members"])  # means over networks
     averaged = list(table.loc[several, "method"].unique())
     return counted_in_views(table, "coverage", "single", averaged=averaged)
