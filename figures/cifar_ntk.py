@@ -24,12 +24,9 @@ def draw(table: pd.DataFrame) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     gains(left, table, {model: name for model, (name, *_) in MODELS.items()}, "error")
     cell = table.iloc[0]
-    style.title(
-        left,
-        "a",
-        f"Random features, {DATA[cell['data']]}: {cell['num_train']:,} images, "
-        f"{cell['members']} members",
-    )
+    size = f"{cell['num_train']:,} images, {cell['members']} members"
+    left.set_xlabel(f"{left.get_xlabel()}; {size}")
+    style.title(left, "a", f"Random features, {DATA[cell['data']]}: gains over one model")
     sizes(right, table, MODELS, "error")
     percent(right)
     low, high = right.get_ylim()
