@@ -39,7 +39,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set_xlabel("fraction kept")
         if letter == "a":
             axes.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
-            axes.legend(fontsize=8.5)
+            _legend(axes)
     left, middle, right = bottom.subplots(1, 3)
     images = [part for part in PARTS if part != "synthetic"]
     _gains(left, table, images)
@@ -118,4 +118,10 @@ def _finish(axes: Axes, x: str) -> None:
     """What all panels of gains have."""
     axes.axhline(0, color=style.INK, lw=0.8)
     axes.set_xlabel(x)
-    axes.legend(fontsize=8.5)
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    """The panel's legend, if anything is drawn."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=8.5)

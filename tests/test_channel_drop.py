@@ -244,7 +244,7 @@ def test_claims_are_judged_on_complete_rows_and_turn_with_them():
         for seed in range(3):
             moved = [gain + 1e-3 * seed * (i + 1) for i, gain in enumerate(gains)]
             for cell in script.LAPTOP.cells(script.Options()):
-                theory = {"predicted_gain": gains, "gain_multi": [1e-3 + 1e-4 * seed, 0.0, 0.0]}
+                theory = {"predicted_gain": falls, "gain_multi": [1e-3 + 1e-4 * seed, 0.0, 0.0]}
                 row = errors(cell, rises, moved, **theory)
                 shift = 1e-3 * seed
                 row |= counted("disjoint", samples, [0.0, 0.2 + shift, 0.2, 0.1, 0.1])
@@ -262,7 +262,7 @@ def test_claims_are_judged_on_complete_rows_and_turn_with_them():
     unknown = {f"{part}: dropping hurts" for part in ("layer", "colours", "tiles")}
     assert {name for name, verdict in found.items() if verdict != "supported"} == unknown
     turned = verdicts([-gain for gain in falls[::-1]])
-    for name in ("layer: ensemble", "tiles: ensemble of few", "synthetic: gain falls"):
+    for name in ("layer: ensemble", "tiles: ensemble of few", "synthetic: gain with all views"):
         assert turned[name] == "refuted"
     assert experiment.claims_about("smoke", script.Options()) == []
 
