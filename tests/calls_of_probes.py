@@ -158,6 +158,7 @@ CALLS = {
         arguments=lambda: VIEWING | {"features": FEATURES.clone(), "generator": stream(0)},
         right=_drawn_probes,
     ),
+    ),
     "view_coverage": Call(
         function=probes.view_coverage,
         arguments=lambda: {
