@@ -149,13 +149,13 @@ def _along(axes: Axes, table: pd.DataFrame, column: str, label: str, few: int) -
             look["label"] = entry.label if setting == "weak" else None
             panels.curve(axes, table, points, low=0, **look)
             lines = select(table, setting=setting, method=method)
-            tops.append(float(np.nanmax(_means(lines, column, "per_mu")[1])))
+            tops += _means(lines, column, "per_mu")[1].tolist()
     axes.set_xscale("log")
     axes.set_xticks(places, [f"{place:g}" for place in places], fontsize=8.5)
     axes.minorticks_off()
     axes.set_xlabel(label)
     axes.set_ylabel("error / mu")
-    axes.set_ylim(-0.02, 1.3 * np.max(tops))
+    axes.set_ylim(-0.02, 1.3 * np.nanmax(tops))
 
 
 def _means(table: pd.DataFrame, along: str, measure: str) -> tuple[np.ndarray, np.ndarray]:

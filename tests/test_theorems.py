@@ -175,7 +175,7 @@ def test_bands_of_the_theorems_are_drawn_where_they_are(row):
     whole, bottom, *_ = figure.draw(pd.DataFrame(lines)).axes
     for axes in (whole, bottom):
         bands = [each for each in axes.collections if isinstance(each, PolyCollection)]
-        ends = [(band.get_paths()[0].vertices[:, 1]) for band in bands]
+        ends = [np.asarray(band.get_paths()[0].vertices)[:, 1] for band in bands]
         drawn = [(float(each.min()), float(each.max())) for each in ends]
         assert drawn == [(0.49, 0.51), (0.0, 0.001), (0.0, 0.001), (0.0, 0.26)]
     low, high = bottom.get_ylim()
