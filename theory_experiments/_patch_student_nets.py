@@ -55,9 +55,10 @@ class StudentSpec:
     @property
     def axes(self) -> dict[str, Any]:
         """``lesson``, ``size`` (K) and ``T``, where it has them."""
-        size = {} if self.lesson == "labels" else {"size": self.teachers}
+        if self.lesson == "labels":
+            return {}
         heat = {"T": self.temperature} if self.lesson == "hinton" else {}
-        return {"lesson": self.lesson} | size | heat
+        return {"lesson": self.lesson, "size": self.teachers, **heat}
 
 
 @dataclass(frozen=True, kw_only=True)

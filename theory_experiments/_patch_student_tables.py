@@ -23,15 +23,15 @@ LEFT_OUT = {  # who and which measure
 def patch_students_tables(table: pd.DataFrame) -> Iterator[Listing]:
     """Coverage and errors beside c as the theory has it; a class left out; who agrees with whom."""
     yield Listing(
-        title="Patches: views covered and errors of teachers and students",
+        title="Patches: views covered and test errors of teachers and students",
         lines=_lines(table),
         columns=[
             measure("c, %", "coverage"),
             measure("theory's c", "predicted", interval=False),
             measure("view by view", "union", interval=False),
-            measure("single-view error, %", "single"),
-            measure("multi-view error, %", "multi"),
-            measure("margin", "margin", unit="number"),
+            measure("single-view, %", "single"),
+            measure("multi-view, %", "multi"),
+            measure("margin", "margin", unit="number", digits=1),
         ],
     )
     yield Listing(
@@ -77,32 +77,28 @@ def _left_out(line: Line, lesson: str) -> Estimate:
 def _lines(table: pd.DataFrame) -> Iterator[Line]:
     """Every method, by what it varies."""
     first = table.iloc[0]
-    sizes, K, T = first["sizes"], first["sizes"][-1], first["temperature"]
-    few = f"{table['few_share'].max():.0%} of the samples"
-    yield from lines_of({"member": "one network", "labels": "labels, as long as students"})
+    sizes, T, rounds = first["sizes"], first["temperature"], range(int(first["rounds"]) + 1)
+    yield from lines_of({"member": "one network", "labels": "labels, for longer"})
     yield from lines_of({f"ensemble_{size}": f"K={size}" for size in sizes}, group="teachers")
-    for lesson, says, heat in (
-        ("hinton", f"Hinton's loss at T={T:g}", {"T": T}),
-        ("paper", "the paper's update", {}),
-    ):
-        for size in sizes:
-            where = {"lesson": lesson, "size": size, **heat}
-            yield Line(label=f"K={size}", where=where, group=f"students, {says}")
-    for teachers, says in ((K, "all teach"), (1, "one teaches")):
-        for hot in first["temperatures"]:
-            where = {"lesson": "hinton", "size": teachers, "T": hot}
-            yield Line(label=f"T={hot:g}", where=where, group=f"students, Hinton's loss, {says}")
-    for lesson, says in (("squares", "logits"), ("squares_centred", "centred logits")):
+    for size in sizes:
+        where = {"lesson": "hinton", "size": size, "T": T}
+        yield Line(label=f"K={size}", where=where, group=f"Hinton, T={T:g}")
+    for size in sizes:
         yield Line(
-            label=says, where={"lesson": lesson, "size": K}, group="students, squares, all teach"
+            label=f"K={size}", where={"lesson": "paper", "size": size}, group=LESSONS["paper"]
         )
+    for size in (sizes[-1], 1):
+        for hot in first["temperatures"]:
+            where = {"lesson": "hinton", "size": size, "T": hot}
+            yield Line(label=f"T={hot:g}", where=where, group=f"Hinton, K={size}")
+    squares = {"squares": "logits", "squares_centred": "centred logits"}
+    for lesson, says in squares.items():
+        where = {"lesson": lesson, "size": sizes[-1]}
+        yield Line(label=says, where=where, group=f"squares, K={sizes[-1]}")
     for lesson, says in LESSONS.items():
-        for r in range(int(first["rounds"]) + 1):
+        for r in rounds:
             where = {"chain": lesson, "round": r}
-            yield Line(label=f"round {r}", where=where, group=f"students of students, {says}")
-    others = {
-        "self_same_start": "Hinton's loss, one teaches, starts as its teacher",
-        "few_hinton": f"{few}, soft targets",
-        "few_labels": f"{few}, labels",
-    }
-    yield from lines_of(others, group="other students")
+            yield Line(label=f"round {r}", where=where, group=f"rounds, {says}")
+    yield from lines_of({"self_same_start": "its teacher's start"}, group="Hinton, K=1")
+    few = {"few_hinton": "soft targets", "few_labels": "labels"}
+    yield from lines_of(few, group=f"{table['few_share'].max():.0%} of the samples")
