@@ -203,7 +203,7 @@ def _measured(
 
 def _before_and_after_shift(
     name: str, classes: tuple[int, ...], group: Trained, splits: Splits, cell: HintonCell
-) -> Row:
+) -> dict[str, dict[str, Any]]:
     """A student's errors as trained, and with one bias of these classes shifted."""
     labels = splits.test_labels.cpu()
     held = outputs_of(group.nets[0], splits.validation, compute=cell.learning.compute).cpu()

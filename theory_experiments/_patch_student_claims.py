@@ -6,10 +6,8 @@ from functools import partial
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, measured
 from theory_experiments._parts import SYNTHETIC
-from theory_experiments._patch_student_nets import PatchStudentsCell
+from theory_experiments._patch_student_nets import LESSONS, PatchStudentsCell
 from theory_experiments._views import MARGIN, MORE, SAME
-
-LESSONS = {"hinton": "Hinton", "paper": "the paper's update"}
 
 on_patches = partial(measured, part=SYNTHETIC)
 coverage = partial(on_patches, "coverage")

@@ -21,6 +21,8 @@ from theory_experiments._contrast import Progress
 from theory_experiments._patch_nets import SPEC, STUDENT, TeachingCell, fit
 
 LessonName = Literal["labels", "hinton", "squares", "squares_centred", "paper"]
+# Those taught by teachers of all sizes, and to students of students.
+LESSONS = {"hinton": "Hinton", "paper": "the paper's update"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,13 @@ from multiview.probes.coverage import COVERED
 from multiview.runs.experiment import Row
 from multiview.theory import ensemble_error, student_coverage
 from multiview.train.metrics import wrong
-from theory_experiments._patch_student_nets import PatchStudentsCell, StudentSpec, students_of
+from theory_experiments._patch_student_nets import (
+    LESSONS,
+    PatchStudentsCell,
+    StudentSpec,
+    students_of,
+)
 from theory_experiments._won_views import pairwise_agreement, won_views
-
-LESSONS = ("hinton", "paper")  # those of teachers of all sizes, and of students of students
 
 
 def axes_of(cell: PatchStudentsCell, specs: Sequence[StudentSpec]) -> dict[str, dict[str, Any]]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from multiview.runs.estimates import Estimate, measured
-from multiview.runs.tables import Column, Line, Listing, estimated, lines_of, measure
-from theory_experiments._patch_student_claims import LESSONS
+from multiview.runs.tables import Line, Listing, estimated, lines_of, measure
+from theory_experiments._patch_student_nets import LESSONS
 
 LEFT_OUT = {  # who and which measure
     "its error": ("omitted", "error"),
@@ -24,11 +24,11 @@ def patch_students_tables(table: pd.DataFrame) -> Iterator[Listing]:
     """Coverage and errors beside c as the theory has it; a class left out; who agrees with whom."""
     yield Listing(
         title="Patches: views covered and test errors of teachers and students",
-        lines=_lines(table),
+        lines=list(_lines(table)),
         columns=[
-            measure("c, %", "coverage"),
-            measure("theory's c", "predicted", interval=False),
-            measure("view by view", "union", interval=False),
+            measure("c, %", "coverage", digits=0),
+            measure("theory's c", "predicted", interval=False, digits=0),
+            measure("view by view", "union", interval=False, digits=0),
             measure("single-view, %", "single"),
             measure("multi-view, %", "multi"),
             measure("margin", "margin", unit="number", digits=1),
@@ -50,23 +50,19 @@ def patch_students_tables(table: pd.DataFrame) -> Iterator[Listing]:
             ),
         ],
     )
-    agrees: list[Column] = [
-        measure("another", "same_view"),
-        measure("its teacher", "same_view_as_teacher"),
-        measure("its start, by labels", "same_view_as_labels"),
-    ]
-    heat = {"hinton": {"T": table.iloc[0]["temperature"]}}
+    of_one = {"hinton": {"T": table.iloc[0]["temperature"]}, "paper": {}}
     students = [
-        Line(
-            label=f"student of one ({says})",
-            where={"lesson": lesson, "size": 1, **heat.get(lesson, {})},
-        )
-        for lesson, says in LESSONS.items()
+        Line(label=f"student of one ({LESSONS[lesson]})", where={"lesson": lesson, "size": 1, **at})
+        for lesson, at in of_one.items()
     ]
     yield Listing(
         title="Classes of which a network won the same view as another one, in %",
         lines=[Line(label="one network", where={"method": "member"}), *students],
-        columns=agrees,
+        columns=[
+            measure("another", "same_view"),
+            measure("its teacher", "same_view_as_teacher"),
+            measure("its start, by labels", "same_view_as_labels"),
+        ],
     )
 
 

@@ -190,7 +190,7 @@ def _left_out(
     lesson: str,
     taught: Taught,
     probes: PatchBatch,
-) -> Row:
+) -> dict[str, dict[str, Any]]:
     """Means over the classes left out, of students that never met them, and over the others."""
     omitted = students_of(cell)[f"omitted_{lesson}"]
     chosen = [taught.specs.index(each) for each in omitted]
