@@ -93,7 +93,7 @@ def _by_round(axes: Axes, table: pd.DataFrame) -> None:
         points = {r + 0.05 * i: coverage(chain=lesson, round=r) for r in rounds}
         look = {"ms": 5.5, "lw": 1, "color": colour, "marker": marker, "label": name}
         panels.curve(axes, table, points, low=0, high=1, **look)
-    laws = {r: measured("predicted", chain="paper", round=r) for r in rounds}
+    laws = {float(r): measured("predicted", chain="paper", round=r) for r in rounds}
     _theory(axes, table, laws, "predicted")
     axes.set_xticks(rounds)
     axes.set_xlabel("round of students of students")
