@@ -86,11 +86,13 @@ def _heat_claims(cell: PatchStudentsCell) -> Iterator[Claim]:
         predicted=MORE,
         estimate=at(hot) - at(cold),
     )
-    for name, lesson in (("l2", "squares"), ("l2_centred", "squares_centred")):
+    for name, lesson, says in (
+        ("l2", "squares", "squares"),
+        ("l2_centred", "squares_centred", "centred squares"),
+    ):
         yield claim(
             name=f"synthetic: {name}",
-            statement=f"c of {lesson.replace('_', ', ')} of logits is that at T={hot:g} to "
-            f"{MARGIN}",
+            statement=f"c of {says} of logits is that at T={hot:g} to {MARGIN}",
             predicted=SAME,
             estimate=coverage(lesson=lesson, size=cell.members) - at(hot),
         )
