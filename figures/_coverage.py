@@ -97,4 +97,4 @@ def _by_round(axes: Axes, table: pd.DataFrame) -> None:
     _theory(axes, table, laws, "predicted")
     axes.set_xticks(rounds)
     axes.set_xlabel("round of students of students")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower right")

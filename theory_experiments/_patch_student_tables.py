@@ -87,6 +87,7 @@ def _lines(table: pd.DataFrame) -> Iterator[Line]:
         for hot in first["temperatures"]:
             where = {"lesson": "hinton", "size": size, "T": hot}
             yield Line(label=f"T={hot:g}", where=where, group=f"Hinton, K={size}")
+    yield from lines_of({"self_same_start": "its teacher's start"}, group="Hinton, K=1")
     squares = {"squares": "logits", "squares_centred": "centred logits"}
     for lesson, says in squares.items():
         where = {"lesson": lesson, "size": sizes[-1]}
@@ -95,6 +96,5 @@ def _lines(table: pd.DataFrame) -> Iterator[Line]:
         for r in rounds:
             where = {"chain": lesson, "round": r}
             yield Line(label=f"round {r}", where=where, group=f"rounds, {says}")
-    yield from lines_of({"self_same_start": "its teacher's start"}, group="Hinton, K=1")
     few = {"few_hinton": "soft targets", "few_labels": "labels"}
     yield from lines_of(few, group=f"{table['few_share'].max():.0%} of the samples")
