@@ -62,8 +62,8 @@ def publish(runs: Sequence[Run], folder: Path) -> Path:
         The path of the rows.
 
     Raises:
-        ValueError: If rows are missing, failed, or hold what JSON does not, or if an experiment
-            published before is damaged.
+        ValueError: If rows are missing, were made by code that is in no commit, or hold what JSON
+            does not, or if what is published already is damaged.
     """
     name = runs[0].experiment
     kept = {run.label: run for run in published_runs(folder, name)}
@@ -74,6 +74,11 @@ def publish(runs: Sequence[Run], folder: Path) -> Path:
         rows = run.rows()
         if missing := len(run.keys) - len(rows):
             raise ValueError(f"{missing} rows of {label} are missing: run `{run.command}` first.")
+        if any(not row["commit"] or row["commit"].endswith("-dirty") for row in rows):
+            raise ValueError(
+                f"rows of {label} were made by code that is in no commit: commit it, then run "
+                f"`{run.command} --fresh`."
+            )
         lines += [line(run, row) for row in rows]
         about[label] = description(run)
     folder.mkdir(parents=True, exist_ok=True)
