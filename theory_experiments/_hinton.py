@@ -17,7 +17,7 @@ from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import best_shift, hinton_kd, per_student, shifted, taught_loss
-from multiview.runs.experiment import Context, Row
+from multiview.runs.experiment import Context
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.loop import Loss, target_loss
 from multiview.train.optim import OptimSpec
@@ -88,7 +88,7 @@ def student_recipe(epochs: int) -> Recipe:
     return Recipe(optim=optim, flip=False, padding=0, compute=compute, together=10)
 
 
-def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> Row:
+def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[str, dict[str, Any]]:
     """Train the teacher and all its students.
 
     Returns:
@@ -181,7 +181,7 @@ def _repeated(rows: Int[Tensor, " m"], number: int) -> Int[Tensor, " n"]:
 
 def _measured(
     cell: HintonCell, splits: Splits, groups: Mapping[str, Trained], few: Int[Tensor, " m"]
-) -> Row:
+) -> dict[str, dict[str, Any]]:
     """The row, as ``run_hinton`` says; ``few``: labels of the share of images."""
     labels = splits.test_labels.cpu()
     row: dict[str, dict[str, Any]] = {"data": {"train_images": len(splits.train)}}

@@ -23,7 +23,7 @@ from multiview.distill import (
 )
 from multiview.ensemble import mean_logits
 from multiview.models import SideBySide
-from multiview.runs.experiment import Context, Row
+from multiview.runs.experiment import Context
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, target_loss
 from theory_experiments._contrast import error, errors_of, spans
@@ -60,7 +60,9 @@ class StudentsCell:
     rounds: int = 2  # born again
 
 
-def run_students(cell: StudentsCell, images: ImageData, context: Context) -> Row:
+def run_students(
+    cell: StudentsCell, images: ImageData, context: Context
+) -> dict[str, dict[str, Any]]:
     """Train the members, students of all lessons, and generations of one member's shape.
 
     Returns:
@@ -150,7 +152,7 @@ def _measured(
     labels: Trained,
     students: Trained,
     later: Sequence[Trained],
-) -> Row:
+) -> dict[str, dict[str, Any]]:
     """The row, as ``run_students`` says; ``truth``: labels of the test images."""
     row: dict[str, dict[str, Any]] = defaultdict(dict)
     for measure, each_name, kind in (("error", "each", "test"), ("best", "best_each", "best_test")):

@@ -11,7 +11,6 @@ from multiview.data import PatchBatch
 from multiview.distill import best_shift, shifted
 from multiview.probes import Coverage, coverage_of
 from multiview.probes.coverage import COVERED
-from multiview.runs.experiment import Row
 from multiview.theory import ensemble_error, student_coverage
 from multiview.train.metrics import wrong
 from theory_experiments._patch_student_nets import (
@@ -139,7 +138,7 @@ def after_shift(
     single: tuple[Float[Tensor, "s k"], Int[Tensor, " s"]],
     on_probes: Float[Tensor, "n k"],
     probes: PatchBatch,
-) -> Row:
+) -> dict[str, dict[str, Any]]:
     """A student that never met the class ``omitted``, before and after one shift of its logit.
 
     Args:

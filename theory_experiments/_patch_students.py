@@ -27,7 +27,7 @@ from multiview.data.provenance import Kind
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.probes import coverage_of, coverage_probes
-from multiview.runs.experiment import Context, Row
+from multiview.runs.experiment import Context
 from multiview.train import TrainSpec
 from theory_experiments._contrast import Progress, within
 from theory_experiments._patch_nets import (
@@ -71,7 +71,7 @@ class Taught:
     generations: list[PatchNet]  # of both lessons, round by round
 
 
-def run_patch_students(cell: PatchStudentsCell, context: Context) -> Row:
+def run_patch_students(cell: PatchStudentsCell, context: Context) -> dict[str, dict[str, Any]]:
     """Teachers, their students, students of students, and what each of them covers.
 
     Returns:

@@ -56,7 +56,7 @@ def paced(recipe: Recipe, **changes: Any) -> Recipe:
     return replace(recipe, optim=replace(recipe.optim, **changes))
 
 
-def smoke() -> dict[str, AnyCell]:
+def smoke() -> dict[str, Any]:
     """Made-up images; seconds."""
     digits, images = HintonCell(), StudentsCell()
     sizes = {"data": "multi_view", "num_train": 100, "num_validation": 100, "num_test": 100}
@@ -84,12 +84,12 @@ def smoke() -> dict[str, AnyCell]:
     }
 
 
-def laptop() -> dict[str, AnyCell]:
+def laptop() -> dict[str, Any]:
     """A few thousand images: minutes on two cores."""
     return {"mnist": HintonCell(), "cifar10": StudentsCell(), SYNTHETIC: CELLS["laptop"]}
 
 
-def paper() -> dict[str, AnyCell]:
+def paper() -> dict[str, Any]:
     """Hinton's networks on all digits: a quarter of an hour on two cores. CIFAR-10 on a GPU.
 
     Of the training images 5,000 are held out, on which shifts are chosen; Hinton's were chosen on
