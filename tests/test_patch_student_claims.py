@@ -32,9 +32,8 @@ CLAIMS = list(patch_students_claims(CELL))
 
 def as_predicted() -> dict[str, dict[str, float]]:
     """Each method's measures as the theory has them."""
-    row = {method: dict.fromkeys(("coverage",), 0.5) for method in AXES} | {
-        who: dict(measures) for who, measures in OTHERS.items()
-    }
+    row = {method: {"coverage": 0.5} for method in AXES}
+    row |= {who: dict(measures) for who, measures in OTHERS.items()}
     for size, c in TEACHERS.items():
         taught = 1 - (1 - c) / 2
         row[f"ensemble_{size}"] = {"coverage": c}
@@ -134,7 +133,7 @@ def test_one_margin_says_what_counts():
 
 def test_views_are_counted_of_single_networks_alone():
     table = tabled([as_predicted()])
-    counted = table.set_index("method")["coverage_of"]
+    counted = dict(zip(table["method"], table["coverage_of"], strict=True))
     assert counted["few_hinton"] == counted["ensemble_10"] == counted["paper_of_3"] == 20
     for method in ("member", "omitted_hinton", "others_hinton"):
         assert math.isnan(counted[method])
