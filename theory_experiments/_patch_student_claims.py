@@ -16,7 +16,7 @@ coverage = partial(on_patches, "coverage")
 def patch_students_claims(cell: PatchStudentsCell) -> Iterator[Claim]:
     """The predictions P1 to P4 about c, with what counts as equal, and a control of P1."""
     for lesson, name in LESSONS.items():
-        yield from _lottery_claims(cell, lesson, name)
+        yield from _fresh_start_claims(cell, lesson, name)
     yield Claim(
         name="synthetic: starts as its teacher",
         source=_source("P1's control"),
@@ -34,7 +34,7 @@ def _source(prediction: str) -> str:
     return f"{prediction} (derived; arXiv 2012.09816, Section 4)"
 
 
-def _lottery_claims(cell: PatchStudentsCell, lesson: str, name: str) -> Iterator[Claim]:
+def _fresh_start_claims(cell: PatchStudentsCell, lesson: str, name: str) -> Iterator[Claim]:
     """A student of a fresh start adds what it would learn alone."""
     claim = partial(Claim, source=_source("P1"))
     heat = {"T": cell.temperature} if lesson == "hinton" else {}

@@ -87,7 +87,7 @@ def add_predictions(
         for student, c, both in zip(groups[lesson], teacher.fraction, union, strict=True):
             predicted = student_coverage(float(c), alone)
             row[student.method].update(predicted=predicted, union=both)
-        for r in range(cell.rounds + 1):  # the first teacher's lottery and one a round
+        for r in range(cell.rounds + 1):  # the first teacher and each round draw views
             row[_round(lesson, r)]["predicted"] = 1 - ensemble_error(r + 1, alone)
 
 

@@ -1,6 +1,6 @@
 """Students on synthetic patches: which views they learn from whom, by which lesson.
 
-A class has two views and a network learns one, by the lottery of its start. Four predictions about
+A class has two views and a network learns one of them, drawn by its start. Four predictions about
 c, the fraction of views covered, are derived from the multi-view theory (arXiv 2012.09816, Section
 4): a student of a fresh start adds what it would learn alone to what its teacher shows,
 c = 1 - (1 - c_T) (1 - c_0); hotter lessons show more; a few samples with soft targets show as much
