@@ -151,7 +151,7 @@ EXPERIMENT = Experiment(
     run=run,
     presets={
         "smoke": Preset(cells=parts_of(SMOKE), seeds=2, claimed=False),
-        "laptop": Preset(cells=parts_of(LAPTOP), seeds=5, first_seed=10),
+        "laptop": Preset(cells=parts_of(LAPTOP), seeds=6, first_seed=10),
         "paper": Preset(cells=parts_of(PAPER), seeds=5, first_seed=10),
     },
     claims=claims_of({PART: image_claims, SYNTHETIC: patch_claims}),
