@@ -1,35 +1,55 @@
-"""Draw the figures of every stored run again: ``python figures/make.py [results]``."""
+"""Draw figures again: of every stored run, or of the published rows.
+
+``python figures/make.py [results]`` or ``multiview figures``.
+"""
 
 import importlib
 import io
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+from multiview.atomic import write_atomically
 from multiview.runs.experiment import Experiment
 from multiview.runs.find import find
+from multiview.runs.publish import published_runs, rows_folder
 from multiview.runs.store import RESULTS, Run, no_results, stored_runs
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def draw(run: Run, experiment: Experiment | None = None) -> list[Path]:
-    """Draw a run's figure from its rows that succeeded, into .png and .pdf beside them.
+R = TypeVar("R", bound=Run)
+# Without dates, so that the same rows give the same bytes.
+METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 
-    Without such a row nothing is drawn.
+
+def picture(run: Run, experiment: Experiment | None = None) -> "Figure | None":
+    """The figure of a run's rows that succeeded; None without such a row.
 
     Args:
         experiment: That of the run; found by its name if not given.
     """
+    table = (experiment or find(run.experiment)).derive(run.table())
+    return None if table.empty else importlib.import_module(f"figures.{run.figure}").draw(table)
+
+
+def encoded(figure: "Figure", kind: str) -> bytes:
+    """A figure as the bytes of a file of this kind, png or pdf."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+    return buffer.getvalue()
+
+
+def draw(run: Run, experiment: Experiment | None = None) -> list[Path]:
+    """Draw a run's figure into .png and .pdf beside its rows; nothing if no row succeeded."""
     import matplotlib.pyplot as plt
 
-    table = (experiment or find(run.experiment)).derive(run.table())
-    if table.empty:
+    figure = picture(run, experiment)
+    if figure is None:
         return []
-    figure = importlib.import_module(f"figures.{run.figure}").draw(table)
-    paths = []
-    for kind, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-        buffer = io.BytesIO()  # without dates, so that the same rows give the same bytes
-        figure.savefig(buffer, format=kind, metadata=metadata)
-        paths.append(run.save(f".{kind}", buffer.getvalue()))
+    paths = [run.save(f".{kind}", encoded(figure, kind)) for kind in METADATA]
     plt.close(figure)
     return paths
 
@@ -40,23 +60,49 @@ def main(out: Path = RESULTS) -> int:
     Raises:
         FileNotFoundError: If no run is stored.
     """
-    code, runs = 0, stored_runs(out)
+    runs = stored_runs(out)
     if not runs:
         raise FileNotFoundError(no_results(out))
+    return _draw_all(runs, draw)
+
+
+def draw_published(out: Path) -> int:
+    """Draw every picture of the published rows as OUT/LABEL.png; returns as ``main``.
+
+    Raises:
+        FileNotFoundError: If no rows are published.
+    """
+    runs = published_runs(rows_folder())
+    if not runs:
+        raise FileNotFoundError(f"no published rows in {rows_folder()}: see `multiview publish`.")
+    out.mkdir(parents=True, exist_ok=True)
+
+    def draw_one(run: Run) -> list[Path]:
+        figure, path = picture(run), out / f"{run.label}.png"
+        if figure is not None:
+            write_atomically(path, encoded(figure, "png"))
+        return [path] if figure is not None else []
+
+    return _draw_all(runs, draw_one)
+
+
+def _draw_all(runs: list[R], draw_one: Callable[[R], list[Path]]) -> int:
+    """Draw each run that can be drawn; 1 if one could not, else 0."""
+    code = 0
     for run in runs:
         if run.figure is None:
             print(f"{run.label}: the experiment has no figure.", file=sys.stderr)
-        else:
-            try:
-                paths = draw(run)
-                if not paths:
-                    print(f"{run.label}: no row succeeded, nothing to draw.", file=sys.stderr)
-                for path in paths:
-                    print(path)
-            except Exception:  # rows of an unfinished run must not stop the others
-                print(f"{run.label} cannot be drawn:", file=sys.stderr)
-                traceback.print_exc()
-                code = 1
+            continue
+        try:
+            paths = draw_one(run)
+            if not paths:
+                print(f"{run.label}: no row succeeded, nothing to draw.", file=sys.stderr)
+            for path in paths:
+                print(path)
+        except Exception:  # rows of an unfinished run must not stop the others
+            print(f"{run.label} cannot be drawn:", file=sys.stderr)
+            traceback.print_exc()
+            code = 1
     return code
 
 

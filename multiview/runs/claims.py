@@ -13,8 +13,6 @@ import numpy as np
 from multiview.runs.intervals import Interval, interval_of
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from multiview.runs.estimates import Estimate, Values
 
 Verdict = Literal["supported", "refuted", "undecided"]
@@ -86,7 +84,7 @@ class Judgement:
     edited: tuple[str, ...] = ()  # the fields that differ from the claim registered with the run
 
 
-def judge(claim: Claim, table: pd.DataFrame) -> Judgement:
+def judge(claim: Claim, table: Any) -> Judgement:
     """Compare ``claim`` with a run's table (a line a cell and method; ``seed``, ``status``).
 
     A claim is supported if the whole interval is predicted, refuted if none of it is, else
@@ -125,7 +123,7 @@ def judge(claim: Claim, table: pd.DataFrame) -> Judgement:
     return by_interval(judgement, interval_at)
 
 
-def values_of(claim: Claim, ok: pd.DataFrame) -> tuple[Values, pd.Series]:
+def values_of(claim: Claim, ok: Any) -> tuple[Values, Any]:
     """What the estimate finds in the lines that succeeded, and its values as numbers."""
     found = claim.estimate.of(ok)
     return found, found.by_seed.astype(float)

@@ -1,4 +1,4 @@
-"""The command line: multiview list | run NAME | show NAME | figures | report | data verify DIR."""
+"""The command line: multiview list | run | show | publish | figures | pages | report | data."""
 
 import importlib
 import sys
@@ -13,13 +13,24 @@ from multiview.runs.command_line import Folder, in_words
 from multiview.runs.experiment import Experiment
 from multiview.runs.find import find, names
 from multiview.runs.listing import listed
-from multiview.runs.report import present, write_report
+from multiview.runs.pages import write_pages
+from multiview.runs.publish import publish as pack
+from multiview.runs.publish import published_runs, rows_folder
+from multiview.runs.report import is_newest, present, write_report
 from multiview.runs.script import DONE, ERROR, USAGE, run_script
 from multiview.runs.signals import leave
-from multiview.runs.store import RESULTS, export, load, no_results, stored_runs
+from multiview.runs.store import (
+    RESULTS,
+    concatenated,
+    export,
+    load,
+    no_results,
+    stored_runs,
+)
 
 Out = Annotated[Folder, tyro.conf.arg(help="directory of all results")]
 Name = Annotated[str, tyro.conf.Positional]
+Published = Annotated[bool, tyro.conf.arg(help="use the rows published with the package")]
 
 
 class UnknownName(ValueError):
@@ -46,18 +57,23 @@ def show(
     *,
     out: Out = RESULTS,
     preset: str | None = None,
+    published: Published = False,
     export_to: Annotated[Folder | None, tyro.conf.arg(name="export")] = None,
 ) -> int:
-    """Print an experiment's stored results: summary, claims, verdicts.
+    """Print an experiment's stored results: tables, claims, verdicts.
 
     Args:
         preset: Only the runs of this preset.
+        published: The rows that are published with the package, not those in OUT.
         export_to: Write all rows of the newest code to this .parquet or .csv file as well.
     """
     experiment = _find(name)
     if preset is not None and preset not in experiment.presets:
         raise UnknownName(f"preset={preset!r} is not one of {', '.join(experiment.presets)}.")
-    runs = [r for r in stored_runs(out, name) if preset in (None, r.preset)]
+    every = published_runs(rows_folder(), name) if published else stored_runs(out, name)
+    runs = [run for run in every if preset in (None, run.preset)]
+    if not runs and published:
+        raise FileNotFoundError(f"no rows of {name} are published: run `multiview run {name}`.")
     if not runs:
         wanted = name if preset is None else f"{name} --preset {preset}"
         raise FileNotFoundError(no_results(out, wanted, out / name))
@@ -66,13 +82,44 @@ def show(
         console.rule(stored.label)
         present(console, experiment, stored)
     if export_to is not None:
-        export(load(out / name), export_to)
+        export(concatenated(runs) if published else load(out / name), export_to)
     return DONE
 
 
-def figures(*, out: Out = RESULTS) -> int:
-    """Draw the figures of all stored runs again."""
-    return importlib.import_module("figures.make").main(out)
+def publish(name: Name, *, out: Out = RESULTS, preset: str | None = None) -> int:
+    """Pack the rows of an experiment's runs into figures/rows/NAME.jsonl.gz, to be committed.
+
+    Args:
+        preset: Of which preset; the default one unless said otherwise.
+    """
+    experiment = _find(name)
+    chosen = preset or experiment.default_preset
+    runs = [run for run in stored_runs(out, name) if run.preset == chosen]
+    if not runs:
+        raise FileNotFoundError(no_results(out, f"{name} --preset {chosen}", out / name))
+    if old := [run.label for run in runs if not is_newest(experiment, run)]:
+        raise ValueError(f"{', '.join(old)}: made by older code, run it again before publishing.")
+    path = pack(runs, rows_folder())
+    _console().print(f"{path}: {path.stat().st_size / 1e3:.0f} kB", soft_wrap=True)
+    return DONE
+
+
+def figures(*, out: Out = RESULTS, published: Published = False) -> int:
+    """Draw the figures of all stored runs again, or, as OUT/LABEL.png, of the published rows."""
+    make = importlib.import_module("figures.make")
+    return make.draw_published(out) if published else make.main(out)
+
+
+def pages(*, check: bool = False) -> int:
+    """Write the tables of all pages, and the list of claims, anew from the published rows.
+
+    Args:
+        check: Write nothing, and exit with 1 if a page is not as its rows make it.
+    """
+    stale = write_pages(check=check)
+    for path in stale:
+        print(f"{path}: {'differs from' if check else 'written from'} the published rows")
+    return ERROR if stale and check else DONE
 
 
 def report(*, out: Out = RESULTS) -> int:
@@ -97,7 +144,9 @@ COMMANDS = {
     "list": list_experiments,
     "run": run,
     "show": show,
+    "publish": publish,
     "figures": figures,
+    "pages": pages,
     "report": report,
     "data": data,
 }

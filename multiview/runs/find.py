@@ -3,10 +3,16 @@
 import difflib
 import importlib
 import pkgutil
+from pathlib import Path
 
 from multiview.runs.experiment import Experiment
 
 PACKAGE = "theory_experiments"
+
+
+def package_folder() -> Path:
+    """The folder of the experiments' package."""
+    return Path(next(iter(importlib.import_module(PACKAGE).__path__)))
 
 
 def names() -> list[str]:

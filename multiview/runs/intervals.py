@@ -8,12 +8,13 @@ views are therefore treated as counts: of lost views out of all views of all rep
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 Kind = Literal["fraction", "difference", "number"]
 Method = Literal["views", "t", "none"]
+Numbers = float | np.ndarray
 RANGES = {"fraction": (0.0, 1.0), "difference": (-1.0, 1.0), "number": (-math.inf, math.inf)}
 ROUNDING = 1e-12  # values that differ by less, relative to the largest, are equal
 
@@ -82,7 +83,7 @@ def has_spread(values: np.ndarray) -> bool:
 
 def ends(
     samples: np.ndarray, units: int | None, kind: Kind, confidence: float, n: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Any, Any]:
     """Lower and upper ends for many samples (..., size) at once, as if each had ``n`` values."""
     mean, variance = samples.mean(-1), samples.var(-1, ddof=1)
     if units is None:
@@ -93,16 +94,16 @@ def ends(
     below, above = fraction(np.clip(np.abs(mean), 0, 1), variance, n, units, confidence)
     # Where no repetition has the other sign, the difference is as skewed as a fraction.
     gains, losses = (samples >= 0).all(-1), (samples <= 0).all(-1)
-    low = np.where(gains, np.minimum(low, below), np.where(losses, np.minimum(low, -above), low))
-    high = np.where(
-        losses, np.maximum(high, -below), np.where(gains, np.maximum(high, above), high)
-    )
+    low = np.where(gains, np.minimum(low, below), low)
+    low = np.where(losses, np.minimum(low, -above), low)
+    high = np.where(gains, np.maximum(high, above), high)
+    high = np.where(losses, np.maximum(high, -below), high)
     return np.maximum(low, -1), np.minimum(high, 1)
 
 
 def student(
-    mean: np.ndarray, variance: np.ndarray, n: int, confidence: float, least: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+    mean: Numbers, variance: Numbers, n: int, confidence: float, least: float = 0.0
+) -> tuple[Numbers, Numbers]:
     """Student's interval of ``n`` values, at least ``least`` long on either side of the mean."""
     half = np.maximum(quantile(n - 1, confidence) * np.sqrt(variance / n), least)
     return mean - half, mean + half
@@ -114,8 +115,8 @@ def discordance(views: int, confidence: float) -> float:
 
 
 def fraction(
-    mean: np.ndarray, variance: np.ndarray, n: int, units: int, confidence: float
-) -> tuple[np.ndarray, np.ndarray]:
+    mean: Numbers, variance: Numbers, n: int, units: int, confidence: float
+) -> tuple[Numbers, Numbers]:
     """The interval of a fraction of ``units`` views, measured ``n`` times.
 
     Korn and Graubard's (Survey Methodology 24, 1998, 193-201): Clopper and Pearson's interval for
@@ -140,7 +141,7 @@ def fraction(
     dispersion = (prior + (n - 1) * ratio) / (prior + n - 1)
     dispersion = np.maximum(dispersion, np.minimum(1, n / np.maximum(3 * lost, 1e-9)))
     correction = quantile(views - 1, confidence) / quantile(prior + n - 1, confidence)
-    trials = views / dispersion * correction**2
+    trials = views / dispersion * np.minimum(correction, 1) ** 2
     count, tail = mean * trials, (1 - confidence) / 2
     others = trials - count
     low = betaincinv(np.maximum(count, 1e-300), others + 1, tail)
@@ -148,7 +149,7 @@ def fraction(
     return np.where(mean > 0, low, 0.0), np.where(mean < 1, high, 1.0)
 
 
-def quantile(degrees: float | np.ndarray, confidence: float) -> np.ndarray:
+def quantile(degrees: Numbers, confidence: float) -> Numbers:
     """Student's two-sided quantile."""
     from scipy.special import stdtrit
 

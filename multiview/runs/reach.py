@@ -1,71 +1,12 @@
 """What a definition reaches: the statements, module by module, that its result may depend on."""
 
 import ast
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from multiview.runs.source import Imported, Source, Use, read
+from multiview.runs.places import Places, is_bookkeeping
+from multiview.runs.source import Imported, Source, Use
 
-# The bookkeeping changes no result: what is imported from it is not followed.
-BOOKKEEPING = ("multiview.runs", "multiview.results", "multiview.__main__", "figures")
 WHOLE_MODULE = {"globals", "eval", "exec"}  # these find names that no one can follow
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where the source lies that is followed; all else is somebody else's.
-
-    Attributes:
-        packages: Folder or file of each package or module at the top.
-        beside: Folders whose modules are ours too, as a script's own is.
-    """
-
-    packages: Mapping[str, Path]
-    beside: tuple[Path, ...] = ()
-    _found: dict[str, Source | None] = field(default_factory=dict)
-
-    def ours(self, module: str) -> bool:
-        """Whether a module is one of ours."""
-        return self._top(module.partition(".")[0]) is not None
-
-    def find(self, module: str) -> Source | None:
-        """The source of one of our modules; None if there is no such file."""
-        if module not in self._found:
-            self._found[module] = self._find(module)
-        return self._found[module]
-
-    def _find(self, module: str) -> Source | None:
-        top, *rest = module.split(".")
-        root = self._top(top)
-        if root is None:
-            return None
-        if root.suffix == ".py":
-            return None if rest else read(module, root)
-        path = root.joinpath(*rest)
-        for file in (path / "__init__.py", path.with_suffix(".py")):
-            if file.is_file():
-                return read(module, file)
-        return None
-
-    def within(self, package: Source) -> Iterable[str]:
-        """Names of the modules of a package."""
-        if package.path.name == "__init__.py":
-            for file in sorted(package.path.parent.glob("*.py")):
-                if file != package.path:
-                    yield f"{package.name}.{file.stem}"
-            for file in sorted(package.path.parent.glob("*/__init__.py")):
-                yield f"{package.name}.{file.parent.name}"
-
-    def _top(self, name: str) -> Path | None:
-        if name in self.packages:
-            return self.packages[name]
-        for folder in self.beside:
-            if (folder / name / "__init__.py").is_file():
-                return folder / name
-            if (folder / f"{name}.py").is_file():
-                return folder / f"{name}.py"
-        return None
 
 
 @dataclass
@@ -105,14 +46,15 @@ class Reach:
             self._whole(source)
         self._finish()
 
-    def classes(self) -> set[tuple[str, str]]:
-        """The reached classes, as module and name."""
-        return {
-            (module, node.name)
-            for module, numbers in self.statements.items()
-            for node in (self.sources[module].statements[number] for number in numbers)
-            if isinstance(node, ast.ClassDef)
-        }
+    def join(self, makers: "Reach") -> None:
+        """Reach the classes that makers may make, and what their modules do when imported."""
+        for module in makers.sources.values():
+            self._load(module)
+        for module, numbers in makers.statements.items():
+            for node in (makers.sources[module].statements[number] for number in numbers):
+                if isinstance(node, ast.ClassDef):
+                    self._bound(makers.sources[module], node.name)
+        self._finish()
 
     def _finish(self) -> None:
         while self._waiting:
@@ -212,9 +154,3 @@ class Reach:
                     self._follow(imported)
         for module in self.places.within(source):
             self._follow(Imported(module))
-
-
-def is_bookkeeping(*names: str) -> bool:
-    """Whether a module, or a name in it, belongs to the bookkeeping."""
-    dotted = ".".join(names) + "."
-    return any(dotted.startswith(f"{each}.") for each in BOOKKEEPING)

@@ -1,4 +1,4 @@
-"""A source file as its top-level statements: what each binds, and which names it uses."""
+"""A source file as its top-level statements: what each binds, does and uses."""
 
 import ast
 import re
@@ -7,13 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-OWN_SCOPE = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),
-    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
-)
+from multiview.runs.scopes import Scopes, chain, in_scope, stored, targets
+
 SKIPPED = re.compile(r"(typing\.)?TYPE_CHECKING|__name__ == '__main__'")
-DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 # Statements that do something when the module is imported, whoever asks for one of its names.
 ACTIONS = (
     *(ast.If, ast.Try, ast.For, ast.While, ast.With, ast.Match),
@@ -54,7 +50,7 @@ class Source:
         self.decorated: list[tuple[int, tuple[str, ...]]] = []
         self.loads: list[Imported] = []
         for statement in self.statements:
-            here = _in_scope([statement])
+            here = in_scope([statement])
             self.loads += self.imported_by(here)
             for bound, imported in (pair for node in here for pair in self._imported(node)):
                 self.imports.setdefault(bound, []).append(imported)
@@ -99,23 +95,32 @@ class Source:
         Args:
             annotations: Whether names count that stand in annotations alone.
         """
-        return set(_Uses(self, annotations).of(self.statements[number], frozenset()))
+        found: set[Use] = set()
+        for each in Scopes(annotations).uses(self.statements[number]):
+            match each:
+                case tuple():
+                    found.add(each)
+                case ast.Constant(value=str(module)):
+                    found.add(Imported(module))
+                case _:
+                    found.update(self.imported_by([each]))
+        return found
 
     def _sort(self, number: int, statement: ast.stmt) -> None:
         """Note what a statement binds, changes and does."""
         if isinstance(statement, ast.Import | ast.ImportFrom):
             return
-        changed = [_chain(target)[:1] for target in _targets(statement)]
+        changed = [chain(target)[:1] for target in targets(statement)]
         foreign = any(not root or root[0] in self.imports for root in changed)
         names = {root[0] for root in changed if root} - self.imports.keys()
-        for name in sorted(_stored(_in_scope([statement])) | names):
+        for name in sorted(stored(in_scope([statement])) | names):
             self.bindings.setdefault(name, []).append(number)
         calls = isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
         if calls or foreign or isinstance(statement, ACTIONS):
             self.actions.append(number)
         for decorator in getattr(statement, "decorator_list", ()):
             function = decorator.func if isinstance(decorator, ast.Call) else decorator
-            self.decorated.append((number, _chain(function)[:1]))
+            self.decorated.append((number, chain(function)[:1]))
 
 
 def _run_on_import(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -125,139 +130,6 @@ def _run_on_import(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _run_on_import(statement.orelse)
         else:
             yield statement
-
-
-def _in_scope(body: Iterable[ast.AST]) -> list[ast.AST]:
-    """These and all below them, short of the insides of functions, classes and comprehensions."""
-    waiting, found = list(body), []
-    while waiting:
-        node = waiting.pop()
-        found.append(node)
-        if not isinstance(node, OWN_SCOPE):
-            waiting += ast.iter_child_nodes(node)
-    return found
-
-
-def _stored(nodes: Iterable[ast.AST]) -> set[str]:
-    """The names that nodes of one scope bind."""
-    names: set[str] = set()
-    for node in nodes:
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
-                names.add(name)
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                names.add(name)
-            case ast.ClassDef(name=name) | ast.ExceptHandler(name=str(name)):
-                names.add(name)
-            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                names.add(name)
-            case ast.MatchMapping(rest=str(name)):
-                names.add(name)
-            case ast.alias(name=name, asname=asname):
-                names.add(asname or name.partition(".")[0])
-    return names
-
-
-def _targets(statement: ast.stmt) -> list[ast.expr]:
-    """The items and attributes that a statement assigns to: ``rules`` in ``rules["a"] = f``."""
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AugAssign | ast.AnnAssign):
-        targets = [statement.target]
-    else:
-        return []
-    nodes = (node for target in targets for node in ast.walk(target))
-    return [
-        node
-        for node in nodes
-        if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Store)
-    ]
-
-
-def _chain(node: ast.AST) -> tuple[str, ...]:
-    """``a.b.c`` as its names; of items and calls their root; empty where there is no name."""
-    match node:
-        case ast.Name(id=name):
-            return (name,)
-        case ast.Attribute(value=value, attr=attr):
-            chain = _chain(value)
-            return (*chain, attr) if chain else ()
-        case ast.Subscript(value=value):
-            return _chain(value)[:1]
-    return ()
-
-
-class _Uses:
-    """Walks through a statement and its scopes."""
-
-    def __init__(self, source: Source, annotations: bool) -> None:
-        self.source = source
-        self.annotations = annotations
-
-    def of(self, node: ast.AST | None, local: frozenset[str]) -> Iterator[Use]:
-        """The uses in ``node``, in a scope where the names ``local`` hide globals."""
-        match node:
-            case None:
-                return
-            case ast.Name(id=name, ctx=ast.Load()) if name not in local:
-                yield (name,)
-            case ast.Attribute() if _names_only(node):
-                chain = _chain(node)
-                if chain[0] not in local:
-                    yield chain
-            case ast.Constant(value=str(text)) if DOTTED.fullmatch(text):
-                yield Imported(text)  # perhaps a module for import_module
-            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
-                yield from self.of_function(node, local)
-            case ast.ClassDef():
-                for child in ast.iter_child_nodes(node):
-                    yield from self.of(child, local)
-                yield from self.source.imported_by(_in_scope(node.body))
-            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
-                yield from self.of(node.generators[0].iter, local)
-                inner = local | _stored(_in_scope(each.target for each in node.generators))
-                for child in ast.iter_child_nodes(node):
-                    yield from self.of(child, inner)
-            case ast.AnnAssign():
-                children = (node.target, node.value, *self.annotation(node.annotation))
-                for child in children:
-                    yield from self.of(child, local)
-            case _:
-                for child in ast.iter_child_nodes(node):
-                    yield from self.of(child, local)
-
-    def of_function(self, node: Function | ast.Lambda, local: frozenset[str]) -> Iterator[Use]:
-        """What a definition evaluates at once, then what its body names."""
-        arguments = node.args
-        parameters = [
-            *(*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs),
-            *filter(None, [arguments.vararg, arguments.kwarg]),
-        ]
-        body = [node.body] if isinstance(node, ast.Lambda) else node.body
-        outer = [*arguments.defaults, *arguments.kw_defaults, *getattr(node, "type_params", ())]
-        for each in parameters:
-            outer += self.annotation(each.annotation)
-        if not isinstance(node, ast.Lambda):
-            outer += [*node.decorator_list, *self.annotation(node.returns)]
-        for each in outer:
-            yield from self.of(each, local)
-        here = _in_scope(body)
-        shared = {name for each in here if isinstance(each, ast.Global) for name in each.names}
-        yield from ((name,) for name in sorted(shared))
-        own = {each.arg for each in parameters} | _stored(here)
-        for each in body:
-            yield from self.of(each, (local | own) - shared)
-        yield from self.source.imported_by(here)
-
-    def annotation(self, node: ast.expr | None) -> list[ast.expr]:
-        return [node] if self.annotations and node is not None else []
-
-
-def _names_only(node: ast.expr) -> bool:
-    """Whether this is a name and attributes of it, and nothing else."""
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return isinstance(node, ast.Name)
 
 
 @cache

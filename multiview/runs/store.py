@@ -137,6 +137,11 @@ class Run:
         return as_table(self.rows())
 
 
+def concatenated(runs: Iterable[Run]) -> "pandas.DataFrame":
+    """The rows of several runs as one table."""
+    return as_table(row for run in runs for row in run.rows())
+
+
 def no_results(out: Path, run: str = "NAME", place: Path | None = None) -> str:
     """What to say where no run is stored.
 

@@ -3,21 +3,18 @@
 import ast
 import gc
 import hashlib
-import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
-from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
-from multiview.runs.reach import Places, Reach, is_bookkeeping
+from multiview.runs.places import is_bookkeeping, place_of, places_of
+from multiview.runs.reach import Reach
 from multiview.runs.source import Source
 
-EXPERIMENTS = "theory_experiments"
-INSTALLED = {"site-packages", "dist-packages"}  # modules there do not belong together
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 UNSAID = {"ctx", "kind", "type_comment"}  # follows from the rest, or means nothing
 
@@ -39,8 +36,13 @@ def code_version(run: Callable[..., Any], *cells: Any) -> str:
     Raises:
         ValueError: If ``run`` is no function of a source file, or a file it needs imports ``*``.
     """
+    return version_of(reach(run, *cells))
+
+
+def version_of(found: Reach) -> str:
+    """The hash of what has been reached."""
     digest = hashlib.sha256()
-    for text in sorted(_texts(reach(run, *cells))):
+    for text in sorted(_texts(found)):
         digest.update(f"{text}\0".encode())
     return digest.hexdigest()[:16]
 
@@ -81,19 +83,18 @@ def _reach(run: Any, cells: Iterable[Any]) -> Reach:
     run = inspect.unwrap(run)
     if not isinstance(run, FunctionType):
         raise ValueError(f"run={run!r} is no function: define one in a script.")
-    places = _places([run, *filter(inspect.isfunction, cells)])
+    places = places_of([run, *filter(inspect.isfunction, cells)])
     found, made = Reach(places), Reach(places, makers=True)
-    found.start(*_place(run))
+    found.start(*place_of(run))
     kept: list[Any] = []
     parts = list(_parts(run, True, kept))
     for value in cells:
         parts += _parts(value, not callable(value), kept)
     for part, held in parts:
-        module, name = _place(part)
+        module, name = place_of(part)
         if places.ours(module) and not is_bookkeeping(module):
             (found if held else made).start(module, name)
-    for module, name in sorted(made.classes()):
-        found.start(module, name)
+    found.join(made)
     return found
 
 
@@ -137,47 +138,6 @@ def _contents(function: FunctionType) -> Iterator[Any]:
     for cell in function.__closure__ or ():
         with suppress(ValueError):  # not yet filled
             yield cell.cell_contents
-
-
-def _places(functions: Iterable[Callable[..., Any]]) -> Places:
-    """This package, the experiments, and where the functions are defined."""
-    packages = {"multiview": Path(__file__).parents[1]}
-    spec = importlib.util.find_spec(EXPERIMENTS)
-    for folder in (spec and spec.submodule_search_locations) or ():
-        packages[EXPERIMENTS] = Path(folder)
-    beside = []
-    for path in map(_file, functions):
-        module, root = _module(path)
-        if "." in module:
-            packages[module.partition(".")[0]] = root
-        elif INSTALLED & set(path.parts):
-            packages[module] = path
-        else:
-            beside.append(path.parent)
-    return Places(packages, tuple(dict.fromkeys(beside)))
-
-
-def _place(part: Any) -> tuple[str, str]:
-    """Module and name of the definition at the top of a file in which something is defined."""
-    return _module(_file(part))[0], part.__qualname__.partition(".")[0]
-
-
-def _file(part: Any) -> Path:
-    try:
-        return Path(inspect.getfile(part)).absolute()
-    except (TypeError, OSError):  # a class written in C, or typed at a prompt
-        return Path("/nowhere.py")
-
-
-def _module(path: Path) -> tuple[str, Path]:
-    """The name of the module in a file, as an import gives it, and its outermost folder or file."""
-    name, root = path.stem, path
-    if path.name == "__init__.py":
-        name, root = path.parent.name, path.parent
-    while (root.parent / "__init__.py").is_file():
-        root = root.parent
-        name = f"{root.name}.{name}"
-    return name, root
 
 
 def _names(source: Source, number: int) -> list[str]:

@@ -107,7 +107,7 @@ def test_missing_stale_and_failed_rows_are_told_first(tmp_path, monkeypatch):
     assert "2 of 4 cells failed" in found
     assert "seed 1: the loss is nan at step 3" in found
     assert "older code" not in found
-    monkeypatch.setattr(report, "code_version", lambda experiment: "edited")
+    monkeypatch.setattr(report, "code_version", lambda *given: "edited")
     assert "older code" in "\n".join(notes(EXPERIMENT, run, run.table()))
 
 

@@ -57,9 +57,9 @@ def test_a_store_without_rows_names_the_command_that_makes_some(tmp_path, monkey
 
 
 def test_rows_of_older_code_are_left_out_and_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "code_version", lambda experiment: "old")
+    monkeypatch.setattr(runner, "code_version", lambda *given: "old")
     compute(tmp_path)
-    monkeypatch.setattr(runner, "code_version", lambda experiment: "new")
+    monkeypatch.setattr(runner, "code_version", lambda *given: "new")
     compute(tmp_path, coin="forged")
     with pytest.warns(UserWarning, match="4 rows .* older code"):
         table = load(tmp_path)

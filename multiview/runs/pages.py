@@ -1,0 +1,175 @@
+"""Pages with numbers: what stands between two marks in them is written from the published rows.
+
+A mark is a comment, ``<!-- tables: LABEL -->``, and ends with ``<!-- end -->``. After the name of
+what is written comes the label of a published run; ``findings`` and ``all claims`` are of all.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from multiview.atomic import write_atomically
+from multiview.runs.claims import Judgement, benjamini_hochberg, summary_of
+from multiview.runs.find import find, names, package_folder
+from multiview.runs.publish import PublishedRun, published_runs, rows_folder
+from multiview.runs.report import grids, is_newest
+from multiview.runs.runner import label_of
+from multiview.runs.tables import Grid
+from multiview.runs.verdicts import cells, claims_grid, judgements, predicted
+
+BLOCK = re.compile(r"(<!-- ([a-z ]+?)(?:: (\S+))? -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def root() -> Path:
+    """The folder that holds README.md and the package of the experiments."""
+    return package_folder().parent
+
+
+def page_paths() -> list[Path]:
+    """Every page that may hold marks."""
+    own = package_folder()
+    pages = [root() / "README.md", root() / "figures" / "README.md", own / "README.md"]
+    return [path for path in [*pages, *sorted((own / "pages").glob("*.md"))] if path.exists()]
+
+
+def write_pages(*, check: bool = False) -> list[Path]:
+    """Write what stands between marks; returns the pages that were not as their rows make them.
+
+    Args:
+        check: Write nothing.
+
+    Raises:
+        ValueError: If a mark names what cannot be written or a run that is not published.
+    """
+    stale, published = [], Published()
+    for path in page_paths():
+        text = path.read_text()
+        new = BLOCK.sub(partial(_block, published, path), text)
+        if new != text:
+            stale.append(path)
+            if not check:
+                write_atomically(path, new.encode())
+    return stale
+
+
+class Published:
+    """The published runs, each read and judged once."""
+
+    def __init__(self) -> None:
+        runs = published_runs(rows_folder())
+        self.runs = {run.label: run for run in runs}
+        self._judged: dict[str, list[Judgement]] = {}
+
+    def run(self, label: str) -> PublishedRun:
+        """The run of this label.
+
+        Raises:
+            ValueError: If it is not published.
+        """
+        if label not in self.runs:
+            raise ValueError(f"no run {label!r} is published: `multiview publish` it.")
+        return self.runs[label]
+
+    def judged(self, label: str) -> list[Judgement]:
+        """The claims of a run with their verdicts."""
+        if label not in self._judged:
+            run = self.run(label)
+            self._judged[label] = judgements(find(run.experiment), run, run.table())
+        return self._judged[label]
+
+
+def _block(published: Published, path: Path, match: re.Match[str]) -> str:
+    begin, what, label, end = match.groups()
+    if what not in (OF_RUN if label else OF_ALL):
+        known = ", ".join([*(f"{name}: LABEL" for name in OF_RUN), *OF_ALL])
+        raise ValueError(f"{path} asks for {what!r} between marks: there are {known}.")
+    text = OF_RUN[what](published, label) if label else OF_ALL[what](published, path)
+    return f"{begin}{text}\n{end}"
+
+
+def about(published: Published, label: str) -> str:
+    """Where the numbers come from."""
+    run = published.run(label)
+    rows = run.rows()
+    seeds = sorted({row["cell"]["seed"] for row in rows})
+    commits = sorted({row["commit"][:10] for row in rows})
+    threads = sorted({row["threads"] for row in rows})
+    torch = sorted({row["torch_version"] for row in rows})
+    minutes = sum(row["seconds"] for row in rows) / 60
+    older = "" if is_newest(find(run.experiment), run) else (
+        " The code has changed since in what may change these numbers."
+    )  # fmt: skip
+    return (
+        f"Numbers and picture are those of `{run.command}`: {len(rows)} rows, seeds {seeds[0]} to "
+        f"{seeds[-1]}, commit {' and '.join(commits)}, finished "
+        f"{max(row['finished'] for row in rows)[:10]}, {minutes:.0f} minutes of "
+        f"{rows[0]['device']} with {' or '.join(map(str, threads))} thread(s), torch "
+        f"{' and '.join(torch)}.{older}"
+    )
+
+
+def tables(published: Published, label: str) -> str:
+    """Everything that the experiment prints of a run."""
+    run = published.run(label)
+    found = [grid.markdown() for grid in grids(find(run.experiment), run.table())]
+    return "\n\n".join(found)
+
+
+def claims(published: Published, label: str) -> str:
+    """The claims of a run and their verdicts."""
+    return claims_grid(published.judged(label)).markdown()
+
+
+def findings(published: Published, path: Path) -> str:
+    """The primary claims of all published runs, with links to the pages."""
+    headings = ("finding", "paper", "predicted", "here [95%]", "n", "verdict")
+    rows = []
+    for label, run in published.runs.items():
+        judged = published.judged(label)
+        for each, survives in zip(judged, benjamini_hochberg(judged), strict=True):
+            if each.claim.primary:
+                _, source, says, measured, n, verdict = cells(each, survives)
+                page = _link(path, package_folder() / "pages" / f"{run.experiment}.md")
+                texts = (each.claim.statement, source, says, measured, n, f"[{verdict}]({page})")
+                rows.append(("", texts))
+    return Grid("", "", headings, rows).markdown().strip()
+
+
+def all_claims(published: Published, path: Path) -> str:
+    """Every claim of every experiment, with its verdict where rows are published."""
+    every: list[Judgement] = []
+    parts = []
+    for name in names():
+        experiment = find(name)
+        options = experiment.options()
+        label = label_of(experiment, experiment.default_preset, options)
+        stated = experiment.claims_about(experiment.default_preset, options)
+        if label in published.runs:
+            judged = published.judged(label)
+            every += judged
+            parts.append(f"## {name}\n\n{claims_grid(judged).markdown()}")
+        elif stated:
+            rows = [
+                ("", (f"{c.name}: {c.statement}", c.source, predicted(*c.predicted), c.kind))
+                for c in stated
+            ]
+            grid = Grid("No rows published yet", "", ("claim", "source", "predicted", "kind"), rows)
+            parts.append(f"## {name}\n\n{grid.markdown()}")
+    return "\n\n".join([f"Of the published runs: {summary_of(every)}", *parts])
+
+
+def _link(path: Path, target: Path) -> str:
+    return Path(os.path.relpath(target, path.parent)).as_posix()
+
+
+OF_RUN: dict[str, Callable[[Published, str], str]] = {
+    "about": about,
+    "tables": tables,
+    "claims": claims,
+}
+OF_ALL: dict[str, Callable[[Published, Path], str]] = {
+    "findings": findings,
+    "all claims": all_claims,
+}

@@ -1,0 +1,179 @@
+"""Published rows: a run's rows packed into one file that is committed, so that numbers last.
+
+``NAME.jsonl.gz`` holds a line a row, as JSON that any program reads: its cell, its results, the
+version and commit of the code and the command that makes it. ``NAME.runs.json`` beside it says what
+the runs are, with the claims as registered. Equal rows give equal bytes.
+"""
+
+import gzip
+import importlib.util
+import json
+import math
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from multiview.atomic import write_atomically
+from multiview.runs.store import Run
+
+ROWS_SUFFIX, RUNS_SUFFIX = ".jsonl.gz", ".runs.json"
+LEFT_OUT = ("preset", "arrays")  # said by the run, and standing in the result
+
+
+class Damaged(ValueError):
+    """A published file is not what was published."""
+
+
+def rows_folder() -> Path:
+    """Where published rows lie: in the package of the figures drawn from them.
+
+    Raises:
+        FileNotFoundError: If there is no such package.
+    """
+    spec = importlib.util.find_spec("figures")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError("there is no package figures: published rows lie in a clone.")
+    return Path(next(iter(spec.submodule_search_locations))) / "rows"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedRun(Run):
+    """A run whose rows have been published."""
+
+    stored: tuple[dict[str, Any], ...] = ()
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [{**row, "preset": self.preset, "arrays": {}} for row in self.stored]
+
+    def save(self, suffix: str, data: bytes) -> Path:
+        raise TypeError(f"{self.label} is published: its files are committed, not written here.")
+
+
+def publish(runs: Sequence[Run], folder: Path) -> Path:
+    """Pack runs of one experiment beside those of it that are published already.
+
+    A published run of the same label is replaced.
+
+    Returns:
+        The path of the rows.
+
+    Raises:
+        ValueError: If rows are missing, were made by code that is in no commit, or hold what JSON
+            does not, or if what is published already is damaged.
+    """
+    name = runs[0].experiment
+    kept = {run.label: run for run in published_runs(folder, name)}
+    every = kept | {run.label: run for run in runs}
+    lines, about = [], {}
+    for label in sorted(every):
+        run = every[label]
+        rows = run.rows()
+        if missing := len(run.keys) - len(rows):
+            raise ValueError(f"{missing} rows of {label} are missing: run `{run.command}` first.")
+        if any(not row["commit"] or row["commit"].endswith("-dirty") for row in rows):
+            raise ValueError(
+                f"rows of {label} were made by code that is in no commit: commit it, then run "
+                f"`{run.command} --fresh`."
+            )
+        lines += [line(run, row) for row in rows]
+        about[label] = description(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}{ROWS_SUFFIX}"
+    write_atomically(path, gzip.compress("".join(lines).encode(), 9, mtime=0))
+    text = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False)
+    write_atomically(folder / f"{name}{RUNS_SUFFIX}", f"{text}\n".encode())
+    return path
+
+
+def description(run: Run) -> dict[str, Any]:
+    """What a run is, without its rows and folder."""
+    left_out = ("directory", "label", "stored")
+    return {name: value for name, value in asdict(run).items() if name not in left_out}
+
+
+def line(run: Run, row: Mapping[str, Any]) -> str:
+    """A row as one line of JSON, arrays as nested lists, and NaN as null."""
+    result: dict[str, dict[str, Any]] = {
+        method: dict(measures) for method, measures in row["result"].items()
+    }
+    for where, array in row["arrays"].items():
+        method, _, measure = where.rpartition("/")
+        result[method][measure] = np.asarray(array).tolist()
+    stamp = {name: value for name, value in row.items() if name not in LEFT_OUT}
+    whole = {
+        **stamp,
+        "run": run.label,
+        "command": run.command,
+        "seed": row["cell"]["seed"],
+        "result": plain(result, run.label),
+    }
+    # Keys are not sorted: tables and figures show methods in the order of the results.
+    return json.dumps(whole, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def plain(value: Any, where: str) -> Any:
+    """A value as strict JSON has it.
+
+    Raises:
+        ValueError: If it is infinite.
+    """
+    if isinstance(value, dict):
+        return {name: plain(each, f"{where}, {name}") for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each, where) for each in value]
+    if isinstance(value, float) and math.isinf(value):
+        raise ValueError(f"{where} is infinite, which JSON cannot hold: publish finite numbers.")
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def published_runs(folder: Path, name: str | None = None) -> list[PublishedRun]:
+    """The published runs of an experiment, or of all, sorted by experiment and label.
+
+    Raises:
+        Damaged: If a file is not whole, or of another experiment.
+    """
+    names = [name] if name is not None else published_names(folder)
+    return [run for each in names for run in _runs_of(folder, each)]
+
+
+def published_names(folder: Path) -> list[str]:
+    """Names of the experiments with published rows, sorted."""
+    return sorted(path.name.removesuffix(ROWS_SUFFIX) for path in folder.glob(f"*{ROWS_SUFFIX}"))
+
+
+def _runs_of(folder: Path, name: str) -> Iterable[PublishedRun]:
+    path, about = folder / f"{name}{ROWS_SUFFIX}", folder / f"{name}{RUNS_SUFFIX}"
+    if not path.exists():
+        return []
+    try:
+        rows = [json.loads(each) for each in gzip.decompress(path.read_bytes()).splitlines()]
+        known = json.loads(about.read_bytes())
+        return [_run(folder, label, known[label], rows, name) for label in sorted(known)]
+    except Damaged as damage:
+        raise _damaged(path, str(damage)) from damage
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+
+
+def _run(
+    folder: Path, label: str, about: dict[str, Any], rows: list[dict[str, Any]], name: str
+) -> PublishedRun:
+    own = {row["key"]: row for row in rows if row["run"] == label}
+    if others := ({row["experiment"] for row in rows} | {about["experiment"]}) - {name}:
+        raise Damaged(f"it holds rows of {', '.join(sorted(others))}")
+    about = {**about, "keys": tuple(about["keys"]), "claims": tuple(about["claims"])}
+    if set(own) != set(about["keys"]):
+        raise Damaged(f"its rows are not those of the run {label}")
+    stored = tuple(own[key] for key in about["keys"])
+    return PublishedRun(directory=folder, label=label, stored=stored, **about)
+
+
+def _damaged(path: Path, reason: str) -> Damaged:
+    return Damaged(
+        f"{path} is not as it was published ({reason}): restore it and its {RUNS_SUFFIX} with "
+        f"`git checkout -- {path.parent}`, or publish the run again."
+    )
