@@ -44,13 +44,13 @@ def patch_l0_tables(table: pd.DataFrame) -> Iterator[Listing]:
         title=f"Patch nets pruned at lambda/N, N samples; {about}",
         lines=[line for group, says in WHO.items() for line in by_place(table, group, says)],
         columns=[*LEFT, *ERRORS],
-        labels=("lambda",),
+        labels=("", "lambda"),
     )
     yield Listing(
-        title=f"Patch nets asked for a share of their weights, labels; {about}",
-        lines=by_place(table, "target"),
+        title=f"Patch nets asked for a share of their weights; {about}",
+        lines=by_place(table, "target", "labels"),
         columns=[measure("expected share, %", "expected_share"), *LEFT, *ERRORS],
-        labels=("share",),
+        labels=("", "share"),
     )
     yield critical_strengths(table)
     yield Listing(
@@ -68,10 +68,16 @@ def patch_l0_tables(table: pd.DataFrame) -> Iterator[Listing]:
     )
 
 
-def by_place(table: pd.DataFrame, group: str, heading: str = "") -> list[Line]:
+def by_place(table: pd.DataFrame, group: str, says: str) -> list[Line]:
     """A line for each network of a group, called by its strength or target."""
-    labels = {name: name.rpartition("_")[-1] for name in select(table, group=group)["method"]}
-    return lines_of(labels, heading, part=SYNTHETIC)
+    names = select(table, group=group)["method"].unique()
+    return [
+        Line(
+            label=(says if i == 0 else "", name.rpartition("_")[-1]),
+            where={"method": name, "part": SYNTHETIC},
+        )
+        for i, name in enumerate(names)
+    ]
 
 
 def critical_strengths(table: pd.DataFrame) -> Listing:
@@ -100,6 +106,7 @@ def critical_strengths(table: pd.DataFrame) -> Listing:
                 unit="number",
             ),
         ],
+        empty=True,
     )
 
 
