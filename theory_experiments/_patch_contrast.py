@@ -6,13 +6,13 @@ Hinton's loss, and into itself. The kernels' networks are wider and start larger
 ``kernel_sigma_init``): at the networks' own start few neurons carry the kernel.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from multiview import stream
@@ -23,7 +23,17 @@ from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram
 from multiview.probes import coverage_of, coverage_probes, lottery_winners, view_norms, view_signal
 from multiview.theory import ensemble_error, lost_error, mixed_error, single_view_error
 from multiview.train import TrainResult, per_member
-from theory_experiments._contrast import Outputs, Progress, error, error_columns, within
+from theory_experiments._contrast import (
+    Outputs,
+    Progress,
+    Row,
+    error,
+    errors_by_method,
+    merged,
+    of_model,
+    with_first,
+    within,
+)
 from theory_experiments._patch_nets import (
     TeachingCell,
     draw_features,
@@ -83,39 +93,36 @@ class Networks:
     students: TrainResult  # in the order of STUDENTS
 
 
-def run_patches(
-    cell: PatchCell, progress: Progress = lambda message, fraction: None
-) -> dict[str, Any]:
-    """Errors, coverage and lottery of networks and kernels on one draw of everything.
+def run_patches(cell: PatchCell, progress: Progress = lambda message, fraction: None) -> Row:
+    """Errors, coverage and winners of networks and kernels on one draw of everything.
 
     Returns:
-        The columns of ``error_columns`` for ``network`` and ``ntk``: errors on single-view test
-        samples; with ``_multi`` at the end those on multi-view test samples, with ``_mixed`` on
-        the distribution D, with ``_train`` on the training samples (networks only). A network's
-        ``_distilled`` is the student of the paper's update, ``_hinton`` that of Hinton's loss,
-        ``_self`` the paper's two-phase self-distillation. ``coverage_<who>`` are boolean arrays
-        (k, L), with the members first for ``one``. The rest: see ``_explanation``.
+        The methods of ``errors_by_method`` for networks, and with ``kernel_`` before their names
+        for kernels: ``single`` and ``multi``, errors on single-view and multi-view test samples;
+        ``mixed``, on the distribution D; ``train``, on the training samples (networks only). The
+        network ``distilled`` is the student of the paper's update, ``hinton`` that of Hinton's
+        loss, ``self`` the paper's two-phase self-distillation. ``covered``: the views each has
+        learned, (k, L), with the members first for ``member``; ``coverage`` is their fraction and
+        ``both`` that of the classes of which all views are. The rest: see ``_explanation``.
     """
     samples = _draw(cell)
     start = new_nets(cell, "members", cell.members)
     networks = _train(cell, samples.train, start, within(progress, 0.0, 0.75))
     logits = partial(_network_logits, networks)
-    columns: dict[str, Any] = {}
-    for ending, batch in (
-        ("", samples.single),
-        ("_multi", samples.multi),
-        ("_train", samples.train),
-    ):
-        columns |= _endings(ending, _network_errors(logits(batch), batch))
-    covered = {
-        who: coverage_of(output, samples.probes).covered
-        for who, output in logits(samples.probes).items()
-    }
-    columns |= _kernels(cell, samples, within(progress, 0.75, 1.0))
-    columns |= _on_mixed(cell.spec.mu, columns)
-    columns |= {f"coverage_{who}": views for who, views in covered.items()}
-    columns |= _explanation(cell, samples, start, networks.members, covered["one"])
-    return columns
+    batches = {"single": samples.single, "multi": samples.multi, "train": samples.train}
+    errors = [_network_errors(logits(batch), batch, name) for name, batch in batches.items()]
+    row = of_model("network", merged(*errors, _views(logits(samples.probes), samples.probes)))
+    kernels, jitter = _kernels(cell, samples, within(progress, 0.75, 1.0))
+    row |= of_model("kernel", kernels, "kernel_")
+    for values in row.values():
+        if "multi" in values:
+            values["mixed"] = mixed_error(cell.spec.mu, values["single"], values["multi"])
+    row["member"] |= _explanation(cell, samples, start, networks.members, row["member"])
+    row["data"] = {"kernel_jitter": jitter}
+    for values in row.values():
+        if "size" in values and values["model"] == "network":
+            values["theory"] = ensemble_error(values["size"], 1 / cell.spec.num_views)
+    return row
 
 
 def _draw(cell: PatchCell) -> Samples:
@@ -151,38 +158,39 @@ def _train(cell: PatchCell, train: PatchBatch, start: PatchNet, progress: Progre
 
 
 def _network_logits(networks: Networks, batch: PatchBatch) -> dict[str, Tensor]:
-    """Logits (n, k) of each classifier on ``batch``; of ``one``, (n, members, k)."""
+    """Logits (n, k) of each classifier on ``batch``; of ``member``, (n, members, k)."""
     members = logits_of(networks.members.net, batch)
     return {
-        "one": members,
+        "member": members,
         "ensemble": mean_logits(members),
-        "sum": logits_of(networks.summed.net, batch).sum(1),
+        "summed": logits_of(networks.summed.net, batch).sum(1),
         **dict(zip(STUDENTS, logits_of(networks.students.net, batch).unbind(1), strict=True)),
     }
 
 
-def _network_errors(logits: dict[str, Tensor], batch: PatchBatch) -> dict[str, Any]:
-    outputs = Outputs(single=logits["one"], summed=logits["sum"], distilled=logits["distilled"])
-    further = {f"network_{who}": error(logits[who], batch.labels) for who in ("hinton", "self")}
-    return {**error_columns("network", outputs, batch.labels), **further}
+def _network_errors(logits: dict[str, Tensor], batch: PatchBatch, measure: str) -> Row:
+    outputs = Outputs(
+        single=logits["member"], summed=logits["summed"], distilled=logits["distilled"]
+    )
+    further = {who: {measure: error(logits[who], batch.labels)} for who in ("hinton", "self")}
+    return errors_by_method(outputs, batch.labels, measure) | further
 
 
-def _endings(ending: str, columns: dict[str, Any]) -> dict[str, Any]:
-    return {name + ending: value for name, value in columns.items()}
+def _views(logits: dict[str, Tensor], probes: PatchBatch) -> Row:
+    """The views that each classifier covers."""
+    found = {who: coverage_of(outputs, probes).covered for who, outputs in logits.items()}
+    return {
+        who: {
+            "covered": covered,
+            "coverage": float(covered.double().mean()),
+            "both": float(covered.all(-1).double().mean()),
+        }
+        for who, covered in found.items()
+    }
 
 
-def _on_mixed(mu: float, columns: dict[str, Any]) -> dict[str, Any]:
-    """Errors on D: mu of it is single-view."""
-    pairs = [
-        (name, columns[name], columns[f"{name}_multi"])
-        for name in columns
-        if f"{name}_multi" in columns and isinstance(columns[name], float)
-    ]
-    return {f"{name}_mixed": mixed_error(mu, single, multi) for name, single, multi in pairs}
-
-
-def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> dict[str, Any]:
-    """Errors and coverage of the kernel models of networks at initialisation."""
+def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> tuple[Row, float]:
+    """Errors and coverage of the kernel models of networks at initialisation; their jitter."""
     n, train = cell.num_kernel_test, samples.train
     single, multi, probes = samples.single[:n], samples.multi[:n], samples.probes
     start = new_nets(
@@ -206,8 +214,7 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> dict[str,
 
     targets = centred_one_hot(train.labels, cell.spec.num_classes)
     outputs = kernel_methods(kernels(), targets, cell.ridge)
-    columns: dict[str, Any] = {"ntk_jitter": outputs.jitter}
-    parts = [
+    on_single, on_multi, on_probes = (
         Outputs(single=one, summed=summed, distilled=distilled)
         for one, summed, distilled in zip(
             outputs.single.split([n, n, len(probes)]),
@@ -215,17 +222,19 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> dict[str,
             outputs.distilled.split([n, n, len(probes)]),
             strict=True,
         )
-    ]
-    columns |= error_columns("ntk", parts[0], single.labels)
-    columns |= _endings("_multi", error_columns("ntk", parts[1], multi.labels))
-    for who, output in (
-        ("one", parts[2].single),
-        ("ensemble", mean_logits(parts[2].single)),
-        ("sum", parts[2].summed),
-        ("distilled", parts[2].distilled),
-    ):
-        columns[f"coverage_ntk_{who}"] = coverage_of(output, probes).covered
-    return columns
+    )
+    classifiers = {
+        "member": on_probes.single,
+        "ensemble": mean_logits(on_probes.single),
+        "summed": on_probes.summed,
+        "distilled": on_probes.distilled,
+    }
+    row = merged(
+        with_first(errors_by_method(on_single, single.labels, "single"), "single"),
+        errors_by_method(on_multi, multi.labels, "multi"),
+        _views(classifiers, probes),
+    )
+    return row, outputs.jitter
 
 
 def _explanation(
@@ -233,31 +242,27 @@ def _explanation(
     samples: Samples,
     start: PatchNet,
     members: TrainResult,
-    covered: Bool[Tensor, "members k L"],
+    measured: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Why one network's error is what it is.
 
+    Args:
+        measured: Of the members: their ``coverage``.
+
     Returns:
-        ``both_learned``, the fraction of classes of which a network covers every view;
-        ``distractor``, the chance that a learned feature of another class outshines a lost one;
-        ``predicted_one``, the error that the measured coverage and distractors predict;
-        ``theory_by_size``, the theory's error of 1, 2, ... averaged networks;
-        ``lottery``, the fraction of classes whose strongest view was predicted from the start;
+        ``lost_error``, the chance that a learned feature of another class outshines a lost one;
+        ``predicted``, the error that the measured coverage and ``lost_error`` predict;
+        ``winners_predicted``, the fraction of classes whose strongest view the start told;
         ``steps`` of the members and the fraction ``converged``.
     """
-    spec = cell.spec
-    coverage = float(covered.double().mean())
-    distractor = lost_error(spec, spec.num_views * coverage)
+    spec, coverage = cell.spec, measured["coverage"]
+    lost = lost_error(spec, spec.num_views * coverage)
     winners = lottery_winners(start, samples.features, view_signal(samples.train, cell.q)).winner
     learned = view_norms(members.net, samples.features).argmax(-1)
     return {
-        "both_learned": float(covered.all(-1).double().mean()),
-        "distractor": distractor,
-        "predicted_one": single_view_error(coverage, distractor),
-        "theory_by_size": [
-            ensemble_error(size, 1 / spec.num_views) for size in range(1, cell.members + 1)
-        ],
-        "lottery": float((winners == learned).double().mean()),
+        "lost_error": lost,
+        "predicted": single_view_error(coverage, lost),
+        "winners_predicted": float((winners == learned).double().mean()),
         "steps": members.steps.tolist(),
         "converged": float(members.converged.double().mean()),
     }
