@@ -36,7 +36,11 @@ def draw(table: pd.DataFrame, figure: SubFigure, letters: Iterator[str]) -> None
 
 def _places(table: pd.DataFrame, group: str, axis: str = "strength") -> dict[str, float]:
     """Methods of a group by their mean place on an axis, in the order of the table."""
-    return select(table, group=group).groupby("method", sort=False)[axis].mean().to_dict()
+    lines = select(table, group=group)
+    return {
+        str(who): float(each[axis].to_numpy(float).mean())
+        for who, each in lines.groupby("method", sort=False)
+    }
 
 
 def _curve(

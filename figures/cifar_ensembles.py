@@ -55,13 +55,13 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _bars(axes: Axes, table: pd.DataFrame) -> None:
-    labels = table.drop_duplicates("method").set_index("method")["label"]
+    labels = dict(zip(table["method"], table["label"], strict=True))
     highest = [0.0]
     for x, (who, colour) in enumerate(COLOURS.items()):
         found = panels.values(table, measured("error", who))
         assert found is not None
         highest.append(panels.bar(axes, x, found, colour))
-    one = select(table, method="member")["error"].mean()
+    one = select(table, method="member")["error"].to_numpy(float).mean()
     axes.axhline(one, color=COLOURS["member"], ls="--", lw=1, zorder=1)
     axes.set_xticks(range(len(COLOURS)), [fill(labels[who], 16) for who in COLOURS], fontsize=8.5)
     axes.grid(axis="x", visible=False)
@@ -71,9 +71,11 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
 
 def _by_size(axes: Axes, table: pd.DataFrame) -> None:
     """Means of 1, 2, ... networks averaged, with bands of their intervals."""
-    sizes = range(1, int(table["members"].iloc[0]) + 1)
-    for ensemble, label, colour, marker in GROUPS.values():
-        points = {size: measured("error", f"{ensemble}_{size}") for size in sizes}
+    sizes = range(1, int(table["members"].to_numpy()[0]) + 1)
+    for who, (ensemble, label, colour, marker) in GROUPS.items():
+        between = [f"{ensemble}_{size}" for size in sizes[1:-1]]
+        methods = zip(sizes, (who, *between, ensemble), strict=True)
+        points = {float(size): measured("error", method) for size, method in methods}
         look = {"color": colour, "marker": marker, "label": label}
         panels.curve(axes, table, points, low=0, high=1, band=True, **look)
     axes.set_xticks(sizes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,11 +67,15 @@ def _known(lines: pd.DataFrame) -> list[str]:
     return [who for who in WHO if who in set(lines["method"])]
 
 
-def _published(lines: pd.DataFrame, who: str) -> pd.Series | None:
-    """A line with the numbers published of this net; None where there are none."""
-    known = select(lines, method=who)
-    known = known[known["published_error"].notna()]
-    return known.iloc[0] if len(known) else None
+def _published(lines: pd.DataFrame, who: str) -> dict[str, Any] | None:
+    """What is published of this net; None where nothing is."""
+    known = select(lines, method=who).dropna(subset=["published_error"]).to_dict("records")
+    return known[0] if known else None
+
+
+def _memory(lines: pd.DataFrame) -> bool:
+    """Whether numbers published of this part are quoted from memory."""
+    return True in list(lines["from_memory"])
 
 
 def _errors(images: Images, figure: SubFigure, letters: Iterator[str]) -> None:
@@ -92,7 +97,7 @@ def _errors(images: Images, figure: SubFigure, letters: Iterator[str]) -> None:
         axes.set_ylim(0, 1.25 * max(tops) or 1)
         count = select(lines, method="data")["train_images"].iat[0]
         axes.set_ylabel(f"test error; {count:,.0f} images\n95% interval, {_repetitions([lines])}")
-        if lines["published_error"].notna().any():
+        if len(lines.dropna(subset=["published_error"])):
             axes.plot([], [], "k--", lw=1.5, label=_dashes({part: lines}))
             axes.legend(fontsize=8, loc="lower right")
         kind = "" if _real(lines) else ", made up"
@@ -109,7 +114,7 @@ def _sizes(images: Images, figure: SubFigure, letters: Iterator[str]) -> None:
         left.set_axis_off()
     _by_flops(middle, images)
     style.title(middle, next(letters), "Error and FLOPs")
-    cliffs = [lines for lines in images.values() if (lines["group"] == "cliff").any()]
+    cliffs = [lines for lines in images.values() if len(select(lines, group="cliff"))]
     if cliffs:
         _cliff(right, cliffs[0])
         style.title(right, next(letters), "Weights left by lambda")
@@ -166,7 +171,7 @@ def _layer(axes: Axes, x: float, lines: pd.DataFrame, who: str, layer: int, whol
 
 def _dashes(images: Images) -> str:
     """What the dashes are, and of which parts they are quoted from memory."""
-    memory = [NAMES[part] for part, lines in images.items() if lines["from_memory"].eq(True).any()]
+    memory = [NAMES[part] for part, lines in images.items() if _memory(lines)]
     return "published" + (f"\n({', '.join(memory)}: from memory)" if memory else "")
 
 
@@ -180,9 +185,10 @@ def _by_flops(axes: Axes, images: Images) -> None:
     """Lines: lambda rising from right to left; the dense net is at (1, 0)."""
     for part, lines in images.items():
         colour = PARTS[part]
-        swept = lines[lines["units"].notna() & lines["strength"].notna()]
-        swept = swept.sort_values("strength")["method"].unique()
-        panels.curve(axes, lines, _gains(lines, swept), color=colour, ms=4, label=NAMES[part])
+        swept = lines.dropna(subset=["units", "strength"]).sort_values("strength")
+        panels.curve(
+            axes, lines, _gains(lines, swept["method"]), color=colour, ms=4, label=NAMES[part]
+        )
         for who, marker in (("separate", "D"), ("magnitude", "s"), ("small", "^")):
             if who in _known(lines):
                 ((x, gain),) = _gains(lines, [who]).items()
@@ -202,33 +208,28 @@ def _by_flops(axes: Axes, images: Images) -> None:
 
 def _gains(lines: pd.DataFrame, methods: Iterable[str]) -> dict[float, Estimate]:
     """Points of error above the dense net's, at the share of its FLOPs."""
-    flops = lines.groupby("method")["flops"].mean()
-    dense = measured("error", "dense")
-    return {flops[who] / flops["dense"]: (measured("error", who) - dense) * 100 for who in methods}
+
+    def flops(who: str) -> float:
+        return select(lines, method=who)["flops"].to_numpy(float).mean()
+
+    whole, dense = flops("dense"), measured("error", "dense")
+    return {flops(who) / whole: (measured("error", who) - dense) * 100 for who in set(methods)}
 
 
 def _cliff(axes: Axes, lines: pd.DataFrame) -> None:
     """Shares of the weights by lambda, and where a share was asked for."""
-    swept = select(lines, group="cliff").drop_duplicates("method")
-    last, colour = swept["strength"].max(), PARTS["mnist_mlp"]
-    (asked,) = select(lines, group="target")["method"].unique()
-    axes.axhline(
-        target := select(lines, method=asked)["target"].iat[0],
-        color=style.INK,
-        ls="--",
-        lw=1,
-        label=f"asked for: {target:g}",
-    )
+    swept, asked = (select(lines, group=group) for group in ("cliff", "target"))
+    strengths = dict(zip(swept["method"], swept["strength"].to_numpy(float), strict=True))
+    last, colour = max(strengths.values()), PARTS["mnist_mlp"]
+    target = float(asked["target"].to_numpy()[0])
+    axes.axhline(target, color=style.INK, ls="--", lw=1, label=f"asked for: {target:g}")
     got = style.COLOURS["distilled"]
     for i, (measure, says, line, face) in enumerate(
         (("share", "at test time", "-", got), ("expected_share", "expected", ":", "white"))
     ):
-        points = {
-            strength: measured(measure, who)
-            for who, strength in zip(swept["method"], swept["strength"], strict=True)
-        }
+        points = {strength: measured(measure, who) for who, strength in strengths.items()}
         panels.curve(axes, lines, points, low=0, high=1, color=colour, ls=line, ms=4, label=says)
-        found = panels.values(lines, measured(measure, asked))
+        found = panels.values(lines, measured(measure, group="target"))
         look = {"marker": "s", "ms": 5, "color": got, "mfc": face, "label": f"got, {says}"}
         panels.point(axes, last * (1.08 + 0.045 * i), found, low=0, high=1, **look)
     axes.set_xlabel(f"{LAMBDA}\n(SGD, gates open at first)")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Int
 from torch import Tensor, nn
@@ -18,7 +18,14 @@ from multiview.probes import agreement
 from multiview.runs.experiment import Context
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, target_loss
-from theory_experiments._contrast import error, errors_by_size, errors_of, spans
+from theory_experiments._contrast import (
+    Row,
+    ensembles,
+    error,
+    errors_by_size,
+    errors_of,
+    spans,
+)
 from theory_experiments._image_nets import Fast, Recipe, Residual, Trained, fast_recipe, train_group
 
 WORK = {"members": 2, "sum": 2, "distilled": 3, "self": 3}  # about, by what it takes
@@ -51,9 +58,7 @@ class EnsembleCell:
             raise ValueError(f"members={self.members} is no ensemble: use at least 2.")
 
 
-def run_ensembles(
-    cell: EnsembleCell, images: ImageData, context: Context
-) -> dict[str, dict[str, Any]]:
+def run_ensembles(cell: EnsembleCell, images: ImageData, context: Context) -> Row:
     """Train all groups of networks and measure their test errors.
 
     Returns:
@@ -72,7 +77,7 @@ def run_ensembles(
     )
     groups = _train(cell, splits, context)
     labels = splits.test_labels.cpu()
-    row: dict[str, dict[str, Any]] = {}
+    row: Row = {}
     for who, group in groups.items():
         row |= of_group(who, ENSEMBLES.get(who), group, labels, splits.train_labels.cpu())
     members = groups["member"].test
@@ -87,37 +92,33 @@ def of_group(
     group: Trained,
     labels: Int[Tensor, " t"],
     train_labels: Int[Tensor, " n"],
-) -> dict[str, dict[str, Any]]:
+) -> Row:
     """Errors of the networks of one group, and of their mean logits where these have a name.
 
     Returns:
         Of ``who``: ``error``, the mean error of its networks after the last epoch, and ``each``,
         theirs; ``error_best`` and ``each_best`` of the states that were best on the validation
         images, ``epoch`` being the mean of those epochs; ``train``, the error on the training
-        images as they are. Of ``ensemble``: ``error`` and ``error_best``. Of ``<ensemble>_1`` and
-        so on: ``error`` of so many networks (``size``), the mean over all choices.
+        images as they are. Of ``ensemble``: ``error`` and ``error_best``; of ``<ensemble>_2`` and
+        so on ``error``, the mean over all choices of as many networks (``size``).
     """
     each, each_best = (errors_of(outputs, labels) for outputs in (group.test, group.best_test))
-    on_train = errors_of(group.train, train_labels)
     networks = {
         "error": sum(each) / len(each),
         "error_best": sum(each_best) / len(each_best),
         "each": each,
         "each_best": each_best,
-        "train": sum(on_train) / len(group.nets),
+        "train": sum(errors_of(group.train, train_labels)) / len(group.nets),
         "epoch": sum(group.best_epochs) / len(group.nets),
     }
     if ensemble is None:
         return {who: networks}
-    averaged = {
-        "error": error(mean_logits(group.test), labels),
-        "error_best": error(mean_logits(group.best_test), labels),
-    }
-    by_size = {
-        f"{ensemble}_{size}": {"size": size, "error": value}
-        for size, value in enumerate(errors_by_size(group.test, labels), 1)
-    }
-    return {who: networks, ensemble: averaged, **by_size}
+    names = ensembles(len(each), who, ensemble)
+    by_size = enumerate(zip(names, errors_by_size(group.test, labels), strict=True), 1)
+    row: Row = {name: {"size": size, "error": value} for size, (name, value) in by_size}
+    row[who] |= networks
+    row[ensemble]["error_best"] = error(mean_logits(group.best_test), labels)
+    return row
 
 
 def _train(cell: EnsembleCell, splits: Splits, context: Context) -> dict[str, Trained]:

@@ -75,13 +75,12 @@ def _published(cell: L0ImageCell) -> Iterator[Claim]:
         "separate": "a lambda for each layer (another implementation's, likely the paper's)",
     }
     for who, row in expected.items():
-        error = row.error / 100
         yield Claim(
             name=f"{name}: error, {who}",
             source=paper,
             statement=f"{name} with L0 gates, {names[who]}: the mean test error is the published "
-            f"{row.error:g}%, to 0.5 points",
-            predicted=(error - HALF_A_POINT, error + HALF_A_POINT),
+            f"{100 * row.error:g}%, to 0.5 points",
+            predicted=(row.error - HALF_A_POINT, row.error + HALF_A_POINT),
             estimate=of("error", who),
             primary=(cell.part, who) == ("lenet", "equal"),
         )

@@ -9,10 +9,15 @@ import pandas as pd
 from multiview.runs.estimates import Estimate, measured, select
 from multiview.runs.tables import Cell, Column, Line, Listing, estimated, given, lines_of, measure
 from theory_experiments._l0_claims import DIVIDED
-from theory_experiments._l0_published import PARTS, PUBLISHED, beside_ours, multiply_adds
+from theory_experiments._l0_published import MEANING, PARTS, PUBLISHED, beside_ours, multiply_adds
 
 LAMBDA = f"lambda, {DIVIDED}"
 WHOSE = {"lenet": "default of leo-yangli/l0-arm, likely the paper's"}  # lambdas of each layer
+DOWN = "Gates that are still on their way down are counted as left."
+BASELINES = (
+    "All nets are tested with weights averaged over steps with the same decay; that pruned by norm "
+    "takes the dense net's steps and a quarter more."
+)
 ADDS = measure("multiply-adds, K", "multiply_adds", unit="number")
 SHARES = [
     measure("weights left, %", "share"),
@@ -28,21 +33,22 @@ def with_published(table: pd.DataFrame) -> pd.DataFrame:
     """
     if "flops" not in table:  # patches alone
         return table
-    of_parts = {part: beside_ours(part) for part in PARTS}
-    found = {
-        i: of_parts[part][who]
-        for i, part, who, data in table[["part", "method", "data"]].itertuples()
-        if data != "multi_view" and who in of_parts.get(part, ())
-    }
-    counted = {i: multiply_adds(table["part"][i], each.units) for i, each in found.items()}
-    columns: dict[str, dict[Any, Any]] = {
-        "published_error": {i: each.error / 100 for i, each in found.items()},
-        "published_units": {i: each.units for i, each in found.items()},
-        "published_multiply_adds": {i: each / 1000 for i, each in counted.items()},
-        "from_memory": {i: each.memory for i, each in found.items()},
-    }
-    kept = {name: table.index.map(values.get) for name, values in columns.items()}
-    return table.assign(multiply_adds=table["flops"] / 2000, **kept)
+    parts = list(table["part"])
+    found = [
+        beside_ours(part).get(who) if part in PARTS and data != "multi_view" else None
+        for part, who, data in zip(parts, table["method"], table["data"], strict=True)
+    ]
+    counted = [
+        multiply_adds(part, each.units) / 1000 if each else np.nan
+        for part, each in zip(parts, found, strict=True)
+    ]
+    return table.assign(
+        multiply_adds=table["flops"] / 2000,
+        published_error=[each.error if each else np.nan for each in found],
+        published_units=[each.units if each else None for each in found],
+        published_multiply_adds=counted,
+        from_memory=[each.memory if each else None for each in found],
+    )
 
 
 def image_tables(part: str, table: pd.DataFrame) -> Iterator[Listing]:
@@ -50,7 +56,7 @@ def image_tables(part: str, table: pd.DataFrame) -> Iterator[Listing]:
     yield from beside_published(part, table)
     yield Listing(
         title=f"{PARTS[part]} by {LAMBDA}",
-        lines=by_strength(part, table[table["units"].notna()]),
+        lines=by_strength(part, table.dropna(subset=["units"])),
         columns=[measure("error, %", "error"), ADDS, *SHARES],
         labels=("lambda",),
     )
@@ -68,7 +74,7 @@ def image_tables(part: str, table: pd.DataFrame) -> Iterator[Listing]:
 
 def pairs(table: pd.DataFrame, axis: str) -> list[tuple[str, float]]:
     """Methods and their places on an axis, rising."""
-    known = table[table[axis].notna()].sort_values(axis)
+    known = table.dropna(subset=[axis]).sort_values(axis)
     return list(dict.fromkeys(zip(known["method"], known[axis], strict=True)))
 
 
@@ -101,7 +107,7 @@ def beside_published(part: str, table: pd.DataFrame) -> Iterator[Listing]:
         f"{data['steps']:,.0f} steps"
     )
     yield Listing(
-        title=f"{about}: sizes (gates that are still on their way down are left)",
+        title=f"{about}: sizes",
         lines=lines,
         columns=[
             by_layer("units left", "units"),
@@ -113,6 +119,7 @@ def beside_published(part: str, table: pd.DataFrame) -> Iterator[Listing]:
             estimated("times the published", times_published, unit="number"),
         ],
         empty=True,
+        note=f"{MEANING} {DOWN}" if published else DOWN,
     )
     yield Listing(
         title=f"{about}: test error",
@@ -123,11 +130,12 @@ def beside_published(part: str, table: pd.DataFrame) -> Iterator[Listing]:
             estimated("less the published, points", less_published, unit="points"),
         ],
         empty=True,
+        note=BASELINES,
     )
 
 
-def our_names(first: pd.Series) -> dict[str, str]:
-    """Our nets with gates by the recipe, and what they are compared with."""
+def our_names(first: Any) -> dict[str, str]:
+    """Our nets with gates by the recipe, and what they are compared with; of a line of a part."""
     each = first["separate"]
     lambdas = ", ".join(f"{value:g}" for value in each) if isinstance(each, tuple | list) else ""
     return {

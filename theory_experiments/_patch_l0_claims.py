@@ -1,12 +1,13 @@
 """What was predicted of pruned patch nets, and how rows are held against it: see ``_patch_l0``."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, average, by_repetition, largest, measured
@@ -360,7 +361,7 @@ def hidden_loss(lines: pd.DataFrame) -> float:
     return where_it_passes(single, HALF_WAY, multi)
 
 
-def where_it_passes(rising: Sequence[float], level: float, values: Sequence[float]) -> float:
+def where_it_passes(rising: ArrayLike, level: float, values: ArrayLike) -> float:
     """``values`` where a sequence first reaches the level, between two places by a straight line.
 
     NaN where it never does, or is there from the first.

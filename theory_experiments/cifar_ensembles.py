@@ -12,7 +12,7 @@ the seeds from 10 on was, which draw other images of the same files.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, estimated, given, lines_of, measure
 from multiview.train.optim import OptimSpec
+from theory_experiments._contrast import Row
 from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_ensembles import EnsembleCell, run_ensembles
 from theory_experiments._image_nets import Fast, Residual, gpu_recipe
@@ -122,7 +123,7 @@ def cells(size: Callable[[NetName], EnsembleCell]) -> Callable[[Options], list[E
     return one
 
 
-def run(cell: EnsembleCell, context: Context) -> dict[str, dict[str, Any]]:
+def run(cell: EnsembleCell, context: Context) -> Row:
     """One repetition of all groups of networks."""
     return run_ensembles(cell, images_of(cell, context), context)
 
@@ -190,7 +191,7 @@ def derived(table: pd.DataFrame) -> pd.DataFrame:
     """What methods are called; standard deviation and minimum of the errors of a group."""
     groups = table.loc[table["method"].isin(["member", "distilled", "self"]), "each"]
     return table.assign(
-        label=table["method"].map(METHODS),
+        label=[METHODS.get(who) for who in table["method"]],
         spread=groups.map(lambda each: np.std(each, ddof=1)),
         lowest=groups.map(min),
     )
@@ -243,8 +244,9 @@ def gain_of_the_sum() -> Estimate:
     """
 
     def gain(lines: pd.DataFrame) -> float:
-        by_method = lines.set_index("method")
-        train, errors = by_method["train"], by_method["error"]
+        train, errors = (
+            dict(zip(lines["method"], lines[name], strict=True)) for name in ("train", "error")
+        )
         fitted = train["summed"] <= train["member"] + 0.02
         return errors["member"] - errors["summed"] if fitted else np.nan
 
