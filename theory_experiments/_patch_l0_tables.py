@@ -87,7 +87,7 @@ def critical_strengths(table: pd.DataFrame) -> Listing:
     def by_samples(line: Line) -> Estimate:
         group = line.where["group"]
         samples = "other_num_train" if group == "more_samples" else "num_train"
-        return critical(group) / first[samples]
+        return critical(group) / float(first[samples])
 
     labels = Line(label="", where={"group": "all", "part": SYNTHETIC})
     return Listing(
