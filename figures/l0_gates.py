@@ -185,10 +185,10 @@ def _by_flops(axes: Axes, images: Images) -> None:
     """Lines: lambda rising from right to left; the dense net is at (1, 0)."""
     for part, lines in images.items():
         colour = PARTS[part]
-        swept = lines.dropna(subset=["units", "strength"]).sort_values("strength")
-        panels.curve(
-            axes, lines, _gains(lines, swept["method"]), color=colour, ms=4, label=NAMES[part]
+        swept = (
+            lines.dropna(subset=["units", "strength"]).sort_values("strength")["method"].unique()
         )
+        panels.curve(axes, lines, _gains(lines, swept), color=colour, ms=4, label=NAMES[part])
         for who, marker in (("separate", "D"), ("magnitude", "s"), ("small", "^")):
             if who in _known(lines):
                 ((x, gain),) = _gains(lines, [who]).items()
@@ -213,7 +213,7 @@ def _gains(lines: pd.DataFrame, methods: Iterable[str]) -> dict[float, Estimate]
         return select(lines, method=who)["flops"].to_numpy(float).mean()
 
     whole, dense = flops("dense"), measured("error", "dense")
-    return {flops(who) / whole: (measured("error", who) - dense) * 100 for who in set(methods)}
+    return {flops(who) / whole: (measured("error", who) - dense) * 100 for who in methods}
 
 
 def _cliff(axes: Axes, lines: pd.DataFrame) -> None:
