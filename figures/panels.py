@@ -198,3 +198,12 @@ def by_repetition(n: int) -> str:
 def repetitions(table: pd.DataFrame) -> int:
     """The number of repetitions in a table."""
     return table["seed"].nunique()
+
+
+def dots(axes: Axes, at: float, found: Values | None, spread: float = 0.07, **look: Any) -> None:
+    """A faint dot a repetition, side by side around one place."""
+    if found is None:
+        return
+    each = found.by_seed.dropna().to_numpy(float)
+    places = at + (np.linspace(-spread, spread, len(each)) if len(each) > 1 else np.zeros(1))
+    axes.scatter(places, each, **({"s": 9, "color": "#BBBBBB", "lw": 0, "zorder": 2} | look))

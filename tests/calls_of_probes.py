@@ -1,5 +1,6 @@
 """Calls of multiview.probes."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,12 @@ def _winners(found: probes.Lottery, a: dict[str, Any]) -> bool:
     )
 
 
+def _missed(covered: Tensor, size: int) -> float:
+    """Over every choice of the members."""
+    choices = itertools.combinations(covered, size)
+    return float(np.mean([(~torch.stack(some).any(0)).double().mean() for some in choices]))
+
+
 def _growth(found: Tensor, a: dict[str, Any]) -> bool:
     growth = (1 - double(a["lead"]) ** (2 - a["q"])) ** (1 / (2 - a["q"]))
     blur = (1 + 3 * double(0.0 if a["blur"] is None else a["blur"]) ** 2).sqrt()
@@ -141,18 +148,15 @@ CALLS = {
         arguments=lambda: {"logits": normal(120, 3), "probes": _probe_set()},
         right=_views,
     ),
+    "missed_views": Call(
+        function=probes.missed_views,
+        arguments=lambda: {"covered": normal(4, 3, 2) > 0, "size": 2},
+        right=lambda found, a: near(found, _missed(**a)),
+    ),
     "coverage_probes": Call(
         function=probes.coverage_probes,
         arguments=lambda: VIEWING | {"features": FEATURES.clone(), "generator": stream(0)},
         right=_drawn_probes,
-    ),
-    "union_coverage": Call(
-        function=probes.union_coverage,
-        arguments=lambda: {"covered": normal(3, 3, 2) > 0},
-        right=lambda found, a: (
-            near(found[0], double(a["covered"]).mean())
-            and near(found[-1], double(a["covered"].any(0)).mean())
-        ),
     ),
     "view_coverage": Call(
         function=probes.view_coverage,

@@ -24,7 +24,7 @@ from multiview.probes import (
     coverage_of,
     coverage_probes,
     lottery_winners,
-    union_coverage,
+    missed_views,
     view_norms,
     view_signal,
 )
@@ -111,7 +111,7 @@ def run_patches(cell: PatchCell, progress: Progress = lambda message, fraction: 
         number is the mean. ``covered``: the views each has learned, (k, L), with an axis before of
         members or students; ``coverage`` is their fraction and ``both`` that of the classes of
         which all views are; ``union`` the fraction of views that at least one of so many members
-        covers, as in ``union_coverage``. The rest: see ``_explanation``.
+        covers, as in ``missed_views``. The rest: see ``_explanation``.
     """
     samples = _draw(cell)
     start = new_nets(cell, "members", cell.members)
@@ -125,7 +125,8 @@ def run_patches(cell: PatchCell, progress: Progress = lambda message, fraction: 
     row["member"] |= _explanation(cell, samples, start, networks.members, row["member"])
     row["data"] = {"kernel_jitter": jitter}
     for prefix in ("", "kernel_"):
-        union = union_coverage(row[f"{prefix}member"]["covered"]).tolist()
+        covered = row[f"{prefix}member"]["covered"]
+        union = [1 - missed_views(covered, size) for size in range(1, len(covered) + 1)]
         for method, value in zip(ensembles(cell.members), union, strict=True):
             row[prefix + method]["union"] = value
     return row

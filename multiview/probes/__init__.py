@@ -5,7 +5,7 @@ from multiview.probes.coverage import (
     Coverage,
     coverage_of,
     coverage_probes,
-    union_coverage,
+    missed_views,
     view_coverage,
 )
 from multiview.probes.lottery import (
@@ -39,10 +39,10 @@ __all__ = [
     "logit_parts",
     "loser_growth",
     "lottery_winners",
+    "missed_views",
     "noise_share",
     "patch_logits",
     "stray_norms",
-    "union_coverage",
     "view_counts",
     "view_coverage",
     "view_norms",

@@ -100,21 +100,6 @@ def coverage_of(logits: Float[Tensor, "n *members k"], probes: PatchBatch) -> Co
     return Coverage(accuracy=mean_by_pair(right), margin=mean_by_pair(lead))
 
 
-def union_coverage(covered: Bool[Tensor, "members k L"]) -> Float[Tensor, " members"]:
-    """c of 1, 2, ... all members together: the fraction of views that at least one of them covers.
-
-    The mean over all subsets of that size, exactly: of M members, K chosen at random all miss a
-    view that j of them cover with probability C(M - j, K) / C(M, K).
-    """
-    shapes.fit(covered=(covered, "bool members k L"))
-    members, known = len(covered), covered.sum(0).flatten().tolist()
-    missed = [
-        [math.comb(members - j, size) / math.comb(members, size) for j in known]
-        for size in range(1, members + 1)
-    ]
-    return 1 - torch.tensor(missed, dtype=torch.float64).mean(1)
-
-
 def view_coverage(
     classifier: Callable[[Tensor], Tensor],
     spec: MultiViewSpec,
@@ -137,3 +122,24 @@ def view_coverage(
         if not isinstance(part, Tensor):
             raise ValueError(f"classifier gave {checks.shown(part)}: give one that returns logits.")
     return coverage_of(torch.cat(parts), probes)
+
+
+def missed_views(covered: Bool[Tensor, "members k L"], size: int) -> float:
+    """Fraction of views that none of ``size`` members covers, over all choices of the members.
+
+    A view covered by j of M members is missed by C(M - j, K) of the C(M, K) choices of K of them.
+    That is a U-statistic (Hoeffding, Annals of Mathematical Statistics 19, 1948, 293-325): of all
+    unbiased estimates for K networks that M of them allow, the one with the least variance. Where
+    an ensemble knows what any member knows, its single-view error is this times ``lost_error``.
+
+    Args:
+        covered: Of ``coverage_of`` the logits of all M members.
+        size: K from 1 to M.
+
+    Raises:
+        ValueError: If ``size`` is not from 1 to the number of members.
+    """
+    M = shapes.fit(covered=(covered, "bool members k L"))["members"]
+    size = checks.count("size", size, 1, M, meaning=f"of the {M} members of covered")
+    share = [math.comb(M - j, size) / math.comb(M, size) for j in range(M + 1)]
+    return float(torch.tensor(share, dtype=torch.float64)[covered.sum(0)].mean())

@@ -8,7 +8,7 @@ import torch
 
 from multiview import stream
 from multiview.data import MultiViewSpec, make_features
-from multiview.probes import coverage_probes, union_coverage, view_coverage
+from multiview.probes import coverage_probes, missed_views, view_coverage
 
 SPEC = MultiViewSpec(
     num_classes=4,
@@ -90,18 +90,28 @@ def test_too_few_probes_are_refused():
 
 
 @pytest.mark.parametrize("members", [1, 2, 5])
-def test_the_union_of_members_is_the_mean_over_all_subsets(members):
-    covered = torch.rand(members, 4, 3, generator=stream(members, "covered")) < 0.4
-    wanted = [
-        torch.stack([covered[list(chosen)].any(0) for chosen in subsets]).double().mean()
-        for subsets in (
-            list(itertools.combinations(range(members), size)) for size in range(1, members + 1)
-        )
-    ]
-    torch.testing.assert_close(union_coverage(covered), torch.stack(wanted))
+def test_missed_views_are_those_of_every_choice_of_the_members(members):
+    covered = torch.rand(members, 4, 3, generator=stream(members, "covered")) < 0.5
+    for size in range(1, members + 1):
+        choices = list(itertools.combinations(covered, size))
+        missed = [~torch.stack(some).any(0) for some in choices]
+        expected = torch.stack(missed).double().mean().item()
+        assert missed_views(covered, size) == pytest.approx(expected)
+    one = covered.double().mean().item()
+    assert missed_views(covered, 1) == pytest.approx(1 - one)
+    assert missed_views(covered, members) == pytest.approx((~covered.any(0)).double().mean().item())
 
 
-def test_the_union_of_one_is_its_own_coverage_and_that_of_all_what_any_covers():
-    covered = torch.tensor([[[True, False]], [[False, False]]])
-    assert union_coverage(covered).tolist() == [0.25, 0.5]
-    assert union_coverage(torch.zeros(3, 2, 2, dtype=torch.bool)).tolist() == [0, 0, 0]
+def test_missed_views_estimate_the_law_of_independent_networks():
+    c, repetitions = 0.4, 400
+    covered = torch.rand(repetitions, 6, 5, 2, generator=stream(0, "covered")) < c
+    for size in (2, 4):
+        values = torch.tensor([missed_views(each, size) for each in covered])
+        error = float(values.std()) / repetitions**0.5
+        assert float(values.mean()) == pytest.approx((1 - c) ** size, abs=4 * error)
+
+
+@pytest.mark.parametrize("size", [0, 4])
+def test_more_members_than_there_are_cannot_be_chosen(size):
+    with pytest.raises(ValueError, match="use 1 to 3"):
+        missed_views(torch.ones(3, 2, 2, dtype=torch.bool), size)
