@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from figures import panels, style
-from multiview.runs.estimates import Estimate, measured
+from multiview.runs.estimates import Estimate, measured, select
 from multiview.runs.intervals import mean_interval
 
 ROLES = {
@@ -75,8 +75,8 @@ def gains(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], measure: s
     for model, name in models.items():
         one = panels.values(table, measured(measure, model=model, role="member"))
         error = "" if one is None else f": one errs on {one.by_seed.mean():.1%}"
-        axes.text(0.01, y, f"{name}{error}", weight="bold", fontsize=9.5, va="center",
-                  transform=axes.get_yaxis_transform())  # fmt: skip
+        heading = axes.text(0.01, y, f"{name}{error}", weight="bold", fontsize=9.5, va="center")
+        heading.set(transform=axes.get_yaxis_transform(), backgroundcolor="white", zorder=4)
         for role, (label, colour) in GAINS.items():
             y += 1
             found = panels.values(table, gain(table, measure, model, role))
@@ -96,7 +96,7 @@ def gains(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], measure: s
 
 def gain(table: pd.DataFrame, measure: str, model: str, role: str) -> Estimate:
     """One model's error minus the method's."""
-    first = role == "distilled" and ((table["model"] == model) & (table["role"] == "first")).any()
+    first = role == "distilled" and len(select(table, model=model, role="first")) > 0
     one = measured(measure, model=model, role="first" if first else "member")
     return one - measured(measure, model=model, role=role)
 

@@ -1,5 +1,7 @@
 """The contrast of networks and kernels: errors, the law 2^-K, and the views each has learned."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -73,7 +75,8 @@ def _by_size(axes: Axes, table: pd.DataFrame) -> None:
 
 def _views(axes: Axes, table: pd.DataFrame) -> None:
     """Strips of single networks, of what is made of them, and of kernels."""
-    covered = table.set_index("method")["covered"]
+    known = table.loc[table["covered"].notna(), ["method", "covered"]]
+    covered = {method: np.asarray(views, bool) for method, views in known.to_numpy()}
     rows: list[tuple[float, Strip]] = []
     y = 0.0
     for strips in _groups(covered):
@@ -98,13 +101,10 @@ def _views(axes: Axes, table: pd.DataFrame) -> None:
         side.set_visible(False)
 
 
-def _groups(covered: pd.Series) -> list[list[Strip]]:
+def _groups(covered: Mapping[str, np.ndarray]) -> list[list[Strip]]:
     """The strips of each group."""
     one = style.COLOURS["one"]
-    members = [
-        (f"network {i + 1}", np.asarray(views, bool), one)
-        for i, views in enumerate(covered["member"])
-    ]
+    members = [(f"network {i + 1}", views, one) for i, views in enumerate(covered["member"])]
     networks = [(label, _first(covered[role]), colour) for role, (label, colour) in VIEWS.items()]
     kernels = [("one kernel", _first(covered["kernel_member"]), one)] + [
         (f"kernels: {label}", _first(covered[f"kernel_{role}"]), colour)
@@ -116,5 +116,4 @@ def _groups(covered: pd.Series) -> list[list[Strip]]:
 
 def _first(views: np.ndarray) -> np.ndarray:
     """The views of the first of many, (k, L)."""
-    array = np.asarray(views, bool)
-    return array if array.ndim == 2 else array[0]
+    return views if views.ndim == 2 else views[0]

@@ -180,10 +180,10 @@ LINE = {
 TIDY = {"seed": 0, "status": "ok", "method": "member", "spec.sigma_background": 0.0}
 
 
-def by_lead(**changes) -> pd.Series:
+def by_lead(**changes) -> dict[str, float]:
     """Accuracy of the prediction by its leads."""
-    table = pd.DataFrame([{**TIDY, **LINE, **changes}])
-    return measures.derived(table).query("method == 'ahead'").set_index("leads")["accuracy"]
+    ahead = select(measures.derived(pd.DataFrame([{**TIDY, **LINE, **changes}])), method="ahead")
+    return dict(zip(ahead["leads"], ahead["accuracy"], strict=True))
 
 
 def test_measures_of_a_line_by_hand():

@@ -21,11 +21,11 @@ class Outputs:
 
     single: Float[Tensor, "t members k"]
     summed: Float[Tensor, "t k"]
-    distilled: Float[Tensor, "t k"]
+    distilled: Float[Tensor, "t *students k"]
 
 
-def error(outputs: Float[Tensor, "t k"], labels: Int[Tensor, " t"]) -> float:
-    """Fraction of the samples wrong; ties count as wrong."""
+def error(outputs: Float[Tensor, "t *many k"], labels: Int[Tensor, " t"]) -> float:
+    """Fraction of the samples wrong, the mean over many classifiers; ties count as wrong."""
     return float(wrong(outputs, labels).double().mean())
 
 
@@ -51,7 +51,8 @@ def errors_by_method(outputs: Outputs, labels: Int[Tensor, " t"], measure: str) 
     Returns:
         Of ``member`` the mean of the single models' errors and, with ``_each`` at the end, a list
         of theirs; of ``ensemble`` the error of the mean logits of all, of ``ensemble_2`` and so on
-        of those of as many (``errors_by_size``), with their ``size``; of ``summed``, ``distilled``.
+        of those of as many (``errors_by_size``), with their ``size``; of ``summed``; and of
+        ``distilled``, the mean over the students if there are many.
     """
     by_size = errors_by_size(outputs.single, labels)
     sizes = enumerate(zip(ensembles(len(by_size)), by_size, strict=True), 1)

@@ -6,7 +6,7 @@ Hinton's loss, and into itself. The kernels' networks are wider and start larger
 ``kernel_sigma_init``): at the networks' own start few neurons carry the kernel.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,19 +19,26 @@ from multiview import stream
 from multiview.data import PatchBatch, sample_patches
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
-from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram
-from multiview.probes import coverage_of, coverage_probes, lottery_winners, view_norms, view_signal
-from multiview.theory import ensemble_error, lost_error, mixed_error, single_view_error
+from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram, predict, solve
+from multiview.probes import (
+    coverage_of,
+    coverage_probes,
+    lottery_winners,
+    missed_views,
+    view_norms,
+    view_signal,
+)
+from multiview.theory import lost_error, single_view_error
 from multiview.train import TrainResult, per_member
 from theory_experiments._contrast import (
     Outputs,
     Progress,
     Row,
+    ensembles,
     error,
     errors_by_method,
     merged,
     of_model,
-    with_first,
     within,
 )
 from theory_experiments._patch_nets import (
@@ -57,10 +64,13 @@ class PatchCell(TeachingCell):
     kernel_width: int = 14  # m of the kernels' networks
     kernel_sigma_init: float = 3.0  # their start; lazy training needs a large one
     ridge: float = 1e-3  # of the kernels, relative to their mean diagonal
+    num_students: int = 4  # of the ensemble, by the paper's update, from starts of their own
 
     def __post_init__(self) -> None:
         if self.members < 2:
             raise ValueError(f"members={self.members} is no ensemble: use at least 2.")
+        if self.num_students < 1:
+            raise ValueError(f"num_students={self.num_students}: train at least 1.")
         if self.num_kernel_test > self.num_test:
             raise ValueError(
                 f"num_kernel_test={self.num_kernel_test} are among num_test={self.num_test}: "
@@ -79,18 +89,14 @@ class Samples:
     probes: PatchBatch
 
 
-# A fresh net taught by the ensemble with the paper's update; one with Hinton's loss; and member 0
-# taught further by member 1 with the paper's update, the second phase of self-distillation.
-STUDENTS = ("distilled", "hinton", "self")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Networks:
     """The trained networks of one repetition."""
 
     members: TrainResult
     summed: TrainResult
-    students: TrainResult  # in the order of STUDENTS
+    students: TrainResult
+    roles: dict[str, slice]  # which students are what
 
 
 def run_patches(cell: PatchCell, progress: Progress = lambda message, fraction: None) -> Row:
@@ -99,11 +105,13 @@ def run_patches(cell: PatchCell, progress: Progress = lambda message, fraction: 
     Returns:
         The methods of ``errors_by_method`` for networks, and with ``kernel_`` before their names
         for kernels: ``single`` and ``multi``, errors on single-view and multi-view test samples;
-        ``mixed``, on the distribution D; ``train``, on the training samples (networks only). The
-        network ``distilled`` is the student of the paper's update, ``hinton`` that of Hinton's
-        loss, ``self`` the paper's two-phase self-distillation. ``covered``: the views each has
-        learned, (k, L), with the members first for ``member``; ``coverage`` is their fraction and
-        ``both`` that of the classes of which all views are. The rest: see ``_explanation``.
+        ``train``, on the training samples (networks only). The networks ``distilled`` are students
+        of the paper's update, ``hinton`` is one of Hinton's loss, ``self`` are of the paper's
+        two-phase self-distillation; ``kernel_distilled`` are all members' features. Of many, each
+        number is the mean. ``covered``: the views each has learned, (k, L), with an axis before of
+        members or students; ``coverage`` is their fraction and ``both`` that of the classes of
+        which all views are; ``union`` the fraction of views that at least one of so many members
+        covers, as in ``missed_views``. The rest: see ``_explanation``.
     """
     samples = _draw(cell)
     start = new_nets(cell, "members", cell.members)
@@ -114,14 +122,13 @@ def run_patches(cell: PatchCell, progress: Progress = lambda message, fraction: 
     row = of_model("network", merged(*errors, _views(logits(samples.probes), samples.probes)))
     kernels, jitter = _kernels(cell, samples, within(progress, 0.75, 1.0))
     row |= of_model("kernel", kernels, "kernel_")
-    for values in row.values():
-        if "multi" in values:
-            values["mixed"] = mixed_error(cell.spec.mu, values["single"], values["multi"])
     row["member"] |= _explanation(cell, samples, start, networks.members, row["member"])
     row["data"] = {"kernel_jitter": jitter}
-    for values in row.values():
-        if "size" in values and values["model"] == "network":
-            values["theory"] = ensemble_error(values["size"], 1 / cell.spec.num_views)
+    for prefix in ("", "kernel_"):
+        covered = row[f"{prefix}member"]["covered"]
+        union = [1 - missed_views(covered, size) for size in range(1, len(covered) + 1)]
+        for method, value in zip(ensembles(cell.members), union, strict=True):
+            row[prefix + method]["union"] = value
     return row
 
 
@@ -139,32 +146,40 @@ def _draw(cell: PatchCell) -> Samples:
 
 
 def _train(cell: PatchCell, train: PatchBatch, start: PatchNet, progress: Progress) -> Networks:
-    """Train members, sum and students, each from a start of its own."""
+    """Train members and sum, each from a start of its own, and all students side by side.
+
+    Fresh nets are taught by the ensemble with the paper's update; the first of them also with
+    Hinton's loss; and each member further by the next with the paper's update, the second phase of
+    self-distillation. So the number of a repetition is a mean and not the luck of one student.
+    """
     members = fit("members", start, train, cell.train, progress, 0.0, 0.4)
     sum_start, sum_spec = new_nets(cell, "sum", cell.members), replace(cell.train, summed=True)
     summed = fit("sum", sum_start, train, sum_spec, progress, 0.4, 0.7)
 
     teachers = logits_of(members.net, train)
     ensemble = mean_logits(teachers)
+    n, following = cell.num_students, teachers.roll(-1, dims=1)
     objective = per_member(
-        paper_lesson(cell, train, ensemble),
+        *(paper_lesson(cell, train, ensemble) for _ in range(n)),
         hinton_lesson(cell.temperature, train, ensemble),
-        paper_lesson(cell, train, teachers[:, 1]),
+        *(paper_lesson(cell, train, teacher) for teacher in following.unbind(1)),
     )
-    fresh = new_nets(cell, "student", 1).weight
-    begin = start.with_weight(torch.cat([fresh, fresh, members.net.weight[:1]]))
+    fresh = new_nets(cell, "student", n).weight
+    begin = start.with_weight(torch.cat([fresh, fresh[:1], members.net.weight]))
     students = fit("students", begin, train, cell.student, progress, 0.7, 1.0, objective=objective)
-    return Networks(members=members, summed=summed, students=students)
+    roles = {"distilled": slice(n), "hinton": slice(n, n + 1), "self": slice(n + 1, None)}
+    return Networks(members=members, summed=summed, students=students, roles=roles)
 
 
 def _network_logits(networks: Networks, batch: PatchBatch) -> dict[str, Tensor]:
-    """Logits (n, k) of each classifier on ``batch``; of ``member``, (n, members, k)."""
+    """Logits (n, k) of each classifier on ``batch``, or (n, many, k)."""
     members = logits_of(networks.members.net, batch)
+    students = logits_of(networks.students.net, batch)
     return {
         "member": members,
         "ensemble": mean_logits(members),
         "summed": logits_of(networks.summed.net, batch).sum(1),
-        **dict(zip(STUDENTS, logits_of(networks.students.net, batch).unbind(1), strict=True)),
+        **{role: students[:, which] for role, which in networks.roles.items()},
     }
 
 
@@ -181,7 +196,7 @@ def _views(logits: dict[str, Tensor], probes: PatchBatch) -> Row:
     found = {who: coverage_of(outputs, probes).covered for who, outputs in logits.items()}
     return {
         who: {
-            "covered": covered,
+            "covered": covered,  # (k, L), or (many, k, L)
             "coverage": float(covered.double().mean()),
             "both": float(covered.all(-1).double().mean()),
         }
@@ -213,13 +228,15 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> tuple[Row
             )
 
     targets = centred_one_hot(train.labels, cell.spec.num_classes)
-    outputs = kernel_methods(kernels(), targets, cell.ridge)
+    pairs = list(kernels())
+    outputs = kernel_methods(pairs, targets, cell.ridge)
+    students = kernel_students(pairs, targets, cell.ridge)
     on_single, on_multi, on_probes = (
         Outputs(single=one, summed=summed, distilled=distilled)
         for one, summed, distilled in zip(
             outputs.single.split([n, n, len(probes)]),
             outputs.summed.split([n, n, len(probes)]),
-            outputs.distilled.split([n, n, len(probes)]),
+            students.split([n, n, len(probes)]),
             strict=True,
         )
     )
@@ -230,11 +247,20 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> tuple[Row
         "distilled": on_probes.distilled,
     }
     row = merged(
-        with_first(errors_by_method(on_single, single.labels, "single"), "single"),
+        errors_by_method(on_single, single.labels, "single"),
         errors_by_method(on_multi, multi.labels, "multi"),
         _views(classifiers, probes),
     )
     return row, outputs.jitter
+
+
+def kernel_students(
+    pairs: Sequence[tuple[Tensor, Tensor]], targets: Float[Tensor, "n k"], ridge: float
+) -> Float[Tensor, "t members k"]:
+    """Every member's features, fit to the ensemble's outputs on the training samples."""
+    fitted = [predict(train, solve(train, targets, ridge)) for train, _ in pairs]
+    ensemble = mean_logits(torch.stack(fitted, 1))
+    return torch.stack([predict(test, solve(train, ensemble, ridge)) for train, test in pairs], 1)
 
 
 def _explanation(

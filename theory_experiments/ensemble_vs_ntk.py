@@ -123,13 +123,19 @@ def cost(cells: Sequence[Any], context: Context) -> str | None:
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """Of how many views c and the single-view error on patches are shares."""
+    """On patches: the theory's errors, those on D, and what is a count of so many views."""
     if table["data"].iloc[0] != "patches":
         return table
     averaged = table.loc[table["size"] < table["members"], "method"]
-    return counted_in_views(table, "coverage", "single", averaged=set(averaged))
+    mu = table["spec.mu"]
+    shown = table.assign(
+        theory=(1 / table["spec.num_views"]) ** table["size"],  # Theorem 2
+        mixed=mu * table["single"] + (1 - mu) * table["multi"],
+    )
+    return counted_in_views(shown, "coverage", "single", averaged={*averaged, *STUDENTS})
 
 
+STUDENTS = ("distilled", "self", "kernel_distilled")  # many a repetition
 METHODS = {
     "member": "one model",
     "ensemble": "ensemble",
@@ -162,6 +168,19 @@ def tables(table: pd.DataFrame) -> Iterable[Listing]:
     ]
     yield Listing(
         title="Synthetic patches: test errors", lines=lines, columns=columns, note=NOT_ALIKE
+    )
+
+    sizes = sorted(table["size"].dropna().unique())
+    yield Listing(
+        title="Single-view error by ensemble size, the mean over all subsets of the members",
+        labels=("K",),
+        lines=[Line(label=f"{size:.0f}", where={"size": size}) for size in sizes],
+        columns=[
+            measure("networks, %", "single", model="network"),
+            measure("theory, %", "theory", model="network", interval=False),
+            measure("views that one of K covers, %", "union", model="network"),
+            measure("kernels, %", "single", model="kernel"),
+        ],
     )
 
 
