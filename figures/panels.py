@@ -125,7 +125,7 @@ def bar(
         axes.vlines(x, below, above, color=style.INK, lw=1.2, zorder=3)
     spread = np.linspace(-0.16, 0.16, len(each)) if len(each) > 1 else np.zeros(1)
     axes.scatter(x + spread, each, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
-    top = max(*each, mean)
+    top = max(*each, mean, above)  # a number on an interval could not be read
     axes.annotate(
         f"{100 * mean:.1f}%",
         (x, top),

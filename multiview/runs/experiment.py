@@ -1,6 +1,6 @@
 """Experiment: a claim, the cells that test it and the function that computes one."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -166,9 +166,14 @@ class Experiment(Generic[C, O]):
         seeds_used = range(chosen.first_seed, chosen.first_seed + repetitions)
         return [replace(cell, seed=seed) for seed in seeds_used for cell in cells]  # type: ignore[type-var]
 
-    def code_version(self, preset: str, options: O) -> str:
-        """The version of the code that computes the preset's cells."""
-        return code_version(self.run, *self.preset(preset).of(options))
+    def code_version(self) -> str:
+        """The version of the code that computes the cells of all presets."""
+        return code_version(self.run, *self.makers())
+
+    def makers(self) -> Iterator[Any]:
+        """The presets' cells, or what makes them from options."""
+        for preset in self.presets.values():
+            yield from [preset.cells] if callable(preset.cells) else preset.cells
 
     def claims_about(self, preset: str, options: O) -> list[Claim]:
         """The claims about the cells of a preset."""

@@ -35,11 +35,7 @@ def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
 
 def is_newest(experiment: Experiment, run: Run) -> bool:
     """Whether the code that made a run's rows would make them again."""
-    try:
-        options = experiment.options(**run.options)
-        return run.code_version == experiment.code_version(run.preset, options)
-    except (TypeError, ValueError):  # a preset or an option that is no more
-        return False
+    return run.code_version == experiment.code_version()
 
 
 def present(console: Console, experiment: Experiment, run: Run) -> list[Judgement]:

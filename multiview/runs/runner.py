@@ -70,7 +70,7 @@ def plan(
         ValueError: If the preset, the options or a cell is bad; nothing is computed or written.
     """
     cells = experiment.cells(preset, options, seeds)
-    version = experiment.code_version(preset, options)
+    version = experiment.code_version()
     keys = [row_key(experiment.name, cell, version) for cell in cells]
     if len(set(keys)) < len(keys):
         twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)

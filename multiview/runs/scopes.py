@@ -45,7 +45,7 @@ def stored(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def targets(statement: ast.stmt) -> list[ast.expr]:
-    """The items and attributes that a statement assigns to: ``rules`` in ``rules["a"] = f``."""
+    """The items and attributes that a statement assigns to, as in "rules[1] = f"."""
     if isinstance(statement, ast.Assign):
         targets = statement.targets
     elif isinstance(statement, ast.AugAssign | ast.AnnAssign):

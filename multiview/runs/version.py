@@ -15,6 +15,7 @@ from multiview.runs.places import is_bookkeeping, place_of, places_of
 from multiview.runs.reach import Reach
 from multiview.runs.source import Source
 
+PLAIN = {str, bytes, bool, int, float, complex, type(None)}
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 UNSAID = {"ctx", "kind", "type_comment"}  # follows from the rest, or means nothing
 
@@ -86,10 +87,10 @@ def _reach(run: Any, cells: Iterable[Any]) -> Reach:
     places = places_of([run, *filter(inspect.isfunction, cells)])
     found, made = Reach(places), Reach(places, makers=True)
     found.start(*place_of(run))
-    kept: list[Any] = []
-    parts = list(_parts(run, True, kept))
+    seen: dict[tuple[int, bool], Any] = {}
+    parts = dict.fromkeys(_parts(run, True, seen))
     for value in cells:
-        parts += _parts(value, not callable(value), kept)
+        parts |= dict.fromkeys(_parts(value, not callable(value), seen))
     for part, held in parts:
         module, name = place_of(part)
         if places.ours(module) and not is_bookkeeping(module):
@@ -98,17 +99,19 @@ def _reach(run: Any, cells: Iterable[Any]) -> Reach:
     return found
 
 
-def _parts(value: Any, held: bool, seen: list[Any]) -> Iterator[tuple[type | FunctionType, bool]]:
+def _parts(
+    value: Any, held: bool, seen: dict[tuple[int, bool], Any]
+) -> Iterator[tuple[type | FunctionType, bool]]:
     """The functions and classes in a value, and whether whoever computes a cell may call them.
 
     What a dataclass holds may be called; what a function that makes cells needs for it is not.
     """
-    if any(value is each for each in seen):
+    if type(value) in PLAIN or (id(value), held) in seen:
         return
+    seen[id(value), held] = value  # kept, lest another value gets its id
+    yield type(value), True
     inner: list[Any] = []
     match value:
-        case str() | bytes() | int() | float() | complex() | None:
-            return
         case FunctionType():
             yield value, held
             inner = [*_contents(value), *(value.__defaults__ or ())]
@@ -123,12 +126,9 @@ def _parts(value: Any, held: bool, seen: list[Any]) -> Iterator[tuple[type | Fun
             inner = [*value.keys(), *value.values()]
         case list() | tuple() | set() | frozenset():
             inner = list(value)
-        case _:
-            yield type(value), True
-            if is_dataclass(value):
-                held = True
-                inner = [getattr(value, each.name, None) for each in fields(value)]
-    seen.append(value)
+        case _ if is_dataclass(value):
+            held = True
+            inner = [getattr(value, each.name, None) for each in fields(value)]
     for each in inner:
         yield from _parts(each, held, seen)
 

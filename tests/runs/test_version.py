@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial, wraps
 from pathlib import Path
 
@@ -26,7 +27,7 @@ OURS = ("multiview", "theory_experiments")
 
 def roots(experiment: Experiment) -> tuple:
     """What the runner hands to ``code_version``: the one place here that knows an experiment."""
-    return experiment.run, *(each.cells for each in experiment.grids.values())
+    return experiment.run, *experiment.makers()
 
 
 # Runs smoke cells, one of each type and the last, and prints where executed functions begin.
@@ -381,6 +382,12 @@ class Unheld:
     """What none holds."""
 
 
+class Kind(StrEnum):
+    """A plain value of a class of our own."""
+
+    ONE = "one"
+
+
 def compute(cell, context):
     return cell
 
@@ -415,6 +422,7 @@ def test_what_cells_hold_is_found_in_values_closures_and_partials():
     for cells in (Held(), [Held()], {"a": (Held(),)}, make(Held()), partial(make(Held()), 3)):
         assert names(cells) == {"compute", "Held"}
     assert names(make_held) == {"compute", "Held"}
+    assert names([Kind.ONE]) == {"compute", "Kind"}
     assert names(Held(Unheld())) == {"compute", "Held", "Unheld"}
     assert names(Held(make_held)) == {"compute", "Held", "make_held"}
     assert set(*reached(wrapped).values()) == {"wrapped", "decorated"}

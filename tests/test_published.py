@@ -1,0 +1,83 @@
+"""Published rows: every picture and every number of a page is made from them."""
+
+import re
+from pathlib import Path
+
+import matplotlib.image as image
+import numpy as np
+import pytest
+
+from figures import make
+from multiview.runs.find import names
+from multiview.runs.pages import BLOCK, page_paths, write_pages
+from multiview.runs.publish import published_names, published_runs, rows_folder
+
+FIGURES = Path(make.__file__).parent
+PAGES = FIGURES.parent / "theory_experiments" / "pages"
+RUNS = {run.label: run for run in published_runs(rows_folder())}
+COMMITTED = sorted(path.stem for path in FIGURES.glob("*.png"))
+MOST_BYTES = 20e6  # of all published rows
+
+
+def pixels(path):
+    return image.imread(path)[..., :3]
+
+
+@pytest.mark.parametrize("label", [label for label in COMMITTED if label in RUNS])
+def test_a_committed_picture_is_that_of_its_published_rows(label, tmp_path):
+    figure = make.picture(RUNS[label])
+    assert figure is not None
+    (tmp_path / "again.png").write_bytes(make.encoded(figure, "png"))
+    again, committed = pixels(tmp_path / "again.png"), pixels(FIGURES / f"{label}.png")
+    assert again.shape == committed.shape
+    np.testing.assert_array_equal(again, committed)
+
+
+def test_a_published_run_with_a_figure_has_its_picture_committed():
+    assert {label for label, run in RUNS.items() if run.figure is not None} <= set(COMMITTED)
+
+
+@pytest.mark.parametrize("label", [label for label in COMMITTED if label not in RUNS])
+def test_the_page_of_another_picture_names_the_commit_that_drew_it(label):
+    page = (PAGES / f"{label.partition('-')[0]}.md").read_text()
+    assert re.search(r"at commit `[0-9a-f]{7,40}`", page)
+
+
+def test_every_number_between_marks_is_that_of_the_published_rows():
+    assert write_pages(check=True) == []
+
+
+def test_every_experiment_has_a_page_and_every_page_an_experiment():
+    assert {path.stem for path in PAGES.glob("*.md")} == {*names(), "claims"}
+
+
+@pytest.mark.parametrize("name", published_names(rows_folder()))
+def test_a_page_with_published_rows_shows_all_of_them(name):
+    found = BLOCK.finditer((PAGES / f"{name}.md").read_text())
+    shown = {(match[2], match[3]) for match in found}
+    for label in (label for label, run in RUNS.items() if run.experiment == name):
+        assert {("about", label), ("tables", label), ("claims", label)} <= shown
+
+
+def test_published_rows_are_small_and_name_no_machine():
+    paths = list(rows_folder().iterdir())
+    assert sum(path.stat().st_size for path in paths) <= MOST_BYTES
+    for run in RUNS.values():
+        text = str([*run.rows(), run.claims, run.command])
+        assert not re.search(r"/(home|root|work|tmp|Users)/", text)
+
+
+@pytest.mark.parametrize("path", page_paths(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_links_of_a_page_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (path.parent / target).exists(), target
+
+
+def test_the_front_page_is_short_and_its_example_runs(capsys):
+    text = (FIGURES.parent / "README.md").read_text()
+    assert text.count("\n") <= 150
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})
+    each, average = re.findall(r": (.*)", capsys.readouterr().out)
+    assert float(average) > max(eval(each)) + 0.1
