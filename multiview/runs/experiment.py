@@ -152,14 +152,16 @@ class Experiment(Generic[C, O]):
         """Every cell of ``preset``, one repetition after the other.
 
         Raises:
-            ValueError: If there is no such preset, ``seeds`` is not positive, or a cell is not a
-                dataclass with a field ``seed``.
+            ValueError: If there is no such preset, ``seeds`` is not positive, there is no cell, or
+                one is not a dataclass with a field ``seed``.
         """
         chosen = self.preset(preset)
         repetitions = chosen.seeds if seeds is None else seeds
         if repetitions < 1:
             raise ValueError(f"seeds={repetitions} leaves nothing to compute: use at least 1.")
         cells = chosen.of(options)
+        if not cells:
+            raise ValueError(f"preset={preset} of {self.name} has no cells: give at least one.")
         for cell in cells:
             if not is_dataclass(cell) or "seed" not in {field.name for field in fields(cell)}:
                 raise ValueError(f"a cell is a dataclass with a field seed, got {cell!r}.")

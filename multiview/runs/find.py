@@ -18,7 +18,7 @@ def package_folder() -> Path:
 def names() -> list[str]:
     """Names of all experiments, sorted, without importing their scripts."""
     package = importlib.import_module(PACKAGE)
-    modules = (module.name for module in pkgutil.iter_modules(package.__path__))
+    modules = [each.name for each in pkgutil.iter_modules(package.__path__) if not each.ispkg]
     return sorted(name for name in modules if not name.startswith("_"))
 
 
