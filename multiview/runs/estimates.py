@@ -129,8 +129,8 @@ def select(table: "pd.DataFrame", **where: Any) -> "pd.DataFrame":
 
 
 def largest(estimates: Iterable[Estimate]) -> Estimate:
-    """The largest of the estimates in each repetition."""
-    return _over("largest", estimates, lambda values: values.max(axis=1))
+    """The largest of the estimates in each repetition; missing where one is."""
+    return _over("largest", estimates, lambda values: values.max(axis=1, skipna=False))
 
 
 def average(estimates: Iterable[Estimate]) -> Estimate:

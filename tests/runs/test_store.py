@@ -26,7 +26,7 @@ def test_a_row_carries_its_cell_its_result_and_its_origin(tmp_path):
     assert (row["experiment"], row["device"]) == ("toy_experiment", "cpu")
     assert row["nested"] == [1, [2.5, None]]
     assert np.isnan(data["nan"])
-    assert table.loc[table["method"] == "data", ["error", "flips_made", "nested"]].isna().all(None)
+    assert table.loc[table["method"] == "data", ["error", "flips_made", "nested"]].isna().all(axis=None)
     assert row["flips_made"].dtype == bool
     assert row["flips_made"].mean() == row["error"]
     assert row["seconds"] >= 0
@@ -134,4 +134,6 @@ def test_rows_of_an_older_version_are_named_and_computed_again(tmp_path):
     write_row(run.directory, old, {})
     with pytest.warns(UserWarning, match="names no methods"):
         assert run.table()["key"].nunique() == 3
-    assert stored_toy(tmp_path).table()["key"].nunique() == 4
+    with pytest.warns(UserWarning, match="names no methods"):
+        again = stored_toy(tmp_path)
+    assert again.table()["key"].nunique() == 4
