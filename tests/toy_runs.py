@@ -11,6 +11,7 @@ from multiview.runs.runner import compute, plan
 from multiview.runs.store import Run
 
 TIMES = ("seconds", "finished", "threads")
+COMMIT = "c0ffee" + "0" * 34
 
 
 def run_toy(out, preset="smoke", experiment=EXPERIMENT, options=None, **settings):

@@ -18,6 +18,10 @@ O = TypeVar("O")  # the script's own options  # noqa: E741
 Row = Mapping[str, Mapping[str, Any]]  # method -> measure -> value
 
 
+class UnknownName(ValueError):
+    """A name on the command line is that of nothing."""
+
+
 def _silent(message: str, fraction: float | None = None) -> None:
     """Report to nobody."""
 
@@ -142,10 +146,10 @@ class Experiment(Generic[C, O]):
         """The preset of this name.
 
         Raises:
-            ValueError: If there is none.
+            UnknownName: If there is none.
         """
         if name not in self.presets:
-            raise ValueError(f"preset={name!r} is not one of {', '.join(self.presets)}.")
+            raise UnknownName(f"preset={name!r} is not one of {', '.join(self.presets)}.")
         return self.presets[name]
 
     def cells(self, preset: str, options: O, seeds: int | None = None) -> list[C]:
