@@ -51,7 +51,7 @@ class PublishedRun(Run):
     stored: tuple[dict[str, Any], ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{**row, "preset": self.preset} for row in self.stored]
+        return list(self.stored)
 
     def save(self, suffix: str, data: bytes) -> Path:
         raise TypeError(f"{self.label} is published: its files are committed, not written here.")
@@ -107,9 +107,8 @@ def line(run: Run, row: Mapping[str, Any]) -> str:
     for where, array in row["arrays"].items():
         method, _, measure = where.rpartition("/")
         result[method][measure] = array.tolist()
-    stamp = {name: value for name, value in row.items() if name != "preset"}
     whole = {
-        **stamp,
+        **row,
         "arrays": {where: str(array.dtype) for where, array in row["arrays"].items()},
         "run": run.label,
         "command": run.command,

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from toy_runs import COMMIT
 
 from multiview.runs import find

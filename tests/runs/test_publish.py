@@ -68,7 +68,8 @@ def test_what_is_read_back_is_what_was_stored(run, folder):
         for one, other in zip(table[name], stored[name], strict=True):
             np.testing.assert_equal(one, other)
     assert table["flips_made"][0].dtype == bool
-    assert judgements(EXPERIMENT, found, table) == judgements(EXPERIMENT, run, stored)
+    (one,), (other,) = judgements(EXPERIMENT, found, table), judgements(EXPERIMENT, run, stored)
+    assert replace(one, claim=other.claim) == other
 
 
 @dataclass(frozen=True)
@@ -180,9 +181,7 @@ def test_runs_are_merged_by_label(tmp_path, folder):
     publish([longer], folder)
     found = {found.label: found for found in published_runs(folder)}
     assert [len(found[label].rows()) for label in labels] == [6, 4]
-    np.testing.assert_array_equal(
-        found[labels[1]].table()["error"], forged.table()["error"]
-    )
+    np.testing.assert_array_equal(found[labels[1]].table()["error"], forged.table()["error"])
 
 
 def test_experiments_have_files_of_their_own(tmp_path, folder):
@@ -312,7 +311,7 @@ def test_other_rows_than_those_of_the_run_are_damage(whole, folder, change, said
 def test_rows_of_another_experiment_are_damage(whole, folder):
     for path in list(folder.iterdir()):
         path.rename(path.with_name(path.name.replace("toy_experiment", "other")))
-    with pytest.raises(Damaged, match="other.jsonl.gz .*holds rows of toy_experiment"):
+    with pytest.raises(Damaged, match=r"other.jsonl.gz .*holds rows of toy_experiment"):
         published_runs(folder)
 
 

@@ -32,7 +32,9 @@ def test_a_run_is_presented_as_its_tables_and_claims(tmp_path):
     assert [judgement.claim.name for judgement in judged] == ["fair"]
     assert text.index("Heads, %") < text.index("100 flips") < text.index("200 flips")
     assert text.index("200 flips") < text.index("fair: heads as often as tails")
-    assert "Mean [95% interval], n=3; fractions of views by binomial intervals" in " ".join(text.split())
+    assert "Mean [95% interval], n=3; fractions of views by binomial intervals" in " ".join(
+        text.split()
+    )
     assert text.splitlines()[0].strip() == "Heads, %"  # nothing to note
 
 

@@ -243,7 +243,7 @@ def test_a_claim_that_cannot_be_judged_costs_neither_the_run_nor_other_claims(to
     assert code == 0
     assert "8 computed" in err
     text = " ".join(out.split())
-    for said in ("1 of 2 values are infinite", "not judged:", "ZeroDivisionError", "supported"):
+    for said in ("infinite", "not judged:", "ZeroDivisionError", "supported"):
         assert said in text
 
 

@@ -26,7 +26,11 @@ def test_a_row_carries_its_cell_its_result_and_its_origin(tmp_path):
     assert (row["experiment"], row["device"]) == ("toy_experiment", "cpu")
     assert row["nested"] == [1, [2.5, None]]
     assert np.isnan(data["nan"])
-    assert table.loc[table["method"] == "data", ["error", "flips_made", "nested"]].isna().all(axis=None)
+    assert (
+        table.loc[table["method"] == "data", ["error", "flips_made", "nested"]]
+        .isna()
+        .all(axis=None)
+    )
     assert row["flips_made"].dtype == bool
     assert row["flips_made"].mean() == row["error"]
     assert row["seconds"] >= 0
@@ -112,10 +116,14 @@ def test_a_run_is_its_own_rows_in_the_order_of_cells(tmp_path):
     assert forged.table()["coin.heads"].tolist() == [0.9] * 8
     assert load(tmp_path)["key"].nunique() == 12
     both = concatenated([smoke, forged])
-    pd.testing.assert_frame_equal(both, pd.concat([smoke.table(), forged.table()], ignore_index=True))
+    pd.testing.assert_frame_equal(
+        both, pd.concat([smoke.table(), forged.table()], ignore_index=True)
+    )
 
 
-@pytest.mark.parametrize("text", [b'{"experiment": "toy', b"{}", b"[]", b'{"keys": [], "claims": 3}'])
+@pytest.mark.parametrize(
+    "text", [b'{"experiment": "toy', b"{}", b"[]", b'{"keys": [], "claims": 3}']
+)
 def test_a_damaged_run_file_is_named(tmp_path, text):
     run = stored_toy(tmp_path)
     path = run.save(".run.json", text)

@@ -206,7 +206,9 @@ def test_a_column_of_ones_own_sees_table_and_line():
     assert grid.rows[0] == ("few", ("One", "One of 12 (n=1)"))
 
 
-NASTY = Grid("A [k] title", "Of [n] values.", ("", "a|b"), [("g|h", ("x [bold] | y\nz", "1 [0, 2]"))])
+NASTY = Grid(
+    "A [k] title", "Of [n] values.", ("", "a|b"), [("g|h", ("x [bold] | y\nz", "1 [0, 2]"))]
+)
 
 
 def test_markdown_is_one_line_a_row_whatever_the_texts_hold():
