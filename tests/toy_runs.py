@@ -2,11 +2,14 @@
 
 import io
 import json
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from toy_experiment import EXPERIMENT, Options
 
 from multiview.runs.engines import LocalEngine
+from multiview.runs.experiment import Experiment
 from multiview.runs.runner import compute, plan
 from multiview.runs.store import Run
 
@@ -14,7 +17,13 @@ TIMES = ("seconds", "finished", "threads")
 COMMIT = "c0ffee" + "0" * 34
 
 
-def run_toy(out, preset="smoke", experiment=EXPERIMENT, options=None, **settings):
+def run_toy(
+    out: Path,
+    preset: str = "smoke",
+    experiment: Experiment[Any, Any] = EXPERIMENT,
+    options: Any = None,
+    **settings: Any,
+):
     """Plan, store and compute a run; returns it and the outcomes."""
     options = experiment.options() if options is None else options
     run, jobs = plan(experiment, preset, options, out=out, **settings)
@@ -26,6 +35,11 @@ def run_toy(out, preset="smoke", experiment=EXPERIMENT, options=None, **settings
 def stored_toy(out, preset="smoke", experiment=EXPERIMENT, seeds=None, **options) -> Run:
     """A run whose rows are stored."""
     return run_toy(out, preset, experiment, Options(**options), seeds=seeds)[0]
+
+
+def cells_in(table) -> int:
+    """The number of cells that have a row."""
+    return len(set(table["key"]))
 
 
 def contents(directory):

@@ -188,5 +188,5 @@ class Experiment(Generic[C, O]):
 
     def derive(self, table: "DataFrame") -> "DataFrame":
         """The lines that succeeded, with their derived columns."""
-        ok = table[table["status"] == "ok"] if len(table) else table
+        ok: Any = table[table["status"] == "ok"] if len(table) else table
         return self.derived(ok) if len(ok) else ok

@@ -32,7 +32,8 @@ def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
         found.append(f"Claims registered with this run are stated no more: {', '.join(gone)}.")
     if len(table) and len(failed := table[table["status"] == "failed"]):
         found.append(f"{len(failed)} of {len(run.keys)} cells failed and are left out:")
-        found += [f"  seed {row.seed}: {row.failure}" for row in failed.itertuples()]
+        reasons = zip(failed["seed"], failed["failure"], strict=True)
+        found += [f"  seed {seed}: {failure}" for seed, failure in reasons]
     return found
 
 
@@ -65,7 +66,7 @@ def grids(experiment: Experiment, table: "DataFrame") -> Iterator[Grid]:
 
 def _number_of(table: "DataFrame") -> int:
     """The number of rows, each of which has one or more lines in the table."""
-    return table["key"].nunique() if len(table) else 0
+    return len(set(table["key"])) if len(table) else 0
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multiview.runs.claims import (
     Claim,
@@ -59,7 +59,7 @@ def complete(experiment: Experiment, table: "DataFrame") -> "DataFrame":
     """The derived lines of the cells that succeeded, and a line for each that failed."""
     import pandas
 
-    failed = table[table["status"] != "ok"]
+    failed: Any = table[table["status"] != "ok"]
     derived = experiment.derive(table)
     return pandas.concat([derived, failed]) if len(failed) else derived
 

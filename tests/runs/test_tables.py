@@ -7,7 +7,7 @@ import pytest
 from toy_runs import shown
 
 from multiview.runs.estimates import measured
-from multiview.runs.intervals import interval_of
+from multiview.runs.intervals import Kind, interval_of
 from multiview.runs.tables import (
     Cell,
     Column,
@@ -36,7 +36,9 @@ def table(**more):
         for seed in range(SEEDS)
     ]
     found = pd.DataFrame(lines)
-    return found.assign(error_of=found["method"].map({"none": 20.0}))
+    return found.assign(
+        error_of=found["method"].map(lambda name: 20.0 if name == "none" else math.nan)
+    )
 
 
 def texts(column, where, of=None):
@@ -47,7 +49,7 @@ def texts(column, where, of=None):
 ONE, TWO = {"method": "one"}, {"method": "two"}
 
 
-def ends(values, scale=100, places=1, units=None, kind="number"):
+def ends(values, scale=100, places=1, units=None, kind: Kind = "number"):
     found = interval_of(values, units, kind)
     return f"[{scale * found.low:.{places}f}, {scale * found.high:.{places}f}]"
 
