@@ -72,12 +72,10 @@ def test_the_largest_and_the_average_are_missing_where_one_is(table):
 
 @given(tables())
 def test_an_estimate_may_see_all_lines_of_a_repetition(table):
-    spread = by_repetition(
-        "spread",
-        lambda lines: float(
-            np.ptp(lines["error"].dropna()) if lines["error"].notna().any() else math.nan
-        ),
-    )
+    def span(lines):
+        return float(lines["error"].max() - lines["error"].min())
+
+    spread = by_repetition("spread", span)
     groups = table.groupby("seed")["error"]
     same(spread.of(table), groups.max() - groups.min())
     threes = by_repetition("number of lines", len, size=3)
