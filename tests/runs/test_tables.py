@@ -29,7 +29,7 @@ VALUES = {"one": [0.1, 0.2, 0.3, 0.2], "two": [0.3, 0.3, 0.4, 0.5], "none": [0.0
 
 
 def table(**more):
-    """A line a seed and method; ``views`` counts the errors of "none"."""
+    """A line a seed and method; the errors of "none" are counted in views."""
     lines = [
         {"seed": seed, "method": method, "error": values[seed], "size": 3.0, "sizes": [0.25, 0.75]}
         for method, values in (VALUES | more).items()
