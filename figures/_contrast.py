@@ -36,12 +36,12 @@ def methods(axes: Axes, table: pd.DataFrame, models: Models, measure: str, label
     ticks, labels, tops = [], [], [0.0]
     for group, (model, (name, _, _)) in enumerate(models.items()):
         first = group * (len(ROLES) + 0.8)
-        for i, (role, (label, colour)) in enumerate(ROLES.items()):
+        for i, (role, (below, colour)) in enumerate(ROLES.items()):
             found = panels.values(table, measured(measure, model=model, role=role))
             if found is not None:
                 tops.append(panels.bar(axes, first + i, found, colour))
             ticks.append(first + i)
-            labels.append(label)
+            labels.append(below)
         centre = first + (len(ROLES) - 1) / 2
         axes.text(centre, 0.97, name, ha="center", va="top", weight="bold", fontsize=10.5,
                   transform=axes.get_xaxis_transform())  # fmt: skip

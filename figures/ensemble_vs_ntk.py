@@ -70,7 +70,7 @@ def _by_size(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_ylim(0, 1)
     axes.set_yticks([1, 0.1, 0.01, 0.001, 0], ["100%", "10%", "1%", "0.1%", "0"])
     axes.minorticks_off()
-    axes.legend(fontsize=9, loc="lower left")
+    axes.legend(fontsize=9, loc="upper right")
 
 
 def _views(axes: Axes, table: pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from multiview.runs.estimates import Estimate, measured, select
 
 AXES = {  # column, label, logarithmic, title
     "start": ("relative_start", "start / knee", True, "A middling start is best"),
-    "q": ("q", "power q", False, "At q = 2 both views are learned"),
+    "q": ("q", "power q", False, "q = 2 learns both views"),
     "classes": ("spec.num_classes", "classes k (30 samples each)", True, "Up to 100 classes"),
     "single_samples": ("spec.mu", "single-view fraction mu", False, "Single views teach"),
     "noise": ("noise_norm", "noise norm of a patch", False, "Noise matters little"),

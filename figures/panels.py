@@ -197,7 +197,7 @@ def by_repetition(n: int) -> str:
 
 def repetitions(table: pd.DataFrame) -> int:
     """The number of repetitions in a table."""
-    return table["seed"].nunique()
+    return len(table["seed"].unique())
 
 
 def dots(axes: Axes, at: float, found: Values | None, spread: float = 0.07, **look: Any) -> None:

@@ -253,12 +253,12 @@ def test_claims_are_judged_on_complete_rows_and_turn_with_them():
         table = table_of(*computed)
         judged = {claim.name: judge(claim, table) for claim in claims}
         for name, each in judged.items():
-            # A member's error is the same in each repetition here, and so is its spread unknown.
             assert each.repetitions == 3, name
         return {name: each.verdict for name, each in judged.items()}
 
     found = verdicts(falls)
     assert len(found) == len(claims) == 3 * 6 + 2 + 5
+    # A member's errors are the same in each repetition here, so that their spread is unknown.
     unknown = {f"{part}: dropping hurts" for part in ("layer", "colours", "tiles")}
     assert {name for name, verdict in found.items() if verdict != "supported"} == unknown
     turned = verdicts([-gain for gain in falls[::-1]])

@@ -1,6 +1,7 @@
 """Dropout on synthetic patches: what is trained, what is measured of it, and the claims."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -186,14 +187,14 @@ def test_repetitions_differ(rows):
 def test_single_classifiers_are_counted_in_views_and_means_are_not(rows):
     table = derived(table_of((CELL, rows[0])))
     for measure in ("coverage_of", "single_of"):
-        units = table.set_index("method")[measure]
+        units: Any = table.set_index("method")[measure]
         assert units[["standard", "masks", "fresh", "ensemble_2"]].tolist() == [8] * 4
         means = [NEURONS.name, PATCHES.name, NARROW_PLAIN.name, "ensemble_1"]
         assert units[means].isna().all()
 
 
 CLAIMS = list(said.patch_dropout_claims(script.LAPTOP))
-TRAINED = {
+TRAINED: dict[Any, float] = {
     **{("neuron", p, 10): c for p, c in ((0.1, 0.6), (0.25, 0.7), (0.5, 0.9))},
     **{("patch", p, 10): c for p, c in ((0.2, 0.9), (0.5, 1.0))},
     **{("neuron", 0.25, width): c for width, c in ((5, 0.9), (20, 0.6))},

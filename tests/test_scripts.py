@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from figures.ensemble_vs_ntk import draw
 from multiview import stream
 from multiview.data import MultiViewSpec
 from multiview.distill import hinton_kd, paper_kd
@@ -276,3 +277,19 @@ def test_claims_of_images_are_of_images():
     claims = find("ensemble_vs_ntk").claims_about("laptop", contrast.Options(data="mnist"))
     assert [claim.name for claim in claims if claim.kind == "check"] == ["ensemble", "NTK ensemble"]
     assert len(claims) == 6
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_images_are_drawn_and_listed(n):
+    lines = [
+        {"seed": seed, "status": "ok", "data": "mnist", "members": 3, "method": method}
+        | {"model": "kernel" if method.startswith("kernel") else "network", "size": np.nan}
+        | {"role": method.removeprefix("kernel_"), "error": 0.1 + 0.01 * seed, **size}
+        for seed in range(n)
+        for method, values in IDEAL.items()
+        for size in [{"size": float(values["size"])} if "size" in values else {}]
+    ]
+    table = contrast.derived(pd.DataFrame(lines))
+    assert len(draw(table).axes) == 2
+    (listing,) = contrast.tables(table)
+    assert len(listing.grid(table).rows) == 8

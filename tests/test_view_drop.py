@@ -1,6 +1,7 @@
 """The synthetic part of channel_drop: views dropped alike from all samples."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_the_measures_hold_together():
 def test_single_classifiers_are_counted_in_views_and_means_are_not():
     table = derived(table_of((TINY, run_view_drop(TINY, quiet))))
     for measure in ("single_of", "coverage_of"):
-        units = table.set_index("method")[measure]
+        units: Any = table.set_index("method")[measure]
         assert units[["ensemble_3", "distilled_1"]].tolist() == [9, 9]
         assert units[["member_3", "member_2", "member_1"]].isna().all()
 

@@ -68,11 +68,7 @@ def image_claims(cell: DropCell) -> Iterator[Claim]:
         kind="check",
     )
     for what, statement, estimate in (
-        (
-            "ensemble of few",
-            f"fewest {name}: averaging networks gains over one of them",
-            few_gain,
-        ),
+        ("ensemble of few", f"fewest {name}: averaging networks gains over one of them", few_gain),
         (
             "dropping hurts",
             f"one network errs more with the fewest {name} than with all",
@@ -144,12 +140,7 @@ def synthetic_claims(cell: ViewDropCell) -> Iterator[Claim]:
             MORE,
             gain(0) - gain(1),
         ),
-        (
-            "one view",
-            f"with one view left an ensemble gains at most {MARGIN}",
-            NO_MORE,
-            gain(-1),
-        ),
+        ("one view", f"with one view left an ensemble gains at most {MARGIN}", NO_MORE, gain(-1)),
         *(
             (
                 f"gain with {views} views",

@@ -63,9 +63,9 @@ def errors_by_method(outputs: Outputs, labels: Int[Tensor, " t"], measure: str) 
     return row
 
 
-def ensembles(members: int) -> list[str]:
+def ensembles(members: int, one: str = "member", together: str = "ensemble") -> list[str]:
     """Methods that average 1, 2, ... all members."""
-    return ["member", *(f"ensemble_{size}" for size in range(2, members)), "ensemble"]
+    return [one, *(f"{together}_{size}" for size in range(2, members)), together]
 
 
 def merged(*rows: Row) -> Row:

@@ -26,7 +26,16 @@ def cells_of(parts: Mapping[str, C]) -> Callable[[Any], list[C]]:
     Args:
         parts: A cell by the name of its part.
     """
-    return lambda options: [cell for name, cell in parts.items() if options.part in ("all", name)]
+
+    def cells(options: Any) -> list[C]:
+        if options.part not in ("all", *parts):
+            raise ValueError(
+                f"part={options.part} is not in this preset, which has {', '.join(parts)}: take "
+                "another --preset or --part."
+            )
+        return [cell for name, cell in parts.items() if options.part in ("all", name)]
+
+    return cells
 
 
 def claims_of(

@@ -195,9 +195,9 @@ EXPERIMENT = Experiment(
     run=run,
     presets={
         "smoke": Preset(cells=cells("smoke"), seeds=2, claimed=False),
-        "laptop": Preset(cells=cells("laptop"), seeds=3, first_seed=10),
-        "paper": Preset(cells=cells("paper"), seeds=10, first_seed=10),
-        "whole": Preset(cells=cells("whole"), seeds=3, first_seed=10),
+        "laptop": Preset(cells=cells("laptop"), seeds=3, first_seed=12),
+        "paper": Preset(cells=cells("paper"), seeds=10, first_seed=12),
+        "whole": Preset(cells=cells("whole"), seeds=3, first_seed=12),
     },
     claims=contrast_claims,
     check=check,

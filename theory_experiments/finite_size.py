@@ -148,7 +148,7 @@ def derived(table: pd.DataFrame) -> pd.DataFrame:
 def _on_axis(table: pd.DataFrame, axis: str, base: pd.DataFrame) -> pd.DataFrame:
     """The base cell's lines as ones of an axis, unless it has a cell of the same value."""
     varied, _ = AXES[axis]
-    known = select(table, axis=axis)[varied].unique()
+    known = select(table, axis=axis)[varied].tolist()
     return base.loc[~base[varied].isin(known)].assign(axis=axis)
 
 

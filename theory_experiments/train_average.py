@@ -282,7 +282,7 @@ EXPERIMENT = Experiment(
     run=run,
     presets={
         "smoke": Preset(cells=SMOKE.cells(), seeds=2, claimed=False),
-        "laptop": Preset(cells=LAPTOP.cells(), seeds=10, first_seed=10),
+        "laptop": Preset(cells=LAPTOP.cells(), seeds=5, first_seed=10),
         "paper": Preset(cells=PAPER.cells(), seeds=10, first_seed=10),
     },
     claims=claims,

@@ -81,7 +81,7 @@ class Judgement:
     further_seeds: int | None = None  # how many more would decide, were mean and spread to stay
     note: str = ""
     p_value: float | None = None  # 1 - the highest confidence that still decides; None of a check
-    edited: tuple[str, ...] = ()  # the fields that differ from the claim registered with the run
+    edited: tuple[str, ...] = ()  # how it differs from what was registered with the run
 
 
 def judge(claim: Claim, table: Any) -> Judgement:
@@ -284,8 +284,11 @@ def registered(claim: Claim) -> dict[str, Any]:
 
 
 def edited(claim: Claim, registration: Mapping[str, Any] | None) -> list[str]:
-    """The fields in which ``claim`` differs from its registration; "added" if it has none."""
+    """The fields in which ``claim`` differs from its registration.
+
+    "added" stands first if it has none, or was registered when rows had been seen.
+    """
     if registration is None:
         return ["added"]
-    now = registered(claim)
-    return [name for name in now if name not in registration or registration[name] != now[name]]
+    now, added = registered(claim), ["added"] if registration.get("added") else []
+    return added + [n for n in now if n not in registration or registration[n] != now[n]]

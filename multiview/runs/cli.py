@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multiview.runs.command_line import Folder, in_words
-from multiview.runs.experiment import Experiment
+from multiview.runs.experiment import UnknownName
 from multiview.runs.find import find, names
 from multiview.runs.listing import listed
 from multiview.runs.pages import write_pages
@@ -33,10 +33,6 @@ Name = Annotated[str, tyro.conf.Positional]
 Published = Annotated[bool, tyro.conf.arg(help="use the rows published with the package")]
 
 
-class UnknownName(ValueError):
-    """The command line names what does not exist."""
-
-
 def list_experiments() -> int:
     """Name, claim and presets of every experiment."""
     table = Table("name", "claim", "presets", box=None)
@@ -49,7 +45,7 @@ def list_experiments() -> int:
 
 def run(name: Name, *own: str) -> int:
     """Run an experiment; the rest are its own options, see `multiview run NAME --help`."""
-    return run_script(_find(name), own)
+    return run_script(find(name), own)
 
 
 def show(
@@ -67,9 +63,9 @@ def show(
         published: The rows that are published with the package, not those in OUT.
         export_to: Write all rows of the newest code to this .parquet or .csv file as well.
     """
-    experiment = _find(name)
-    if preset is not None and preset not in experiment.presets:
-        raise UnknownName(f"preset={preset!r} is not one of {', '.join(experiment.presets)}.")
+    experiment = find(name)
+    if preset is not None:
+        experiment.preset(preset)  # or it is refused
     every = published_runs(rows_folder(), name) if published else stored_runs(out, name)
     runs = [run for run in every if preset in (None, run.preset)]
     if not runs and published:
@@ -92,8 +88,9 @@ def publish(name: Name, *, out: Out = RESULTS, preset: str | None = None) -> int
     Args:
         preset: Of which preset; the default one unless said otherwise.
     """
-    experiment = _find(name)
+    experiment = find(name)
     chosen = preset or experiment.default_preset
+    experiment.preset(chosen)  # or it is refused
     runs = [run for run in stored_runs(out, name) if run.preset == chosen]
     if not runs:
         raise FileNotFoundError(no_results(out, f"{name} --preset {chosen}", out / name))
@@ -176,15 +173,6 @@ def command(arguments: Sequence[str]) -> int:
 def main() -> NoReturn:
     """The program ``multiview``."""
     leave(lambda: command(sys.argv[1:]))
-
-
-def _find(name: str) -> Experiment:
-    if name not in names():
-        try:
-            find(name)
-        except ValueError as error:
-            raise UnknownName(str(error)) from error
-    return find(name)
 
 
 def _console() -> Console:

@@ -106,7 +106,7 @@ def measured(measure: str, method: str | None = None, **where: Any) -> Estimate:
 
     def of(table: "pd.DataFrame") -> Values:
         lines = select(table, **chosen)
-        by_seed = lines.set_index("seed")[measure].astype(float)
+        by_seed: Any = lines.set_index("seed")[measure].astype(float)
         if by_seed.index.has_duplicates:
             raise ValueError(f"measured({text}) fits two lines of one repetition: say which.")
         units = lines.get(f"{measure}_of")
@@ -129,8 +129,8 @@ def select(table: "pd.DataFrame", **where: Any) -> "pd.DataFrame":
 
 
 def largest(estimates: Iterable[Estimate]) -> Estimate:
-    """The largest of the estimates in each repetition."""
-    return _over("largest", estimates, lambda values: values.max(axis=1))
+    """The largest of the estimates in each repetition; missing where one is."""
+    return _over("largest", estimates, lambda values: values.max(axis=1, skipna=False))
 
 
 def average(estimates: Iterable[Estimate]) -> Estimate:

@@ -18,6 +18,10 @@ O = TypeVar("O")  # the script's own options  # noqa: E741
 Row = Mapping[str, Mapping[str, Any]]  # method -> measure -> value
 
 
+class UnknownName(ValueError):
+    """A name on the command line is that of nothing."""
+
+
 def _silent(message: str, fraction: float | None = None) -> None:
     """Report to nobody."""
 
@@ -142,24 +146,26 @@ class Experiment(Generic[C, O]):
         """The preset of this name.
 
         Raises:
-            ValueError: If there is none.
+            UnknownName: If there is none.
         """
         if name not in self.presets:
-            raise ValueError(f"preset={name!r} is not one of {', '.join(self.presets)}.")
+            raise UnknownName(f"preset={name!r} is not one of {', '.join(self.presets)}.")
         return self.presets[name]
 
     def cells(self, preset: str, options: O, seeds: int | None = None) -> list[C]:
         """Every cell of ``preset``, one repetition after the other.
 
         Raises:
-            ValueError: If there is no such preset, ``seeds`` is not positive, or a cell is not a
-                dataclass with a field ``seed``.
+            ValueError: If there is no such preset, ``seeds`` is not positive, there is no cell, or
+                one is not a dataclass with a field ``seed``.
         """
         chosen = self.preset(preset)
         repetitions = chosen.seeds if seeds is None else seeds
         if repetitions < 1:
             raise ValueError(f"seeds={repetitions} leaves nothing to compute: use at least 1.")
         cells = chosen.of(options)
+        if not cells:
+            raise ValueError(f"preset={preset} of {self.name} has no cells: give at least one.")
         for cell in cells:
             if not is_dataclass(cell) or "seed" not in {field.name for field in fields(cell)}:
                 raise ValueError(f"a cell is a dataclass with a field seed, got {cell!r}.")
@@ -182,5 +188,5 @@ class Experiment(Generic[C, O]):
 
     def derive(self, table: "DataFrame") -> "DataFrame":
         """The lines that succeeded, with their derived columns."""
-        ok = table[table["status"] == "ok"] if len(table) else table
+        ok: Any = table[table["status"] == "ok"] if len(table) else table
         return self.derived(ok) if len(ok) else ok

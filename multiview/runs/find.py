@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from multiview.runs.experiment import Experiment
+from multiview.runs.experiment import Experiment, UnknownName
 
 PACKAGE = "theory_experiments"
 
@@ -18,7 +18,7 @@ def package_folder() -> Path:
 def names() -> list[str]:
     """Names of all experiments, sorted, without importing their scripts."""
     package = importlib.import_module(PACKAGE)
-    modules = (module.name for module in pkgutil.iter_modules(package.__path__))
+    modules = [each.name for each in pkgutil.iter_modules(package.__path__) if not each.ispkg]
     return sorted(name for name in modules if not name.startswith("_"))
 
 
@@ -26,12 +26,13 @@ def find(name: str) -> Experiment:
     """The ``EXPERIMENT`` of the script ``name``.
 
     Raises:
-        ValueError: If there is none; the message names those there are.
+        UnknownName: If there is none; the message names those there are.
+        ValueError: If its experiment has another name.
     """
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"no experiment {name!r}: there are {', '.join(names())}.{hint}")
+        raise UnknownName(f"no experiment {name!r}: there are {', '.join(names())}.{hint}")
     experiment = importlib.import_module(f"{PACKAGE}.{name}").EXPERIMENT
     if experiment.name != name:
         raise ValueError(f"{PACKAGE}/{name}.py names its experiment {experiment.name!r}.")

@@ -17,9 +17,11 @@ from multiview.runs.publish import PublishedRun, published_runs, rows_folder
 from multiview.runs.report import grids, is_newest
 from multiview.runs.runner import label_of
 from multiview.runs.tables import Grid
-from multiview.runs.verdicts import cells, claims_grid, judgements, predicted
+from multiview.runs.verdicts import cells, claims_grid, dropped, judgements, predicted
 
-BLOCK = re.compile(r"(<!-- ([a-z ]+?)(?:: (\S+))? -->\n).*?(<!-- end -->)", re.DOTALL)
+END = "<!-- end -->"
+MARK = re.compile(r"(<!-- (?!end )([a-z ]+?)(?:: (\S+))? -->\n)")
+BLOCK = re.compile(rf"{MARK.pattern}.*?({END})", re.DOTALL)
 
 
 def root() -> Path:
@@ -46,12 +48,20 @@ def write_pages(*, check: bool = False) -> list[Path]:
     stale, published = [], Published()
     for path in page_paths():
         text = path.read_text()
+        refuse_open_marks(path, text)
         new = BLOCK.sub(partial(_block, published, path), text)
         if new != text:
             stale.append(path)
             if not check:
                 write_atomically(path, new.encode())
     return stale
+
+
+def refuse_open_marks(path: Path, text: str) -> None:
+    """Raise a ValueError for a mark without its end: the next one's end would take its place."""
+    for match in BLOCK.finditer(text + END):
+        if MARK.search(match[0], 1) or match.end() > len(text):
+            raise ValueError(f"{path}: {match[1].strip()} has no {END} before the next mark.")
 
 
 class Published:
@@ -119,7 +129,9 @@ def tables(published: Published, label: str) -> str:
 
 def claims(published: Published, label: str) -> str:
     """The claims of a run and their verdicts."""
-    return claims_grid(published.judged(label)).markdown()
+    run, text = published.run(label), claims_grid(published.judged(label)).markdown()
+    gone = dropped(find(run.experiment), run)
+    return f"{text}\n\nRegistered, but stated no more: {', '.join(gone)}." if gone else text
 
 
 def findings(published: Published, path: Path) -> str:
@@ -134,7 +146,7 @@ def findings(published: Published, path: Path) -> str:
                 page = _link(path, package_folder() / "pages" / f"{run.experiment}.md")
                 texts = (each.claim.statement, source, says, measured, n, f"[{verdict}]({page})")
                 rows.append(("", texts))
-    return Grid("", "", headings, rows).markdown().strip()
+    return Grid("", "", headings, rows).markdown()
 
 
 def all_claims(published: Published, path: Path) -> str:

@@ -21,7 +21,11 @@ from multiview.atomic import write_atomically
 from multiview.runs.store import Run
 
 ROWS_SUFFIX, RUNS_SUFFIX = ".jsonl.gz", ".runs.json"
-LEFT_OUT = ("preset", "arrays")  # said by the run, and standing in the result
+ADDED = ("run", "command", "seed")  # to a row: what the run and the cell say
+
+
+# What reading a file raises that is not what was published.
+FORMS = (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, RecursionError)
 
 
 class Damaged(ValueError):
@@ -47,7 +51,7 @@ class PublishedRun(Run):
     stored: tuple[dict[str, Any], ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
-        return [{**row, "preset": self.preset, "arrays": {}} for row in self.stored]
+        return list(self.stored)
 
     def save(self, suffix: str, data: bytes) -> Path:
         raise TypeError(f"{self.label} is published: its files are committed, not written here.")
@@ -96,16 +100,16 @@ def description(run: Run) -> dict[str, Any]:
 
 
 def line(run: Run, row: Mapping[str, Any]) -> str:
-    """A row as one line of JSON, arrays as nested lists, and NaN as null."""
+    """A row as one line of JSON: NaN as null, arrays as nested lists, their types beside them."""
     result: dict[str, dict[str, Any]] = {
         method: dict(measures) for method, measures in row["result"].items()
     }
     for where, array in row["arrays"].items():
         method, _, measure = where.rpartition("/")
-        result[method][measure] = np.asarray(array).tolist()
-    stamp = {name: value for name, value in row.items() if name not in LEFT_OUT}
+        result[method][measure] = array.tolist()
     whole = {
-        **stamp,
+        **row,
+        "arrays": {where: str(array.dtype) for where, array in row["arrays"].items()},
         "run": run.label,
         "command": run.command,
         "seed": row["cell"]["seed"],
@@ -113,6 +117,17 @@ def line(run: Run, row: Mapping[str, Any]) -> str:
     }
     # Keys are not sorted: tables and figures show methods in the order of the results.
     return json.dumps(whole, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def with_arrays(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A published row as it was stored: its arrays apart, and without what was added."""
+    result = {method: dict(measures) for method, measures in row["result"].items()}
+    arrays = {}
+    for where, dtype in row["arrays"].items():
+        method, _, measure = where.rpartition("/")
+        arrays[where] = np.array(result[method].pop(measure), dtype)
+    kept = {name: value for name, value in row.items() if name not in ADDED}
+    return {**kept, "result": result, "arrays": arrays}
 
 
 def plain(value: Any, where: str) -> Any:
@@ -152,11 +167,13 @@ def _runs_of(folder: Path, name: str) -> Iterable[PublishedRun]:
     try:
         rows = [json.loads(each) for each in gzip.decompress(path.read_bytes()).splitlines()]
         known = json.loads(about.read_bytes())
+        if {row["run"] for row in rows} != set(known):
+            raise Damaged("its runs are not those of the file beside it")
         return [_run(folder, label, known[label], rows, name) for label in sorted(known)]
     except Damaged as damage:
-        raise _damaged(path, str(damage)) from damage
-    except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+        raise _damaged(path, about, str(damage)) from damage
+    except FORMS as error:
+        raise _damaged(path, about, f"{type(error).__name__}: {error}") from error
 
 
 def _run(
@@ -168,12 +185,12 @@ def _run(
     about = {**about, "keys": tuple(about["keys"]), "claims": tuple(about["claims"])}
     if set(own) != set(about["keys"]):
         raise Damaged(f"its rows are not those of the run {label}")
-    stored = tuple(own[key] for key in about["keys"])
+    stored = tuple(with_arrays(own[key]) for key in about["keys"])
     return PublishedRun(directory=folder, label=label, stored=stored, **about)
 
 
-def _damaged(path: Path, reason: str) -> Damaged:
+def _damaged(path: Path, about: Path, reason: str) -> Damaged:
     return Damaged(
-        f"{path} is not as it was published ({reason}): restore it and its {RUNS_SUFFIX} with "
-        f"`git checkout -- {path.parent}`, or publish the run again."
+        f"{path} is not as it was published ({reason}): restore it with "
+        f"`git checkout -- {path} {about}`, or remove both and publish again."
     )

@@ -14,7 +14,7 @@ from multiview.runs.experiment import Experiment
 from multiview.runs.find import find, names
 from multiview.runs.store import Run, no_results, stored_runs
 from multiview.runs.tables import Grid
-from multiview.runs.verdicts import claims_grid, judgements
+from multiview.runs.verdicts import claims_grid, dropped, judgements
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
     """What a reader must know before trusting the numbers."""
     found, stored = [], _number_of(table)
+    again = f"run `{run.command}`"
     if missing := len(run.keys) - stored:
-        found.append(f"{missing} of {len(run.keys)} cells have no row yet: run it again.")
+        found.append(f"{missing} of {len(run.keys)} cells have no row yet: {again}.")
     if not is_newest(experiment, run):
-        found.append("These rows were made by older code: run it again to see today's.")
+        found.append(f"These rows were made by older code: {again} to see today's.")
+    if gone := dropped(experiment, run):
+        found.append(f"Claims registered with this run are stated no more: {', '.join(gone)}.")
     if len(table) and len(failed := table[table["status"] == "failed"]):
         found.append(f"{len(failed)} of {len(run.keys)} cells failed and are left out:")
-        found += [f"  seed {row.seed}: {row.failure}" for row in failed.itertuples()]
+        reasons = zip(failed["seed"], failed["failure"], strict=True)
+        found += [f"  seed {seed}: {failure}" for seed, failure in reasons]
     return found
 
 
@@ -62,7 +66,7 @@ def grids(experiment: Experiment, table: "DataFrame") -> Iterator[Grid]:
 
 def _number_of(table: "DataFrame") -> int:
     """The number of rows, each of which has one or more lines in the table."""
-    return table["key"].nunique() if len(table) else 0
+    return len(set(table["key"])) if len(table) else 0
 
 
 @contextmanager

@@ -82,21 +82,30 @@ def columns(cell: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def refuse_clash(cell: Mapping[str, Any], result: Mapping[str, Any] = MappingProxyType({})) -> None:
-    """Raise an error if a result is not tidy, or if two of it, cell and bookkeeping share a column.
+def refuse_untidy(result: Any) -> None:
+    """Raise an error unless a result is ``{method: {measure: value}}``.
 
     Raises:
-        TypeError: If ``result`` is not ``{method: {measure: value}}``.
-        ValueError: If they share a column.
+        TypeError: If it is not.
+        ValueError: If the name of a measure holds a slash, which parts it from its method.
     """
-    fields, names = set(columns(cell)), set[str]()
+    tidy = "return {method: {measure: value}}, what belongs to no method under 'data'."
+    if not isinstance(result, Mapping):
+        raise TypeError(f"the result is a {type(result).__name__}: {tidy}")
     for method, measures in result.items():
-        if not isinstance(measures, Mapping) or not isinstance(method, str):
-            raise TypeError(
-                f"{method!r} of the result is a {type(measures).__name__}: return "
-                "{method: {measure: value}}, what belongs to no method under 'data'."
-            )
-        names |= set(measures)
+        if not isinstance(measures, Mapping):
+            raise TypeError(f"{method!r} of the result is a {type(measures).__name__}: {tidy}")
+        for name in (method, *measures):
+            if not isinstance(name, str):
+                raise TypeError(f"{name!r} is a name in the result: {tidy}")
+        if slashes := [measure for measure in measures if "/" in measure]:
+            raise ValueError(f"the measure {slashes[0]!r} holds a slash: choose another name.")
+
+
+def refuse_clash(cell: Mapping[str, Any], result: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Raise a ValueError if two of cell, result and bookkeeping share a column."""
+    fields = set(columns(cell))
+    names = {measure for measures in result.values() for measure in measures}
     if clash := (fields & names) | ((fields | names) & RESERVED):
         raise ValueError(f"the column {min(clash)!r} exists already: choose another name.")
 
@@ -190,7 +199,9 @@ def read_row(path: Path) -> dict[str, Any]:
             raise DamagedRow(f"{path}: its content does not match its digest")
         if row["key"] != path.stem:
             raise DamagedRow(f"{path}: it is the row {row['key']} under another name")
-    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        if not all(isinstance(measures, dict) for measures in row["result"].values()):
+            raise DamagedRow(f"{path}: its result names no methods, as older versions wrote it")
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         if isinstance(error, DamagedRow):
             raise
         raise DamagedRow(f"{path}: not a row file ({error})") from error

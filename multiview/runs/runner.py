@@ -21,7 +21,14 @@ from multiview.atomic import remove_stale
 from multiview.runs.claims import Claim, registered
 from multiview.runs.engines import report
 from multiview.runs.experiment import Context, Experiment
-from multiview.runs.rows import plain_cell, refuse_clash, row_key, split_result, write_row
+from multiview.runs.rows import (
+    plain_cell,
+    refuse_clash,
+    refuse_untidy,
+    row_key,
+    split_result,
+    write_row,
+)
 from multiview.runs.store import Run, read_rows, stored_runs
 
 
@@ -78,6 +85,8 @@ def plan(
     refuse_clash(plain_cell(cells[0]))
     directory, label = out.resolve() / experiment.name, label_of(experiment, preset, options)
     remove_stale(directory)
+    paths = (directory / f"{key}.json" for key in keys)
+    stored = {row["key"] for row in read_rows(path for path in paths if path.exists())}
     run = Run(
         directory=directory,
         label=label,
@@ -88,10 +97,10 @@ def plan(
         code_version=version,
         keys=tuple(keys),
         command=command_of(experiment, preset, options, seeds),
-        claims=registrations(experiment.claims_about(preset, options), directory, label),
+        claims=registrations(
+            experiment.claims_about(preset, options), directory, label, seen=bool(stored)
+        ),
     )
-    paths = (directory / f"{key}.json" for key in keys)
-    stored = {row["key"] for row in read_rows(path for path in paths if path.exists())}
     context = context or Context()
     stamp = {"experiment": experiment.name, "preset": preset, "code_version": version}
     stamp["commit"] = commit()
@@ -137,12 +146,18 @@ def command_of(experiment: Experiment, preset: str, options: Any, seeds: int | N
 
 
 def registrations(
-    claims: Iterable[Claim], directory: Path, label: str
+    claims: Iterable[Claim], directory: Path, label: str, *, seen: bool
 ) -> tuple[dict[str, Any], ...]:
-    """The claims as they were when this run was first planned, then those added since."""
+    """The claims as they were when this run was first planned, then those added since.
+
+    Args:
+        seen: Whether rows of this run are stored: claims added after the first plan say so then.
+    """
     known = [run for run in stored_runs(directory.parent, directory.name) if run.label == label]
     before = {claim["name"]: claim for run in known for claim in run.claims}
-    return (*before.values(), *(registered(c) for c in claims if c.name not in before))
+    new = [registered(claim) for claim in claims if claim.name not in before]
+    late = {"added": True} if known and seen else {}
+    return (*before.values(), *({**each, **late} for each in new))
 
 
 def commit() -> str:
@@ -174,6 +189,7 @@ def work(job: Job) -> Outcome:
     context = replace(job.context, progress=partial(report, key), scratch=job.scratch)
     try:
         result = job.run(job.cell, context)
+        refuse_untidy(result)
         refuse_clash(row["cell"], result)
         row["result"], arrays = split_result(result)
     except FloatingPointError as error:

@@ -106,6 +106,8 @@ def printed(
     known = values.by_seed.dropna()
     if not len(known):
         return Cell("")
+    if not all(map(math.isfinite, known)):
+        return Cell("infinite", n=len(known))
     return Cell(*_numbers(values, unit, interval, digits), len(known))
 
 
@@ -131,10 +133,16 @@ def _numbers(values: Values, unit: Unit, with_ends: bool, digits: int | None) ->
 
 
 def fractions(heading: str, name: str) -> Column:
-    """Means over the repetitions of a list of fractions, in percent: ``10/50/40``."""
+    """Means over the repetitions of a list of fractions, in percent: ``10/50/40``.
+
+    Empty where the run has no such line or column.
+    """
 
     def text(table: "DataFrame", line: Line) -> Cell:
-        lists = select(table, **line.where)[name].dropna()
+        try:
+            lists = select(table, **line.where)[name].dropna()
+        except KeyError:
+            return Cell("")
         sums = [100 * sum(values) / len(lists) for values in zip(*lists, strict=True)]
         return Cell("/".join(f"{value:.0f}" for value in sums), n=len(lists))
 
@@ -146,7 +154,7 @@ def given(heading: str, texts: Mapping[str, str]) -> Column:
     return Column(
         heading=heading,
         text=lambda table, line: Cell(
-            texts.get(line.label, "") if isinstance(line.label, str) else ""
+            texts.get(line.label if isinstance(line.label, str) else line.label[-1], "")
         ),
     )
 
@@ -209,7 +217,7 @@ def _how(methods: Iterable[str]) -> str:
     known = {
         "views": "fractions of views by binomial intervals with the view as the unit",
         "t": "other numbers by Student's t",
-        "none": "[?] where all values agree, so that nothing is known of their spread",
+        "none": "[?] where there is one value, or all agree, and nothing shows their spread",
     }
     used = [text for name, text in known.items() if name in set(methods)]
     return f"; {'; '.join(used)}" if used else ""
@@ -245,13 +253,14 @@ class Grid(NamedTuple):
 
     def markdown(self) -> str:
         """For a page."""
-        headings = [text or " " for text in self.headings]
+        headings = [in_a_cell(text) or " " for text in self.headings]
         lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
         for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):
             if group and group != before[0]:
                 lines.append(f"| **{in_a_cell(group)}** |{' |' * (len(headings) - 1)}")
             lines.append(f"| {' | '.join(map(in_a_cell, texts))} |")
-        return "\n".join([f"{self.title}. {self.caption}", "", *lines])
+        above = [f"{self.title}. {self.caption}".strip(), ""] if self.title else []
+        return "\n".join([*above, *lines])
 
 
 def in_a_cell(text: str) -> str:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from multiview.runs.claims import (
     Claim,
@@ -31,10 +31,7 @@ def judgements(experiment: Experiment, run: Run, table: "DataFrame") -> list[Jud
     """
     if table.empty:
         return []
-    try:
-        claims = experiment.claims_about(run.preset, experiment.options(**run.options))
-    except (TypeError, ValueError):  # the script has other options now, as the notes will say
-        return []
+    claims = stated(experiment, run)
     known = {claim["name"]: claim for claim in run.claims}
     lines = complete(experiment, table)
     return [
@@ -43,11 +40,26 @@ def judgements(experiment: Experiment, run: Run, table: "DataFrame") -> list[Jud
     ]
 
 
+def stated(experiment: Experiment, run: Run) -> list[Claim]:
+    """The experiment's claims about the run; none if its preset or options are no more."""
+    try:
+        options = experiment.options(**run.options)
+    except (TypeError, ValueError):  # the script has other options now, as the notes will say
+        return []
+    return experiment.claims_about(run.preset, options) if run.preset in experiment.presets else []
+
+
+def dropped(experiment: Experiment, run: Run) -> list[str]:
+    """Names of the claims that were registered with the run and are stated no more."""
+    names = {claim.name for claim in stated(experiment, run)}
+    return [claim["name"] for claim in run.claims if claim["name"] not in names]
+
+
 def complete(experiment: Experiment, table: "DataFrame") -> "DataFrame":
     """The derived lines of the cells that succeeded, and a line for each that failed."""
     import pandas
 
-    failed = table[table["status"] != "ok"]
+    failed: Any = table[table["status"] != "ok"]
     derived = experiment.derive(table)
     return pandas.concat([derived, failed]) if len(failed) else derived
 
@@ -103,8 +115,10 @@ def _measured(judgement: Judgement) -> str:
 def _verdict(judgement: Judgement, survives: bool) -> str:
     """The verdict and what a reader must know to trust it."""
     claim, remarks = judgement.claim, []
-    if judgement.edited:
-        remarks.append(f"edited since it was registered: {', '.join(judgement.edited)}")
+    if "added" in judgement.edited:
+        remarks.append("added after the run was first planned")
+    if fields := [name for name in judgement.edited if name != "added"]:
+        remarks.append(f"edited since it was registered: {', '.join(fields)}")
     if claim.decided == "after":
         remarks.append("decided after rows of these seeds were seen")
     if judgement.verdict != "undecided" and claim.kind == "claim" and not survives:
@@ -113,8 +127,6 @@ def _verdict(judgement: Judgement, survives: bool) -> str:
         remarks.append(f"more seeds needed: {judgement.further_seeds}")
     elif judgement.verdict == "undecided" and judgement.interval is not None:
         remarks.append(judgement.note or "on the edge of the prediction")
-    elif claim.kind == "check":
-        remarks.append(judgement.note)
     return judgement.verdict + (f" ({'; '.join(remarks)})" if remarks else "")
 
 

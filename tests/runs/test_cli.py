@@ -12,41 +12,11 @@ import pandas as pd
 import pytest
 
 from multiview.runs import find
-from multiview.runs.cli import command
 from multiview.runs.find import names
 from multiview.runs.listing import listed, presets_in
 from multiview.runs.signals import Stopped
 
-TOY = Path(__file__).parents[1] / "toy_experiment.py"
 FORGED = ("--preset", "smoke", "--coin", "forged", "--seeds", "4")
-
-
-@pytest.fixture
-def multiview(tmp_path, monkeypatch, capfd):
-    """Call the program in an empty directory, with two experiments: heads and tails."""
-    package = tmp_path / "toy_package"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    for name in ("heads", "tails"):
-        script = TOY.read_text().replace('name="toy_experiment"', f'name="{name}"')
-        (package / f"{name}.py").write_text(script)
-    (package / "_shared.py").write_text("raise ImportError")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(find, "PACKAGE", "toy_package")
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        try:
-            code = command(args)
-        except SystemExit as stop:
-            code = stop.code
-        printed = capfd.readouterr()
-        return code, printed.out, printed.err
-
-    yield call
-    for name in [name for name in sys.modules if name.startswith("toy_package")]:
-        del sys.modules[name]
-    shutil.rmtree(package)
 
 
 def test_list_names_every_experiment_with_its_claim(multiview):
@@ -74,7 +44,7 @@ def test_show_prints_what_is_stored(multiview):
     assert code == 0
     assert "tails-smoke" in out
     assert "tails-coin_forged" in out
-    assert out.count("heads: 0.") == 2
+    assert out.count("Heads, %") == out.count("200 flips") == 2
     assert out.count("Theorem 0") == 2
     assert "tails-coin_forged" not in multiview("show", "tails", "--preset", "smoke")[1]
 
@@ -82,7 +52,8 @@ def test_show_prints_what_is_stored(multiview):
 def test_show_exports_every_row(multiview):
     multiview("run", "tails", "--preset", "smoke")
     assert multiview("show", "tails", "--export", "t.parquet")[0] == 0
-    assert len(pd.read_parquet("t.parquet")) == 4
+    table = pd.read_parquet("t.parquet")
+    assert table["method"].tolist() == ["coin", "data"] * 4
     code, _, err = multiview("show", "tails", "--export", "t.xlsx")
     assert code == 1
     assert "t.xlsx must end in .parquet or .csv" in err
@@ -120,7 +91,7 @@ def test_report_gathers_every_claim(multiview):
     assert out.strip() == "results/report.md"
     text = Path("results/report.md").read_text()
     assert "1 refuted" in text
-    assert "**refuted**" in text
+    assert "| refuted |" in text
     assert text.index("## heads-smoke") < text.index("## tails-smoke-coin_forged")
 
 
@@ -190,10 +161,16 @@ def test_an_experiment_under_another_name_is_refused(multiview):
             ("show", "tails", "--export", "t.csv"),
             "no results in results/tails: make some with `multiview run tails`.",
         ),
+        (
+            ("publish", "tails", "--preset", "smoke"),
+            "no results in results/tails: make some with `multiview run tails --preset smoke`.",
+        ),
+        (("show", "tails", "--published"), "no rows of tails are published: run `multiview run"),
+        (("figures", "--published"), "no published rows in "),
         (("report", "--out", "o" * 300), "Cannot read or write " + "o" * 300),
     ],
 )
-def test_where_there_are_no_results_one_line_says_so(multiview, args, said, exists):
+def test_where_there_are_no_results_one_line_says_so(multiview, published, args, said, exists):
     if exists:
         Path("results/tails").mkdir(parents=True)
     code, out, err = multiview(*args)
@@ -209,7 +186,11 @@ def test_a_run_without_rows_is_shown_and_its_export_is_one_line(multiview):
     for path in Path("results/tails").glob("*.json"):
         if not path.name.endswith(".run.json"):
             path.unlink()
-    assert multiview("show", "tails")[0] == 0
+    code, out, _ = multiview("show", "tails")
+    assert code == 0
+    assert "4 of 4 cells have no row yet: run `multiview run tails --preset smoke`." in out
+    assert multiview("report")[0] == 0
+    assert "run `multiview run tails --preset smoke`" in Path("results/report.md").read_text()
     code, _, err = multiview("show", "tails", "--export", "t.csv")
     assert code == 1
     (line,) = err.splitlines()
@@ -261,15 +242,13 @@ def test_ctrl_c_is_one_line(multiview, monkeypatch, error):
 
 def test_what_a_source_does_not_state_is_asked_of_the_script(multiview):
     script = Path("toy_package/heads.py")
-    script.write_text(script.read_text().replace("grids={", "grids=dict(other=GRID) | {"))
-    script.write_text(
-        script.read_text().replace("EXPERIMENT =", "GRID = Grid(cells=cells)\nEXPERIMENT =")
-    )
+    text = script.read_text().replace("presets={", "presets=dict(other=OTHER) | {")
+    script.write_text(text.replace("EXPERIMENT =", "OTHER = Preset(cells=cells)\nEXPERIMENT ="))
     assert "other, smoke, laptop" in multiview("list")[1]
 
 
 @pytest.mark.parametrize(
-    "grids",
+    "presets",
     [
         '{"a": 1, "b": 2}',
         "GIVEN",
@@ -277,15 +256,15 @@ def test_what_a_source_does_not_state_is_asked_of_the_script(multiview):
         "{name: f(name) for name in GIVEN}",
     ],
 )
-def test_presets_are_read_from_the_source(grids):
-    source = f'GIVEN: dict = {{"a": 1, "b": 2}}\nEXPERIMENT = Experiment(grids={grids})'
+def test_presets_are_read_from_the_source(presets):
+    source = f'GIVEN: dict = {{"a": 1, "b": 2}}\nEXPERIMENT = Experiment(presets={presets})'
     assert presets_in(ast.parse(source)) == ("a", "b")
 
 
 @pytest.mark.parametrize(
-    "grids",
+    "presets",
     [
-        "GRIDS",
+        "PRESETS",
         "f()",
         "{name: 1 for name, n in GIVEN.items() if n}",
         "{n: 1 for k, n in GIVEN}",
@@ -294,15 +273,16 @@ def test_presets_are_read_from_the_source(grids):
         "{1: 2}",
     ],
 )
-def test_presets_that_a_source_does_not_state_are_not_guessed(grids):
-    source = f'GIVEN = {{"a": 1, "b": 2}}\nGRIDS = GRIDS\nEXPERIMENT = Experiment(grids={grids})'
+def test_presets_that_a_source_does_not_state_are_not_guessed(presets):
+    given = 'GIVEN = {"a": 1, "b": 2}\nPRESETS = PRESETS'
+    source = f"{given}\nEXPERIMENT = Experiment(presets={presets})"
     assert presets_in(ast.parse(source)) is None
 
 
 @pytest.mark.parametrize("name", names())
 def test_the_list_says_what_the_experiments_say(name):
     experiment = find.find(name)
-    assert listed(name) == (experiment.title, tuple(experiment.grids))
+    assert listed(name) == (experiment.title, tuple(experiment.presets))
 
 
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "scipy", "pyarrow"}
@@ -332,3 +312,114 @@ def test_the_program_needs_neither_plotting_nor_tables_to_start():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+# Published rows
+
+
+def figured(name="heads"):
+    """Give an experiment a figure: figures/toy.py."""
+    script = Path(f"toy_package/{name}.py")
+    script.write_text(script.read_text().replace("claims=claims,", 'claims=claims, figure="toy",'))
+
+
+@pytest.fixture
+def toy_figure(monkeypatch):
+    """A picture of numbers and arrays, by method."""
+    import matplotlib.pyplot as plt
+
+    def draw(table):
+        figure, axes = plt.subplots()
+        coin = table[table["method"] == "coin"]
+        axes.plot(coin["seed"], coin["error"], "o")
+        for flips in coin["flips_made"]:
+            axes.plot(flips.cumsum() / (1 + range(len(flips))[-1]))
+        axes.set_title(", ".join(dict.fromkeys(table["method"])))
+        return figure
+
+    module = types.ModuleType("figures.toy")
+    module.draw = draw  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "figures.toy", module)
+
+
+def test_published_rows_are_shown_as_the_stored_ones(multiview, published):
+    multiview("run", "heads", "--preset", "smoke")
+    code, out, _ = multiview("publish", "heads", "--preset", "smoke")
+    assert code == 0
+    assert out.startswith(f"{published}/heads.jsonl.gz: ")
+    assert sorted(path.name for path in published.iterdir()) == [
+        "heads.jsonl.gz",
+        "heads.runs.json",
+    ]
+    stored = multiview("show", "heads")
+    shutil.rmtree("results")
+    assert multiview("show", "heads", "--published") == stored
+    assert multiview("show", "heads", "--published", "--preset", "laptop")[0] == 1
+    assert multiview("show", "heads", "--published", "--export", "t.csv")[0] == 0
+    assert len(pd.read_csv("t.csv")) == 8
+
+
+@pytest.mark.usefixtures("toy_figure")
+def test_figures_of_published_rows_are_those_of_the_stored_ones(multiview, published):
+    figured()
+    multiview("run", "heads", "--preset", "smoke")
+    multiview("publish", "heads", "--preset", "smoke")
+    drawn = Path("results/heads/heads-smoke.png").read_bytes()
+    shutil.rmtree("results")
+    code, out, err = multiview("figures", "--published", "--out", "pictures")
+    assert (code, out, err) == (0, "pictures/heads-smoke.png\n", "")
+    assert Path("pictures/heads-smoke.png").read_bytes() == drawn
+
+
+def test_runs_of_several_presets_and_options_are_published_side_by_side(multiview, published):
+    multiview("run", "heads", "--preset", "smoke")
+    multiview("run", "heads", *FORGED)
+    multiview("run", "heads")
+    multiview("publish", "heads")
+    assert multiview("publish", "heads", "--preset", "smoke")[0] == 0
+    out = multiview("show", "heads", "--published")[1]
+    labels = [line.split()[1] for line in out.splitlines() if line.startswith("───")]
+    assert labels == ["heads", "heads-smoke", "heads-smoke-coin_forged"]
+
+
+def test_rows_of_older_or_uncommitted_code_are_not_published(multiview, published, monkeypatch):
+    multiview("run", "heads", "--preset", "smoke")
+    monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: "edited")
+    code, _, err = multiview("publish", "heads", "--preset", "smoke")
+    assert code == 1
+    assert err == "heads-smoke: made by older code, run it again before publishing.\n"
+    monkeypatch.setattr("multiview.runs.runner.commit", lambda: "c0ffee-dirty")
+    multiview("run", "heads", "--preset", "smoke")
+    code, _, err = multiview("publish", "heads", "--preset", "smoke")
+    assert code == 1
+    assert err == (
+        "rows of heads-smoke were made by code that is in no commit: commit it, then run "
+        "`multiview run heads --preset smoke --fresh`.\n"
+    )
+    assert not published.exists()
+
+
+@pytest.mark.parametrize(
+    "args", [("show", "heads", "--published"), ("publish", "heads"), ("figures", "--published")]
+)
+def test_a_damaged_published_file_is_one_line_that_says_what_to_do(multiview, published, args):
+    multiview("run", "heads")
+    multiview("publish", "heads")
+    path = published / "heads.jsonl.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+    code, out, err = multiview(*args)
+    assert (code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith(f"{path} is not as it was published (")
+    about = published / "heads.runs.json"
+    assert line.endswith(f"`git checkout -- {path} {about}`, or remove both and publish again.")
+    path.unlink()
+    about.unlink()
+    assert multiview("publish", "heads")[0] == 0
+    assert multiview(*args)[0] == 0
+
+
+def test_an_unknown_preset_is_not_published(multiview, published):
+    code, _, err = multiview("publish", "heads", "--preset", "huge")
+    assert code == 2
+    assert err == "preset='huge' is not one of smoke, laptop.\n"

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from test_runner import contents
 from toy_experiment import EXPERIMENT
+from toy_runs import contents
 
 from multiview.runs import engines
 from multiview.runs.engines import LocalEngine, ProcessEngine, cores, refuse_device, report

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from test_runner import contents
 from toy_experiment import EXPERIMENT
+from toy_runs import contents
 
 from multiview.runs.engines import LocalEngine
 from multiview.runs.rows import read_row

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +17,11 @@ from toy_experiment import Cell, Coin
 from multiview.runs.rows import (
     DamagedRow,
     columns,
+    lines,
     plain_cell,
     read_row,
     refuse_clash,
+    refuse_untidy,
     row_key,
     split_result,
     write_row,
@@ -33,10 +36,12 @@ cells = st.builds(
     coin=st.builds(Coin, heads=finite),
 )
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-results = st.dictionaries(st.text(), st.recursive(scalars, st.lists, max_leaves=8), max_size=4)
+values = st.recursive(scalars, st.lists, max_leaves=8)
+measures = st.dictionaries(st.text().filter(lambda name: "/" not in name), values, max_size=4)
+results = st.dictionaries(st.text(), measures, max_size=3)
 dtypes = st.sampled_from(["float32", "float64", "int64", "bool", "uint8"])
 arrays = st.dictionaries(
-    st.sampled_from("abc"),
+    st.sampled_from(["a", "b", "c", "with space"]),
     st.builds(lambda dtype, shape: np.ones(shape, dtype), dtypes, st.tuples(st.integers(0, 3))),
 )
 
@@ -121,58 +126,107 @@ def test_a_cell_that_json_would_change_is_refused(value):
         plain_cell(Anything(value))
 
 
-@given(results, arrays)
-def test_a_row_comes_back_as_it_was(tmp_path_factory, result, beside):
+@given(results, arrays, st.sampled_from(["coin", "a/b", "", "data"]))
+def test_a_row_comes_back_as_it_was(tmp_path_factory, result, beside, method):
     directory = tmp_path_factory.mktemp("rows")
-    values, found = split_result({**result, **beside})
-    write_row(directory, {"key": "k", "result": values}, found)
+    plain = {k: v for k, v in result.get(method, {}).items() if k not in beside}
+    values, found = split_result({**result, method: {**plain, **beside}})
+    row = {"key": "k", "cell": {}, "result": values}
+    write_row(directory, row, found)
     row = read_row(directory / "k.json")
-    assert row["result"] == {k: v for k, v in result.items() if k not in beside}
-    assert set(row["arrays"]) == set(beside)
+    assert row["result"] == {**result, method: plain}
+    assert set(row["arrays"]) == {f"{method}/{name}" for name in beside}
+    (line,) = [each for each in lines(row) if each["method"] == method]
+    assert set(line) >= set(plain) | set(beside)
     for name, array in beside.items():
-        assert row["arrays"][name].dtype == array.dtype
-        np.testing.assert_array_equal(row["arrays"][name], array)
+        assert line[name].dtype == array.dtype
+        np.testing.assert_array_equal(line[name], array)
 
 
 def test_scalars_of_numpy_and_torch_become_numbers():
-    result = {
+    measures = {
         "a": np.float32(0.5),
         "b": [np.int64(3), np.bool_(True)],
         "c": torch.tensor(2.0),
         "d": torch.ones(2, 2),
     }
-    values, beside = split_result(result)
+    values, beside = split_result({"data": measures})
+    values = values["data"]
     assert values == {"a": 0.5, "b": [3, True], "c": 2.0}
     assert [type(value) for value in (values["a"], *values["b"])] == [float, int, bool]
-    np.testing.assert_array_equal(beside["d"], np.ones((2, 2), np.float32))
+    np.testing.assert_array_equal(beside["data/d"], np.ones((2, 2), np.float32))
 
 
 @pytest.mark.parametrize("value", [{1, 2}, object(), [np.ones(2)], {1: 2}, np.array([None, 1])])
 def test_what_a_row_cannot_hold_is_refused_by_name(value):
-    with pytest.raises(TypeError, match="strange"):
-        split_result({"strange": value})
+    with pytest.raises(TypeError, match="data/strange"):
+        split_result({"data": {"strange": value}})
 
 
 def test_two_values_for_one_column_are_refused():
     cell = plain_cell(Cell(seed=0, flips=1))
-    refuse_clash(cell, ["heads", "error"])
-    for name in ("coin.heads", "flips", "seconds"):
+    refuse_clash(cell, {"coin": {"heads": 1, "error": 2}, "data": {"error": 3}})
+    for name in ("coin.heads", "flips", "seconds", "method"):
         with pytest.raises(ValueError, match=name):
-            refuse_clash(cell, ["error", name])
+            refuse_clash(cell, {"coin": {"error": 1}, "data": {name: 2}})
     with pytest.raises(ValueError, match="device"):
         refuse_clash({"device": "cpu"})
 
 
+@pytest.mark.parametrize(
+    ("result", "error", "match"),
+    [
+        (None, TypeError, "the result is a NoneType: return {method: {measure: value}}"),
+        ([{"error": 1}], TypeError, "the result is a list"),
+        ({"error": 0.5}, TypeError, "'error' of the result is a float: return {method: {measure"),
+        ({"coin": [1]}, TypeError, "'coin' of the result is a list"),
+        ({2: {"error": 0.5}}, TypeError, "2 is a name in the result"),
+        ({"coin": {2: 0.5}}, TypeError, "2 is a name in the result"),
+        ({"coin": {"a/b": 0.5}}, ValueError, "the measure 'a/b' holds a slash"),
+    ],
+)
+def test_a_result_that_is_not_tidy_is_refused(result, error, match):
+    with pytest.raises(error, match=re.escape(match)):
+        refuse_untidy(result)
+
+
+@given(results)
+def test_tidy_results_are_not_refused(result):
+    refuse_untidy(result)
+
+
+def test_a_row_is_a_line_a_method():
+    stamp = {"key": "k", "status": "ok"}
+    cell = {"seed": 3, "coin": {"heads": 0.5}}
+    result = {"one": {"error": 0.1, "steps": 7}, "a/b": {"error": 0.2}, "data": {"size": 9}}
+    arrays = {"one/views": np.ones(2), "a/b/views": np.zeros(3)}
+    row = {**stamp, "cell": cell, "result": result, "arrays": arrays}
+    one, other, data = lines(row)
+    shared = {"seed": 3, "coin.heads": 0.5, **stamp}
+    assert data == {**shared, "method": "data", "size": 9}
+    assert one.pop("views").tolist() == [1, 1]
+    assert other.pop("views").tolist() == [0, 0, 0]
+    assert one == {**shared, "method": "one", "error": 0.1, "steps": 7}
+    assert other == {**shared, "method": "a/b", "error": 0.2}
+
+
+def test_a_failed_cell_is_one_line_without_a_method():
+    row = {"key": "k", "status": "failed", "cell": {"seed": 1}, "result": {}, "arrays": {}}
+    assert lines(row) == [{"seed": 1, "method": None, "key": "k", "status": "failed"}]
+
+
+ROW = {"key": "k", "result": {"data": {"error": 0.25}}}
+
+
 @pytest.fixture
 def stored(tmp_path):
-    row = {"key": "k", "result": {"error": 0.25}}
-    write_row(tmp_path, row, {"a": np.arange(5), "b": np.ones(3)})
+    write_row(tmp_path, ROW, {"data/a": np.arange(5), "data/b": np.ones(3)})
     return tmp_path / "k.json"
 
 
 def test_the_same_row_has_the_same_bytes(stored, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
-    write_row(other, {"key": "k", "result": {"error": 0.25}}, {"a": np.arange(5), "b": np.ones(3)})
+    write_row(other, ROW, {"data/a": np.arange(5), "data/b": np.ones(3)})
     for suffix in (".json", ".npz"):
         assert stored.with_suffix(suffix).read_bytes() == (other / f"k{suffix}").read_bytes()
 
@@ -208,6 +262,12 @@ def test_what_is_no_row_is_damaged(stored, text):
     stored.write_text(text, encoding="latin-1")
     with pytest.raises(DamagedRow, match=str(stored)):
         read_row(stored)
+
+
+def test_a_row_of_an_older_version_is_named(tmp_path):
+    write_row(tmp_path, {"key": "k", "result": {"error": 0.25}}, {})
+    with pytest.raises(DamagedRow, match="names no methods, as older versions wrote it"):
+        read_row(tmp_path / "k.json")
 
 
 def test_a_row_under_another_name_and_one_without_its_arrays_are_damaged(stored):

@@ -1,21 +1,20 @@
 """The runner: what is computed, what is skipped, and what becomes of a cell that goes wrong."""
 
-import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from toy_experiment import EXPERIMENT, Cell, Options
+from toy_experiment import EXPERIMENT, Options, claims
+from toy_runs import cells_in, contents, run_toy
 
-from multiview.runs.engines import LocalEngine
-from multiview.runs.experiment import Context, Experiment, Grid, NoOptions, grid
+from multiview.runs.claims import registered
+from multiview.runs.estimates import measured
+from multiview.runs.experiment import Context, Experiment, NoOptions, Preset
 from multiview.runs.rows import RESERVED
-from multiview.runs.runner import compute, plan
-from multiview.runs.store import load
-
-TIMES = ("seconds", "finished", "threads")
+from multiview.runs.runner import changed_options, command_of, plan, registrations
+from multiview.runs.store import load, stored_runs
 
 
 @pytest.fixture
@@ -30,23 +29,6 @@ def log(tmp_path, monkeypatch):
         return sorted(tuple(map(int, line.split())) for line in lines)
 
     return computed
-
-
-def run_toy(out, preset="smoke", experiment=EXPERIMENT, options=None, **settings):
-    options = experiment.options() if options is None else options
-    run, jobs = plan(experiment, preset, options, out=out, **settings)
-    run.directory.mkdir(parents=True, exist_ok=True)
-    return run, list(compute(jobs, LocalEngine()))
-
-
-def contents(directory):
-    """The rows without what may differ between two computations, by name."""
-    found = {}
-    for path in directory.glob("*.json"):
-        if not path.name.endswith(".run.json"):
-            row = json.loads(path.read_text())["row"]
-            found[path.name] = {k: v for k, v in row.items() if k not in TIMES}
-    return found
 
 
 SMOKE = [(0, 100), (0, 200), (1, 100), (1, 200)]
@@ -85,9 +67,12 @@ def test_a_diverged_cell_is_a_failed_row_and_not_tried_again(tmp_path, log, monk
     run, outcomes = run_toy(tmp_path)
     assert [outcome.status for outcome in outcomes] == ["failed", "failed", "ok", "ok"]
     table = run.table()
-    assert table["status"].tolist() == ["failed", "failed", "ok", "ok"]
+    # A failed cell is one line without a method, another one line a method: coin and data.
+    assert table["status"].tolist() == ["failed"] * 2 + ["ok"] * 4
+    assert table["method"].isna().tolist() == [True] * 2 + [False] * 4
+    assert table["method"].tolist()[2:] == ["coin", "data"] * 2
     assert table["failure"].tolist()[0] == "the loss is nan at step 3"
-    assert table["error"].isna().tolist() == [True, True, False, False]
+    assert table["error"].isna().tolist() == [True, True, False, True, False, True]
     log()
     monkeypatch.delenv("TOY_SEED_0")
     run_toy(tmp_path)
@@ -102,7 +87,7 @@ def test_a_bug_leaves_no_row_stops_nothing_and_is_tried_again(tmp_path, log, mon
     assert [outcome.status for outcome in outcomes] == ["error", "error", "ok", "ok"]
     assert "RuntimeError: a bug" in outcomes[0].message
     assert "toy_experiment.py" in outcomes[0].message  # where, not only what
-    assert run.table()["seed"].tolist() == [1, 1]
+    assert [row["cell"]["seed"] for row in run.rows()] == [1, 1]
     log()
     monkeypatch.delenv("TOY_SEED_0")
     run_toy(tmp_path)
@@ -120,7 +105,7 @@ def test_a_damaged_row_is_named_and_computed_again(tmp_path, log, suffix):
         run_toy(tmp_path)
     assert log() == [(1, 100)]
     assert contents(run.directory) == before
-    assert len(load(tmp_path)) == 4
+    assert cells_in(load(tmp_path)) == 4
 
 
 def test_two_programs_may_compute_the_same_rows_at_once(tmp_path):
@@ -138,23 +123,27 @@ def test_two_programs_may_compute_the_same_rows_at_once(tmp_path):
 
 @dataclass(frozen=True, kw_only=True)
 class Bad:
-    seed: int
+    seed: int = 0
     value: object = 1
 
 
 def toy(cells, run=lambda cell, context: {}):
-    return Experiment(name="bad", run=run, grids={"smoke": Grid(cells=cells)})
+    presets = {"smoke": Preset(cells=cells)}
+    return Experiment(name="bad", description="Bad.", run=run, presets=presets)
 
 
 @pytest.mark.parametrize(
     ("cells", "match"),
     [
-        (lambda seed, options: [Bad(seed=seed)] * 2, "twice"),
-        (lambda seed, options: [Bad(seed=seed, value=float("nan"))], r"Bad\.value=nan"),
-        (lambda seed, options: [Bad(seed=seed, value=Path("a"))], r"Bad\.value"),
+        ([Bad()] * 2, "twice"),
+        ([Bad(seed=1), Bad(seed=2)], "twice"),  # the runner sets the seed
+        ([Bad(value=float("nan"))], r"Bad\.value=nan"),
+        (lambda options: [Bad(value=Path("a"))], r"Bad\.value"),
+        ([], "no cells"),
+        (lambda options: [], "no cells"),
     ],
 )
-def test_bad_grids_are_refused_before_anything_is_written(tmp_path, cells, match):
+def test_bad_presets_are_refused_before_anything_is_written(tmp_path, cells, match):
     with pytest.raises(ValueError, match=match):
         plan(toy(cells), "smoke", NoOptions(), out=tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -163,13 +152,17 @@ def test_bad_grids_are_refused_before_anything_is_written(tmp_path, cells, match
 @pytest.mark.parametrize(
     ("result", "match"),
     [
-        ({"seed": 1}, "'seed' exists"),
-        ({"status": 1}, "'status' exists"),
-        ({"a": {1}}, "a is a set"),
+        ({"data": {"seed": 1}}, "'seed' exists"),
+        ({"data": {"status": 1}}, "'status' exists"),
+        ({"data": {"a": {1}}}, "data/a is a set"),
+        ({"error": 0.5}, "'error' of the result is a float: return {method: {measure: value}}"),
+        (None, "the result is a NoneType: return {method: {measure: value}}"),
+        ({1: {"error": 0.5}}, "1 is a name in the result"),
+        ({"data": {"a/b": 0.5}}, "the measure 'a/b' holds a slash"),
     ],
 )
 def test_a_bad_result_is_an_error_of_its_cell(tmp_path, result, match):
-    experiment = toy(lambda seed, options: [Bad(seed=seed)], lambda cell, context: result)
+    experiment = toy([Bad()], lambda cell, context: result)
     _, (outcome,) = run_toy(tmp_path, experiment=experiment)
     assert outcome.status == "error"
     assert match in outcome.message
@@ -182,7 +175,7 @@ def test_a_cell_is_told_where_it_runs_without_its_row_moving(tmp_path):
         seen.append((context.device, context.data_dir))
         return {}
 
-    experiment = toy(lambda seed, options: [Bad(seed=seed)], look)
+    experiment = toy([Bad()], look)
     here, _ = run_toy(tmp_path / "a", experiment=experiment)
     there, _ = run_toy(
         tmp_path / "b", experiment=experiment, context=Context(device="meta", data_dir=tmp_path)
@@ -195,15 +188,18 @@ def test_a_cell_is_told_where_it_runs_without_its_row_moving(tmp_path):
 def test_rows_of_other_code_are_computed_anew(tmp_path, log, monkeypatch):
     run_toy(tmp_path)
     log()
-    monkeypatch.setattr("multiview.runs.runner.code_version", lambda *given: "edited")
+    monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: "edited")
     run_toy(tmp_path)
     assert log() == SMOKE
 
 
-def test_axes_make_the_cells_that_are_computed(tmp_path, log):
-    axes = grid(Cell(seed=0, flips=1), seeds=2, flips=(5, 7))
-    run_toy(tmp_path, experiment=replace(EXPERIMENT, grids={"smoke": axes}))
-    assert log() == [(0, 5), (0, 7), (1, 5), (1, 7)]
+def test_the_first_seed_moves_all_repetitions(tmp_path, log):
+    cells = EXPERIMENT.presets["smoke"].cells
+    later = {"smoke": Preset(cells=cells, seeds=2, first_seed=10)}
+    run_toy(tmp_path, experiment=replace(EXPERIMENT, presets=later))
+    assert log() == [(10, 100), (10, 200), (11, 100), (11, 200)]
+    run_toy(tmp_path, experiment=replace(EXPERIMENT, presets=later), seeds=3)
+    assert log() == [(12, 100), (12, 200)]
 
 
 def test_a_cells_scratch_stays_until_its_row_is_stored(tmp_path, monkeypatch):
@@ -217,10 +213,10 @@ def test_a_cells_scratch_stays_until_its_row_is_stored(tmp_path, monkeypatch):
         (context.scratch / f"half {cell.flips}").touch()
         if broken[0]:
             raise RuntimeError("stopped")
-        return {"error": 0.0}
+        return {"coin": {"error": 0.0}}
 
     experiment = replace(EXPERIMENT, run=interrupted)
-    monkeypatch.setattr("multiview.runs.runner.code_version", lambda *given: "0" * 16)
+    monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: "0" * 16)
     settings = {"experiment": experiment, "seeds": 1}
     run, outcomes = run_toy(tmp_path, **settings)
     assert [outcome.status for outcome in outcomes] == ["error"] * 2
@@ -233,3 +229,73 @@ def test_a_cells_scratch_stays_until_its_row_is_stored(tmp_path, monkeypatch):
     run_toy(tmp_path, **settings)
     assert found[6:] == [["half 100"], ["half 200"]]
     assert not list(run.directory.glob("*.unfinished"))
+
+
+def test_a_row_says_of_which_commit_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr("multiview.runs.runner.commit", lambda: "c0ffee")
+    run, _ = run_toy(tmp_path)
+    assert {row["commit"] for row in run.rows()} == {"c0ffee"}
+
+
+@pytest.mark.parametrize(
+    ("preset", "options", "seeds", "command"),
+    [
+        ("laptop", Options(), None, "multiview run toy_experiment"),
+        ("laptop", Options(), 4, "multiview run toy_experiment"),
+        ("smoke", Options(), 3, "multiview run toy_experiment --preset smoke --seeds 3"),
+        ("laptop", Options(coin="forged"), None, "multiview run toy_experiment --coin forged"),
+    ],
+)
+def test_a_run_knows_the_command_that_makes_it(preset, options, seeds, command):
+    assert command_of(EXPERIMENT, preset, options, seeds) == command
+    assert changed_options(EXPERIMENT, Options()) == {}
+
+
+# Registered claims
+
+
+def stating(*claims):
+    """The toy experiment with these claims instead."""
+    return replace(EXPERIMENT, claims=lambda cells: claims)
+
+
+(FAIR,) = claims([])
+OTHER = replace(FAIR, name="other", estimate=measured("error", "coin", flips=100))
+EDITED = replace(FAIR, predicted=(0.0, 1.0))
+
+
+def test_claims_stay_as_they_were_when_the_run_was_first_planned(tmp_path, monkeypatch):
+    first, _ = run_toy(tmp_path, experiment=stating(FAIR))
+    assert first.claims == (registered(FAIR),)
+    assert run_toy(tmp_path, experiment=stating(EDITED))[0].claims == first.claims
+    assert run_toy(tmp_path, experiment=stating(EDITED), seeds=3)[0].claims == first.claims
+    monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: "edited")
+    assert run_toy(tmp_path, experiment=stating(EDITED), fresh=True)[0].claims == first.claims
+    assert run_toy(tmp_path, experiment=stating())[0].claims == first.claims
+    (stored,) = stored_runs(tmp_path)
+    assert stored.claims == first.claims
+    elsewhere, _ = run_toy(tmp_path, "laptop", stating(EDITED))  # another run
+    assert elsewhere.claims == (registered(EDITED),)
+
+
+def test_added_claims_are_registered_behind_the_first_and_marked_once_rows_were_seen(tmp_path):
+    folder = tmp_path / "toy_experiment"
+    assert registrations([OTHER], folder, "a new run", seen=True) == (registered(OTHER),)
+    run_toy(tmp_path, experiment=stating(FAIR))
+    for _ in range(2):  # the mark stays
+        run, _ = run_toy(tmp_path, experiment=stating(OTHER, FAIR))
+        assert run.claims == (registered(FAIR), {**registered(OTHER), "added": True})
+
+
+def test_claims_added_before_any_row_are_not_marked(tmp_path):
+    run, _ = plan(stating(FAIR), "smoke", Options(), out=tmp_path)
+    run.directory.mkdir(parents=True)
+    run.store()
+    run, _ = plan(stating(FAIR, OTHER), "smoke", Options(), out=tmp_path)
+    assert run.claims == (registered(FAIR), registered(OTHER))
+
+
+def test_presets_without_claims_register_none(tmp_path):
+    cells = EXPERIMENT.presets["smoke"].cells
+    unclaimed = replace(EXPERIMENT, presets={"smoke": Preset(cells=cells, claimed=False)})
+    assert run_toy(tmp_path, experiment=unclaimed)[0].claims == ()

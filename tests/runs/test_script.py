@@ -3,22 +3,26 @@
 import errno
 import math
 import os
+import re
 import subprocess
 import sys
 import types
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from toy_experiment import EXPERIMENT, Options, claims
+from toy_experiment import EXPERIMENT, claims
+from toy_runs import cells_in
 
+from multiview.runs.estimates import Estimate, Values, measured
 from multiview.runs.script import run_script
 from multiview.runs.store import load
 
 REFUTED = replace(
     EXPERIMENT,
-    claims=lambda preset, options: [replace(claims(preset, options)[0], predicted=(0.9, 1.0))],
+    claims=lambda cells: [replace(claims(cells)[0], predicted=(0.9, 1.0))],
 )
 
 
@@ -35,10 +39,11 @@ def toy(tmp_path, capfd):
     return run
 
 
-def test_a_run_prints_its_summary_and_its_verdicts(toy):
+def test_a_run_prints_its_tables_and_its_verdicts(toy):
     code, out, err = toy("--preset", "smoke")
     assert code == 0
-    assert "heads: 0.4" in out or "heads: 0.5" in out
+    assert "Heads, %" in out
+    assert re.search(r"200 flips +(4|5)\d\.\d \[", out)
     assert "fair: heads as often as tails" in out
     assert "Theorem 0" in out
     assert "0.3 to 0.7" in out
@@ -115,18 +120,18 @@ def test_a_bug_is_told_with_its_traceback_and_ends_in_1(toy, monkeypatch):
     assert "RuntimeError: a bug" in err
     assert "Cell(seed=1, flips=100" in err
     assert "2 stopped by an error" in err
-    assert "2 of 4 cells have no row yet" in out
+    assert "2 of 4 cells have no row yet: run `multiview run toy_experiment --preset smoke`" in out
     monkeypatch.delenv("TOY_SEED_1")
     assert toy("--preset", "smoke")[0] == 0
 
 
-def test_a_summary_that_cannot_do_without_missing_rows_is_only_reported(toy, monkeypatch):
-    fragile = replace(EXPERIMENT, summary=lambda table: table.set_index("seed").loc[1])
+def test_tables_that_cannot_do_without_missing_rows_are_only_reported(toy, monkeypatch):
+    fragile = replace(EXPERIMENT, tables=lambda table: table.set_index("seed").loc[1])
     monkeypatch.setenv("TOY_SEED_1", "diverge")
     code, out, _ = toy("--preset", "smoke", experiment=fragile)
     assert code == 0
     assert "not possible with 2 of 4 rows: KeyError(1)" in out
-    broken = replace(EXPERIMENT, summary=lambda table: table["nothing"])
+    broken = replace(EXPERIMENT, tables=lambda table: table["nothing"])
     monkeypatch.delenv("TOY_SEED_1")
     with pytest.raises(KeyError):  # all rows are there: a bug
         toy("--preset", "smoke", "--fresh", experiment=broken)
@@ -148,7 +153,7 @@ def test_a_full_disk_is_told_and_what_was_stored_stays(toy, tmp_path, monkeypatc
     assert "2 of 4 cells were computed and stay; run the same command again" in err
     assert "Traceback" not in err
     monkeypatch.undo()
-    assert len(load(tmp_path / "out")) == 2
+    assert cells_in(load(tmp_path / "out")) == 2
     assert "2 stored before, 2 computed" in toy("--preset", "smoke")[2]
 
 
@@ -220,23 +225,23 @@ def test_a_figure_that_cannot_be_written_is_one_line(toy, tmp_path, figure):
 
 def test_a_claim_that_cannot_be_judged_costs_neither_the_run_nor_other_claims(toy):
     def odd(estimate):
-        claim = claims("laptop", Options())[0]
-        return replace(claim, estimate=estimate)
+        return replace(claims([])[0], estimate=estimate)
 
-    def several(preset, options):
+    def several(cells):
+        fair = measured("error", "coin", flips=200)
         return [
-            odd(lambda table: [math.inf, 0.5]),
-            odd(lambda table: [1.5, 0.5]),
-            odd(lambda table: table["error"]),  # two values a seed
-            odd(lambda table: 1 / 0),
-            *claims(preset, options),
+            odd(Estimate("infinite", lambda table: Values(pd.Series([math.inf, 0.5])))),
+            odd(fair - 3),
+            odd(Estimate("twice", lambda table: Values(pd.Series([0.1, 0.2], index=[0, 0])))),
+            odd(Estimate("impossible", lambda table: Values(table["seed"] * (1 // 0)))),
+            *claims(cells),
         ]
 
     code, out, err = toy(experiment=replace(EXPERIMENT, claims=several))
     assert code == 0
     assert "8 computed" in err
     text = " ".join(out.split())
-    for said in ("1 of 2 values are infinite", "not judged:", "ZeroDivisionError", "supported"):
+    for said in ("infinite", "not judged:", "ZeroDivisionError", "supported"):
         assert said in text
 
 
@@ -260,7 +265,8 @@ def test_the_figure_is_drawn_from_the_rows_that_succeeded(toy, tmp_path, figure,
     experiment = replace(EXPERIMENT, figure="toy")
     code, out, _ = toy("--seeds", "3", experiment=experiment)
     assert code == 0
-    assert figure[0]["seed"].tolist() == [0, 0, 2, 2]
+    assert figure[0]["seed"].tolist() == [0, 0, 0, 0, 2, 2, 2, 2]
+    assert figure[0]["error_of"].tolist()[:2] == [100, pytest.approx(math.nan, nan_ok=True)]
     paths = [tmp_path / "out/toy_experiment" / f"toy_experiment.{kind}" for kind in ("png", "pdf")]
     assert all(str(path) in out for path in paths)
     before = [path.read_bytes() for path in paths]
@@ -300,41 +306,126 @@ def test_help_names_every_option_and_the_claim(toy):
     assert "3 done but a claim was refuted" in out
 
 
-def test_a_script_of_the_package_is_run_by_its_importable_name(tmp_path):
-    """Cells and run of a program live in __main__, which other processes cannot import."""
+WHERE = """
+\"\"\"Where a cell is computed.\"\"\"
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from multiview.runs.experiment import Experiment, Preset
+from multiview.runs.script import main
+
+with Path(os.environ["EXECUTED"]).open("a") as file:
+    file.write(f"{os.getpid()} {__name__}\\n")
+
+@dataclass(frozen=True)
+class Cell:
+    part: str
+    seed: int = 0
+
+def run(cell, context):
+    own = {"module": type(cell).__module__, "run": run.__module__, "process": os.getpid()}
+    return {"data": own}
+
+presets = {"smoke": Preset(cells=[Cell("a"), Cell("b")], seeds=2)}
+EXPERIMENT = Experiment(name="where", description=__doc__, run=run, presets=presets)
+if __name__ == "__main__":
+    print(os.getpid())
+    main(EXPERIMENT)
+"""
+
+
+@pytest.fixture
+def where(tmp_path):
+    """Run a script of a package of that name as a program, in whatever way it is called."""
     package = tmp_path / "theory_experiments"
     package.mkdir()
     (package / "__init__.py").write_text("")
-    (package / "where.py").write_text(
-        "from dataclasses import dataclass\n"
-        "from multiview.runs.experiment import Experiment, grid\n"
-        "from multiview.runs.script import main\n"
-        "@dataclass(frozen=True)\n"
-        "class Cell:\n"
-        "    seed: int\n"
-        "def run(cell, context):\n"
-        "    return {'module': type(cell).__module__}\n"
-        "grids = {'smoke': grid(Cell(seed=0), seeds=1)}\n"
-        "EXPERIMENT = Experiment(name='where', run=run, grids=grids,\n"
-        "                        summary=lambda table: table['module'][0])\n"
-        "if __name__ == '__main__':\n"
-        "    main(EXPERIMENT)\n"
+    (package / "where.py").write_text(WHERE)
+    log = tmp_path / "executed"
+
+    def call(*command):
+        log.write_text("")
+        done = subprocess.run(
+            [sys.executable, *command, "--out", tmp_path / "out", "--fresh"],
+            env={
+                **os.environ,
+                "EXECUTED": str(log),
+                "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        executed = [tuple(line.split()) for line in log.read_text().splitlines()]
+        return done.stdout.split()[0], executed, load(tmp_path / "out" / "where")
+
+    call.path = package / "where.py"
+    return call
+
+
+@pytest.mark.parametrize("call", ["file", "module"])
+def test_a_program_computes_with_its_own_functions_and_is_executed_once(where, call):
+    command = [where.path] if call == "file" else ["-m", "theory_experiments.where"]
+    program, executed, table = where(*command)
+    assert executed == [(program, "__main__")]
+    assert set(table["module"]) == set(table["run"]) == {"__main__"}
+    assert set(map(str, table["process"])) == {program}
+
+
+@pytest.mark.parametrize("call", ["file", "module"])
+def test_processes_compute_with_the_functions_of_a_program(where, call):
+    """Each worker executes the script once, under a name that keeps it from running as one."""
+    command = [where.path] if call == "file" else ["-m", "theory_experiments.where"]
+    program, executed, table = where(*command, "--engine", "processes", "--workers", "2")
+    assert len(table) == 4
+    assert [name for process, name in executed if process == program] == ["__main__"]
+    workers = [process for process, name in executed if process != program]
+    assert len(set(workers)) == len(workers) <= 2
+    assert {name for process, name in executed if process != program} == {"__mp_main__"}
+    assert set(map(str, table["process"])) <= set(workers)
+
+
+def test_rows_are_the_same_however_a_script_is_run(where):
+    keys = [
+        set(where(*command)[2]["key"])
+        for command in ([where.path], ["-m", "theory_experiments.where"])
+    ]
+    assert keys[0] == keys[1]
+    code = (
+        "from theory_experiments.where import EXPERIMENT as e; from multiview.runs.runner import "
+        "plan; from pathlib import Path; print(0); "
+        "assert plan(e, 'smoke', e.options(), out=Path('out'))[1] == []"
     )
-    done = subprocess.run(
-        [sys.executable, package / "where.py", "--out", tmp_path / "out"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "theory_experiments.where"
+    where("-c", code)
 
 
 def test_what_the_experiment_refuses_stops_it_before_any_cell(toy):
-    def check(options, context):
-        raise ValueError(f"data_dir={context.data_dir} holds no {options.coin} coins.")
+    def check(cells, context):
+        heads = {cell.coin.heads for cell in cells}
+        raise ValueError(f"data_dir={context.data_dir} holds no coins {heads}.")
 
     code, _, err = toy("--coin", "forged", experiment=replace(EXPERIMENT, check=check))
     assert code == 2
-    assert "data_dir=None holds no forged coins." in err
+    assert "data_dir=None holds no coins {0.9}." in err
     assert "computed" not in err
+
+
+def test_only_cells_to_come_are_checked(toy):
+    asked = []
+    checked = replace(EXPERIMENT, check=lambda cells, context: asked.append(len(cells)))
+    toy("--preset", "smoke", experiment=checked)
+    toy("--preset", "smoke", experiment=checked)  # all are stored
+    toy("--preset", "smoke", "--seeds", "3", experiment=checked)
+    assert asked == [4, 2]
+
+
+def test_a_claim_added_after_rows_were_seen_says_so_for_ever(toy):
+    toy("--preset", "smoke")
+
+    def more(cells):
+        return [*claims(cells), replace(claims(cells)[0], name="new")]
+
+    for _ in range(2):
+        _, out, _ = toy("--preset", "smoke", experiment=replace(EXPERIMENT, claims=more))
+        assert " ".join(out.split()).count("(added") == 1

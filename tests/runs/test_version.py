@@ -393,10 +393,10 @@ def compute(cell, context):
 
 
 def make(value):
-    return lambda seed, options: [value]
+    return lambda options: [value]
 
 
-def make_held(seed, options):
+def make_held(options):
     return [Held()]
 
 

@@ -1,0 +1,59 @@
+"""Runs of the toy experiment in a folder, for the tests of the bookkeeping."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from toy_experiment import EXPERIMENT, Options
+
+from multiview.runs.engines import LocalEngine
+from multiview.runs.experiment import Experiment
+from multiview.runs.runner import compute, plan
+from multiview.runs.store import Run
+
+TIMES = ("seconds", "finished", "threads")
+COMMIT = "c0ffee" + "0" * 34
+
+
+def run_toy(
+    out: Path,
+    preset: str = "smoke",
+    experiment: Experiment[Any, Any] = EXPERIMENT,
+    options: Any = None,
+    **settings: Any,
+):
+    """Plan, store and compute a run; returns it and the outcomes."""
+    options = experiment.options() if options is None else options
+    run, jobs = plan(experiment, preset, options, out=out, **settings)
+    run.directory.mkdir(parents=True, exist_ok=True)
+    run.store()
+    return run, list(compute(jobs, LocalEngine()))
+
+
+def stored_toy(out, preset="smoke", experiment=EXPERIMENT, seeds=None, **options) -> Run:
+    """A run whose rows are stored."""
+    return run_toy(out, preset, experiment, Options(**options), seeds=seeds)[0]
+
+
+def cells_in(table) -> int:
+    """The number of cells that have a row."""
+    return len(set(table["key"]))
+
+
+def contents(directory):
+    """The rows without what may differ between two computations, by name."""
+    found = {}
+    for path in directory.glob("*.json"):
+        if not path.name.endswith(".run.json"):
+            row = json.loads(path.read_text())["row"]
+            found[path.name] = {k: v for k, v in row.items() if k not in TIMES}
+    return found
+
+
+def shown(thing):
+    """What the terminal shows of something."""
+    console = Console(file=io.StringIO(), width=160)
+    console.print(thing)
+    return console.file.getvalue()  # type: ignore[attr-defined]
