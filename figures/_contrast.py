@@ -1,4 +1,4 @@
-"""Panels of the comparisons of models: bars by method, and errors by ensemble size."""
+"""Panels of the comparisons of kinds of models: by method, by ensemble size, gains over one."""
 
 from collections.abc import Mapping
 
@@ -6,45 +6,104 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from figures import style
+from figures import panels, style
+from multiview.runs.estimates import Estimate, measured, select
 from multiview.runs.intervals import mean_interval
 
-METHODS = {
-    "one": "one model",
-    "ensemble": "ensemble",
-    "sum": "trained as a sum",
-    "distilled": "distilled from\nthe ensemble",
+ROLES = {
+    "member": ("one\nmodel", style.COLOURS["one"]),
+    "ensemble": ("ensemble", style.COLOURS["ensemble"]),
+    "summed": ("trained\nas a sum", style.COLOURS["sum"]),
+    "distilled": ("distilled", style.COLOURS["distilled"]),
 }
+GAINS = {
+    "ensemble": ("ensemble", style.COLOURS["ensemble"]),
+    "summed": ("trained as a sum", style.COLOURS["sum"]),
+    "distilled": ("distilled from the ensemble", style.COLOURS["distilled"]),
+}
+DATA = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "mnist": "MNIST",
+    "multi_view": "made-up images",
+}
+# A figure's kinds of models: name, colour, marker.
+Models = Mapping[str, tuple[str, str, str]]
 
 
-def bars(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], label: str) -> None:
-    """Bars: mean of the repetitions; dots: each of them; lines: 95% intervals.
-
-    Args:
-        models: What stands below the group of bars of each ``<model>_<method>``.
-    """
-    ticks, names, top = [], [], 0.0
-    for g, (model, model_name) in enumerate(models.items()):
-        for i, (method, name) in enumerate(METHODS.items()):
-            x = g * (len(METHODS) + 1) + i
-            values = table[f"{model}_{method}"].to_numpy()
-            top = max(top, bar(axes, x, values, style.COLOURS[method]))
-            ticks.append(x)
-            names.append(name)
-        centre = g * (len(METHODS) + 1) + (len(METHODS) - 1) / 2
-        axes.text(
-            centre,
-            -0.3,
-            model_name,
-            ha="center",
-            va="top",
-            weight="bold",
-            transform=axes.get_xaxis_transform(),
-        )
-    axes.set_xticks(ticks, names, rotation=32, ha="right", rotation_mode="anchor", fontsize=8.5)
+def methods(axes: Axes, table: pd.DataFrame, models: Models, measure: str, label: str) -> None:
+    """A group of bars a kind of model: mean and interval; dots: each repetition."""
+    ticks, labels, tops = [], [], [0.0]
+    for group, (model, (name, _, _)) in enumerate(models.items()):
+        first = group * (len(ROLES) + 0.8)
+        for i, (role, (below, colour)) in enumerate(ROLES.items()):
+            found = panels.values(table, measured(measure, model=model, role=role))
+            if found is not None:
+                tops.append(panels.bar(axes, first + i, found, colour))
+            ticks.append(first + i)
+            labels.append(below)
+        centre = first + (len(ROLES) - 1) / 2
+        axes.text(centre, 0.97, name, ha="center", va="top", weight="bold", fontsize=10.5,
+                  transform=axes.get_xaxis_transform())  # fmt: skip
+    axes.set_xticks(ticks, labels, fontsize=8.5)
     axes.grid(axis="x", visible=False)
-    axes.set_ylim(0, 1.2 * top or 1)  # an interval of two repetitions may reach far beyond
-    axes.set_ylabel(f"{label}\nmean, 95% interval, n = {len(table)}")
+    axes.set_ylim(0, 1.22 * max(tops) or 1)
+    percent(axes)
+    axes.set_ylabel(f"{label}\n{panels.by_repetition(panels.repetitions(table))}")
+
+
+def sizes(axes: Axes, table: pd.DataFrame, models: Models, measure: str) -> list[int]:
+    """Error by the number of members averaged, with intervals; returns the numbers."""
+    found = sorted(int(size) for size in table["size"].dropna().unique())
+    for i, (model, (name, colour, marker)) in enumerate(models.items()):
+        aside = 0.12 * (i - (len(models) - 1) / 2)  # or intervals would hide each other
+        points = {size + aside: measured(measure, model=model, size=size) for size in found}
+        look = {"marker": marker, "color": colour, "label": name, "low": 0.0, "high": 1.0}
+        panels.curve(axes, table, points, **look)
+    axes.set_xticks(found)
+    axes.set_xlabel("number of members averaged, K")
+    axes.set_ylabel("error of their ensemble")
+    return found
+
+
+def gains(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], measure: str) -> None:
+    """What each method gains over one model, paired by repetition, with its interval.
+
+    A student with the first member's features is compared with that member.
+    """
+    heights, labels, y = [], [], 0.0
+    for model, name in models.items():
+        one = panels.values(table, measured(measure, model=model, role="member"))
+        error = "" if one is None else f": one errs on {one.by_seed.mean():.1%}"
+        heading = axes.text(0.01, y, f"{name}{error}", weight="bold", fontsize=9.5, va="center")
+        heading.set(transform=axes.get_yaxis_transform(), backgroundcolor="white", zorder=4)
+        for role, (label, colour) in GAINS.items():
+            y += 1
+            found = panels.values(table, gain(table, measure, model, role))
+            panels.point(axes, y, found, sideways=True, color=colour)
+            heights.append(y)
+            labels.append(label)
+        y += 1.3
+    axes.axvline(0, color=style.INK, lw=1)
+    axes.set_yticks(heights, labels, fontsize=9)
+    axes.set_ylim(y - 0.8, -0.7)
+    axes.grid(axis="y", visible=False)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
+    axes.set_xlabel(
+        f"points of test error gained: {panels.by_repetition(panels.repetitions(table))}"
+    )
+
+
+def gain(table: pd.DataFrame, measure: str, model: str, role: str) -> Estimate:
+    """One model's error minus the method's."""
+    first = role == "distilled" and len(select(table, model=model, role="first")) > 0
+    one = measured(measure, model=model, role="first" if first else "member")
+    return one - measured(measure, model=model, role=role)
+
+
+def percent(axes: Axes) -> None:
+    """Name the vertical axis's ticks in percent."""
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
 
 
 def bar(axes: Axes, x: float, values: np.ndarray, colour: str) -> float:

@@ -1,114 +1,103 @@
 """Hinton's experiments on digits, students on images, and the views that students cover."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from figures import _contrast, _coverage, style
-from multiview.runs.intervals import mean_interval
+from figures import _coverage, panels, style
+from multiview.runs.estimates import Estimate, measured, select
 
-DIGITS = {
-    "teacher": "teacher",
-    "hard": "labels",
-    "soft": "soft\ntargets",
-    "few_hard": "labels,\n{few:g}%",
-    "few_soft": "soft,\n{few:g}%",
-}
-LACKING = {  # column, its ending after the shift, name
-    "missing": "no 3s:\nall digits",
-    "missing_class": "no 3s:\nthe 3s",
-    "pair": "7s, 8s alone:\nall digits",
+LACKING = {  # method and measure
+    ("missing", "error"): "no 3s:\nall digits",
+    ("missing", "class_error"): "no 3s:\nthe 3s",
+    ("pair", "error"): "7s, 8s alone:\nall digits",
 }
 IMAGES = {
-    "one": "one\nteacher",
+    "member": "one\nteacher",
     "ensemble": "teachers'\nensemble",
     "labels": "labels",
-    "kd": "mean of\nprobabilities",
-    "kd_logits": "mean of\nlogits",
-    "kd_hot": "probabilities,\nhot",
-    "l2": "squares",
-    "l2_centred": "centred\nsquares",
+    "hinton": "mean of\nprobabilities",
+    "hinton_logits": "mean of\nlogits",
+    "hinton_hot": "probabilities,\nhot",
+    "squares": "squares",
+    "squares_centred": "centred\nsquares",
 }
-COLOURS = {"teacher": "one", "one": "one", "ensemble": "ensemble", "labels": "sum", "hard": "sum"}
-
-
-def colour(name: str) -> str:
-    """Teachers, ensembles and networks of labels as in the other figures; students else."""
-    key = "sum" if name.endswith("hard") else COLOURS.get(name, "distilled")
-    return style.COLOURS[key]
+# Teachers, ensembles and networks of labels as in the other figures; students else.
+COLOURS = {
+    "member": style.COLOURS["one"],
+    "ensemble": style.COLOURS["ensemble"],
+    "labels": style.COLOURS["sum"],
+}
+TAUGHT = style.COLOURS["distilled"]
+LABELS = style.COLOURS["sum"]
+Bar = tuple[str, Estimate, str]  # name, value, colour
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw one run of ``distillation``, the parts that it has.
 
     Args:
-        table: One row a repetition and part.
+        table: One line a repetition, part and method.
     """
     style.use()
-    parts = dict(list(table.groupby("part")))
-    known = [name for name in ("mnist", "cifar10", "synthetic") if name in parts]
+    known = [part for part in ("mnist", "cifar10", "synthetic") if part in set(table["part"])]
     figure = Figure(figsize=(style.WIDTH, 3.9 * len(known)), layout="constrained")
     grid = figure.add_gridspec(len(known), 1)
     views = partial(_coverage.students, letters="fgh")
     draws = {"mnist": _digits, "cifar10": _images, "synthetic": views}
-    for i, name in enumerate(known):
-        draws[name](figure.add_subfigure(grid[i]), parts[name])
+    for i, part in enumerate(known):
+        draws[part](figure.add_subfigure(grid[i]), select(table, part=part))
     return figure
 
 
 def _digits(figure: SubFigure, table: pd.DataFrame) -> None:
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.15, 1, 1))
-    few = 100 * table.iloc[0]["few"]
-    _bars(left, table, {who: name.format(few=few) for who, name in DIGITS.items()})
-    style.title(left, "a", f"Digits, {table.iloc[0]['train_images']:,.0f} images")
+    first, error = table.iloc[0], partial(measured, "error")
+    soft = error(units=first["student_widths"][0], T=first["temperature"])
+    few = f"{100 * first['few']:g}%"
+    bars: list[Bar] = [
+        ("teacher", error("teacher"), style.COLOURS["one"]),
+        ("labels", error("labels"), LABELS),
+        ("soft\ntargets", soft, TAUGHT),
+        (f"labels,\n{few}", error("few_labels"), LABELS),
+        (f"soft,\n{few}", error("few_hinton"), TAUGHT),
+    ]
+    _bars(left, table, bars)
+    style.title(left, "a", f"Digits, {table['train_images'].max():,.0f} images")
     _heat(middle, table)
     style.title(middle, "b", "By temperature")
     _shifts(right, table)
     style.title(right, "c", "Digits never seen")
 
 
-def _bars(axes: Axes, table: pd.DataFrame, names: dict[str, str]) -> None:
-    highest = [
-        _contrast.bar(axes, x, table[name].to_numpy(float), colour(name))
-        for x, name in enumerate(names)
-    ]
-    axes.set_xticks(range(len(names)), list(names.values()), fontsize=8)
+def _bars(axes: Axes, table: pd.DataFrame, bars: Sequence[Bar]) -> None:
+    found = [(panels.values(table, estimate), colour) for _, estimate, colour in bars]
+    tops = [panels.bar(axes, x, each, colour) for x, (each, colour) in enumerate(found) if each]
+    axes.set_xticks(range(len(bars)), [name for name, *_ in bars], fontsize=8)
     axes.grid(axis="x", visible=False)
-    axes.set_ylim(0, 1.2 * max(highest) or 1)
-    axes.set_ylabel(f"test error\nmean, 95% interval, n = {len(table)}")
+    axes.set_ylim(0, 1.2 * max(tops, default=0) or 1)
+    axes.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
 
 
 def _heat(axes: Axes, table: pd.DataFrame) -> None:
     first = table.iloc[0]
-    for name, hard, widths, marker in (
-        ("by_temperature", "hard", "student_widths", "o"),
-        ("small_by_temperature", "small_hard", "small_widths", "s"),
+    for labels, widths, marker, line in (
+        ("labels", "student_widths", "o", "-"),
+        ("small_labels", "small_widths", "s", "--"),
     ):
-        each = [mean_interval(np.array(values, float)) for values in zip(*table[name], strict=True)]
-        means = np.array([interval.mean for interval in each])
-        reach = np.array([[i.mean - i.low, i.high - i.mean] for i in each]).T
-        label = f"{first[widths][0]} units a layer"
-        axes.errorbar(
-            first["temperatures"],
-            means,
-            yerr=np.where(np.isfinite(reach), reach, 0),
-            marker=marker,
-            ms=5,
-            capsize=2,
-            color=style.COLOURS["distilled"],
-            mfc="white" if marker == "s" else None,
-            label=label,
-        )
-        axes.axhline(
-            float(table[hard].to_numpy(float).mean()),
-            color=style.COLOURS["sum"],
-            ls="--" if marker == "s" else "-",
-            lw=1.2,
-            label=f"... taught by labels ({first[widths][0]})",
-        )
+        units = first[widths][0]
+        points = {T: measured("error", units=units, T=T) for T in first["temperatures"]}
+        look: dict[str, Any] = {"mfc": "white"} if marker == "s" else {}
+        look |= {"marker": marker, "color": TAUGHT, "label": f"{units} units a layer"}
+        panels.curve(axes, table, points, low=0, high=1, **look)
+        level = panels.values(table, measured("error", labels))
+        if level is not None:
+            says = f"... taught by labels ({units})"
+            axes.axhline(level.by_seed.mean(), color=LABELS, ls=line, lw=1.2, label=says)
     axes.set_xscale("log", base=2)
     axes.set_xticks(first["temperatures"], [f"{T:g}" for T in first["temperatures"]])
     axes.minorticks_off()
@@ -119,18 +108,20 @@ def _heat(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _shifts(axes: Axes, table: pd.DataFrame) -> None:
-    for x, name in enumerate(LACKING):
-        for offset, ending, shade in ((-0.2, "", 0.45), (0.2, "_shifted", 0.95)):
-            values = table[f"{name}{ending}"].to_numpy(float)
-            mean, low, high = mean_interval(values)
-            label = ("as trained" if not ending else "one bias shifted") if x == 0 else None
-            place = x + offset
-            axes.bar(place, mean, 0.36, color=style.COLOURS["distilled"], alpha=shade, label=label)
-            if len(values) > 1:
-                axes.vlines(place, max(low, 0), min(high, 1), color=style.INK, lw=1.2)
-            top = min(high, 1) if len(values) > 1 else mean
-            axes.text(place, top + 0.01, f"{100 * mean:.0f}%", ha="center", fontsize=8)
+    """Errors as trained (hollow) and with one bias shifted (filled)."""
+    for x, (method, measure) in enumerate(LACKING):
+        for name, side, face in ((method, -1, "white"), (f"{method}_shifted", 1, TAUGHT)):
+            found, place = panels.values(table, measured(measure, name)), x + 0.13 * side
+            if found is None:
+                continue
+            panels.point(axes, place, found, low=0, high=1, ms=7, color=TAUGHT, mfc=face)
+            mean = float(found.by_seed.mean())
+            text = axes.text(place + 0.09 * side, mean, f"{100 * mean:.0f}%", fontsize=8)
+            text.set(ha="right" if side < 0 else "left", va="center")
+    axes.plot([], [], "o", ms=7, color=TAUGHT, mfc="white", label="as trained")
+    axes.plot([], [], "o", ms=7, color=TAUGHT, label="one bias shifted")
     axes.set_xticks(range(len(LACKING)), list(LACKING.values()), fontsize=8)
+    axes.set_xlim(-0.6, len(LACKING) - 0.4)
     axes.set_ylim(0, 1.05)
     axes.grid(axis="x", visible=False)
     axes.set_ylabel("test error")
@@ -139,18 +130,24 @@ def _shifts(axes: Axes, table: pd.DataFrame) -> None:
 
 def _images(figure: SubFigure, table: pd.DataFrame) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(2.6, 1))
-    _bars(left, table, IMAGES)
+    bars = [
+        (says, measured("error", who), COLOURS.get(who, TAUGHT)) for who, says in IMAGES.items()
+    ]
+    _bars(left, table, bars)
     first = table.iloc[0]
     name = {"cifar10": "CIFAR-10", "multi_view": "Made-up images"}.get(first["data"], first["data"])
-    style.title(
-        left, "d", f"{name}, {first['num_train']:,.0f} images: small students of an ensemble"
-    )
-    rounds = np.stack([np.asarray(each, float) for each in table["generations"]])
-    places = range(rounds.shape[1])
-    for each in rounds:
-        right.plot(places, each, color=style.COLOURS["self"], lw=1, marker="o", ms=3.5)
-    right.plot(places, rounds.mean(0), color=style.INK, lw=2, marker="D", ms=5, label="mean")
-    right.set_xticks(places, ["labels", *(f"round {i}" for i in places[1:])], fontsize=8)
-    right.set_ylabel("test error")
-    right.legend(fontsize=8)
+    images = f"{name}, {first['num_train']:,.0f} images"
+    style.title(left, "d", f"{images}: small students of an ensemble")
+    _rounds(right, table)
     style.title(right, "e", "Born again")
+
+
+def _rounds(axes: Axes, table: pd.DataFrame) -> None:
+    """Each repetition's error round by round, and their mean."""
+    rounds = table.pivot_table("error", index="round", columns="seed")
+    axes.plot(rounds, color=style.COLOURS["self"], lw=1, marker="o", ms=3.5)
+    axes.plot(rounds.mean(axis=1), color=style.INK, lw=2, marker="D", ms=5, label="mean")
+    names = [f"round {r:.0f}" if r else "labels" for r in rounds.index]
+    axes.set_xticks(rounds.index, names, fontsize=8)
+    axes.set_ylabel("test error")
+    axes.legend(fontsize=8)

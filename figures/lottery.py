@@ -1,16 +1,20 @@
-"""The lottery: leads and winners, the race, what is learned by heart, and the tail of the loss."""
-
-from itertools import pairwise
+"""Leads and winners, growth of both views, memorised samples, and the tail of the loss."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
-from multiview.runs.intervals import mean_interval
+from figures import panels, style
+from multiview.runs.estimates import measured, select
 
-BINS = (1.0, 1.05, 1.1, 1.2, 1.5, np.inf)
+LEADS = {  # as the table's ``leads`` has them, and as they are written here
+    "1 to 1.05": "1-1.05",
+    "1.05 to 1.1": "1.05-1.1",
+    "1.1 to 1.2": "1.1-1.2",
+    "1.2 to 1.5": "1.2-1.5",
+    "1.5 and more": "> 1.5",
+}
 WINNER, LOSER = style.COLOURS["one"], style.COLOURS["distilled"]
 PARTS = {  # of the label's logit
     "label's strong views": style.COLOURS["one"],
@@ -18,88 +22,77 @@ PARTS = {  # of the label's logit
     "other classes' features": style.COLOURS["sum"],
     "no feature": "#888888",
 }
-GROUPS = {
-    "multi": ("multi-view", ""),
-    "known": ("single-view,\nlearned", ""),
-    "lost": ("single-view,\nlost", ""),
-    "fresh": ("lost, with\nfresh noise", "fresh_"),
-}
+GROUPS = (  # method, its name, and the measures: parts of the logit, their sum, the error
+    ("multi", "multi-view", "parts", "logit", "error"),
+    ("known", "single-view,\nlearned", "parts", "logit", "error"),
+    ("lost", "single-view,\nnot learned", "parts", "logit", "error"),
+    ("lost", "not learned,\nfresh noise", "fresh_parts", "fresh_logit", "fresh_error"),
+)
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw one run of ``lottery``.
 
     Args:
-        table: Two rows a repetition, with empty and with noisy patches where no feature is.
+        table: Lines of two cells a repetition, with empty and with noisy ``background``, and those
+            by the lead.
     """
     style.use()
-    empty = table.loc[table["spec.sigma_background"] == 0]
+    empty = select(table, background="empty")
+    members = select(empty, method="member")
     figure = Figure(figsize=(style.WIDTH, 8.6), layout="constrained")
     (a, b), (c, d) = figure.subplots(2, 2)
     _accuracy(a, empty)
-    style.title(a, "a", "The view ahead at the start wins")
-    _rise(b, empty)
-    style.title(b, "b", "The winner escapes; most losers stay behind")
+    style.title(a, "a", "The view ahead at the start is learned")
+    _rise(b, members)
+    style.title(b, "b", "One view grows; most others stay behind")
     _parts(c, table)
-    style.title(c, "c", "A lost sample is known by its noise")
-    _tail(d, empty)
-    style.title(d, "d", "In the tail of the loss the loser grows")
+    style.title(c, "c", "What is not learned is known by its noise")
+    _tail(d, members)
+    style.title(d, "d", "In the tail of the loss the other view grows")
     return figure
 
 
 def _accuracy(axes: Axes, table: pd.DataFrame) -> None:
     """Dots: repetitions; circles: their mean, with its 95% interval; above: number of classes."""
-    names = [f"{low:g}-{high:g}" for low, high in pairwise(BINS[:-1])]
-    for offset, kind, face, label in (
-        (-0.13, "", WINNER, "lead weighted by S"),
-        (0.13, "_plain", "white", "without S"),
+    for offset, method, face, label in (
+        (-0.13, "ahead", WINNER, "lead weighted by S"),
+        (0.13, "ahead_unweighted", "white", "without S"),
     ):
-        for x, (low, high) in enumerate(pairwise(BINS)):
-            rates, count = [], 0
-            for _, row in table.iterrows():
-                lead = row[f"lead{kind}"]
-                chosen = (lead >= low) & ((lead < high) | np.isinf(high))
-                count += int(chosen.sum())
-                if chosen.any():
-                    rates.append(row[f"right{kind}"][chosen].mean())
-            if not rates:
-                continue
-            spread = np.linspace(-0.07, 0.07, len(rates)) if len(rates) > 1 else np.zeros(1)
-            axes.scatter(x + offset + spread, rates, s=9, color="#BBBBBB", lw=0, zorder=2)
-            mean, begin, end = mean_interval(rates)
-            if len(rates) > 1:
-                axes.vlines(x + offset, max(begin, 0), min(end, 1), color=WINNER, lw=1.6, zorder=3)
-            named = label if x == len(BINS) - 2 else None
-            axes.scatter(
-                x + offset, mean, s=45, color=face, ec=WINNER, lw=1.4, zorder=4, label=named
-            )
-            if kind == "":
-                axes.text(x, 1.04, str(count), ha="center", fontsize=8.5)
+        look = {"color": WINNER, "mfc": face, "mew": 1.4, "ms": 6.5, "zorder": 4}
+        for x, leads in enumerate(LEADS):
+            found = panels.values(table, measured("accuracy", method, leads=leads))
+            panels.dots(axes, x + offset, found)
+            panels.point(axes, x + offset, found, low=0, high=1, **look)
+        axes.plot([], [], "o", label=label, **look)
+    for x, leads in enumerate(LEADS):
+        number = select(table, method="ahead", leads=leads)["classes"].sum()
+        axes.text(x, 1.04, f"{number:.0f}", ha="center", fontsize=8.5)
     axes.axhline(0.5, color=style.INK, ls="--", lw=1)
-    axes.text(len(BINS) - 1.6, 0.515, "chance", ha="right", va="bottom", fontsize=8.5)
-    axes.set_xticks(range(len(BINS) - 1), [*names, f"> {BINS[-2]:g}"])
-    axes.set_xlim(-0.6, len(BINS) - 1.4)
+    axes.text(len(LEADS) - 0.6, 0.515, "chance", ha="right", va="bottom", fontsize=8.5)
+    axes.set_xticks(range(len(LEADS)), list(LEADS.values()))
+    axes.set_xlim(-0.6, len(LEADS) - 0.4)
     axes.set_ylim(-0.03, 1.12)
     axes.grid(axis="x", visible=False)
     axes.set_xlabel("lead at the start (above: number of classes)")
-    axes.set_ylabel(f"predicted view learned\nmean, 95% interval, n = {len(table)}")
+    note = panels.by_repetition(panels.repetitions(table))
+    axes.set_ylabel(f"predicted view learned\n{note}")
     axes.legend(loc="lower right", fontsize=8.5)
 
 
 def _rise(axes: Axes, table: pd.DataFrame) -> None:
     """Median over all classes of all networks, with bands that hold 80% of them."""
     time = np.asarray(table["rise_time"].iloc[0])
-    for name, colour in (("winner", WINNER), ("loser", LOSER)):
-        paths = np.concatenate(
-            [np.asarray(p).reshape(-1, len(time)) for p in table[f"rise_{name}"]]
-        )
+    views = (("learned views", "rise_winner", WINNER), ("other views", "rise_loser", LOSER))
+    for name, measure, colour in views:
+        paths = np.concatenate([np.asarray(p).reshape(-1, len(time)) for p in table[measure]])
         paths = paths[~np.isnan(paths[:, 0])]
         with np.errstate(all="ignore"):
             low, middle, high = (10 ** np.nanquantile(paths, q, axis=0) for q in (0.1, 0.5, 0.9))
         axes.plot(time, middle, color=colour, lw=2, zorder=3)
         axes.fill_between(time, low, high, color=colour, alpha=0.18, lw=0)
         axes.annotate(
-            f"{name}s",
+            name,
             (time[-1], middle[-1]),
             xytext=(-4, 7),
             textcoords="offset points",
@@ -114,62 +107,61 @@ def _rise(axes: Axes, table: pd.DataFrame) -> None:
     number = sum(np.asarray(lead).size for lead in table["lead"])
     axes.set_yscale("log")
     axes.set_xlim(time[0], time[-1])
-    axes.set_xlabel("time of the gradient flow / the class's time of escape")
+    axes.set_xlabel("time / that of the learned view half way to the knee")
     axes.set_ylabel(rf"$\Lambda$, median and 80% of {number} classes")
 
 
 def _parts(axes: Axes, table: pd.DataFrame) -> None:
     """Pairs of bars: without and with noise on the patches that carry no feature."""
-    settings = sorted(table["spec.sigma_background"].unique())
-    ticks, tops = [], []
-    for g, (group, (_, prefix)) in enumerate(GROUPS.items()):
-        key = "lost" if group == "fresh" else group
-        for s, setting in enumerate(settings):
-            rows = table.loc[table["spec.sigma_background"] == setting]
-            parts = np.stack([np.asarray(p) for p in rows[f"{prefix}parts_{key}"]])
-            errors = rows[f"{prefix}error_{key}"].mean()  # NaN where there is no such sample
-            parts = parts[~np.isnan(parts).any(1)]
-            if not len(parts):
-                continue
-            x, bottom = g + 0.4 * (s - (len(settings) - 1) / 2), 0.0
-            for i, (name, colour) in enumerate(PARTS.items()):
-                height = parts[:, i].mean()
-                label = name if g == s == 0 else None
-                axes.bar(x, height, 0.34, bottom, color=colour, zorder=2, label=label)
-                bottom += height
-            _, low, high = mean_interval(parts.sum(1))
-            if len(parts) > 1:
-                axes.vlines(x, max(low, 0), high, color=style.INK, lw=1.2, zorder=3)
-            else:
-                high = bottom
-            tops.append(high)
-            axes.annotate(
-                f"{errors:.0%}",
-                (x, high),
-                xytext=(0, 4),
-                textcoords="offset points",
-                ha="center",
-                fontsize=8.5,
-            )
-        ticks.append(g)
-    axes.set_xticks(ticks, [name for name, _ in GROUPS.values()], fontsize=8.5)
+    tops = [0.0]
+    for g, (method, _, *measures) in enumerate(GROUPS):
+        for offset, background in ((-0.2, "empty"), (0.2, "noise")):
+            lines = select(table, method=method, background=background)
+            tops.append(_bar(axes, g + offset, lines, *measures))
+    for name, colour in PARTS.items():
+        axes.bar(0, 0, 0, color=colour, label=name)
+    axes.set_xticks(range(len(GROUPS)), [name for _, name, *_ in GROUPS], fontsize=8.5)
     axes.set_ylim(0, 1.15 * max(tops))
     axes.grid(axis="x", visible=False)
-    n = table["seed"].nunique()
-    axes.set_ylabel(f"label's logit (above: error)\nmean, 95% interval, n = {n}")
+    note = panels.by_repetition(panels.repetitions(table))
+    axes.set_ylabel(f"label's logit (above: error)\n{note}")
     axes.set_xlabel("patches without a feature are zero (left bars) or noise (right)")
     axes.legend(title="from the patches with", fontsize=8.5, title_fontsize=8.5)
+
+
+def _bar(axes: Axes, x: float, lines: pd.DataFrame, parts: str, logit: str, error: str) -> float:
+    """The parts of the logit above each other, the interval of their sum, the error; the top."""
+    known = lines.loc[lines[logit].notna()]  # else there is no such sample
+    if not len(known):
+        return 0.0
+    heights = np.stack([np.asarray(each) for each in known[parts]]).mean(0)
+    for below, height, colour in zip(
+        np.cumsum(heights) - heights, heights, PARTS.values(), strict=True
+    ):
+        axes.bar(x, height, 0.34, below, color=colour, zorder=2)
+    top = panels.point(
+        axes, x, panels.values(known, measured(logit)), low=0, marker="", lw=1.2, color=style.INK
+    )
+    axes.annotate(
+        f"{lines[error].mean():.0%}",
+        (x, top),
+        xytext=(0, 4),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8.5,
+    )
+    return top
 
 
 def _tail(axes: Axes, table: pd.DataFrame) -> None:
     """Lines: mean of the repetitions; bands: their range. Each relative to where it began."""
     loss = np.asarray(table["tail_loss"].iloc[0])
-    curves = {"winning view": [], "losing view": [], "single-view error": []}
-    for _, row in table.iterrows():
-        for name, column in (("winning view", "tail_winner"), ("losing view", "tail_loser")):
-            norms = np.asarray(row[column])[:, np.asarray(row["one_view"])]
+    curves = {"learned view": [], "other view": [], "single-view error": []}
+    for _, line in table.iterrows():
+        for name, measure in (("learned view", "tail_winner"), ("other view", "tail_loser")):
+            norms = np.asarray(line[measure])[:, np.asarray(line["one_view"])]
             curves[name].append(np.median(norms, 1))
-        curves["single-view error"].append(np.asarray(row["tail_error"]).mean(1))
+        curves["single-view error"].append(np.asarray(line["tail_error"]).mean(1))
     colours = (WINNER, LOSER, style.COLOURS["ensemble"])
     for (name, values), colour in zip(curves.items(), colours, strict=True):
         paths = np.stack(values)
@@ -194,7 +186,8 @@ def _tail(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xlim(loss[0], loss[-1])
     axes.set_ylim(bottom=0)
     axes.set_xlabel("training loss, falling")
-    axes.set_ylabel(f"relative to that at loss {loss[0]:g}\nmean and range, n = {len(table)}")
+    n = panels.repetitions(table)
+    axes.set_ylabel(f"relative to that at loss {loss[0]:g}\nmean and range, n = {n}")
     axes.legend(
         title=r"median $\Lambda$ where one is learned, and error",
         fontsize=8.5,

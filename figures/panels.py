@@ -125,7 +125,7 @@ def bar(
         axes.vlines(x, below, above, color=style.INK, lw=1.2, zorder=3)
     spread = np.linspace(-0.16, 0.16, len(each)) if len(each) > 1 else np.zeros(1)
     axes.scatter(x + spread, each, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
-    top = max(*each, mean)
+    top = max(*each, mean, above)  # a number on an interval could not be read
     axes.annotate(
         f"{100 * mean:.1f}%",
         (x, top),
@@ -197,4 +197,13 @@ def by_repetition(n: int) -> str:
 
 def repetitions(table: pd.DataFrame) -> int:
     """The number of repetitions in a table."""
-    return table["seed"].nunique()
+    return len(table["seed"].unique())
+
+
+def dots(axes: Axes, at: float, found: Values | None, spread: float = 0.07, **look: Any) -> None:
+    """A faint dot a repetition, side by side around one place."""
+    if found is None:
+        return
+    each = found.by_seed.dropna().to_numpy(float)
+    places = at + (np.linspace(-spread, spread, len(each)) if len(each) > 1 else np.zeros(1))
+    axes.scatter(places, each, **({"s": 9, "color": "#BBBBBB", "lw": 0, "zorder": 2} | look))

@@ -1,159 +1,164 @@
 """Theorems 1-4: error / mu of everything, by theorem, by members, by mu and by classes."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from figures import style
-from multiview.runs.intervals import mean_interval
+from figures import panels, style
+from figures.panels import Entry
+from multiview.runs.estimates import Estimate, measured, select
 
-WHO = {  # name, what the theorem allows, marker
-    "one": ("one network\n(Theorem 1)", (0.49, 0.51), "o"),
-    "ensemble": ("ensemble\n(Theorem 2)", (0.0, 0.001), "^"),
-    "distilled": ("student of it\n(Theorem 3)", (0.0, 0.001), "s"),
-    "self": ("self-distilled\n(Theorem 4)", (0.0, 0.26), "D"),
+WHO = {  # name, what the theorem allows
+    Entry("member", "one network", style.COLOURS["one"], "o"): (0.49, 0.51),
+    Entry("ensemble", "ensemble", style.COLOURS["ensemble"], "^"): (0.0, 0.001),
+    Entry("distilled", "student of it", style.COLOURS["distilled"], "s"): (0.0, 0.001),
+    Entry("self", "self-distilled", style.COLOURS["self"], "D"): (0.0, 0.26),
 }
-SETTINGS = {"quiet": "-", "audible": ":"}
-FLOOR = 1e-4
+LINES = {"weak": "-", "strong": ":"}  # of the settings
+SHIFTS = {"weak": -0.15, "strong": 0.15}
+BAND = "#C8C8C8"
+ENLARGED = 0.004  # upper end of the strip that shows what is allowed at the bottom
+LEAST = 1e-4  # where the logarithmic axis ends and a linear one goes on to 0
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw one run of ``theorems``.
 
     Args:
-        table: One row a cell; ``axis`` says in what it differs from the base cell of its setting.
+        table: A line a cell and method; ``axis`` says in what a cell differs from the base cell of
+            its setting.
     """
     style.use()
-    figure = Figure(figsize=(style.WIDTH, 8.8), layout="constrained")
-    (a, b), (c, d) = figure.subplots(2, 2)
-    base = table.loc[table["axis"] == "base"]
-    _by_theorem(a, base)
-    style.title(a, "a", "Allowed by the theorem (grey), measured")
-    _by_size(b, base)
-    style.title(b, "b", "K networks averaged, and the law $2^{-K}$")
-    for axes, axis, column, label in (
+    figure = Figure(figsize=(style.WIDTH, 9.2), layout="constrained")
+    left, b, c, d = figure.add_gridspec(2, 2)
+    upper, lower = left.subgridspec(2, 1, height_ratios=(3.4, 1), hspace=0.02)
+    base = select(table, axis="base")
+    whole = figure.add_subplot(upper)
+    _by_theorem(whole, figure.add_subplot(lower, sharex=whole), base)
+    style.title(whole, "a", "Allowed by the theorem (grey), measured")
+    _by_size(figure.add_subplot(b), base)
+    few, below = int(np.min(table["members"].to_numpy())), []  # members of the cells off the base
+    for place, axis, column, label in (
         (c, "mu", "spec.mu", "fraction of single-view samples, mu"),
         (d, "num_classes", "spec.num_classes", "classes, k"),
     ):
-        _along(axes, of_four(table.loc[table["axis"].isin(["base", axis])]), column, label)
-    style.title(c, "c", "Error over mu against mu, N x mu held")
-    style.title(d, "d", "More classes at the same settings")
-    handles, labels = c.get_legend_handles_labels()
+        below.append(figure.add_subplot(place))
+        _along(below[-1], table.loc[table["axis"].isin(["base", axis])], column, label, few)
+    style.title(below[0], "c", "Error over mu against mu, N x mu held")
+    style.title(below[1], "d", "More classes at the same settings")
     figure.legend(
-        handles,
-        labels,
+        *below[0].get_legend_handles_labels(),
         loc="outside lower center",
         ncols=4,
         fontsize=8.5,
-        title="c, d: solid where other classes' features are quiet, dotted where they are audible; "
-        "ensembles of 4 (students of all members)",
+        title="c, d: solid, filled where other classes' features are weak; dotted, open where "
+        f"strong; ensembles of {few} (students of all members)",
         title_fontsize=8.5,
     )
     return figure
 
 
-def of_four(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with ensembles of four everywhere, since most cells have no more members."""
-    place = min(4, int(table["members"].to_numpy().min())) - 1
-    mu = table["spec.mu"]
-    single, multi = (table[f"by_size_{kind}"].str[place] for kind in ("single", "multi"))
-    return table.assign(ensemble_per_mu=single + (1 - mu) / mu * multi)
+def _look(entry: Entry, setting: str) -> dict[str, Any]:
+    """A method's colour; filled markers where other classes' features are weak."""
+    face = entry.colour if setting == "weak" else "white"
+    return {"color": entry.colour, "mfc": face}
 
 
-def _by_theorem(axes: Axes, base: pd.DataFrame) -> None:
-    for x, (who, (_, (low, high), _)) in enumerate(WHO.items()):
-        axes.fill_between([x - 0.4, x + 0.4], low - 0.004, high + 0.004, color="#C8C8C8", lw=0)
-        for shift, (setting, rows) in zip((-0.15, 0.15), _settings(base), strict=True):
-            values = rows[f"{who}_per_mu"].to_numpy()
-            if not len(values):
-                continue
-            mean, below, above = mean_interval(values)
-            spread = [[mean - below], [above - mean]] if len(values) > 1 else None
-            axes.errorbar(
-                x + shift,
-                mean,
-                yerr=spread,
-                marker="o",
-                mfc=style.COLOURS[who] if setting == "quiet" else "white",
-                color=style.COLOURS[who],
-                capsize=3,
-            )
-            axes.annotate(
-                f"{mean:.3f}",
-                (x + shift, mean),
-                xytext=(-2 if setting == "quiet" else 2, 11),
-                textcoords="offset points",
-                ha="right" if setting == "quiet" else "left",
-                fontsize=8,
-                bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
-            )
-    axes.set_xticks(range(len(WHO)), [name for name, *_ in WHO.values()], fontsize=8.5)
-    axes.grid(axis="x", visible=False)
-    n = base["seed"].nunique()
-    axes.set_ylabel(f"error / mu\nmean, 95% interval, n = {n}; filled: quiet, open: audible")
-    # Intervals of few repetitions may reach far beyond.
-    means = [float(np.mean(base[f"{who}_per_mu"].to_numpy())) for who in WHO]
-    axes.set_ylim(-0.02, 1.3 * max(0.5, *means))
+def _by_theorem(whole: Axes, bottom: Axes, base: pd.DataFrame) -> None:
+    """What each theorem allows, exactly where it is, and errors; the bottom once more, enlarged."""
+    tops = [0.5]
+    for x, (entry, allowed) in enumerate(WHO.items()):
+        for axes in (whole, bottom):
+            axes.fill_between([x - 0.4, x + 0.4], *allowed, color=BAND, lw=0, zorder=1)
+            axes.hlines(allowed, x - 0.4, x + 0.4, color=style.GREY, lw=0.6, zorder=1)
+        for setting, shift in SHIFTS.items():
+            estimate = measured("per_mu", entry.method, setting=setting)
+            found = panels.values(base, estimate)
+            for axes in (whole, bottom):
+                panels.point(axes, x + shift, found, low=0, **_look(entry, setting))
+            if found is not None:
+                tops.append(float(found.by_seed.mean()))
+                _number(whole, x + shift, tops[-1], setting)
+    whole.set_ylim(-0.012, 1.3 * max(tops))  # intervals of few repetitions may reach far beyond
+    whole.tick_params(labelbottom=False)
+    n = panels.by_repetition(panels.repetitions(base))
+    whole.set_ylabel(f"error / mu\n{n}\nfilled: other features weak, open: strong", fontsize=9)
+    bottom.set_ylim(-0.0004, ENLARGED)
+    bottom.set_ylabel("enlarged", fontsize=9)
+    bottom.set_yticks([0, 0.001, ENLARGED])
+    names = [f"{entry.label}\n(Theorem {i})" for i, entry in enumerate(WHO, 1)]
+    bottom.set_xticks(range(len(WHO)), names, fontsize=8.5)
+    for axes in (whole, bottom):
+        axes.grid(axis="x", visible=False)
 
 
-def _settings(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(setting, rows.loc[rows["setting"] == setting]) for setting in SETTINGS]
+def _number(axes: Axes, x: float, mean: float, setting: str) -> None:
+    """The mean beside its marker, on the outer side of the pair."""
+    side = -1 if setting == "weak" else 1
+    axes.annotate(
+        f"{mean:.3f}",
+        (x, mean),
+        xytext=(2 * side, 11),
+        textcoords="offset points",
+        ha="right" if side < 0 else "left",
+        fontsize=8,
+        bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
+    )
 
 
 def _by_size(axes: Axes, base: pd.DataFrame) -> None:
     """Single-view error of 1, 2, ... averaged networks, the law and its corrected form."""
-    for (setting, rows), colour in zip(
-        _settings(base), (style.COLOURS["ensemble"], style.COLOURS["sum"]), strict=True
+    sizes = sorted(base["size"].dropna().unique())
+    for setting, colour in zip(
+        LINES, (style.COLOURS["ensemble"], style.COLOURS["sum"]), strict=True
     ):
-        if rows.empty:
-            continue
-        curves = np.stack([np.asarray(each) for each in rows["by_size_single"]])
-        sizes = np.arange(1, curves.shape[1] + 1)
-        limits = [mean_interval(column) for column in curves.T]
-        mean = np.maximum([each.mean for each in limits], FLOOR)
-        axes.plot(sizes, mean, "o-", ms=4.5, color=colour, label=f"measured, {setting}")
-        if len(curves) > 1:
-            low = np.maximum([each.low for each in limits], FLOOR)
-            axes.fill_between(
-                sizes,
-                low,
-                np.maximum([each.high for each in limits], FLOOR),
-                color=colour,
-                alpha=0.2,
-            )
-        predicted = np.stack([np.asarray(each) for each in rows["predicted_by_size"]]).mean(0)
-        axes.plot(sizes, predicted, ":", color=colour, label=f"from coverage, {setting}")
-    law = base["theory_by_size"].iloc[0]
-    axes.plot(range(1, len(law) + 1), law, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
-    axes.set_yscale("log")
-    axes.set_ylim(FLOOR, 1)
-    axes.set_xticks(range(1, len(law) + 1))
+
+        def of_size(measure: str, where: str = setting) -> dict[float, Estimate]:
+            return {K: measured(measure, f"ensemble_{K:.0f}", setting=where) for K in sizes}
+
+        look = {"color": colour, "label": f"measured, {setting}"}
+        panels.curve(axes, base, of_size("single"), low=0, high=1, band=True, **look)
+        law = _means(select(base, setting=setting), "size", "predicted")
+        axes.plot(*law, ":", color=colour, label=f"from coverage, {setting}")
+    law = _means(base, "size", "theory")
+    axes.plot(*law, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
+    axes.set_yscale("symlog", linthresh=LEAST, linscale=0.4)
+    axes.set_ylim(0, 1)
+    axes.set_xticks([K for K in sizes if K == 1 or K % max(1, len(sizes) // 8) == 0])
     axes.set_xlabel("number of networks averaged, K")
     axes.set_ylabel("error on single-view samples")
     axes.legend(fontsize=8)
+    style.title(axes, "b", "K networks averaged, and the law $2^{-K}$")
 
 
-def _along(axes: Axes, table: pd.DataFrame, column: str, label: str) -> None:
-    for setting, rows in _settings(table):
-        for who, (name, _, marker) in WHO.items():
-            style.curve(
-                axes,
-                rows,
-                column,
-                f"{who}_per_mu",
-                color=style.COLOURS[who],
-                marker=marker,
-                ls=SETTINGS[setting],
-                mfc=style.COLOURS[who] if setting == "quiet" else "white",
-                label=name.split("\n")[0] if setting == "quiet" else None,
-            )
+def _along(axes: Axes, table: pd.DataFrame, column: str, label: str, few: int) -> None:
+    """Error / mu against what differs from the base cell, of ensembles of ``few`` everywhere."""
+    places = sorted(table[column].unique())
+    tops = [0.5]
+    for setting, line in LINES.items():
+        for entry in WHO:
+            method = f"ensemble_{few}" if entry.method == "ensemble" else entry.method
+            points = {
+                place: measured("per_mu", method, setting=setting, **{column: place})
+                for place in places
+            }
+            look: dict[str, Any] = _look(entry, setting) | {"marker": entry.marker, "ls": line}
+            look["label"] = entry.label if setting == "weak" else None
+            panels.curve(axes, table, points, low=0, **look)
+            lines = select(table, setting=setting, method=method)
+            tops += _means(lines, column, "per_mu")[1].tolist()
     axes.set_xscale("log")
-    values = sorted(table[column].unique())
-    axes.set_xticks(values, [f"{value:g}" for value in values], fontsize=8.5)
+    axes.set_xticks(places, [f"{place:g}" for place in places], fontsize=8.5)
     axes.minorticks_off()
     axes.set_xlabel(label)
     axes.set_ylabel("error / mu")
-    names = [f"{who}_per_mu" for who in WHO]
-    means = np.asarray(table.groupby(["setting", column])[names].mean(), float)
-    axes.set_ylim(-0.02, 1.3 * means.max())
+    axes.set_ylim(-0.02, 1.3 * np.nanmax(tops))
+
+
+def _means(table: pd.DataFrame, along: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values of a column, and the mean of a measure at each."""
+    places = np.unique(table[along].dropna().to_numpy(float))
+    return places, np.array([table.loc[table[along] == at, measure].mean() for at in places], float)

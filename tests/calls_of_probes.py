@@ -1,5 +1,6 @@
 """Calls of multiview.probes."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,12 @@ def _winners(found: probes.Lottery, a: dict[str, Any]) -> bool:
     )
 
 
+def _missed(covered: Tensor, size: int) -> float:
+    """Over every choice of the members."""
+    choices = itertools.combinations(covered, size)
+    return float(np.mean([(~torch.stack(some).any(0)).double().mean() for some in choices]))
+
+
 def _growth(found: Tensor, a: dict[str, Any]) -> bool:
     growth = (1 - double(a["lead"]) ** (2 - a["q"])) ** (1 / (2 - a["q"]))
     blur = (1 + 3 * double(0.0 if a["blur"] is None else a["blur"]) ** 2).sqrt()
@@ -140,6 +147,11 @@ CALLS = {
         function=probes.coverage_of,
         arguments=lambda: {"logits": normal(120, 3), "probes": _probe_set()},
         right=_views,
+    ),
+    "missed_views": Call(
+        function=probes.missed_views,
+        arguments=lambda: {"covered": normal(4, 3, 2) > 0, "size": 2},
+        right=lambda found, a: near(found, _missed(**a)),
     ),
     "coverage_probes": Call(
         function=probes.coverage_probes,

@@ -1,6 +1,5 @@
 """run_ensembles on tiny made-up images: each teacher, each column, and killed cells."""
 
-import io
 from dataclasses import replace
 from functools import partial
 
@@ -8,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rich.console import Console
 from test_image_contrast import images
+from tidy import alike, changed, table_of, texts
 
+from figures import cifar_ensembles as figure
 from multiview import stream
 from multiview.data.splits import split
 from multiview.probes import agreement
@@ -40,7 +40,6 @@ CELL = EnsembleCell(
     student_rate=0.05,
 )
 AGREEMENT = agreement(torch.eye(3)[None].expand(2, 3, 3), torch.tensor([0, 1]))
-SINGLES = {"one": "ensemble", "distilled": "distilled_ensemble", "self": "self_ensemble"}
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +48,23 @@ def row():
 
 
 def test_every_number_is_there_and_holds_together(row):
-    for who, ensemble in SINGLES.items():
+    for who, ensemble in ensembles.ENSEMBLES.items():
+        single, together = row[who], row[ensemble]
         for ending in ("", "_best"):
-            each = row[f"{who}_each{ending}"]
+            each = single[f"each{ending}"]
             assert len(each) == 3
-            assert row[f"{who}{ending}"] == pytest.approx(sum(each) / 3)
-            assert 0 <= row[f"{ensemble}{ending}"] < 2 / 3
-        by_size = row[f"{ensemble}_by_size"]
-        assert by_size[0] == pytest.approx(row[who])
-        assert by_size[-1] == row[ensemble]
-        assert 0 <= row[f"{who}_epoch"] <= 3
-    assert len(row["sum_each"]) == 1
-    for who in ("one", "sum", "distilled", "self"):
-        assert 0 <= row[f"{who}_train"] < 2 / 3
-    assert 0 < row["pair_disagreement"] < 1
-    assert 0 <= row["pair_both_wrong"] <= max(row["one_each"])
-    assert 0 <= row["ensemble_probabilities"] < 2 / 3
+            assert single[f"error{ending}"] == pytest.approx(sum(each) / 3)
+            assert 0 <= together[f"error{ending}"] < 2 / 3
+        by_size = [row[name] for name in (who, f"{ensemble}_2", ensemble)]
+        assert [each["size"] for each in by_size] == [1, 2, 3]
+        assert 0 <= by_size[1]["error"] < 2 / 3
+        assert 0 <= single["epoch"] <= 3
+    assert len(row["summed"]["each"]) == 1
+    for who in ("member", "summed", "distilled", "self"):
+        assert 0 <= row[who]["train"] < 2 / 3
+    assert 0 < row["pairs"]["disagreement"] < 1
+    assert 0 <= row["pairs"]["both_wrong"] <= max(row["member"]["each"])
+    assert 0 <= row["ensemble_probabilities"]["error"] < 2 / 3
 
 
 def test_each_student_has_its_teacher_and_a_start_of_its_own(monkeypatch):
@@ -93,7 +93,7 @@ def test_each_student_has_its_teacher_and_a_start_of_its_own(monkeypatch):
 
     monkeypatch.setattr(ensembles, "_train", note_all)
     run_ensembles(CELL, images(), Context())
-    members = [net.eval() for net in groups["one"].nets]
+    members = [net.eval() for net in groups["member"].nets]
     outputs = [net(splits_seen).detach() for net in members]
     (from_all, settings), (from_first, _), (from_last, _) = taught
     assert settings["lesson"].keywords == {"temperature": CELL.temperature}
@@ -134,70 +134,74 @@ def test_one_member_is_no_ensemble():
 def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, net):
     options = script.Options(net=net, data="cifar100")
     cells = find("cifar_ensembles").cells(preset, options, seeds=2)
-    assert replace(cells[0], seed=1) == cells[1]
+    assert replace(cells[0], seed=cells[0].seed + 1) == cells[1]
     assert cells[0].data == "cifar100"
+    assert cells[0].seed == (0 if preset == "smoke" else 10)
 
 
 def test_images_without_a_directory_are_refused_before_any_work():
     with pytest.raises(ValueError, match="--data-dir"):
-        script.cost([replace(CELL, data="cifar10")], Context())
+        script.check([replace(CELL, data="cifar10")], Context())
 
 
-def rows(**changes) -> pd.DataFrame:
-    """Two repetitions in which all claims hold."""
-    columns = {
-        "one": 0.30,
-        "one_each": [[0.29, 0.31]] * 2,
-        "ensemble": 0.20,
-        "sum": 0.30,
-        "distilled": 0.22,
-        "self": 0.25,
-        "distilled_ensemble": 0.20,
-        "self_ensemble": 0.20,
-        "one_train": 0.0,
-        "sum_train": 0.0,
-    }
-    return pd.DataFrame({"seed": [0, 1], "status": "ok", **columns, **changes})
+AS_CLAIMED = {
+    "member": {"error": 0.30, "each": [0.29, 0.31], "train": 0.0},
+    "ensemble": {"error": 0.20},
+    "summed": {"error": 0.30, "train": 0.0},
+    "distilled": {"error": 0.22, "each": [0.21, 0.23]},
+    "self": {"error": 0.25, "each": [0.24, 0.26]},
+    "distilled_ensemble": {"error": 0.20},
+    "self_ensemble": {"error": 0.20},
+}
+
+
+def rows(row=AS_CLAIMED, **cell) -> pd.DataFrame:
+    """Two repetitions in which, but for what is changed, all claims hold."""
+    return script.derived(table_of(*alike(row, 2), **cell))
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, str]:
-    found = [judge(claim, table) for claim in script.claims("laptop", script.Options())]
-    assert all(each.note == "" for each in found)
+    claims = find("cifar_ensembles").claims_about("laptop", script.Options())
+    found = [judge(claim, table) for claim in claims]
+    assert not any("Error" in each.note for each in found)
     return {each.claim.name: each.verdict for each in found}
 
 
-def test_each_claim_turns_with_the_column_it_is_about():
+def test_each_claim_turns_with_the_measure_it_is_about():
     assert set(verdicts(rows()).values()) == {"supported"}
-    assert script.claims("smoke", script.Options()) == []
-    for column, worse, names in (
-        ("sum", 0.2, {"trained sum"}),
-        ("distilled", 0.28, {"student"}),
-        ("self", 0.33, {"self-distillation"}),
-        ("distilled_ensemble", 0.15, {"ensemble of students"}),
-        ("self_ensemble", 0.15, {"ensemble of self-distilled"}),
-        ("one_each", [[0.1, 0.5], [0.1, 0.5]], {"gain against spread", "gain against the best"}),
+    assert find("cifar_ensembles").claims_about("smoke", script.Options()) == []
+    for who, worse, names in (
+        ("summed", {"error": 0.2}, {"trained sum"}),
+        ("distilled", {"error": 0.28}, {"student"}),
+        ("self", {"error": 0.33}, {"self-distillation"}),
+        ("distilled_ensemble", {"error": 0.15}, {"ensemble of students"}),
+        ("self_ensemble", {"error": 0.15}, {"ensemble of self-distilled"}),
+        ("member", {"each": [0.1, 0.5]}, {"gain against spread", "gain against the best"}),
     ):
-        found = verdicts(rows(**{column: worse}))
+        found = verdicts(rows(changed(AS_CLAIMED, who, **worse)))
         assert {name for name, verdict in found.items() if verdict == "refuted"} == names
 
 
 def test_a_sum_that_does_not_fit_decides_nothing():
-    unfit = rows(sum_train=[0.3, 0.0])
-    assert np.isnan(script.gain_of_the_sum(unfit)).tolist() == [True, False]
+    unfit = changed(AS_CLAIMED, "summed", train=0.3)
+    table = script.derived(table_of(unfit, AS_CLAIMED))
+    assert np.isnan(script.gain_of_the_sum().of(table).by_seed).tolist() == [True, False]
 
 
-def test_the_summary_shows_all_methods():
-    extra = {f"{who}_best": [0.3, 0.3] for who in script.METHODS}
-    extra |= {f"pair_{name}": [0.1, 0.1] for name in vars(AGREEMENT)}
-    table = rows(data="cifar10", num_train=2000, members=2, **extra)
-    console = Console(width=160, record=True, file=io.StringIO())
-    console.print(script.summary(table))
-    text = console.export_text()
-    for name in (*script.METHODS.values(), "3.30 ± 0.21", "30.0 ["):
+def test_tables_and_figure_show_all_methods():
+    row = changed(AS_CLAIMED, "pairs", **dict.fromkeys(vars(AGREEMENT), 0.1))
+    for who in script.METHODS:
+        row = changed(row, who, error_best=0.3)
+    table = rows(row, data="cifar10", num_train=2000, members=2)
+    text = texts(script.tables(table), table)
+    for name in (*script.METHODS.values(), "3.30 ± 0.21", "30.0 [", "pairs of members"):
         assert name in text
+    bars, by_size, _ = (axes for part in figure.draw(table).subfigs for axes in part.axes)
+    assert len(bars.patches) == len(script.METHODS)
+    assert len(by_size.get_lines()) == 3
 
 
-def test_columns_of_the_best_states_are_theirs():
+def test_errors_of_the_best_states_are_theirs():
     labels = torch.zeros(2, dtype=torch.long)
     right, bad = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     group = Trained(
@@ -207,13 +211,13 @@ def test_columns_of_the_best_states_are_theirs():
         best_test=torch.stack([right, 0.4 * bad]).expand(2, 2, 2),
         best_epochs=[1, 2],
     )
-    columns = ensembles.group_columns("one", "ensemble", group, labels, labels)
-    assert columns["one"] == 1
-    assert columns["one_best"] == 0.5
-    assert columns["ensemble_best"] == 0
-    assert columns["ensemble_by_size"] == [1, 1]
-    assert columns["one_train"] == 0.5
-    assert columns["one_epoch"] == 1.5
+    row = ensembles.of_group("member", "ensemble", group, labels, labels)
+    assert row["member"]["error"] == 1
+    assert row["member"]["error_best"] == 0.5
+    assert row["ensemble"]["error_best"] == 0
+    assert row["ensemble"]["error"] == 1
+    assert row["member"]["train"] == 0.5
+    assert row["member"]["epoch"] == 1.5
 
 
 def test_cost_counts_the_passes_of_all_groups(monkeypatch):
@@ -242,16 +246,20 @@ def test_every_class_has_equal_shares(preset, data):
 
 
 def test_estimates_have_the_sign_of_their_names():
-    table = pd.DataFrame(
-        {
-            "one": [0.30, 0.30],
-            "one_each": [[0.29, 0.31], [0.25, 0.35]],
-            "ensemble": [0.26, 0.26],
-            "distilled": [0.27, 0.31],
-        }
-    )
+    first = {
+        "member": {"error": 0.30, "each": [0.29, 0.31]},
+        "ensemble": {"error": 0.26},
+        "distilled": {"error": 0.27, "each": [0.27, 0.27]},
+    }
+    second = changed(changed(first, "member", each=[0.25, 0.35]), "distilled", error=0.31)
+    table = script.derived(table_of(first, second))
+    claims = {claim.name: claim.estimate for claim in script.claims([CELL])}
+
+    def values(name: str) -> list[float]:
+        return claims[name].of(table).by_seed.tolist()
+
     deviations = [0.02 / 2**0.5, 0.1 / 2**0.5]
     expected = [0.04 - 2 * each for each in deviations]
-    assert script.beyond_the_spread(table).tolist() == pytest.approx(expected)
-    assert script.beyond_the_best(table).tolist() == pytest.approx([0.03, -0.01])
-    assert script.beyond_half(table).tolist() == pytest.approx([0.01, -0.03])
+    assert values("gain against spread") == pytest.approx(expected)
+    assert values("gain against the best") == pytest.approx([0.03, -0.01])
+    assert values("student") == pytest.approx([0.01, -0.03])

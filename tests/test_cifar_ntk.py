@@ -1,4 +1,4 @@
-"""cifar_ntk: its columns against the engine and the features, its presets, images and claims."""
+"""cifar_ntk: its models against the engine and the features, its presets, images and claims."""
 
 from dataclasses import replace
 
@@ -19,12 +19,13 @@ from multiview.runs.store import load
 from multiview.train.metrics import wrong
 from theory_experiments import cifar_ntk
 from theory_experiments._cifar_ntk import (
+    MODELS,
     KernelCell,
     expected_kernel_cost,
     images_of,
     last_inputs,
     last_layer_kernels,
-    run_columns,
+    run_models,
 )
 from theory_experiments._image_contrast import ImageCell, SmallNet, WideNet, expected_cost
 
@@ -57,7 +58,7 @@ def prepared():
 
 @pytest.fixture(scope="module")
 def row():
-    return run_columns(CELL, images())
+    return run_models(CELL, images())
 
 
 def frozen_but_for_the_last(net):
@@ -97,15 +98,17 @@ def test_last_inputs_are_what_the_last_layer_turns_into_the_output():
 
 
 def test_every_number_is_there_and_models_beat_chance(row):
-    assert row["jitter"] == 0
-    for column in ("ntk", "linearised", "last_layer"):
-        for method in ("one", "ensemble", "sum", "distilled"):
-            assert 0 <= row[f"{column}_{method}"] < 0.6, (column, method)
-        assert len(set(row[f"{column}_one_each"])) > 1  # the members differ
-        assert row[f"{column}_by_size"][-1] == row[f"{column}_ensemble"]
+    assert row["data"]["jitter"] == 0
+    for model in MODELS:
+        for method in ("member", "ensemble_2", "ensemble", "summed", "distilled"):
+            assert 0 <= row[f"{model}_{method}"]["error"] < 0.6, (model, method)
+        each = row[f"{model}_member"]["error_each"]
+        assert len(set(each)) > 1  # the members differ
+        assert row[f"{model}_first"]["error"] == each[0]
+        assert {row[f"{model}_{role}"]["model"] for role in ("member", "summed")} == {model}
 
 
-def test_columns_are_the_fits_they_are_called(row):
+def test_models_are_the_fits_they_are_called(row):
     data, train, test, nets = prepared()
     labels, targets = data.test_labels, centred_one_hot(data.train_labels, 3)
 
@@ -114,21 +117,22 @@ def test_columns_are_the_fits_they_are_called(row):
 
     for i, net in enumerate(nets):
         own, cross = gram(net, train, outputs="trace"), gram(net, test, train, outputs="trace")
-        assert row["ntk_one_each"][i] == errs(predict(cross, solve(own, targets, CELL.ridge)))
+        assert row["kernel_member"]["error_each"][i] == errs(
+            predict(cross, solve(own, targets, CELL.ridge))
+        )
         rate = CELL.relative_rate * descend(own, targets + 1 / 3, steps=0).learning_rate
         descent = descend(own, targets + 1 / 3, steps=CELL.steps, learning_rate=rate)
-        assert row["linearised_one_each"][i] == errs(predict(cross, descent)[0])
+        assert row["linearised_member"]["error_each"][i] == errs(predict(cross, descent)[0])
         own, cross = last_layer_kernels(net, train, test)
         last = predict(cross, solve(own, targets, CELL.last_layer_ridge))
-        assert row["last_layer_one_each"][i] == errs(last)
+        assert row["last_layer_member"]["error_each"][i] == errs(last)
 
 
-def test_every_setting_reaches_its_own_column():
-    columns = ("ntk", "linearised", "last_layer")
-    usual = run_columns(CELL, images())
-    for change, column, students_only in (
-        ({"ridge": 30.0}, "ntk", False),
-        ({"student_ridge": 1000.0}, "ntk", True),
+def test_every_setting_reaches_its_own_model():
+    usual = run_models(CELL, images())
+    for change, model, students_only in (
+        ({"ridge": 30.0}, "kernel", False),
+        ({"student_ridge": 1000.0}, "kernel", True),
         ({"last_layer_ridge": 300.0}, "last_layer", False),
         ({"last_layer_student_ridge": 1000.0}, "last_layer", True),
         ({"steps": 1}, "linearised", False),
@@ -136,29 +140,29 @@ def test_every_setting_reaches_its_own_column():
         ({"relative_rate": 0.02}, "linearised", False),
         ({"temperature": 1000.0}, "linearised", True),
     ):
-        row = run_columns(replace(CELL, **change), images())
-        moved = {name for name in usual if row[name] != usual[name]} - {"jitter"}
+        row = run_models(replace(CELL, **change), images())
+        moved = {name for name in usual if row[name] != usual[name]} - {"data"}
         assert moved, change
-        assert all(name.startswith(column) for name in moved), change
-        assert (moved == {f"{column}_distilled"}) == students_only, change
-    assert {name.rsplit("_one_each")[0] for name in usual if "each" in name} == set(columns)
+        assert {usual[name]["model"] for name in moved} == {model}, change
+        assert (moved == {f"{model}_distilled"}) == students_only, change
+    assert {values["model"] for name, values in usual.items() if name != "data"} == set(MODELS)
 
 
 def test_the_same_cell_gives_the_same_row_and_another_seed_another(row):
-    assert run_columns(CELL, images()) == row
-    assert run_columns(replace(CELL, seed=1), images()) != row
+    assert run_models(CELL, images()) == row
+    assert run_models(replace(CELL, seed=1), images()) != row
 
 
 def test_progress_only_moves_forward_and_ends_at_one():
     heard: list[float] = []
-    run_columns(CELL, images(), lambda message, fraction: heard.append(fraction))
+    run_models(CELL, images(), lambda message, fraction: heard.append(fraction))
     assert heard == sorted(heard)
     assert heard[-1] == 1
 
 
 def test_other_images_or_one_member_are_refused():
     with pytest.raises(ValueError, match="data='cifar10', but the images are multi_view"):
-        run_columns(replace(CELL, data="cifar10"), images())
+        run_models(replace(CELL, data="cifar10"), images())
     with pytest.raises(ValueError, match="members=1"):
         replace(CELL, members=1)
 
@@ -178,8 +182,9 @@ def test_cost_counts_kernels_factorisations_and_descents():
 @pytest.mark.parametrize("data", [None, "cifar10", "cifar100", "multi_view"])
 def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, data):
     cells = find("cifar_ntk").cells(preset, cifar_ntk.Options(data=data), seeds=2)
-    assert [cell.seed for cell in cells] == [0, 1]
-    assert replace(cells[0], seed=1) == cells[1]
+    first = 0 if preset == "smoke" else 10
+    assert [cell.seed for cell in cells] == [first, first + 1]
+    assert replace(cells[0], seed=first + 1) == cells[1]
     usual = "multi_view" if preset == "smoke" else "cifar10"
     assert cells[0].data == (data or usual)
     assert cells[0].num_train % 100 == cells[0].num_test % 100 == 0
@@ -195,7 +200,7 @@ def test_stand_ins_are_redrawn_with_the_seed():
 def test_the_smoke_preset_needs_no_data_and_is_drawn(tmp_path):
     args = ["--preset", "smoke", "--out", str(tmp_path)]
     assert run_script(find("cifar_ntk"), args) == 0
-    assert len(load(tmp_path / "cifar_ntk")) == 2
+    assert set(load(tmp_path / "cifar_ntk")["seed"]) == {0, 1}
     assert (tmp_path / "cifar_ntk" / "cifar_ntk-smoke.png").stat().st_size
 
 
@@ -218,37 +223,51 @@ def test_real_images_are_read_once_and_costs_said(tmp_path):
     assert message.startswith("Expected for 2 cells: ")
     assert "training" not in message
     assert cifar_ntk.cost([CELL], Context()) is None
-    assert 0 < cifar_ntk.run(cell, context)["ntk_one"] <= 1  # noise: nothing to learn
+    assert (
+        0 < cifar_ntk.run(cell, context)["kernel_member"]["error"] <= 1
+    )  # noise: nothing to learn
 
 
-def table(**columns):
-    """Rows of two repetitions in which all is 0.5 but ``columns``."""
-    row = {"data": "cifar10", "num_train": 1500, "members": 2}
-    for column in cifar_ntk.COLUMNS:
-        row |= {f"{column}_{method}": 0.5 for method in cifar_ntk.METHODS}
-        row |= {f"{column}_one_each": [0.5, 0.6], f"{column}_by_size": [0.55, 0.5]}
-    return pd.DataFrame([row | columns] * 2)
+def table(n: int = 2, **errors: float) -> pd.DataFrame:
+    """Lines of ``n`` repetitions in which all errors are 0.5 but ``errors``."""
+    lines = [
+        {"seed": seed, "status": "ok", "data": "cifar10", "num_train": 1500, "members": 2}
+        | {"method": f"{model}_{role}", "model": model, "role": role, "size": SIZES.get(role)}
+        | {"error": errors.get(f"{model}_{role}", 0.5)}
+        for seed in range(n)
+        for model in MODELS
+        for role in cifar_ntk.METHODS
+    ]
+    return pd.DataFrame(lines)
 
 
-def test_claims_are_three_a_column_and_judge_what_they_name():
-    claims = {claim.name: claim for claim in cifar_ntk.claims("laptop", cifar_ntk.Options())}
+SIZES = {"member": 1.0, "ensemble": 2.0}
+
+
+def test_claims_are_three_a_model_and_judge_what_they_name():
+    claims = {claim.name: claim for claim in claims_about("laptop")}
     assert len(claims) == 9
-    for column, name in cifar_ntk.COLUMNS.items():
-        for method, claim, value, expected in (
-            ("one", "ensemble", 0.6, 0.1),
-            ("sum", "trained sum", 0.4, 0.1),  # the sum may be better
+    for model, name in cifar_ntk.MODELS.items():
+        for role, claim, value, expected in (
+            ("member", "ensemble", 0.6, 0.1),
+            ("summed", "trained sum", 0.4, 0.1),  # the sum may be better
             ("distilled", "student", 0.47, -0.03),
         ):
             found = claims[f"{name}: {claim}"]
-            assert found.estimate(table(**{f"{column}_{method}": value})).tolist() == (
-                pytest.approx([expected] * 2)
-            )
+            values = found.estimate.of(table(2, **{f"{model}_{role}": value})).by_seed
+            assert values.tolist() == pytest.approx([expected] * 2)
             inside = found.predicted[0] <= expected <= found.predicted[1]
             assert inside == (claim != "student")
-    assert cifar_ntk.claims("smoke", cifar_ntk.Options()) == []
+            assert (found.kind == "check") == (claim == "ensemble")
+    assert claims_about("smoke") == []
 
 
-def test_any_number_of_repetitions_is_drawn_and_summed_up():
-    for rows in (table(), table().head(1)):
-        assert isinstance(draw(rows), Figure)
-        assert cifar_ntk.summary(rows).row_count == 3
+def claims_about(preset):
+    return find("cifar_ntk").claims_about(preset, cifar_ntk.Options())
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_any_number_of_repetitions_is_drawn_and_summed_up(n):
+    assert isinstance(draw(table(n)), Figure)
+    (listing,) = cifar_ntk.tables(table(n))
+    assert len(listing.grid(table(n)).rows) == 3 * 5

@@ -1,6 +1,5 @@
 """distillation: who learns what from which images, claims held against the paper's own numbers."""
 
-import io
 from dataclasses import replace
 from functools import partial
 
@@ -8,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from rich.console import Console
 
 from multiview import stream
 from multiview.data.splits import split
@@ -26,6 +24,9 @@ from theory_experiments._image_students import LESSONS, StudentsCell, run_studen
 from theory_experiments._parts import images_of
 
 TINY = script.smoke()
+PARTS = {"laptop": script.laptop(), "paper": script.paper()}
+HEAT = HintonCell().temperatures
+LARGE, SMALL = ([f"{name}_T{T:g}" for T in HEAT] for name in ("hinton", "small_hinton"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def digits():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_hinton, "train_group", note_group)
         patch.setattr(_hinton, "best_shift", note_shift)
-        row = run_hinton(TINY.mnist, images_of(TINY.mnist, Context()), Context())
+        row = run_hinton(TINY["mnist"], images_of(TINY["mnist"], Context()), Context())
     return row, groups, shifts
 
 
@@ -55,13 +56,13 @@ def test_each_student_meets_the_images_it_should(digits):
     _, groups, _ = digits
     whole = groups["teacher"]["splits"]
     met = {name: group["splits"].train_labels for name, group in groups.items()}
-    assert met["hard"].equal(whole.train_labels)
+    assert met["labels"].equal(whole.train_labels)
     assert met["missing"].unique().tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert met["pair"].unique().tolist() == [7, 8]
-    assert met["few_soft"].equal(met["few_hard"])
-    distinct = groups["few_soft"]["splits"].train.flatten(1).unique(dim=0)
-    assert len(distinct) == TINY.mnist.few * len(whole.train)
-    for name in ("missing", "pair", "few_soft"):  # about as many steps as all others
+    assert met["few_hinton"].equal(met["few_labels"])
+    distinct = groups["few_hinton"]["splits"].train.flatten(1).unique(dim=0)
+    assert len(distinct) == TINY["mnist"].few * len(whole.train)
+    for name in ("missing", "pair", "few_hinton"):  # about as many steps as all others
         assert abs(len(met[name]) - len(whole.train)) <= 50
         images, labels = groups[name]["splits"].train, met[name]
         same = (images[:, None] == whole.train[None]).flatten(2).all(2)
@@ -70,19 +71,19 @@ def test_each_student_meets_the_images_it_should(digits):
 
 def test_students_of_a_size_start_alike_and_unlike_their_teacher(digits):
     _, groups, _ = digits
-    starts = [w for name in ("hard", "by_temperature", "few_soft") for w in groups[name]["start"]]
+    starts = [w for name in ("labels", "hinton", "few_hinton") for w in groups[name]["start"]]
     assert all(each.equal(starts[0]) for each in starts)
     assert len(starts) == 4
     assert groups["teacher"]["recipe"].padding == 2
-    assert groups["hard"]["recipe"].padding == 0
+    assert groups["labels"]["recipe"].padding == 0
     assert groups["teacher"]["recipe"].optim.max_norm == 3.0
 
 
-@pytest.mark.parametrize("name", ["by_temperature", "small_by_temperature", "missing", "few_soft"])
+@pytest.mark.parametrize("name", ["hinton", "small_hinton", "missing", "few_hinton"])
 def test_soft_lessons_are_the_teachers_logits_of_the_same_images_at_each_temperature(digits, name):
     _, groups, _ = digits
-    cell, group = TINY.mnist, groups[name]
-    hot = cell.temperatures if name.endswith("by_temperature") else (cell.temperature,)
+    cell, group = TINY["mnist"], groups[name]
+    hot = cell.temperatures if name in ("hinton", "small_hinton") else (cell.temperature,)
     whole, own = groups["teacher"]["splits"], group["splits"]
     rows = torch.tensor([3, 41, 17, 8])
     logits = torch.randn(4, len(hot), 10, generator=stream(0, name))
@@ -99,9 +100,19 @@ def test_shifts_are_chosen_on_validation_images_alone(digits):
     whole = groups["teacher"]["splits"]
     assert [classes for _, _, classes in shifts] == [(3,), (7, 8)]
     assert all(labels.equal(whole.validation_labels) for _, labels, _ in shifts)
-    assert row["missing_shifted"] <= 1
-    assert row["soft"] == row["by_temperature"][-1]
-    assert row["missing_class"] >= row["missing_class_shifted"]
+    assert row["missing_shifted"]["error"] <= 1
+    assert row["missing"]["class_error"] >= row["missing_shifted"]["class_error"]
+
+
+def test_students_stand_by_temperature_and_size(digits):
+    row, groups, _ = digits
+    labels = groups["teacher"]["splits"].test_labels
+    for name, units in (("hinton", 8), ("small_hinton", 4)):
+        outputs = groups[name]["trained"].test
+        for place, T in enumerate(TINY["mnist"].temperatures):
+            wrong = (outputs[:, place].argmax(1) != labels).double().mean().item()
+            expected = {"error": wrong, "T": T, "units": units}
+            assert row[f"{name}_T{T:g}"] == pytest.approx(expected)
 
 
 def test_a_temperature_that_is_not_swept_is_refused():
@@ -110,7 +121,7 @@ def test_a_temperature_that_is_not_swept_is_refused():
 
 
 def test_each_student_of_the_ensemble_has_its_own_lesson():
-    cell = TINY.cifar10
+    cell = TINY["cifar10"]
     images = images_of(cell, Context())
     splits = split(images, 100, 100, 100, stream(0, "images", "split"))
     members = [
@@ -141,62 +152,79 @@ def test_each_student_of_the_ensemble_has_its_own_lesson():
 
 
 def test_generations_are_taught_one_by_the_other():
-    row = run_students(TINY.cifar10, images_of(TINY.cifar10, Context()), Context())
-    assert len(row["generations"]) == len(row["generations_best"]) == 3
-    assert row["generations"][0] == row["one_each"][0]
-    assert row["one"] == pytest.approx(sum(row["one_each"]) / 2)
-    assert all(0 <= row[f"{name}{ending}"] <= 1 for name in LESSONS for ending in ("", "_best"))
+    row = run_students(TINY["cifar10"], images_of(TINY["cifar10"], Context()), Context())
+    assert [row[f"round_{i}"]["round"] for i in range(3)] == [0, 1, 2]
+    assert "round_3" not in row
+    assert row["round_0"]["error"] == row["member"]["each"][0]
+    assert row["round_0"]["best"] == row["member"]["best_each"][0]
+    assert row["member"]["error"] == pytest.approx(sum(row["member"]["each"]) / 2)
+    assert all(0 <= row[name][measure] <= 1 for name in LESSONS for measure in ("error", "best"))
 
 
-# Rows as the papers have them.
+# Errors as the papers have them, by method.
 DIGITS = {
-    **{column: value for column, (_, value) in PAPER.items()},
-    "by_temperature": [0.0110, 0.0080, 0.0076, 0.0075, 0.0074],
-    "small_by_temperature": [0.031, 0.025, 0.025, 0.028, 0.030],
-    "small_hard": 0.032,
-    "train_images": 55_000,
-    "missing_shift": 3.5,
-    "pair_shift": -7.6,
-    "few_hard": 0.055,
-    "few_soft": 0.019,
-    "few_hard_best": 0.05,
-    "few_soft_best": 0.0189,
-    "few_hard_train": 0.001,
-    "few_soft_train": 0.004,
+    **dict(zip(LARGE, (0.0110, 0.0080, 0.0076, 0.0075, 0.0074), strict=True)),
+    **dict(zip(SMALL, (0.031, 0.025, 0.025, 0.028, 0.030), strict=True)),
+    **{method: value for (method, name), (_, value) in PAPER.items() if name == "error"},
+    "small_labels": 0.032,
+    "few_labels": 0.055,
+    "few_hinton": 0.019,
+}
+MORE_OF_DIGITS = {
+    "missing": {"class_error": 133 / 1010},
+    "missing_shifted": {"class_error": 14 / 1010, "shift": 3.5},
+    "pair_shifted": {"shift": -7.6},
+    "few_labels": {"best": 0.05, "train": 0.001},
+    "few_hinton": {"best": 0.0189, "train": 0.004},
 }
 IMAGES = {
-    "one": 0.12,
-    "one_each": [0.12] * 3,
+    "member": 0.12,
     "ensemble": 0.11,
     "labels": 0.218,
-    "kd": 0.142,
-    "kd_logits": 0.143,
-    "kd_hot": 0.144,
-    "l2": 0.15,
-    "l2_centred": 0.147,
-    "generations": [0.12, 0.115, 0.113],
+    "hinton": 0.142,
+    "hinton_logits": 0.143,
+    "hinton_hot": 0.144,
+    "squares": 0.15,
+    "squares_centred": 0.147,
+    "round_0": 0.12,
+    "round_1": 0.115,
+    "round_2": 0.113,
 }
-IMAGES |= {f"{name}_best": value for name, value in IMAGES.items()}
+WORSE = ("hinton_T20", "few_hinton", "missing_shifted", "pair_shifted", "hinton")
 
 
 def table(preset: str, worse: float = 0.0) -> pd.DataFrame:
-    """Rows of the papers' errors; ``worse`` is added to what teachers should make better."""
-    parts, rows = script.PRESETS[preset](), []
+    """Lines of the papers' errors; ``worse`` is added to what teachers should make better."""
+    parts, lines = PARTS[preset], []
     for seed in range(4):
-        jitter = (seed - 1.5) * 1e-4
-        for cell, values in ((parts.mnist, DIGITS), (parts.cifar10, IMAGES)):
-            own = {k: v + jitter if isinstance(v, float) else v for k, v in values.items()}
-            for name in ("soft", "few_soft", "missing_class_shifted", "pair_shifted", "kd"):
-                if name in own:
-                    own[name] += worse
-            if cell is parts.mnist and preset == "laptop":
-                own["train_images"] = 4000
-            rows.append({**vars(cell), **own, "seed": seed, "status": "ok"})
-    return pd.DataFrame(rows)
+        draws = np.random.default_rng(seed)
+
+        def add(cell, method, measures, axes=None, seed=seed, draws=draws):
+            shift = worse * (method in WORSE)
+            drawn = {
+                name: value + 1e-4 * draws.standard_normal() + shift * ("err" in name)
+                for name, value in measures.items()
+            }
+            found = vars(cell) | drawn | (axes or {})
+            lines.append(found | {"method": method, "seed": seed, "status": "ok"})
+
+        digits, images = parts["mnist"], parts["cifar10"]
+        number = {"train_images": 4000 if preset == "laptop" else 55_000}
+        add(digits, "data", {}, number)
+        for method, error in DIGITS.items():
+            axes = {}
+            for names, widths in ((LARGE, digits.student_widths), (SMALL, digits.small_widths)):
+                if method in names:
+                    axes = {"T": HEAT[names.index(method)], "units": widths[0]}
+            add(digits, method, {"error": error} | MORE_OF_DIGITS.get(method, {}), axes)
+        for method, error in IMAGES.items():
+            axes = {"round": int(method[-1])} if method.startswith("round") else {}
+            add(images, method, {"error": error, "best": error}, axes)
+    return pd.DataFrame(lines)
 
 
 def verdicts(preset: str, part: str, worse: float = 0.0) -> dict[str, str]:
-    claims = script.claims(preset, script.Options(part=part))  # pyright: ignore[reportArgumentType]
+    claims = script.EXPERIMENT.claims_about(preset, script.Options(part=part))  # pyright: ignore[reportArgumentType]
     return {claim.name: judge(claim, table(preset, worse)).verdict for claim in claims}
 
 
@@ -217,17 +245,39 @@ def test_students_that_learn_nothing_refute_what_teachers_should_give():
     assert found["CIFAR-10: averages"] == "refuted"
 
 
-def test_the_summary_calls_another_size_by_its_name():
-    def printed(preset):
-        text = io.StringIO()
-        Console(file=text, width=200).print(script.summary(table(preset)))
-        return text.getvalue()
+def printed(rows: pd.DataFrame) -> dict[tuple[str, str], list[str]]:
+    """Cells of all tables by the table's first words and the line."""
+    found = {}
+    for listing in script.EXPERIMENT.tables(rows):
+        for _, (label, *texts) in listing.grid(rows).rows:
+            found[listing.title.partition(":")[0], label] = texts
+    return found
 
-    small, full = printed("laptop"), printed("paper")
-    assert small.count("other size") == len(PAPER) + 1
-    assert full.count("agrees") == len(PAPER)
-    assert full.count("other size") == 1
-    assert "1.46" in small
+
+def test_tables_hold_the_papers_numbers_beside_ours():
+    rows = table("paper")
+    cells = printed(rows)
+    for what, value in PAPER.values():
+        paper, ours, difference = cells["Test error in %", what]
+        assert paper == f"{100 * value:.2f}"
+        assert float(ours.split()[0]) == pytest.approx(100 * value, abs=0.07)
+        assert float(difference.split()[0]) == pytest.approx(0, abs=0.07)
+    (shifts,) = {name for name, _ in cells if name.startswith("Shift")}
+    assert cells[shifts, "student without 3s"][0] == "3.5"
+    assert cells[shifts, "student of 7s and 8s alone"][0] == "-7.6"
+    assert cells["Test error in % by temperature", "T=4"][1].startswith("2.5 [")
+    assert cells["Test error in %", "student of labels"][:2][0] == "15.26"
+    taught = cells["Test error in %", "T^2 KL, mean probabilities"]
+    assert taught[0] == "14.31"
+    assert taught[3].startswith("7.6 [")
+    assert cells["Test error in %", "one teacher"][3] == ""
+    assert cells["3% of the images", "labels"][1].startswith("5.0 [")
+
+
+def test_titles_say_how_large_a_run_is():
+    for preset, images, units in (("laptop", 4000, "800 x 800"), ("paper", 55_000, "1200 x 1200")):
+        first = next(iter(script.EXPERIMENT.tables(table(preset))))
+        assert f"{images} training images, units of the teacher {units}," in first.title
 
 
 @pytest.mark.parametrize("part", ["mnist", "cifar10"])
@@ -244,12 +294,13 @@ def test_parts_are_chosen_and_missing_images_said_before_any_work():
     experiment = find("distillation")
     every = experiment.cells("laptop", script.Options(), 2)
     assert [(cell.part, cell.seed) for cell in every] == [
-        (part, seed) for seed in range(2) for part in ("mnist", "cifar10", "synthetic")
+        (part, seed) for seed in (10, 11) for part in ("mnist", "cifar10", "synthetic")
     ]
     alone = experiment.cells("laptop", script.Options(part="synthetic"), 1)
     assert script.cost(alone, Context()) is None
+    experiment.check(alone, Context())
     with pytest.raises(ValueError, match=r"cifar10 and mnist.*--part synthetic"):
-        script.cost(every, Context())
+        experiment.check(every, Context())
 
 
 def test_costs_count_every_network():

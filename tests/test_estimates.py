@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from theory_experiments._estimates import (
-    beyond_the_law,
     claims_from,
     column,
     largest,
@@ -52,11 +51,3 @@ def test_trials_may_stand_at_the_end_of_a_line():
 )
 def test_a_mean_is_printed_with_its_interval(shown, expected):
     assert shown == expected
-
-
-def test_beyond_the_law_is_measured_minus_predicted_at_that_size():
-    table = pd.DataFrame(
-        {"by_size_single": [[0.5, 0.3, 0.2]], "predicted_by_size": [[0.4, 0.25, 0.1]]}
-    )
-    assert beyond_the_law(2)(table).tolist() == pytest.approx([0.05])
-    assert beyond_the_law(3)(table).tolist() == pytest.approx([0.1])

@@ -4,13 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from multiview.runs.claims import judge
+from multiview.runs.estimates import measured, select
 from multiview.runs.experiment import Context
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from multiview.theory import lost_error
 from theory_experiments import finite_size
 from theory_experiments._finite_size import measure, regime
-from theory_experiments._finite_size_claims import at, at_no_start, cost_of_a_small_start, slope
+from theory_experiments._trends import at_zero, per_doubling
+
+
+def cells(preset: str) -> list:
+    """The cells of one repetition."""
+    return list(find("finite_size").presets[preset].of(None))
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
@@ -19,8 +26,7 @@ def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
 
 
 def test_every_cell_differs_from_the_base_on_its_axis_alone():
-    cells = find("finite_size").cells("laptop", None, seeds=1)
-    base = cells[0]
+    base, *others = cells("laptop")
     changed = {
         "start": {"sigma_init"},
         "q": {"q"},
@@ -30,45 +36,48 @@ def test_every_cell_differs_from_the_base_on_its_axis_alone():
         "phase": {"sigma_init", "relu_knee"},
         "views": {"spec", "members"},
     }
-    for cell in cells[1:]:
+    for cell in others:
         differing = {
             name for name in vars(cell) if name != "axis" and vars(cell)[name] != vars(base)[name]
         }
         assert differing <= changed.get(cell.axis, set(vars(cell))), cell.axis
-    assert {cell.axis for cell in cells} == {*changed, "base", "classes", "extrapolation"}
-    assert max(cell.spec.num_classes for cell in cells) >= 100
-    assert len(set(cells)) == len(cells)  # frozen, so hashable: none is computed twice
+    assert {cell.axis for cell in others} == {*changed, "classes", "extrapolation"}
+    assert max(cell.spec.num_classes for cell in others) >= 100
+    assert len({base, *others}) == 1 + len(others)  # frozen, so hashable: none is computed twice
 
 
 def test_a_row_holds_together():
-    cell = find("finite_size").cells("smoke", None, seeds=1)[0]
+    cell = cells("smoke")[0]
     row = measure(cell, Context())
-    assert row["by_size_single"][0] == pytest.approx(row["one_single"])
-    assert row["predicted_by_size"][0] == pytest.approx(row["predicted_one"])
-    assert row["relative_start"] == pytest.approx(cell.sigma_init / cell.relu_knee)
-    assert row["noise_norm"] == pytest.approx(1.0)
-    assert row["predicted_one"] == pytest.approx(
-        (1 - row["coverage"]) * lost_error(cell.spec, 2 * row["coverage"])
+    member = row["member"]
+    one, both = row["ensemble_1"], row["ensemble_2"]
+    assert (one["size"], both["size"], len(row)) == (1, 2, 4)
+    for name in ("single", "multi", "predicted"):
+        assert one[name] == pytest.approx(member[name])
+    assert both["predicted"] == pytest.approx(one["predicted"] * (1 - member["coverage"]))
+    assert member["predicted"] == pytest.approx(
+        (1 - member["coverage"]) * lost_error(cell.spec, 2 * member["coverage"])
     )
+    assert member["regime"] == regime(member)
 
 
 @pytest.mark.parametrize(
-    ("row", "expected"),
+    ("member", "expected"),
     [
-        ({"train_error": 0.1, "none_learned": 0.0, "all_learned": 0.0}, "not trained"),
-        ({"train_error": 0.0, "none_learned": 0.5, "all_learned": 0.0}, "by heart"),
-        ({"train_error": 0.0, "none_learned": 0.0, "all_learned": 0.1}, "one view learned"),
-        ({"train_error": 0.0, "none_learned": 0.1, "all_learned": 0.6}, "more views learned"),
+        ({"train": 0.1, "none_learned": 0.0, "all_learned": 0.0}, "not trained"),
+        ({"train": 0.0, "none_learned": 0.5, "all_learned": 0.0}, "memorised"),
+        ({"train": 0.0, "none_learned": 0.0, "all_learned": 0.1}, "one view learned"),
+        ({"train": 0.0, "none_learned": 0.1, "all_learned": 0.6}, "more views learned"),
     ],
 )
-def test_regimes(row, expected):
-    assert regime(row) == expected
+def test_regimes(member, expected):
+    assert regime(member) == expected
 
 
-def rows(axis, column, values, of, seeds=(0, 1)):
+def lines(axis, column, values, of, seeds=(0, 1)):
     return pd.DataFrame(
         [
-            {"seed": seed, "axis": axis, column: value, "one_single": of(value, seed)}
+            {"seed": seed, "axis": axis, "method": "member", column: value, **of(value, seed)}
             for seed in seeds
             for value in values
         ]
@@ -76,57 +85,103 @@ def rows(axis, column, values, of, seeds=(0, 1)):
 
 
 def test_slopes_are_per_doubling_and_by_repetition():
-    table = rows("width", "width", (5, 10, 20), lambda m, seed: 0.1 * seed * np.log2(m))
-    assert slope("width", "width")(table) == pytest.approx([0.0, 0.1])
+    table = lines(
+        "width", "width", (5, 10, 20), lambda m, seed: {"single": 0.1 * seed * np.log2(m)}
+    )
+    found = per_doubling("single", "width", axis="width").of(table)
+    assert found.by_seed.to_dict() == pytest.approx({0: 0.0, 1: 0.1})
 
 
 def test_the_extrapolation_is_the_intercept_of_the_small_starts():
-    table = rows(
+    table = lines(
         "extrapolation",
         "relative_start",
         (0.04, 0.02, 0.01, 0.005),
-        lambda s, seed: 0.5 + 0.01 * seed - 2 * s if s < 0.03 else 0.0,
+        lambda s, seed: {"single": 0.5 + 0.01 * seed - 2 * s if s < 0.03 else 0.0},
     )
-    assert at_no_start(table) == pytest.approx([0.5, 0.51])
-    table["gradients"] = 1 / table["relative_start"]
-    assert cost_of_a_small_start(table).tolist() == pytest.approx([8.0, 8.0])
+    found = at_zero("single", "relative_start", 0.021, axis="extrapolation").of(table)
+    assert found.by_seed.to_dict() == pytest.approx({0: 0.5, 1: 0.51})
 
 
-def test_axes_through_the_base_take_its_cell_along():
-    table = pd.concat(
-        [
-            rows("q", "q", (2.0, 3.0), lambda q, seed: q / 10),
-            rows("base", "q", (4.0,), lambda q, seed: 0.9),
-        ]
-    )
-    assert at("q", "q", 4.0, lambda r: r["one_single"])(table).tolist() == [0.9, 0.9]
-    assert at("q", "q", 2.0, lambda r: r["one_single"])(table).tolist() == [0.2, 0.2]
-
-
-def test_every_claim_is_an_estimate_of_a_laptop_table():
-    cells = find("finite_size").cells("laptop", None, seeds=2)
-    table = pd.DataFrame(
-        [
-            {
-                "seed": c.seed,
-                "axis": c.axis,
-                "q": c.q,
-                "width": c.width,
-                "spec.mu": c.spec.mu,
-                "spec.num_classes": c.spec.num_classes,
-                "spec.num_views": c.spec.num_views,
-                "relative_start": c.sigma_init / c.relu_knee,
-                "one_single": 0.4,
-                "theory_one": 0.5,
-                "predicted_one": 0.4,
-                "by_size_single": [0.4, 0.3, 0.2, 0.1],
-                "predicted_by_size": [0.4, 0.3, 0.2, 0.1],
-                "gradients": 10.0,
+def as_predicted(seeds: int = 3) -> pd.DataFrame:
+    """Lines of the laptop preset as the limit has them."""
+    found = []
+    for seed in range(seeds):
+        drift = 0.001 * (seed - (seeds - 1) / 2)
+        for cell in cells("laptop"):
+            known = {
+                **{"seed": seed, "status": "ok", "axis": cell.axis, "q": cell.q},
+                **{"width": cell.width, "members": cell.members, "sigma_init": cell.sigma_init},
+                **{"relu_knee": cell.relu_knee, "size": np.nan, "gradients": 10.0},
+                **{f"spec.{name}": value for name, value in vars(cell.spec).items()},
             }
-            for c in cells
-        ]
-    )
-    for claim in finite_size.claims("laptop", None):
-        values = np.asarray(claim.estimate(table))
-        assert len(values) == 2, claim.name
-        assert np.isfinite(values).all(), claim.name
+            theory = 1 - 1 / cell.spec.num_views
+            error = theory + drift * np.log2(cell.spec.num_classes * cell.width) / 4
+            error *= 0.04 if cell.q == 2 else 0.2 if cell.spec.mu == 0.1 else 1
+            found.append({**known, "method": "member", "single": error, "theory": theory,
+                          "predicted": theory + drift / 10})  # fmt: skip
+            for size in range(1, cell.members + 1):
+                known |= {"method": f"ensemble_{size}", "size": size}
+                found.append({**known, "single": error**size, "predicted": theory**size})
+    return finite_size.derived(pd.DataFrame(found))
+
+
+def laptop_claims():
+    """By name."""
+    return {claim.name: claim for claim in finite_size.EXPERIMENT.claims(cells("laptop"))}
+
+
+def test_axes_through_the_base_hold_its_lines_once():
+    table = as_predicted(2)
+    for axis, value, others in (("q", 4.0, 3), ("width", 10, 3), ("single_samples", 0.01, 5)):
+        column, _ = finite_size.AXES[axis]
+        on_axis = select(table, axis=axis, method="member", seed=1)
+        assert len(on_axis) == others + 1
+        assert len(select(on_axis, **{column: value})) == 1
+    assert set(select(table, axis="classes")["spec.num_classes"]) == {5, 10, 30, 100}
+    own = select(table, axis="width").iloc[[0]].assign(width=10)  # a cell like the base's
+    base = select(table, axis="base").drop(columns=["single_of"])
+    derived = finite_size.derived(pd.concat([base, own]))
+    assert len(select(derived, axis="width", width=10)) == 1
+
+
+def test_cells_are_told_apart_by_what_their_settings_amount_to():
+    table = as_predicted(1)
+    start = select(table, axis="start", method="member")["relative_start"]
+    assert sorted(start) == pytest.approx([0.005, 0.01, 0.02, 0.04, 0.08])
+    norm = select(table, axis="noise", method="member")["noise_norm"]
+    assert sorted(norm) == pytest.approx([0.1, 0.5, 1.0, 1.5, 2.0])
+
+
+def test_only_averages_of_all_members_are_counted_in_views():
+    views = select(as_predicted(1), axis="views", **{"spec.num_views": 3}).set_index("method")
+    assert views["single_of"].to_dict()["ensemble_4"] == 30
+    assert len(views["single_of"].dropna()) == 1
+
+
+def test_claims_hold_where_the_limit_does():
+    table = as_predicted()
+    for name, claim in laptop_claims().items():
+        values = claim.estimate.of(table).by_seed
+        assert len(values) == 3, name
+        assert np.isfinite(values).all(), name
+        assert judge(claim, table).verdict != "refuted", name
+    supported = judge(laptop_claims()["vanishing start"], table)
+    assert supported.verdict == "supported"
+
+
+def test_the_cost_is_of_the_smallest_start_over_the_largest():
+    table = as_predicted(2)
+    table["gradients"] = 1 / table["relative_start"]
+    claim = laptop_claims()["cost of a small start"]
+    assert claim.kind == "check"
+    assert claim.estimate.of(table).by_seed.tolist() == pytest.approx([16.0, 16.0])
+    assert judge(claim, table).verdict == "refuted"
+
+
+def test_few_and_many_single_view_samples_are_compared():
+    table = as_predicted(2)
+    many = laptop_claims()["many single-view samples"].estimate.of(table).by_seed
+    assert many.tolist() == pytest.approx([0.2, 0.2])
+    q2 = laptop_claims()["no lottery at q = 2"].estimate.of(table).by_seed
+    assert q2.to_dict() == measured("single", "member", q=2.0, axis="q").of(table).by_seed.to_dict()

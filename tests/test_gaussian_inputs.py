@@ -9,7 +9,7 @@ import torch
 from scipy.stats import norm
 
 from multiview import stream
-from multiview.runs.experiment import Context
+from multiview.runs.experiment import Context, NoOptions
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from multiview.runs.store import load
@@ -19,9 +19,10 @@ from multiview.train.optim import OptimSpec
 from theory_experiments import _gaussian_tasks as tasks
 from theory_experiments import gaussian_inputs as script
 from theory_experiments._learners import FAMILIES, Networks, members_cross_entropy
-from theory_experiments._surrogates import gain_columns, surrogate_error
+from theory_experiments._surrogates import gains, surrogate_error
 
-TINY = replace(script.PRESETS["smoke"][0], num_train=60, num_test=100, label_noise=0.1)
+EXPERIMENT = find("gaussian_inputs")
+TINY = replace(script.SIZES["smoke"][0], num_train=60, num_test=100, label_noise=0.1)
 
 
 def networks(family, members=3, seed=0):
@@ -185,9 +186,9 @@ def test_test_samples_are_held_out_and_a_repetition_redraws_all(inputs):
 def test_equal_members_are_allowed_no_gain():
     logits = torch.randn(200, 1, 4, generator=stream(0, "logits")).expand(-1, 3, -1)
     labels = torch.randint(0, 4, (200,), generator=stream(0, "labels"))
-    found = gain_columns(logits, labels, 10, stream(0, "surrogates"))
-    assert 0.5 < found["one"] < 1
-    for name in ("gain", "allowed", "spread"):
+    found = gains(logits, labels, 10, stream(0, "surrogates"))
+    assert 0.5 < found["member"] < 1
+    for name in ("gain", "surrogate_gain", "spread"):
         assert found[name] == pytest.approx(0, abs=1e-12)
 
 
@@ -206,13 +207,13 @@ def test_members_that_know_or_do_not_gain_more_than_variance_allows():
     """Half of the members are right by far, half wrong by little, whatever the sample."""
     known = torch.tensor([[3.0, 0.0], [0.0, 1.0]])  # (members, k)
     logits = known.expand(500, 2, 2)
-    found = gain_columns(logits, torch.zeros(500, dtype=torch.long), 100, stream(0, "s"))
-    assert found["one"] == 0.5
+    found = gains(logits, torch.zeros(500, dtype=torch.long), 100, stream(0, "s"))
+    assert found["member"] == 0.5
     assert found["each"] == [0.0, 1.0]
     assert found["best"] == 0.0
     assert found["ensemble"] == 0.0
     assert found["gain"] == 0.5
-    assert found["allowed"] == pytest.approx(norm.cdf(-0.5), abs=0.01)
+    assert found["surrogate_gain"] == pytest.approx(norm.cdf(-0.5), abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -241,11 +242,11 @@ def test_networks_that_make_no_sense_are_refused():
 
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
 def test_every_preset_holds_every_task(preset):
-    cells = find("gaussian_inputs").cells(preset, script.NoOptions(), seeds=2)
+    cells = find("gaussian_inputs").cells(preset, NoOptions(), seeds=2)
     assert len(cells) == 2 * 13
     assert len(set(cells)) == len(cells)
     views = [cell for cell in cells if cell.inputs == "multi-view"]
-    assert [cell.seed for cell in views] == [0, 1]
+    assert [cell.seed for cell in views] == ([0, 1] if preset == "smoke" else [10, 11])
     assert {cell.label_noise for cell in views} == {0.0}
     assert all(
         {cell.target for cell in cells if (cell.inputs, cell.label_noise) == task} == {*FAMILIES}
@@ -257,44 +258,48 @@ def test_every_preset_holds_every_task(preset):
 def test_a_row_holds_together(views):
     cell = TINY
     if views:
-        cell = replace(script.PRESETS["smoke"][1], num_test=100, train=TrainSpec(max_steps=20))
+        cell = replace(script.SIZES["smoke"][1], num_test=100, train=TrainSpec(max_steps=20))
     row = script.run(cell, Context())
     assert row == script.run(cell, Context())
     for learner in script.LEARNERS:
         for ending in ("", "_multi") if views else ("",):
-            got = {
-                name: row[f"{learner}_{name}{ending}"]
-                for name in ("one", "each", "best", "spread", "ensemble", "gain", "allowed")
-            }
-            assert got["one"] == pytest.approx(np.mean(got["each"]))
+            got = row[learner + ending]
+            assert got["member"] == pytest.approx(np.mean(got["each"]))
             assert got["spread"] == pytest.approx(np.std(got["each"], ddof=1))
             assert got["best"] == min(got["each"])
-            assert got["gain"] == pytest.approx(got["one"] - got["ensemble"])
-            assert 0 <= got["allowed"] + got["ensemble"] <= 1
-        assert 0 <= row[f"{learner}_train"] <= 1
+            assert got["gain"] == pytest.approx(got["member"] - got["ensemble"])
+            assert 0 <= got["surrogate_gain"] + got["ensemble"] <= 1
+        assert 0 <= row[learner]["train"] <= 1
     assert views == any(name.endswith("_multi") for name in row)
 
 
-def test_estimates_have_the_signs_of_their_names():
-    def line(seed, inputs, target, **smoothed):
-        same = {"train": 0.0, "one": 0.5, "best": 0.5, "spread": 0.0, "ensemble": 0.5}
-        same |= {"gain": 0.0, "allowed": 0.0}
-        row = {"seed": seed, "inputs": inputs, "target": target, "label_noise": 0.0}
-        for learner in script.LEARNERS:
-            row |= {f"{learner}_{name}": value for name, value in same.items()}
-        return row | {f"smoothed_{name}": value for name, value in smoothed.items()}
+def task(seed, inputs, target, **smoothed):
+    """Lines of a task where only the paper's learner gains, if any does."""
+    same = {"train": 0.0, "member": 0.5, "best": 0.5, "spread": 0.0, "ensemble": 0.5}
+    same |= {"gain": 0.0, "surrogate_gain": 0.0}
+    where = {"seed": seed, "inputs": inputs, "target": target, "label_noise": 0.0, "status": "ok"}
+    where |= {"spec.num_classes": 10, "spec.num_views": 2}
+    changes = {"smoothed": smoothed}
+    return [where | same | {"method": name} | changes.get(name, {}) for name in script.LEARNERS]
 
-    table = pd.DataFrame(
+
+def table_of(*tasks):
+    return script.derived(pd.DataFrame([line for each in tasks for line in each]))
+
+
+def test_estimates_have_the_signs_of_their_names():
+    table = table_of(
+        task(0, "gaussian", "linear", ensemble=0.4, best=0.45, gain=0.1, surrogate_gain=0.06),
+        task(0, "mixture", "residual"),
+        task(0, "multi-view", "views", ensemble=0.1, gain=0.4, surrogate_gain=0.1, spread=0.02),
         [
-            line(0, "gaussian", "linear", ensemble=0.4, best=0.45, gain=0.1, allowed=0.06),
-            line(0, "mixture", "residual"),
-            line(0, "multi-view", "views", ensemble=0.1, gain=0.4, allowed=0.1, spread=0.02),
-            line(1, "gaussian", "linear"),
-        ]
+            {**line, "method": f"{line['method']}_multi", "gain": 0.9}  # which no claim is about
+            for line in task(0, "multi-view", "views", gain=0.9)
+        ],
+        task(1, "gaussian", "linear"),
     )
-    values = {
-        claim.name: claim.estimate(table) for claim in script.claims("laptop", script.NoOptions())
-    }
+    claims = EXPERIMENT.claims_about("laptop", NoOptions())
+    values = {claim.name: claim.estimate.of(table).by_seed for claim in claims}
     # Ten pairs of seed 0; one of them gains.
     assert values["gain is variance"].loc[0] == pytest.approx(0.004)
     assert values["gain is variance, worst pair"].loc[0] == pytest.approx(0.04)
@@ -307,15 +312,33 @@ def test_estimates_have_the_signs_of_their_names():
     assert values["multi-view drop"].tolist() == pytest.approx([0.8])
     assert values["multi-view gain is not variance"].tolist() == pytest.approx([0.3])
     assert values["spread far below the gain"].tolist() == pytest.approx([0.05])
-    assert script.claims("smoke", script.NoOptions()) == []
+    assert EXPERIMENT.claims_about("smoke", NoOptions()) == []
+
+
+def test_only_an_ensembles_error_on_single_view_samples_counts_views():
+    table = table_of(
+        task(0, "gaussian", "linear"),
+        task(0, "multi-view", "views"),
+        [{**line, "method": "smoothed_multi"} for line in task(0, "multi-view", "views")[-1:]],
+    )
+    counted = table.loc[table["ensemble_of"].notna()]
+    assert set(counted["inputs"]) == {"multi-view"}
+    assert set(counted["method"]) == set(script.LEARNERS)
+    assert set(counted["ensemble_of"]) == {20}
+
+
+def test_claims_say_how_many_samples_they_are_about():
+    for preset, samples in (("laptop", "N=1,000"), ("paper", "N=10,000")):
+        claims = {each.name: each for each in EXPERIMENT.claims_about(preset, NoOptions())}
+        assert samples in claims["no gain over the best member"].statement
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path, capfd):
     args = ["--preset", "smoke", "--seeds", "1", "--engine", "local", "--out", str(tmp_path)]
     assert run_script(find("gaussian_inputs"), args) == 0
-    assert "variance allows" in capfd.readouterr().out
+    assert "multi-view, single-view samples" in " ".join(capfd.readouterr().out.lower().split())
     assert (tmp_path / "gaussian_inputs" / "gaussian_inputs-smoke.png").stat().st_size
-    assert len(load(tmp_path / "gaussian_inputs")) == 13
+    assert len(load(tmp_path / "gaussian_inputs")) == 13 * 5 + 5
 
 
 def test_another_device_is_refused(tmp_path, capfd):

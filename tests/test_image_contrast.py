@@ -58,16 +58,16 @@ def row():
 
 
 def test_every_number_is_there_and_models_beat_chance(row):
-    for kind in ("network", "ntk"):
-        for method in ("one", "ensemble", "sum", "distilled"):
-            assert 0 <= row[f"{kind}_{method}"] < 2 / 3, (kind, method)
-        each, by_size = row[f"{kind}_one_each"], row[f"{kind}_by_size"]
-        assert len(each) == len(by_size) == 3
-        assert by_size[0] == row[f"{kind}_one"] == pytest.approx(sum(each) / 3)
-        assert by_size[-1] == row[f"{kind}_ensemble"]
+    for prefix in ("", "kernel_"):
+        for method in ("member", "ensemble_2", "ensemble", "summed", "distilled"):
+            assert 0 <= row[prefix + method]["error"] < 2 / 3, (prefix, method)
+        member, each = row[f"{prefix}member"], row[f"{prefix}member"]["error_each"]
+        assert len(each) == row[f"{prefix}ensemble"]["size"] == 3
+        assert member["error"] == pytest.approx(sum(each) / 3)
         assert len(set(each)) > 1  # the members differ
-    assert 0 <= row["network_ensemble_probabilities"] < 2 / 3
-    assert row["network_train"] < row["network_one"]
+    assert row["kernel_first"]["error"] == row["kernel_member"]["error_each"][0]
+    assert 0 <= row["ensemble_probabilities"]["error"] < 2 / 3
+    assert row["member"]["train"] < row["member"]["error"]
 
 
 def test_the_same_cell_gives_the_same_row_and_another_seed_another(row):
@@ -87,7 +87,7 @@ def test_kernels_are_those_of_the_untrained_members(row):
         solution = solve(gram(net, train, outputs="trace"), targets, CELL.ridge)
         outputs = predict(gram(net, test, train, outputs="trace"), solution)
         error = wrong(outputs, data.test_labels).double().mean().item()
-        assert row["ntk_one_each"][member] == pytest.approx(error, abs=1e-9)
+        assert row["kernel_member"]["error_each"][member] == pytest.approx(error, abs=1e-9)
 
 
 def test_progress_only_moves_forward_and_ends_at_one():
@@ -111,8 +111,8 @@ def test_one_member_is_no_ensemble():
 def test_a_wide_network_takes_the_small_ones_place():
     cell = replace(CELL, net=WideNet(depth=10, widen=1), members=2, optim=OptimSpec(epochs=1))
     row = run_images(cell, images())
-    for kind in ("network", "ntk"):
-        assert len(row[f"{kind}_one_each"]) == 2
+    for method in ("member", "kernel_member"):
+        assert len(row[method]["error_each"]) == 2
     net = cell.net.build(images(), stream(0))
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in net.modules())
 

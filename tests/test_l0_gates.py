@@ -1,13 +1,13 @@
 """l0_gates on tiny made-up images: its trainings, what a row holds, figure and tables."""
 
-import io
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from recorded_cost import record_cost
-from rich.console import Console
+from tidy import changed, table_of, texts
 
 from figures import l0_gates as figure
 from figures import style
@@ -19,9 +19,9 @@ from multiview.runs.experiment import Context
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from theory_experiments import _l0_images as parts
-from theory_experiments import _l0_tables as tables
 from theory_experiments import l0_gates as script
 from theory_experiments._image_nets import Dense
+from theory_experiments._l0_published import multiply_adds
 
 SMOKE = script.smoke()
 CELL = replace(
@@ -30,7 +30,7 @@ CELL = replace(
     num_train=40,
     num_validation=10,
     num_test=20,
-    strength=0.2,
+    equal=0.2,
     sweep=(0.03,),
     separate=(0.5, 0.1, 0.1),
     recipe=replace(
@@ -70,21 +70,22 @@ def calls():
 def test_a_row_holds_together(calls):
     _, row = calls
     for who in ("equal", "separate", "dense", "magnitude", "small"):
-        assert 0 <= row[f"{who}_error"] <= 1
-        assert 0 < row[f"{who}_flops"] <= row["dense_flops"]
-    assert row["sweep_strengths"] == [0.03, 0.2]
-    for name in ("error", "flops", "share", "expected_share"):
-        plural = {"error": "errors", "share": "shares", "expected_share": "expected"}
-        assert row[f"sweep_{plural.get(name, name)}"][1] == row[f"equal_{name}"]
-    assert row["sweep_flops"][1] < row["sweep_flops"][0]
-    assert row["equal_parity"] <= 1e-5
-    assert row["equal_flops"] == 2 * tables.multiply_adds("mnist_mlp", row["equal_units"])
+        assert 0 <= row[who]["error"] <= 1
+        assert 0 < row[who]["flops"] <= row["dense"]["flops"]
+    assert parts.lambdas(CELL) == {0.03: "lambda_0.03", 0.2: "equal"}
+    assert (row["lambda_0.03"]["strength"], row["equal"]["strength"]) == (0.03, 0.2)
+    assert set(row["lambda_0.03"]) == set(row["equal"])
+    equal = row["equal"]
+    assert equal["flops"] < row["lambda_0.03"]["flops"]
+    assert equal["parity"] <= 1e-5
+    assert equal["flops"] == 2 * multiply_adds("mnist_mlp", equal["units"])
     # Of the same size; the one pruned by norm may lack what nobody reads any more.
-    assert row["small_flops"] == row["equal_flops"] >= row["magnitude_flops"]
-    assert row["train_images"] == 40
-    assert row["steps"] == 32 * 4
-    assert len(row["cliff_shares"]) == len(row["cliff_errors"]) == 2
-    assert 0 < row["target_expected_share"] < 1
+    assert row["small"]["flops"] == equal["flops"] >= row["magnitude"]["flops"]
+    assert row["data"] == {"train_images": 40, "steps": 32 * 4}
+    for who in ("cliff_1", "cliff_100", "target_0.3"):
+        assert 0 < row[who]["expected_share"] < 1
+        assert 0 <= row[who]["error"] <= 1
+    assert (row["cliff_100"]["strength"], row["target_0.3"]["target"]) == (100, 0.3)
 
 
 def test_a_killed_row_goes_on_from_checkpoints_of_all_its_trainings(calls, tmp_path, monkeypatch):
@@ -154,7 +155,7 @@ def test_each_training_has_the_stated_start_and_settings(calls):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"sweep": (0.03, 0.2)}, "strength=0.2"),
+        ({"sweep": (0.03, 0.2)}, "equal=0.2"),
         ({"tuning": 0.0}, "tuning=0.0"),
     ],
 )
@@ -177,7 +178,9 @@ def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, part):
     cells = find("l0_gates").cells(preset, script.Options(part=part), seeds=2)
     half = len(cells) // 2
     assert half == ((5 if preset == "paper" else 4) if part == "all" else 1)
-    assert [replace(cell, seed=1) for cell in cells[:half]] == cells[half:]
+    seed = 0 if preset == "smoke" else 10
+    assert {cell.seed for cell in cells[:half]} == {seed}
+    assert [replace(cell, seed=seed + 1) for cell in cells[:half]] == cells[half:]
     for cell in cells[:half]:
         if cell.part == "mnist_mlp":
             assert len(cell.separate) == 3
@@ -186,7 +189,7 @@ def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, part):
 
 def test_cifar100_is_of_the_paper_alone():
     options = script.Options(part="cifar100")
-    with pytest.raises(ValueError, match="--preset paper"):
+    with pytest.raises(ValueError, match="another --preset"):
         find("l0_gates").cells("laptop", options)
     assert find("l0_gates").cells("paper", options, seeds=1)[0].data == "cifar100"
 
@@ -199,7 +202,7 @@ def test_the_papers_settings():
     assert cells["lenet"].separate == (10, 0.5, 0.1, 10)
     rates = [cells["cifar10"].recipe.optim.rate(epoch, 200) for epoch in (0, 60, 120, 160)]
     assert rates == pytest.approx([0.1, 0.02, 0.004, 0.0008])
-    assert (cells["cifar10"].strength, cells["cifar10"].sweep) == (0.001, (0.002,))
+    assert (cells["cifar10"].equal, cells["cifar10"].sweep) == (0.001, (0.002,))
 
 
 def test_images_without_a_directory_are_refused_before_any_work(tmp_path, capfd):
@@ -215,28 +218,24 @@ def test_a_smoke_run_is_drawn(tmp_path):
     assert (tmp_path / "l0_gates" / "l0_gates-smoke-part_cifar10.png").stat().st_size
 
 
-def columns(row, **changes) -> dict:
-    """A row as the store returns it: the cell's fields beside the results."""
-    cell = {
-        "seed": 0,
+def table(*rows, **cell) -> pd.DataFrame:
+    """The derived table of rows as the store returns them: the cell's fields beside the results."""
+    fields = {
         "part": "mnist_mlp",
         "data": "mnist",
-        "strength": 0.1,
+        "equal": 0.1,
         "separate": (0.1, 0.3, 1.0),
         "recipe.optim.epochs": 16,
         "recipe.optim.learning_rate": 0.01,
-        "cliff.strengths": (1.0, 100.0),
-        "cliff.target": 0.3,
         "cliff.start": 0.1,
-        "status": "ok",
     }
-    return cell | row | changes
+    return script.derived(table_of(*rows, **(fields | cell)))
 
 
 def test_cifar_is_drawn_beside_mnist(calls):
     _, row = calls
-    both = [columns(row, part=part, seed=i) for part in ("mnist_mlp", "cifar10") for i in (0, 1)]
-    drawn = figure.draw(pd.DataFrame(both))
+    both = [table(row, row, part=part) for part in ("mnist_mlp", "cifar10")]
+    drawn = figure.draw(pd.concat(both, ignore_index=True))
     titles = [axes.get_title(loc="left") for axes in drawn.axes]
     (panel,) = [axes for axes in drawn.axes if axes.get_title(loc="left").endswith("FLOPs")]
     assert panel.get_yscale() == "symlog"
@@ -246,40 +245,64 @@ def test_cifar_is_drawn_beside_mnist(calls):
     assert len(titles) == 5
 
 
-def test_panels_begin_with_a(calls, monkeypatch):
+def test_panels_begin_with_a_and_dashes_are_the_published_numbers(calls, monkeypatch):
     letters = []
     monkeypatch.setattr(style, "title", lambda axes, letter, text: letters.append(letter))
     _, row = calls
-    figure.draw(pd.DataFrame([columns(row), columns(row, seed=1)]))
+    drawn = figure.draw(table(row, row))
     assert letters == list("abcd")
+    lines = [each for each in drawn.axes[0].get_lines() if each.get_linestyle() == "--"]
+    heights = [np.asarray(each.get_ydata(), float).tolist() for each in lines]
+    assert [each for each in heights if each] == [[0.014] * 2]  # an empty one is in the legend
+    _, labels = drawn.axes[0].get_legend_handles_labels()
+    assert labels == ["published\n(784-300-100: from memory)"]
 
 
-def test_the_summary_shows_published_numbers_beside_ours(calls):
+def test_the_tables_show_published_numbers_beside_ours(calls):
     _, row = calls
-    shown = text(columns(row))
-    for words in ("219-214-100", "266-88-33", "(from memory)", "verdict", "784-300-100", "16 of"):
-        assert words.replace("16 of", "16 at") in shown
-    lenet = columns(
-        row, part="lenet", equal_units=[20, 25, 45, 462], separate_units=[9, 18, 65, 25]
-    )
-    shown = text(lenet)
+    shown = text(table(row, row))
+    for words in (
+        "219-214-100",
+        "266-88-33",
+        "(from memory)",
+        "784-300-100",
+        "16 epochs",
+        "less the published",
+        "(not known: ours are others)",
+        "(1.6 as quoted by RigL)",
+        "asked for 0.3",
+    ):
+        assert words in shown
+    lenet = changed(row, "equal", units=[20, 25, 45, 462])
+    lenet = changed(lenet, "separate", units=[9, 18, 65, 25])
+    shown = text(table(lenet, lenet, part="lenet"))
     for words in ("1.3M printed", "403K printed", "multiply-adds", "2.29M", "20-25-45-462"):
         assert words in shown
     assert "(from memory)" in shown  # two of its rows
     assert "likely the paper's" in shown
-    assert "(1.6 as quoted by RigL)" in text(columns(row))
-    assert "no verdict" in text(columns(row))
-    wide = text(columns(row, part="cifar100"))
-    assert "21.18 (from memory; elsewhere printed of WRN-40-4)" in wide
-    made_up = text(columns(row, data="multi_view"))
-    assert "published" not in made_up
+    wide = text(table(row, row, part="cifar100"))
+    assert "21.18 (from memory) (elsewhere printed of WRN-40-4)" in wide
+    made_up = text(table(row, row, data="multi_view"))
+    assert "219-214-100" not in made_up
+    assert "RigL" not in made_up
 
 
-def text(row) -> str:
-    table = pd.DataFrame([row, row | {"seed": 1}])
-    console = Console(width=250, record=True, file=io.StringIO())
-    console.print(script.summary(table))
-    return console.export_text()
+def test_what_is_published_stands_only_beside_the_same_net(calls):
+    _, row = calls
+    lines = table(row, row)
+    error = lines.set_index("method")["published_error"].dropna()
+    assert set(error.index) == {"equal"}  # of separate the paper's lambdas are not known
+    assert error.tolist() == [0.014] * 2
+    assert set(table(row, part="lenet").set_index("method")["published_error"].dropna().index) == {
+        "equal",
+        "separate",
+    }
+    assert not list(table(row, data="multi_view")["published_error"].dropna())
+    assert not list(table(row, part="cifar10")["published_error"].dropna())
+
+
+def text(lines: pd.DataFrame) -> str:
+    return texts(find("l0_gates").tables(lines), lines)
 
 
 def test_cost_counts_every_training(monkeypatch):

@@ -1,20 +1,23 @@
 """What L0 is compared with on images: pruning by norm, dropout, new starts; counts and claims."""
 
+import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tidy import alike, changed, table_of
 from torch import nn
 
 from multiview import stream
 from multiview.models import MLP, LeNet5, WideResNet
 from multiview.runs.claims import judge
+from multiview.runs.find import find
 from multiview.sparsity import eval_gates, gated_layers, pruned
 from theory_experiments import _l0_claims as judged
+from theory_experiments import _l0_images as parts
 from theory_experiments import _l0_nets as nets
-from theory_experiments import _l0_tables as tables
+from theory_experiments import _l0_published as published
 from theory_experiments import l0_gates as script
 
 
@@ -102,7 +105,7 @@ def test_shares_of_weights_are_by_gates():
 
 def test_published_flops_are_multiply_adds():
     """What other papers print of LeNet-5, to the 5% that biases and the like may be; but one."""
-    assert tables.multiply_adds("lenet", (20, 50, 800, 500)) == 2_293_000
+    assert published.multiply_adds("lenet", (20, 50, 800, 500)) == 2_293_000
     for units, printed in (
         ((9, 18, 65, 25), 403e3),
         ((7, 13, 208, 16), 254e3),
@@ -110,85 +113,97 @@ def test_published_flops_are_multiply_adds():
         ((5, 10, 76, 16), 158e3),
         ((3, 18, 284, 283), 217e3),
     ):
-        assert tables.multiply_adds("lenet", units) == pytest.approx(printed, rel=0.05)
-    one_lambda = tables.multiply_adds("lenet", (20, 25, 45, 462))
+        assert published.multiply_adds("lenet", units) == pytest.approx(printed, rel=0.05)
+    one_lambda = published.multiply_adds("lenet", (20, 25, 45, 462))
     assert one_lambda == 1_113_410
     assert one_lambda / 1.3e6 == pytest.approx(0.86, abs=0.005)  # why, is not known
 
 
-def test_verdicts():
-    assert tables.verdict(np.array([0.001, 0.002, 0.0015]), 0.005, "so") == "equal so"
-    assert tables.verdict(np.array([0.01, 0.011]) + 0.1, 0.005, "so") == "larger"
-    assert tables.verdict(np.array([-0.1, -0.101]), 0.005, "so") == "smaller"
-    assert tables.verdict(np.array([0.1]), 0.005, "so") == "open"
-
-
 def test_a_cliff_outside_of_the_sweep_is_no_value():
-    strengths = (1.0, 2.0, 3.0, 4.0)
-    table = pd.DataFrame({"cliff_shares": [[1.0, 0.95, 0.5, 0.1], [1.0, 1.0, 0.9, 0.5]]})
-    first, second = judged.cliff_ratio(strengths, table)
-    assert first == 2.0
-    assert second != second
+    def ratio(*shares: float) -> float:
+        return judged.cliff_ratio(pd.DataFrame({"strength": [1.0, 2, 3, 4], "share": shares}))
+
+    assert ratio(1.0, 0.95, 0.5, 0.1) == 2.0
+    assert math.isnan(ratio(1.0, 1.0, 0.9, 0.5))
 
 
-GOOD = {  # two repetitions in which all claims hold
-    "equal_error": 0.014,
-    "separate_error": 0.018,
-    "equal_share": 0.33,
-    "equal_expected_share": 0.35,
-    "equal_flops": 1.4e5,
-    "separate_flops": 5e4,
-    "dense_error": 0.013,
-    "magnitude_error": 0.02,
-    "small_error": 0.016,
-    "sweep_flops": [[5e5, 1.4e5, 5e4]] * 2,
-    "equal_parity": 3e-7,
-    "cliff_shares": [[1.0] * 5 + [0.5, 0.116, 0.116, 0.116]] * 2,
-    "target_expected_share": 0.3,
-    "target_share": 0.29,
+PART = "mnist_mlp"
+STRENGTHS = parts.Cliff().strengths
+GOOD = {  # all claims hold
+    "equal": {
+        "error": 0.014,
+        "share": 0.33,
+        "expected_share": 0.35,
+        "flops": 1.4e5,
+        "parity": 3e-7,
+    },
+    "separate": {"error": 0.018, "flops": 5e4},
+    "dense": {"error": 0.013},
+    "magnitude": {"error": 0.02},
+    "small": {"error": 0.016},
+    "lambda_0.03": {"flops": 5e5},
+    "lambda_0.5": {"flops": 5e4},
+    "target_0.3": {"expected_share": 0.3, "share": 0.29},
 }
 
 
-def rows(**changes) -> pd.DataFrame:
-    return pd.DataFrame({"seed": [0, 1], "part": "mnist_mlp", "status": "ok", **GOOD, **changes})
+def cliff(*shares: float) -> dict[str, dict[str, float]]:
+    """Shares left by rising lambda."""
+    return {
+        f"cliff_{strength:g}": {"strength": float(strength), "share": share}
+        for strength, share in zip(STRENGTHS, shares, strict=True)
+    }
+
+
+FALLS = cliff(*[1.0] * 5, 0.5, 0.116, 0.116, 0.116)
+
+
+def rows(row=GOOD, shares=FALLS, part: str = PART) -> pd.DataFrame:
+    """Two repetitions."""
+    return table_of(*alike({**row, **shares}, 2), part=part, data="mnist")
 
 
 def refuted(table: pd.DataFrame) -> set[str]:
-    options = script.Options(part="mnist_mlp")
-    found = [judge(claim, table) for claim in script.claims("laptop", options)]
-    assert all(each.note == "" for each in found)
+    claims = find("l0_gates").claims_about("laptop", script.Options(part=PART))
+    found = [judge(claim, script.derived(table)) for claim in claims]
+    assert not any("Error" in each.note for each in found)
     assert {each.verdict for each in found} <= {"supported", "refuted"}
     names = [each.claim.name for each in found if each.verdict == "refuted"]
     return {name.removeprefix("784-300-100: ") for name in names}
 
 
 @pytest.mark.parametrize(
-    ("column", "worse", "names"),
+    ("method", "worse", "names"),
     [
-        ("equal_error", 0.02, {"error, equal", "against dense"}),
+        ("equal", {"error": 0.02}, {"error, equal", "against dense"}),
         (
-            "equal_error",
-            0.027,
+            "equal",
+            {"error": 0.027},
             {"error, equal"} | {f"against {w}" for w in ("dense", "magnitude", "small")},
         ),
-        ("separate_error", 0.024, set()),  # its lambdas are ours
-        ("equal_share", 0.7, {"weights left"}),
-        ("equal_expected_share", 0.335, {"expected share"}),
-        ("separate_flops", 1.3e5, {"separate lambdas"}),
-        ("sweep_flops", [[5e5, 1e5, 4.9e5]] * 2, {"sweep"}),
-        ("equal_parity", 1e-4, {"parity"}),
-        ("cliff_shares", [[1.0] * 3 + [0.8, 0.5, 0.4, 0.3, 0.2, 0.12]] * 2, {"cliff"}),
-        ("target_expected_share", 0.34, {"target, expected share"}),
-        ("target_share", 0.25, {"target, share at test time"}),
+        ("separate", {"error": 0.024}, set()),  # its lambdas are ours
+        ("equal", {"share": 0.7}, {"weights left"}),
+        ("equal", {"expected_share": 0.335}, {"expected share"}),
+        ("separate", {"flops": 1.3e5}, {"separate lambdas"}),
+        ("lambda_0.5", {"flops": 4.9e5}, {"sweep"}),
+        ("equal", {"parity": 1e-4}, {"parity"}),
+        ("target_0.3", {"expected_share": 0.34}, {"target, expected share"}),
+        ("target_0.3", {"share": 0.25}, {"target, share at test time"}),
     ],
 )
-def test_each_claim_turns_with_the_column_it_is_about(column, worse, names):
+def test_each_claim_turns_with_the_measure_it_is_about(method, worse, names):
+    assert refuted(rows(changed(GOOD, method, **worse))) == names
+
+
+def test_a_good_run_refutes_nothing_and_a_slow_fall_the_cliff():
     assert refuted(rows()) == set()
-    assert refuted(rows(**{column: worse})) == names
+    slow = cliff(*[1.0] * 3, 0.8, 0.5, 0.4, 0.3, 0.2, 0.12)
+    assert refuted(rows(shares=slow)) == {"cliff"}
 
 
 def test_claims_of_lambdas_that_are_not_the_papers_or_of_no_sweep_are_not_made():
-    claims = {each.name: each for each in script.claims("laptop", script.Options())}
+    found = find("l0_gates").claims_about("laptop", script.Options())
+    claims = {each.name: each for each in found}
     assert "LeNet-5: error, separate" in claims
     assert "784-300-100: error, separate" not in claims
     assert claims["784-300-100: separate lambdas"].source == "ours"
@@ -196,9 +211,19 @@ def test_claims_of_lambdas_that_are_not_the_papers_or_of_no_sweep_are_not_made()
     assert "LeNet-5: sweep" not in claims
     assert "from memory" in claims["784-300-100: error, equal"].source
     assert "from memory" not in claims["LeNet-5: error, equal"].source
+    assert claims["784-300-100: error, equal"].predicted == pytest.approx((0.009, 0.019))
+
+
+def test_what_was_changed_after_a_look_at_test_images_says_so():
+    claims = find("l0_gates").claims_about("laptop", script.Options())
+    after = {each.name for each in claims if each.decided == "after"}
+    rivals = ("dense", "magnitude", "small")
+    assert after == {
+        f"{net}: against {who}" for net in ("784-300-100", "LeNet-5") for who in rivals
+    }
 
 
 def test_claims_are_about_their_own_part():
-    other = rows(part="lenet", equal_error=0.5)
-    assert refuted(pd.concat([rows(), other])) == set()
-    assert script.claims("smoke", script.Options()) == []
+    other = rows(changed(GOOD, "equal", error=0.5), part="lenet")
+    assert refuted(pd.concat([rows(), other], ignore_index=True)) == set()
+    assert find("l0_gates").claims_about("smoke", script.Options()) == []

@@ -1,4 +1,4 @@
-"""The lottery script: its rows hold together, its estimates mean what they say, it is drawn."""
+"""The lottery script: its rows hold together, its measures mean what they say, it is drawn."""
 
 import math
 from dataclasses import replace
@@ -8,15 +8,17 @@ import pandas as pd
 import pytest
 import torch
 
+from multiview.runs.estimates import measured, select
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from multiview.runs.store import load
-from theory_experiments import _lottery_estimates as estimates
+from theory_experiments import _lottery as pool
+from theory_experiments import _lottery_measures as measures
 from theory_experiments import _trace as traces
 from theory_experiments import lottery
 from theory_experiments._memorisation import GROUPS
 
-SMOKE = lottery.PRESETS["smoke"]
+SMOKE = lottery.SMOKE
 
 
 @pytest.fixture(scope="module")
@@ -25,27 +27,28 @@ def table(tmp_path_factory):
     args = ["--preset", "smoke", "--engine", "local", "--out", str(out)]
     assert run_script(find("lottery"), args) == 0
     assert (out / "lottery" / "lottery-smoke.png").stat().st_size
-    return load(out / "lottery")
+    return lottery.derived(load(out / "lottery"))
 
 
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
 def test_each_repetition_has_a_cell_with_empty_and_one_with_noisy_patches(preset):
     first, second, *_ = find("lottery").cells(preset, lottery.EXPERIMENT.options(), seeds=2)
-    assert first.seed == second.seed == 0
+    assert first.seed == second.seed == (0 if preset == "smoke" else 10)
     assert first.spec.sigma_background == 0
     assert second.spec.sigma_background == second.spec.sigma_p
     assert replace(second, spec=first.spec) == first
 
 
-def test_the_rows_of_the_smoke_preset_hold_together(table):
-    assert len(table) == 4
-    assert len(lottery.empty(table)) == len(lottery.noisy(table)) == 2
-    for _, row in table.iterrows():
+def test_the_networks_of_the_smoke_preset_hold_together(table):
+    members = select(table, method="member")
+    assert len(members) == 4
+    assert members["background"].value_counts().to_dict() == {"empty": 2, "noise": 2}
+    for _, row in members.iterrows():
         assert (row["lead"] >= 1).all()
-        # A race is predicted exactly where the view ahead won; noise lengthens it.
-        assert ((row["race"] >= 1) == row["right"]).all()
+        # Growth is predicted exactly where the view ahead won; noise adds to it.
         right = row["right"]
-        assert (row["noisy_race"][right] > row["race"][right]).all()
+        assert ((row["growth_predicted"] >= 1) == right).all()
+        assert (row["growth_predicted_noise"][right] > row["growth_predicted"][right]).all()
         assert (row["final_loser"] < row["final_winner"]).all()
         ends = row["rise_winner"][..., -1] - row["rise_loser"][..., -1]
         assert np.nanmedian(ends) > 0.3  # at this size some losers catch up
@@ -56,19 +59,26 @@ def test_the_rows_of_the_smoke_preset_hold_together(table):
         assert not np.isnan(at_escape).any()  # every winner does
         half = np.log10(row["relu_knee"] / 2)
         assert (at_escape >= half - 1e-5).all()
-        singles = row["number_known"] + row["number_lost"]
+
+
+def test_the_samples_of_the_smoke_preset_hold_together(table):
+    groups = table.loc[table["method"].isin(GROUPS)]
+    for _, cell in groups.groupby(["seed", "background"]):
+        row = cell.set_index("method")
+        number, cells = row["number"], row.loc["multi"]
+        singles = number["known"] + number["lost"]
         assert singles > 0
-        assert singles % row["members"] == 0
-        assert row["number_multi"] == row["num_multi"] * row["members"]
-        assert row["error_multi"] == row["error_known"] == row["error_lost"] == 0
-        for group in GROUPS:
-            own, fresh = row[f"parts_{group}"].sum(), row[f"fresh_parts_{group}"].sum()
-            assert row[f"noise_share_{group}"] == pytest.approx(1 - fresh / own, abs=1e-5)
-        assert row["parts_multi"][1] == 0  # they have no weak view
-        background = row["parts_multi"][3]
-        assert (background > 0) == (row["spec.sigma_background"] > 0)
-        assert row["noise_share_lost"] > row["noise_share_multi"]
-        assert row["fresh_error_lost"] > row["fresh_error_multi"]
+        assert singles % cells["members"] == 0
+        assert number["multi"] == cells["num_multi"] * cells["members"]
+        assert (row["error"] == 0).all()
+        for _, line in row.iterrows():
+            own, fresh = line["parts"].sum(), line["fresh_parts"].sum()
+            assert line["noise_share"] == pytest.approx(1 - fresh / own, abs=1e-5)
+            assert (line["logit"], line["fresh_logit"]) == (own, fresh)
+        assert cells["parts"][1] == 0  # they have no weak view
+        assert (cells["parts"][3] > 0) == (cells["spec.sigma_background"] > 0)
+        assert row.loc["lost", "noise_share"] > cells["noise_share"]
+        assert row.loc["lost", "fresh_error"] > cells["fresh_error"]
 
 
 def test_the_trace_goes_through_the_trained_networks_and_on():
@@ -99,7 +109,7 @@ def test_tail_is_read_at_the_first_sweep_below_each_loss():
     trace = traces.Trace(time=stamp, loss=loss, error=10 + stamp.double(), norms=norms)
     columns = traces.tail(trace, norms[..., 0], 100 + norms[..., 1])
     assert columns["tail_error"][0].tolist() == [11, 11]
-    at = estimates.at_loss(0.06)
+    at = measures.at_loss(0.06)
     assert columns["tail_error"][at].tolist() == [11, 13]
     assert columns["tail_winner"][at].tolist() == [[1, 1, 1], [3, 3, 3]]
     assert columns["tail_loser"][at].tolist() == [[101, 101, 101], [103, 103, 103]]
@@ -132,7 +142,7 @@ def test_growth_ends_at_the_knee_and_shown_marks_losers_that_a_sample_has():
     path[:, 0, 0] = 1  # never reaches the knee
     losers = torch.tensor([0.1, 0.2, 0.3, 0.9]).view(4, 1, 1).expand(4, 2, 4)
     covered = torch.ones(2, 4, 2, dtype=torch.bool)
-    row = lottery.race(cell, net, net, train, features, covered, path, losers)
+    row = pool.outcome(cell, net, net, train, features, covered, path, losers)["member"]
     for e in range(2):
         for i in range(4):
             loser = int(norms[e, i].argmin())
@@ -149,7 +159,8 @@ def test_growth_ends_at_the_knee_and_shown_marks_losers_that_a_sample_has():
     torch.testing.assert_close(row["final_winner"], norms.amax(-1))
 
 
-ROW = {
+LINE = {
+    "width": 10,
     "sigma_init": 0.1,
     "lead": np.array([[1.1, 1.3, 2.0, 1.3]]),
     "right": np.array([[False, True, True, False]]),
@@ -159,57 +170,98 @@ ROW = {
     "one_view": np.array([[True, True, True, False]]),
     "shown": np.array([[False, True, False, True]]),
     "growth": np.array([[9.0, 3.0, 2.0, 9.0]]),
-    "race": np.array([[np.nan, 1.5, 1.25, np.nan]]),
+    "growth_predicted": np.array([[np.nan, 1.5, 1.25, np.nan]]),
+    "growth_predicted_noise": np.array([[np.nan, 3.0, 2.5, np.nan]]),
     "stray": np.array([[0.2, 0.2, 0.4, 0.8]]),
     "start_stray": np.array([[0.2, 0.1, 0.2, 0.2]]),
+    "tail_error": np.full((len(traces.TAIL_LOSSES), 1), 0.5),
+    "tail_loser": np.ones((len(traces.TAIL_LOSSES), 1, 4)),
 }
+TIDY = {"seed": 0, "status": "ok", "method": "member", "spec.sigma_background": 0.0}
 
 
-def test_estimates_of_a_row_by_hand():
-    assert estimates.accuracy()(ROW) == 0.5
-    assert estimates.accuracy(1.2)(ROW) == pytest.approx(2 / 3)
-    assert estimates.accuracy(1.0, 1.2)(ROW) == 0
-    assert math.isnan(estimates.accuracy(3.0)(ROW))
-    unseen = {**ROW, "lead": np.where(ROW["lead"] == 2, np.inf, ROW["lead"])}
-    assert estimates.accuracy(1.5)(unseen) == 1
-    assert estimates.share_small(ROW) == 0.5
-    assert estimates.share_small(ROW, shown=True) == 0
-    assert estimates.share_small(ROW, shown=False) == 1
-    assert estimates.final_loser(ROW) == pytest.approx(4)
-    assert estimates.total_growth(ROW) == pytest.approx(4)
-    assert estimates.against("race")(ROW) == pytest.approx((2 + 1.6) / 2)
-    assert estimates.stray_growth(ROW) == pytest.approx(2)
+def by_lead(**changes) -> dict[str, float]:
+    """Accuracy of the prediction by its leads."""
+    ahead = select(measures.derived(pd.DataFrame([{**TIDY, **LINE, **changes}])), method="ahead")
+    return dict(zip(ahead["leads"], ahead["accuracy"], strict=True))
 
 
-def test_tail_estimates_by_hand():
+def test_measures_of_a_line_by_hand():
+    accuracy = by_lead()
+    assert accuracy["all"] == 0.5
+    assert accuracy["1.2 and more"] == pytest.approx(2 / 3)
+    assert accuracy["set M"] == pytest.approx(2 / 3)  # from 1.19 on
+    assert accuracy["1.1 to 1.2"] == 0
+    assert math.isnan(accuracy["1 to 1.05"])
+    unseen = np.where(LINE["lead"] == 2, np.inf, LINE["lead"])
+    assert by_lead(lead=unseen)["1.5 and more"] == 1
+    assert measures.loser_small(LINE) == 0.5
+    assert measures.loser_small(LINE, shown=True) == 0
+    assert measures.loser_small(LINE, shown=False) == 1
+    assert measures.loser_size(LINE) == pytest.approx(4)
+    assert measures.loser_growth(LINE) == pytest.approx(4)
+    assert measures.over_predicted("growth_predicted")(LINE) == pytest.approx((2 + 1.6) / 2)
+    assert measures.MEMBER["stray_growth"](LINE) == pytest.approx(2)
+    assert measures.MEMBER["clear_leads"](LINE) == 0.75
+
+
+def test_tail_measures_by_hand():
     losses = len(traces.TAIL_LOSSES)
     loser = np.ones((losses, 1, 2))
-    loser[estimates.at_loss(1e-3) :] = 4.0
+    loser[measures.at_loss(1e-3) :] = 4.0
     loser[:, 0, 1] = np.arange(losses)  # a class with both views learned does not count
     error = np.linspace(0.4, 0.3, losses)[:, None] + np.array([-0.1, 0.1])
-    row = {"tail_loser": loser, "tail_error": error, "one_view": np.array([[True, False]])}
-    assert estimates.tail_growth(row) == pytest.approx(2)  # 4-fold in two decades
-    assert estimates.tail_error(0.1)(row) == pytest.approx(0.4)
-    assert estimates.tail_error(1e-4)(row) == pytest.approx(0.3)
+    line = {"tail_loser": loser, "tail_error": error, "one_view": np.array([[True, False]])}
+    assert measures.tail_growth(line) == pytest.approx(2)  # 4-fold in two decades
+    assert measures.error_at(0.1)(line) == pytest.approx(0.4)
+    assert measures.error_at(1e-4)(line) == pytest.approx(0.3)
+
+
+def test_the_fitted_chance_is_that_by_which_winners_were_drawn():
+    generator = np.random.default_rng(0)
+    lead = np.exp(np.abs(generator.normal(scale=0.3, size=(100, 100))))
+    right = generator.random(lead.shape) < 1 / (1 + lead**-8.0)
+    line = {"lead": lead, "right": right}
+    assert measures.slope(line) == pytest.approx(8, rel=0.05)
+    reached = measures.lead_at_99(line)
+    assert 1 / (1 + reached ** -measures.slope(line)) == pytest.approx(0.99)
+
+
+def test_a_fit_that_nothing_bounds_is_missing():
+    lead = np.array([1.1, 1.5, np.inf])
+    for right in ([True, True, False], [False, False, True]):
+        line = {"lead": lead, "right": np.array(right)}
+        assert math.isnan(measures.slope(line))
+        assert math.isnan(measures.lead_at_99(line))
 
 
 def test_claims_use_one_value_a_seed_from_repetitions_with_empty_patches():
-    rows = [
-        {**ROW, "seed": seed, "spec.sigma_background": noise, "error_lost": noise + seed}
-        for seed in (0, 1)
-        for noise in (0.0, 0.5)
-    ]
-    claims = {claim.name: claim for claim in lottery.claims("laptop", None)}
-    table = pd.DataFrame(rows)
-    assert list(claims["lost samples, own noise"].estimate(table)) == [0, 1]
-    assert list(claims["all leads, here"].estimate(table)) == [0.5, 0.5]
-    assert lottery.claims("smoke", None) == []
+    rows = []
+    for seed in (0, 1):
+        for noise in (0.0, 0.5):
+            known = {**TIDY, "seed": seed, "spec.sigma_background": noise}
+            parts = {"parts": np.ones(4), "fresh_parts": np.ones(4), "noise_share": 0.0}
+            rows += [
+                {**known, **LINE},
+                {**known, **parts, "method": "multi"},
+                {**known, **parts, "method": "lost", "error": noise + seed, "fresh_error": 0.7},
+            ]
+    lines = measures.derived(pd.DataFrame(rows))
+    claims = {claim.name: claim for claim in lottery.claims([lottery.LAPTOP])}
+    values = {name: claim.estimate.of(lines).by_seed for name, claim in claims.items()}
+    assert values["lost samples, own noise"].to_dict() == {0: 0, 1: 1}
+    assert values["all leads, here"].tolist() == [0.5, 0.5]
+    assert values["the race with noise"].tolist() == pytest.approx([0.9, 0.9])
+    assert all(len(each) == 2 and each.notna().all() for each in values.values())
+    assert claims["lost samples, own noise"].kind == "check"
+    slope = measured("slope", "member", background="empty").of(lines).by_seed
+    assert slope.notna().all()
 
 
-def test_what_the_lottery_cannot_show_is_refused():
+def test_what_cannot_be_shown_is_refused():
     with pytest.raises(ValueError, match="num_views=3"):
         replace(SMOKE, spec=replace(SMOKE.spec, num_views=3))
     with pytest.raises(ValueError, match="redraws"):
         replace(SMOKE, redraws=0)
     with pytest.raises(ValueError, match="cuda"):
-        lottery.only_cpu(None, lottery.Context(device="cuda"))
+        lottery.only_cpu([SMOKE], lottery.Context(device="cuda"))

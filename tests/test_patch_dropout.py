@@ -1,11 +1,12 @@
 """Dropout on synthetic patches: what is trained, what is measured of it, and the claims."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from rich.console import Console
+from tidy_tables import table_of
 
 from multiview import stream
 from multiview.distill.dropout import monte_carlo
@@ -14,11 +15,15 @@ from multiview.probes import coverage_of, coverage_probes
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
 from theory_experiments import _patch_dropout as script
+from theory_experiments import _patch_dropout_claims as said
 from theory_experiments import _patch_dropout_nets as nets_of
-from theory_experiments._estimates import claims_from
+from theory_experiments._patch_dropout_nets import Setting
 from theory_experiments._patch_nets import draw_features, draw_train, new_nets
+from theory_experiments.dropout_distillation import derived
 
 SMOKE = script.SMOKE
+NEURONS, PATCHES = Setting("neuron", 0.25, 4), Setting("patch", 0.5, 4)
+NARROW, NARROW_PLAIN = Setting("neuron", 0.25, 2), Setting("nothing", 0.0, 2)
 # Long enough that networks of other settings answer otherwise.
 CELL = replace(
     SMOKE,
@@ -45,32 +50,30 @@ def trained():
 
 
 @pytest.fixture(scope="module")
-def rows() -> pd.DataFrame:
-    cells = [replace(CELL, seed=seed) for seed in (0, 1)]
-    found = [vars(cell) | script.run_patch_dropout(cell, Context()) for cell in cells]
-    return pd.DataFrame(found).assign(status="ok")
+def rows() -> list[dict]:
+    return [script.run_patch_dropout(replace(CELL, seed=seed), Context()) for seed in (0, 1)]
 
 
 def test_networks_have_the_dropout_and_width_they_are_named_by(trained):
     _, _, plain, nets, _ = trained
     drops = {name: (net.neuron.p, net.patch.p) for name, net in nets.items()}
     assert drops == {
-        "neuron 0.25": (0.25, 0.0),
-        "patch 0.5": (0.0, 0.5),
-        "wide 2": (0.25, 0.0),
-        "wide_plain 2": (0.0, 0.0),
+        NEURONS: (0.25, 0.0),
+        PATCHES: (0.0, 0.5),
+        NARROW: (0.25, 0.0),
+        NARROW_PLAIN: (0.0, 0.0),
     }
     shapes = {name: tuple(net.nets.weight.shape[:3]) for name, net in nets.items()}
     assert shapes == {
-        "neuron 0.25": (2, 4, 4),
-        "patch 0.5": (2, 4, 4),
-        "wide 2": (2, 4, 2),
-        "wide_plain 2": (2, 4, 2),
+        NEURONS: (2, 4, 4),
+        PATCHES: (2, 4, 4),
+        NARROW: (2, 4, 2),
+        NARROW_PLAIN: (2, 4, 2),
     }
     assert (plain.neuron.p, plain.patch.p, len(plain.nets.weight)) == (0, 0, CELL.members)
     start = new_nets(CELL, "members", CELL.members).weight
     assert (plain.nets.weight - start).abs().amax((1, 2, 3)).min() > 0.1  # every one is trained
-    assert not torch.equal(plain.nets.weight, nets["neuron 0.25"].nets.weight)
+    assert not torch.equal(plain.nets.weight, nets[NEURONS].nets.weight)
 
 
 def test_teachers_and_students_are_those_of_their_names(trained):
@@ -78,10 +81,10 @@ def test_teachers_and_students_are_those_of_their_names(trained):
     patches = train.patches[:20]
     with torch.no_grad():
         for name, net, of in (
-            ("standard", nets["neuron 0.25"], 0),
+            ("standard", nets[NEURONS], 0),
             ("one_teacher", plain, 0),
-            ("all_teacher", nets["patch 0.5"], 0),
-            ("coarse", nets["patch 0.5"], 0),
+            ("all_teacher", nets[PATCHES], 0),
+            ("coarse", nets[PATCHES], 0),
         ):
             torch.testing.assert_close(alone[name](patches), net.plain()(patches)[:, of])
         first = alone["masks"](patches)
@@ -89,9 +92,9 @@ def test_teachers_and_students_are_those_of_their_names(trained):
         students = {name: net(patches) for name, net in alone.items()}
         rough = students["coarse_masks"]
         assert not torch.allclose(rough, students["coarse"].log_softmax(-1), atol=1e-4)
-        patch_masks = monte_carlo(nets_of.Alone(nets["patch 0.5"].member(0)), 3000)(patches)
+        patch_masks = monte_carlo(nets_of.Alone(nets[PATCHES].member(0)), 3000)(patches)
         assert (rough.softmax(-1) - patch_masks.softmax(-1)).abs().mean() < 0.05
-    teacher = nets_of.Alone(nets["neuron 0.25"].member(0))
+    teacher = nets_of.Alone(nets[NEURONS].member(0))
     many = monte_carlo(teacher, 400, generator=stream(5, "many"))(patches)
     gap = (first.softmax(-1) - many.softmax(-1)).abs().mean()
     far = (alone["one_teacher"](patches).softmax(-1) - many.softmax(-1)).abs().mean()
@@ -115,7 +118,7 @@ def test_all_fresh_students_have_one_start_and_the_copy_its_teacher(monkeypatch,
     alone = nets_of.classifiers(CELL, train, plain, nets, quiet)
     start = new_nets(CELL, "student", 1)(train.patches[:5])[:, 0]
     (copy, brief), *fresh = begun
-    torch.testing.assert_close(copy, nets["neuron 0.25"].plain()(train.patches[:5])[:, 0])
+    torch.testing.assert_close(copy, nets[NEURONS].plain()(train.patches[:5])[:, 0])
     assert brief["spec"] == CELL.optim
     assert len(fresh) == 5
     for logits, given in fresh:
@@ -148,7 +151,7 @@ def test_hiding_zeroes_that_fraction_of_the_patches_and_nothing_else():
 
 def test_a_row_measures_the_networks_it_names(trained, rows):
     features, _, plain, nets, alone = trained
-    row = rows.iloc[0]
+    row = rows[0]
     probes = coverage_probes(CELL.spec, features, stream(0, "probes"), CELL.probes_per_view)
 
     def margin(logits: torch.Tensor) -> list[float]:
@@ -156,76 +159,112 @@ def test_a_row_measures_the_networks_it_names(trained, rows):
 
     with torch.no_grad():
         members = plain(probes.patches)
-        two = {name: sum(margin(net(probes.patches))) / 2 for name, net in nets.items()}
+        several = {each.name: sum(margin(net(probes.patches))) / 2 for each, net in nets.items()}
         one = {
             name: margin(net(probes.patches)) for name, net in alone.items() if "masks" not in name
         }
-    without = sum(margin(members)) / 2
-    ensemble = [without, margin(mean_logits(members))]
-    assert row["ensemble_margin"] == pytest.approx(ensemble, rel=1e-4)
-    assert row["neuron_margin"] == pytest.approx([without, two["neuron 0.25"]], rel=1e-4)
-    assert row["patch_margin"] == pytest.approx([without, two["patch 0.5"]], rel=1e-4)
-    assert row["wide_margin"] == pytest.approx([two["wide 2"], two["neuron 0.25"]], rel=1e-4)
-    assert row["wide_plain_margin"] == pytest.approx([two["wide_plain 2"], without], rel=1e-4)
-    for name, value in one.items():
-        assert row[f"{name}_margin"] == pytest.approx(value, rel=1e-4)
-    own = row["ensemble_coverage"][0]
-    assert row["predicted_ensemble"] == pytest.approx([own, 1 - (1 - own) ** 2])
-    teacher = row["standard_coverage"]
-    assert row["predicted_fresh"] == pytest.approx(1 - (1 - teacher) * (1 - own))
+    without = Setting("nothing", 0.0, CELL.width).name
+    several |= {without: sum(margin(members)) / 2, "ensemble_2": margin(mean_logits(members))}
+    several["ensemble_1"] = several[without]
+    for name, value in (several | one).items():
+        assert row[name]["margin"] == pytest.approx(value, rel=1e-4), name
+    own, teacher = row["ensemble_1"]["coverage"], row["standard"]["coverage"]
+    assert row["ensemble_1"]["predicted"] == pytest.approx(own)
+    assert row["ensemble_2"]["predicted"] == pytest.approx(1 - (1 - own) ** 2)
+    assert row["fresh"]["predicted"] == pytest.approx(1 - (1 - teacher) * (1 - own))
+    assert [row[f"ensemble_{size}"]["size"] for size in (1, 2)] == [1, 2]
+    for setting in (NEURONS, PATCHES, NARROW, NARROW_PLAIN):
+        assert setting._asdict().items() <= row[setting.name].items()
+    for name in ("masks", "copied", "fresh", "member"):
+        assert 0 <= row[name]["same_view"] <= 1
 
 
 def test_repetitions_differ(rows):
-    assert rows["standard_margin"].nunique() == rows["fresh_margin"].nunique() == 2
+    for name in ("standard", "fresh"):
+        assert len({row[name]["margin"] for row in rows}) == 2
 
 
-def as_predicted(seeds: int = 5) -> pd.DataFrame:
-    """Rows of the laptop preset as the theory has them."""
-    rows = []
-    for seed in range(seeds):
-        row = {"seed": seed, "status": "ok", "part": "synthetic"}
-        row |= {"ensemble_coverage": [0.5, 0.75, 0.875, 0.94]}
-        row |= {"predicted_ensemble": row["ensemble_coverage"]}
-        row |= {"neuron_coverage": [0.5, 0.6, 0.7, 0.9], "patch_coverage": [0.5, 0.9, 1.0]}
-        row |= {"wide_coverage": [0.9, 0.7, 0.6], "wide_plain_coverage": [0.5, 0.5, 0.5]}
-        row |= {"standard_coverage": 0.7, "masks_coverage": 0.7, "copied_coverage": 0.7}
-        row |= {"fresh_coverage": 0.85, "predicted_fresh": 0.85}
-        row |= {"coarse_coverage": 0.9, "coarse_masks_coverage": 0.9}
-        row |= {"one_clean_coverage": 0.6, "one_hidden_coverage": 0.6}
-        rows.append(row | {"all_clean_coverage": 0.6, "all_hidden_coverage": 0.95})
-    other = dict.fromkeys(rows[0]) | {"seed": 0, "status": "ok", "part": "mnist"}
-    return pd.DataFrame([*rows, other])  # a row of another part is not looked at
+def test_single_classifiers_are_counted_in_views_and_means_are_not(rows):
+    table = derived(table_of((CELL, rows[0])))
+    for measure in ("coverage_of", "single_of"):
+        units: Any = table.set_index("method")[measure]
+        assert units[["standard", "masks", "fresh", "ensemble_2"]].tolist() == [8] * 4
+        means = [NEURONS.name, PATCHES.name, NARROW_PLAIN.name, "ensemble_1"]
+        assert units[means].isna().all()
+
+
+CLAIMS = list(said.patch_dropout_claims(script.LAPTOP))
+TRAINED: dict[Any, float] = {
+    **{("neuron", p, 10): c for p, c in ((0.1, 0.6), (0.25, 0.7), (0.5, 0.9))},
+    **{("patch", p, 10): c for p, c in ((0.2, 0.9), (0.5, 1.0))},
+    **{("neuron", 0.25, width): c for width, c in ((5, 0.9), (20, 0.6))},
+    **{("nothing", 0.0, width): 0.5 for width in (5, 10, 20)},
+}
+AS_PREDICTED = {
+    **{f"ensemble_{size}": c for size, c in enumerate((0.5, 0.75, 0.875, 0.94), 1)},
+    **{Setting(*setting).name: c for setting, c in TRAINED.items()},
+    **dict.fromkeys(("standard", "masks", "copied"), 0.7),
+    **dict.fromkeys(("coarse", "coarse_masks"), 0.9),
+    **dict.fromkeys(("one_clean", "one_hidden", "all_clean"), 0.6),
+    "fresh": 0.85,
+    "all_hidden": 0.95,
+}
+
+
+def predicted(changes: dict[str, float]) -> pd.DataFrame:
+    """Lines of the laptop preset as the theory has them, but for the coverage that is changed."""
+    computed = []
+    for seed in range(20):
+        shift = 0.002 * (seed % 3)
+        row = {name: {"coverage": c - shift} for name, c in (AS_PREDICTED | changes).items()}
+        for setting in TRAINED:
+            row[Setting(*setting).name] |= Setting(*setting)._asdict()
+        for name in (f"ensemble_{size}" for size in range(1, 5)):
+            row[name] |= {"size": int(name[-1]), "predicted": AS_PREDICTED[name]}
+        row["fresh"]["predicted"] = AS_PREDICTED["fresh"]
+        # Paired gains of means over networks are no counts of views: without spread they are open.
+        for name in ("neuron_0.5_width_10", "nothing_0_width_5"):
+            row[name]["coverage"] += 2 * shift
+        computed.append((replace(script.LAPTOP, seed=seed), row))
+    other = table_of((replace(script.LAPTOP, part="mnist"), {"standard": {"coverage": 0.1}}))
+    return derived(pd.concat([table_of(*computed), other], ignore_index=True))
 
 
 OPPOSITE = {
-    "masks": {"masks_coverage": 0.9},
-    "masks of patches": {"coarse_masks_coverage": 1.0},
-    "4 networks": {"ensemble_coverage": [0.5] * 4},
-    "neurons": {"neuron_coverage": [0.5] * 4},
-    "width": {"wide_coverage": [0.6, 0.7, 0.9]},
-    "patches": {"patch_coverage": [0.5] * 3},
-    "copied": {"copied_coverage": 0.85},
-    "fresh": {"fresh_coverage": 0.7},
-    "hidden, all known": {"all_hidden_coverage": 0.6},
-    "hidden, one known": {"one_hidden_coverage": 0.95},
+    "masks": {"masks": 0.9},
+    "masks of patches": {"coarse_masks": 1.0},
+    "4 networks": {"ensemble_4": 0.5},
+    "neurons": {Setting("neuron", 0.5, 10).name: 0.5},
+    "width": {Setting("neuron", 0.25, 5).name: 0.6, Setting("neuron", 0.25, 20).name: 0.9},
+    "patches": {Setting("patch", 0.5, 10).name: 0.5},
+    "copied": {"copied": 0.95},
+    "fresh": {"fresh": 0.6},
+    "hidden, all known": {"all_hidden": 0.5},
+    "hidden, one known": {"one_hidden": 0.95},
 }
 
 
 def test_each_claim_is_supported_by_what_it_predicts_and_refuted_by_its_opposite():
-    claims, table = claims_from(script.patch_dropout_claims()), as_predicted()
-    assert {judge(claim, table).verdict for claim in claims} == {"supported"}
-    assert {claim.name.removeprefix("synthetic: ") for claim in claims} == set(OPPOSITE)
-    for claim in claims:
-        opposite = OPPOSITE[claim.name.removeprefix("synthetic: ")]
-        changed = table.assign(**{name: [v] * len(table) for name, v in opposite.items()})
+    table = predicted({})
+    assert {judge(claim, table).verdict for claim in CLAIMS} == {"supported"}
+    assert {claim.name.removeprefix("synthetic: ") for claim in CLAIMS} == set(OPPOSITE)
+    for claim in CLAIMS:
+        changed = predicted(OPPOSITE[claim.name.removeprefix("synthetic: ")])
         assert judge(claim, changed).verdict == "refuted", claim.name
 
 
-def test_the_summary_holds_every_classifier(rows):
-    console = Console(width=250)
-    with console.capture() as capture:
-        console.print(script.patch_dropout_summary(rows))
-    assert all(name in capture.get() for name in script.WHO.values())
+def test_masks_may_change_one_view_of_twenty_in_a_repetition_and_no_more():
+    (check,) = (claim for claim in CLAIMS if claim.name == "synthetic: masks")
+    assert check.kind == "check"
+    assert judge(check, predicted({"masks": 0.65})).verdict == "supported"
+    assert judge(check, predicted({"masks": 0.6})).verdict == "refuted"
+
+
+def test_the_tables_hold_every_classifier(rows):
+    table = derived(table_of(*((replace(CELL, seed=i), row) for i, row in enumerate(rows))))
+    first, second = (listing.grid(table) for listing in said.patch_dropout_tables(table))
+    assert [texts[0] for _, texts in first.rows] == list(said.CLASSIFIERS.values())
+    assert len(second.rows) == CELL.members + len(nets_of.settings_of(CELL)) + 1
 
 
 @pytest.mark.parametrize(

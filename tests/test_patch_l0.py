@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
-from rich.console import Console
+from tidy import Row, alike, changed, table_of, texts
 
 from figures import _l0_patches, style
 from multiview import stream
@@ -22,14 +22,18 @@ from multiview.sparsity import L0Spec
 from theory_experiments import _patch_l0 as script
 from theory_experiments import _patch_l0_claims as claims_of
 from theory_experiments import _patch_l0_nets as nets_of
-from theory_experiments._estimates import claims_from
+from theory_experiments import l0_gates
+from theory_experiments._patch_l0_tables import patch_l0_tables
 from theory_experiments._patch_nets import draw_features, draw_train, new_nets
 from theory_experiments._patch_sgd import Alone
 
-SMOKE = script.CELLS["smoke"]
+SMOKE = script.PATCHES["smoke"]
 # Large weights answer at once, so that networks of other settings differ.
 CELL = replace(SMOKE, relu_knee=1.0, sigma_init=0.3, num_test=50)
-LAPTOP = script.CELLS["laptop"]
+LAPTOP = script.PATCHES["laptop"]
+# Fields of the cell that tables and figure show.
+SHOWN = ("part", "width", "members", "num_train", "other_num_train", "kept", "delay", "other_mu")
+SHOWN += ("temperature",)
 SWEEPS = ("one", "all", "soft", "cool")
 quiet = Context().progress
 
@@ -45,10 +49,16 @@ def trained():
 
 
 @pytest.fixture(scope="module")
-def rows() -> pd.DataFrame:
-    cells = (CELL, replace(CELL, seed=1))
-    found = (vars(cell) | script.run_patch_l0(cell, Context()) for cell in cells)
-    return pd.DataFrame(found).assign(status="ok")
+def rows() -> list[Row]:
+    """Two repetitions."""
+    return [script.run_patch_l0(replace(CELL, seed=seed), Context()) for seed in (0, 1)]
+
+
+def table(*rows: Row, cell: nets_of.PatchL0Cell = CELL) -> pd.DataFrame:
+    """The derived table of rows, with the fields of their cell."""
+    plain = {name: getattr(cell, name) for name in SHOWN}
+    views = {"spec.num_classes": 10**6, "spec.num_views": 2}  # so many that intervals are short
+    return l0_gates.derived(table_of(*rows, **plain, **views))
 
 
 def test_without_a_penalty_all_neurons_stay_and_under_a_huge_one_none(trained):
@@ -141,8 +151,8 @@ def test_other_samples_are_more_at_as_many_steps_and_strengths_in_proportion():
 
 def test_a_row_measures_the_networks_it_names(trained, rows):
     features, _, dense, full, left, _ = trained
-    row = rows.iloc[0]
-    assert rows["dense_margin"].nunique() == rows["full_margin"].nunique() == 2
+    row = rows[0]
+    assert len({(each["dense"]["margin"], each["full"]["margin"]) for each in rows}) == 2
     probes = coverage_probes(CELL.spec, features, stream(0, "probes"), CELL.probes_per_view)
 
     def margin(logits: torch.Tensor) -> list[float]:
@@ -153,36 +163,63 @@ def test_a_row_measures_the_networks_it_names(trained, rows):
         by_name = {name: each(probes.patches) for name, each in left.items()}
         members = dense(probes.patches)
         (own,) = margin(full(probes.patches))
-    for name, logits in by_name.items():
-        if not name.startswith("target"):
-            assert row[f"{name}_margin"] == pytest.approx(margin(logits)[:many], rel=1e-4)
-            count = left[name].neurons().tolist()[:many]
-            assert row[f"{name}_neurons"] == pytest.approx(count)
-    assert row["target_margin"] == pytest.approx(margin(by_name["target 0.5"]), rel=1e-4)
-    assert row["full_margin"] == pytest.approx(own, rel=1e-4)
-    assert row["dense_margin"] == pytest.approx(margin(members)[0], rel=1e-4)
+    for name, strengths in nets_of.strengths_of(CELL).items():
+        lines = [row[f"{name}_{strength:g}"] for strength in strengths]
+        assert tuple(each["strength"] for each in lines) == strengths
+        found = margin(by_name[name])[: len(lines)]
+        assert [each["margin"] for each in lines] == pytest.approx(found, rel=1e-4)
+        count = left[name].neurons().tolist()[: len(lines)]
+        assert [each["neurons"] for each in lines] == pytest.approx(count)
+    asked = row["target_0.5"]
+    assert asked["target"] == 0.5
+    assert [asked["margin"]] == pytest.approx(margin(by_name["target 0.5"]), rel=1e-4)
+    assert row["full"]["margin"] == pytest.approx(own, rel=1e-4)
+    assert row["dense"]["margin"] == pytest.approx(margin(members)[0], rel=1e-4)
+
+    def by_size(name: str, measure: str) -> list[float]:
+        assert [row[f"{name}_{size}"]["size"] for size in (1, 2)] == [1, 2]
+        return [row[f"{name}_{size}"][measure] for size in (1, 2)]
+
     mean, both = sum(margin(members)) / 2, margin(mean_logits(members))
-    assert row["dense_ensemble_margin"] == pytest.approx([mean, both], rel=1e-4)
+    assert by_size("ensemble", "margin") == pytest.approx([mean, both], rel=1e-4)
     kept = by_name["one"][:, [CELL.strengths.index(CELL.kept), many]]
     pair = [sum(margin(kept)) / 2, margin(mean_logits(kept))]
-    assert row["pruned_ensemble_margin"] == pytest.approx(pair, rel=1e-4)
-    c = row["pruned_ensemble_coverage"][0]
-    assert row["predicted_ensemble"] == pytest.approx([c, 1 - (1 - c) ** 2])
-    assert row["gap"] < 1e-5
+    assert by_size("pruned_ensemble", "margin") == pytest.approx(pair, rel=1e-4)
+    c = row["pruned_ensemble_1"]["coverage"]
+    assert by_size("pruned_ensemble", "predicted") == pytest.approx([c, 1 - (1 - c) ** 2])
+    assert row["data"]["parity"] < 1e-5
     views = coverage_of(by_name["one"], probes).views_per_class[:many]
-    assert row["one_both"] == (views == 2).double().mean(-1).tolist()
-    assert row["one_none"] == (views == 0).double().mean(-1).tolist()
-    more = tuple(2 * each for each in CELL.other_strengths)
-    expected = script.critical(more, row["more_samples_coverage"], claims_of.LEVEL)
-    assert row["more_samples_critical"] == pytest.approx(expected, nan_ok=True)
-    assert row["one_fewest"] == left["one"].fewest().tolist()[:many]
+    one = [row[f"one_{strength:g}"] for strength in CELL.strengths]
+    assert [each["both"] for each in one] == (views == 2).double().mean(-1).tolist()
+    assert [each["none"] for each in one] == (views == 0).double().mean(-1).tolist()
+    assert [each["fewest"] for each in one] == left["one"].fewest().tolist()[:many]
+
+
+def test_strengths_are_those_of_the_penalties():
+    strengths = nets_of.strengths_of(LAPTOP)
+    assert strengths["more_samples"] == tuple(4 * each for each in LAPTOP.other_strengths)
+    assert strengths["delayed"] == tuple(2 * each for each in LAPTOP.scratch_strengths)
+    for name in ("one", "all", "soft", "cool"):
+        assert strengths[name] == LAPTOP.strengths
+
+
+def critical(strengths, c) -> float:
+    return claims_of.critical_strength(pd.DataFrame({"strength": strengths, "coverage": c}))
 
 
 def test_the_critical_strength_lies_between_two_by_their_logarithms():
-    assert script.critical((1, 100), (1.0, 0.5), 0.75) == pytest.approx(10)
-    assert script.critical((1, 2, 4), (0.9, 0.75, 0.9), 0.75) == pytest.approx(2)
-    assert math.isnan(script.critical((1, 2, 4), (1.0, 0.9, 0.8), 0.75))
-    assert math.isnan(script.critical((1, 2), (0.5, 0.9), 0.75))
+    assert critical((1, 100), (1.0, 0.5)) == pytest.approx(10)
+    assert critical((1, 2, 4), (0.9, 0.75, 0.9)) == pytest.approx(2)
+    assert math.isnan(critical((1, 2, 4), (1.0, 0.9, 0.8)))
+    assert math.isnan(critical((1, 2), (0.5, 0.9)))
+
+
+def test_a_critical_strength_is_read_off_its_group_alone():
+    falls = {"all_1": (1.0, 1.0), "all_100": (100.0, 0.5), "soft_1": (1.0, 0.1)}
+    row = {who: {"strength": s, "coverage": c, "size": None} for who, (s, c) in falls.items()}
+    other = table_of(row, part="mnist_mlp").assign(coverage=0.1, group="all")
+    lines = pd.concat([table(row), other])
+    assert claims_of.critical("all").of(lines).by_seed.tolist() == pytest.approx([10])
 
 
 def test_slow_classes_compare_starts_of_kept_and_lost_ones_in_mixed_networks():
@@ -203,85 +240,136 @@ def test_where_a_sequence_passes_a_level_others_are_read_off():
     assert claims_of.where_it_passes([0, 0.5, 0.1], 0.25, [2, 4, 9]) == pytest.approx(3)
     assert math.isnan(claims_of.where_it_passes([0.3, 0.5], 0.25, [2, 4]))
     assert math.isnan(claims_of.where_it_passes([0, 0.2], 0.25, [2, 4]))
-    row = {"one_neurons": [2.0, 1.0, 0.0], "one_multi": [0.0, 0.5, 1.0]}
-    assert math.isnan(claims_of.error_below_floor(row))
+    lines = pd.DataFrame({"neurons": [2.0, 1.0, 0.0], "multi": [0.0, 0.5, 1.0]})
+    assert math.isnan(claims_of.error_below_floor(lines))
 
 
-AS_PREDICTED = {
-    **{"gap": 0.0, "width": 10, "dense_coverage": 0.6, "slow": 1.0},
-    **{"one_coverage": [0.6, 0.6, 0.5, 0.3, 0.0], "one_neurons": [10, 2, 1.2, 0.7, 0]},
-    **{"one_multi": [0, 0, 0.1, 0.3, 1.0], "one_fewest": [9, 1, 0, 0, 0], "targets": (0.5, 0.2)},
-    **{"fine_neurons": [10, 9, 3], "target_neurons": [5, 1], "target_expected": [0.5, 0.2]},
-    **{"all_coverage": [1, 1, 0.7, 0.5, 0.0], "all_held": [2, 2, 1.4, 1, 0]},
-    **{"all_neurons": [10, 2, 1.4, 1, 0], "all_none": [0, 0, 0, 0, 1.0]},
-    **{"all_single": [0, 0, 0.3, 0.5, 1], "all_multi": [0, 0, 0, 0, 1.0]},
-    **{"soft_coverage": [1, 1, 1, 1, 1, 0.5], "all_critical": 0.1, "cool_critical": 5.0},
-    **{"soft_critical": 5.0, "more_mu_critical": 1.6, "more_samples_critical": 0.4},
-    **{"delayed_coverage": [0.6, 0.6], "delayed_multi": [0, 0], "delayed_neurons": [10, 2]},
-    **{"from_start_coverage": [0.6, 0.1], "from_start_neurons": [9, 1]},
-    **{"pruned_ensemble_coverage": [0.5, 0.75], "predicted_ensemble": [0.5, 0.75]},
+# The laptop's cell, with fewer strengths.
+FEW = replace(
+    LAPTOP,
+    strengths=(0.01, 0.1, 0.2, 0.4, 0.8, 25.6),
+    kept=0.2,
+    other_strengths=(0.1, 0.2, 1.6, 3.2),
+    scratch_strengths=(0.05, 0.2),
+    fine=(0.024, 0.027, 0.03),
+    targets=(0.5, 0.2),
+)
+AS_PREDICTED: dict[str, dict[str, list[float]]] = {  # by group: measures by strength
+    "one": {
+        "coverage": [0.6, 0.6, 0.5, 0.3, 0.0, 0.0],
+        "neurons": [10.0, 1.95, 1.2, 0.7, 0.0, 0.0],
+        "multi": [0.0, 0.0, 0.1, 0.3, 1.0, 1.0],
+        "fewest": [9.0, 1.5, 0.0, 0.0, 0.0, 0.0],
+    },
+    "all": {
+        "coverage": [1.0, 1.0, 0.5, 0.5, 0.0, 0.0],  # critical at 0.141
+        "held": [2.0, 2.0, 1.0, 1.0, 0.0, 0.0],
+        "neurons": [10.0, 1.95, 1.0, 1.0, 0.0, 0.0],
+        "none": [0.0, 0.0, 0.0, 0.0, 1.0, 1.0],
+        "single": [0.0, 0.0, 0.5, 0.5, 1.0, 1.0],
+        "multi": [0.0, 0.0, 0.0, 0.0, 1.0, 1.0],
+    },
+    "soft": {"coverage": [1.0, 1.0, 1.0, 1.0, 1.0, 0.5]},  # critical at 4.5
+    "cool": {"coverage": [1.0, 1.0, 1.0, 1.0, 1.0, 0.5]},
+    "more_mu": {"coverage": [1.0, 1.0, 1.0, 0.5]},  # at 2.26
+    "more_samples": {"coverage": [1.0, 0.5, 0.5, 0.5]},  # at 4 x 0.141
+    "from_start": {"coverage": [0.6, 0.1], "neurons": [9.0, 1.0]},
+    "delayed": {"coverage": [0.6, 0.6], "multi": [0.0, 0.0], "neurons": [10.0, 1.95]},
+    "fine": {"neurons": [10.0, 9.0, 3.0]},
+    "target": {"neurons": [5.0, 2.0], "expected_share": [0.5, 0.2]},
+    "pruned_ensemble": {"coverage": [0.5, 0.7, 0.7, 0.75], "predicted": [0.5, 0.7, 0.7, 0.75]},
+    "data": {"parity": [0.0], "head_start": [1.0]},
 }
+EARLY = {"coverage": [1.0, 0.5, 0.5, 0.5, 0.5, 0.5]}  # critical at 0.03
 OPPOSITE = {
-    "pruned as gated": {"gap": 0.1},
-    "flat": {"one_coverage": [0.6, 0.3, 0.3, 0.3, 0.0]},
-    "until its floor": {"one_fewest": [9, 1, 1, 0, 0]},
-    "collapse": {"one_multi": [0, 0, 0.3, 0.1, 1.0]},
-    "cliff": {"fine_neurons": [10, 9, 8]},
-    "target, expected": {"target_expected": [0.5, 0.4]},
-    "target, left": {"target_neurons": [9, 2]},
-    "held views": {"all_held": [2, 1, 1, 2, 1]},
-    "neurons of both views": {"all_neurons": [10, 1.5, 1.4, 1, 0]},
-    "one view first": {"all_none": [0, 0, 0.3, 0.5, 1]},
-    "hidden": {"all_multi": [0, 0, 0.3, 0.5, 1]},
-    "critical by mu": {"more_mu_critical": 0.1},
-    "proportional to mu": {"more_mu_critical": 0.2},
-    "the same lambda/N": {"more_samples_critical": 0.1},
-    "soft targets keep": {"soft_coverage": [1, 1, 0.7, 0.5, 0]},
-    "soft at 4": {"soft_critical": 0.1},
-    "soft at 1": {"cool_critical": 0.1},
-    "soft, by 1/mu": {"soft_critical": 0.4},
-    "delayed": {"from_start_coverage": [0.6, 0.6]},
-    "delayed, no class lost": {"delayed_multi": [0, 0.3]},
-    "slow classes": {"slow": -1.0},
-    "delayed, as many neurons": {"from_start_coverage": [0.6, 0.6]},
-    "4 pruned networks": {"predicted_ensemble": [0.5, 0.9]},
+    "pruned as gated": ("data", {"parity": [0.1]}),
+    "flat": ("one", {"coverage": [0.6, 0.3, 0.3, 0.3, 0.0, 0.0]}),
+    "until its floor": ("one", {"fewest": [9.0, 1.5, 1.5, 0.0, 0.0, 0.0]}),
+    "collapse": ("one", {"multi": [0.0, 0.0, 0.3, 0.1, 1.0, 1.0]}),
+    "cliff": ("fine", {"neurons": [10.0, 9.0, 8.0]}),
+    "target, expected": ("target", {"expected_share": [0.5, 0.4]}),
+    "target, left": ("target", {"neurons": [9.0, 2.0]}),
+    "held views": ("all", {"held": [2.0, 1.0, 1.0, 2.0, 1.0, 0.0]}),
+    "neurons of both views": ("all", {"neurons": [10.0, 1.5, 1.4, 1.0, 0.0, 0.0]}),
+    "one view first": ("all", {"none": [0.0, 0.0, 0.3, 0.5, 1.0, 1.0]}),
+    "hidden": ("all", {"multi": [0.0, 0.0, 0.3, 0.5, 1.0, 1.0]}),
+    "critical by mu": ("more_mu", {"coverage": [1.0, 0.5, 0.5, 0.5]}),
+    "proportional to mu": ("more_mu", {"coverage": [1.0, 1.0, 0.5, 0.5]}),
+    "the same lambda/N": ("more_samples", {"coverage": [1.0, 1.0, 1.0, 0.5]}),
+    "soft targets keep": ("soft", {"coverage": [1.0, 1.0, 0.5, 0.5, 0.5, 0.5]}),
+    "soft at 4": ("soft", EARLY),
+    "soft at 1": ("cool", EARLY),
+    "soft, by 1/mu": ("soft", {"coverage": [1.0, 1.0, 1.0, 0.5, 0.5, 0.5]}),
+    "delayed": ("from_start", {"coverage": [0.6, 0.6]}),
+    "delayed, no class lost": ("delayed", {"multi": [0.0, 0.3]}),
+    "slow classes": ("data", {"head_start": [-1.0]}),
+    "delayed, as many neurons": ("from_start", {"coverage": [0.6, 0.6]}),
+    "4 pruned networks": ("pruned_ensemble", {"predicted": [0.5, 0.7, 0.7, 0.9]}),
 }
 
 
-def as_predicted(**changed) -> pd.DataFrame:
-    """Rows as the theory has them, and one of another part, which is not looked at."""
-    row = {"status": "ok", "part": "synthetic"} | AS_PREDICTED | changed
-    other = dict.fromkeys(row) | {"seed": 0, "status": "ok", "part": "mnist"}
-    return pd.DataFrame([*(row | {"seed": seed} for seed in range(5)), other])
+def as_predicted(group: str = "data", **measures: list[float]) -> pd.DataFrame:
+    """Five repetitions as the theory has them, but for these measures of one group."""
+    axes = {name: ("strength", each) for name, each in nets_of.strengths_of(FEW).items()}
+    axes |= {"target": ("target", FEW.targets), "pruned_ensemble": ("size", (1, 2, 3, 4))}
+    row: Row = {}
+    for name, lists in changed(AS_PREDICTED, group, **measures).items():
+        axis, places = axes.get(name, ("", ()))
+        for i, place in enumerate(places):
+            each = {measure: values[i] for measure, values in lists.items()}
+            row = {**row, f"{name}_{place:g}": {axis: place} | each}
+    data = changed(AS_PREDICTED, group, **measures)["data"]
+    row = {**row, "data": {measure: values[0] for measure, values in data.items()}}
+    lines = table(*alike(row, 5), cell=FEW)
+    other = lines.assign(part="mnist_mlp", coverage=0.9, neurons=0.9, multi=0.9, parity=0.9)
+    return pd.concat([lines, other], ignore_index=True)  # the other part is not looked at
 
 
 def test_each_claim_is_supported_by_what_it_predicts_and_refuted_by_its_opposite():
-    cell = replace(LAPTOP, strengths=(0.01, 0.1, 0.2, 0.4, 0.8))  # as many as in the lists above
-    claims = claims_from(script.patch_l0_claims(cell))
+    claims = list(claims_of.patch_l0_claims(FEW))
     verdicts = {claim.name: judge(claim, as_predicted()).verdict for claim in claims}
     assert set(verdicts.values()) == {"supported"}, verdicts
     assert {name.removeprefix("synthetic: ") for name in verdicts} == set(OPPOSITE)
+    never = as_predicted("all", coverage=[1.0] * 6)
     for claim in claims:
-        table = as_predicted(**OPPOSITE[claim.name.removeprefix("synthetic: ")])
-        assert judge(claim, table).verdict == "refuted", claim.name
+        group, worse = OPPOSITE[claim.name.removeprefix("synthetic: ")]
+        assert judge(claim, as_predicted(group, **worse)).verdict == "refuted", claim.name
         if "mu" in claim.name:  # a strength outside of those tried is no value
-            assert judge(claim, as_predicted(all_critical=math.nan)).missing == 5
+            assert judge(claim, never).missing == 5
 
 
-def test_claims_can_be_judged_on_a_run_its_summary_holds_all_and_the_figure_draws_it(rows):
-    for claim in claims_from(script.patch_l0_claims(CELL)):
-        assert not judge(claim, rows).note, claim.name
-    console, lost = Console(width=250), {"all_critical": math.nan, "soft_critical": math.nan}
-    ends = {"all_coverage": [[1.0, 0.9, 0.8]] * 2, "soft_coverage": [[0.5, 0.9, 0.1]] * 2}
-    with console.capture() as capture:
-        console.print(script.patch_l0_summary(rows.assign(**ends, **lost)))
-    printed = capture.get()
-    names = {"one network, labels", "at T=1", "delayed", "the cliff", "50% of the weights"}
+def test_what_counts_as_a_difference_of_c_is_one_view_in_twenty():
+    ends = {claim.name: claim.predicted for claim in claims_of.patch_l0_claims(LAPTOP)}
+    for name in ("flat", "4 pruned networks"):
+        assert ends[f"synthetic: {name}"] == (-0.05, 0.05)
+    for name in ("soft targets keep", "delayed", "delayed, as many neurons"):
+        assert ends[f"synthetic: {name}"] == (0.05, math.inf)
+
+
+def test_claims_can_be_judged_on_a_run_its_tables_hold_all_and_the_figure_draws_it(rows):
+    lines = table(*rows)
+    for claim in claims_of.patch_l0_claims(CELL):
+        assert "Error" not in judge(claim, lines).note, claim.name
+    ends = {"all": [1.0, 0.9, 0.8], "soft": [0.5, 0.9, 0.1]}
+    outside = [
+        {
+            **row,
+            **{
+                f"{who}_{strength:g}": {**row[f"{who}_{strength:g}"], "coverage": value}
+                for who, c in ends.items()
+                for strength, value in zip(CELL.strengths, c, strict=True)
+            },
+        }
+        for row in rows
+    ]
+    changed_lines = table(*outside)
+    printed = texts(patch_l0_tables(changed_lines), changed_lines)
+    names = {"one network, labels", "at T=1", "delayed", "the cliff", "asked for a share"}
     for says in names | {"> 10 (seeds: 2)", "< 0.1 (seeds: 2)", "fraction of views covered"}:
         assert says in printed
     style.use()
     figure = Figure()
-    _l0_patches.draw(figure.add_subfigure(figure.add_gridspec(1, 1)[0]), rows, "xyz")
+    _l0_patches.draw(lines, figure.add_subfigure(figure.add_gridspec(1, 1)[0]), iter("xyz"))
     panels = figure.subfigs[0].axes
     assert [each.get_title("left")[0] for each in panels if len(each.get_lines()) > 3] == [*"xyz"]
 

@@ -1,89 +1,139 @@
 """Claims about students on synthetic patches: what supports them, and what refutes them."""
 
+import math
+
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from multiview import stream
-from multiview.runs.claims import judge
-from theory_experiments import _patch_student_claims as claims_of
+from multiview.runs.claims import Claim, judge
 from theory_experiments import _patch_students as script
-from theory_experiments._estimates import claims_from
+from theory_experiments._patch_student_claims import patch_students_claims
+from theory_experiments._patch_student_nets import LESSONS, students_of
+from theory_experiments._patch_student_rows import axes_of
+from theory_experiments._views import MARGIN
+from theory_experiments.distillation import derived
+
+CELL = script.LAPTOP
+SPECS = [student for group in students_of(CELL).values() for student in group]
+AXES = axes_of(CELL, SPECS)
+# c where the theory holds, and what is predicted of it.
+TEACHERS = dict(zip(CELL.sizes, (0.5, 0.75, 0.875, 0.97, 1.0), strict=True))
+HEAT = dict(zip(CELL.temperatures, (0.5, 0.85, 0.95), strict=True))
+OTHERS: dict[str, dict[str, float]] = {
+    "omitted_hinton": {"shifted": 0.02, "coverage": 0.95, "single": 0.02, "answered": 0.9},
+    "others_hinton": {"shifted": 0.01, "coverage": 0.94, "answered": 0.93},
+    "omitted_labels": {"single": 0.2, "answered": 0.0},
+}
+CLAIMS = list(patch_students_claims(CELL))
 
 
-def as_predicted(seeds: int = 5) -> pd.DataFrame:
-    """Rows of the laptop preset as the theory has them."""
-    cell, rows = script.LAPTOP, []
-    for seed in range(seeds):
-        c = [0.5, 0.75, 0.875, 0.97, 1.0]
-        taught = [1 - (1 - each) / 2 for each in c]
-        row = {"seed": seed, "status": "ok", "part": cell.part}
-        row |= {"predicted": taught, "union": taught, "teacher_coverage": c}
-        row |= {f"{lesson}_coverage": taught for lesson in claims_of.LESSONS}
-        row |= {
-            f"again_{lesson}_coverage": [0.5, 0.75, 0.875, 0.9375] for lesson in claims_of.LESSONS
-        }
-        row |= {"one_coverage": 0.5, "itself_coverage": 0.5}
-        row |= {"labels_coverage": 0.5, "heat_coverage": [0.5, 0.8, 0.95]}
-        row |= {"l2_coverage": 0.95, "l2_centred_coverage": 0.95}
-        row |= {"scarce_soft_coverage": 0.95, "scarce_hard_coverage": 0.2}
-        row |= {"omitted_soft_shifted": 0.02, "omitted_soft_shifted_others": 0.01}
-        row |= {"omitted_soft_coverage": 0.95, "omitted_soft_coverage_others": 0.9}
-        row |= {"omitted_soft_single": 0.02, "omitted_hard_single": 0.2}
-        row |= {"omitted_soft_heard": 0.9, "omitted_soft_heard_others": 0.95}
-        rows.append(row | {"omitted_hard_heard": 0.0})
-    other = dict.fromkeys(rows[0]) | {"seed": 0, "status": "ok", "part": "mnist"}
-    return pd.DataFrame([*rows, other])  # a row of another part is not looked at
+def as_predicted() -> dict[str, dict[str, float]]:
+    """Each method's measures as the theory has them."""
+    row = {method: {"coverage": 0.5} for method in AXES}
+    row |= {who: dict(measures) for who, measures in OTHERS.items()}
+    for size, c in TEACHERS.items():
+        taught = 1 - (1 - c) / 2
+        row[f"ensemble_{size}"] = {"coverage": c}
+        for method in (f"hinton_of_{size}_T{CELL.temperature:g}", f"paper_of_{size}"):
+            row[method] = {"coverage": taught, "predicted": taught, "union": taught}
+    for T, c in HEAT.items():
+        if CELL.temperature != T:
+            row[f"hinton_of_{CELL.members}_T{T:g}"]["coverage"] = c
+    for lesson in LESSONS:
+        for r in range(CELL.rounds + 1):
+            c = 1 - 0.5 ** (r + 1)
+            row[f"{lesson}_round_{r}"] = {"coverage": c, "predicted": c}
+    row[f"squares_of_{CELL.members}"]["coverage"] = 0.95
+    row[f"squares_centred_of_{CELL.members}"]["coverage"] = 0.95
+    row["few_hinton"]["coverage"], row["few_labels"]["coverage"] = 0.99, 0.2
+    return row
+
+
+def tabled(rows: list[dict[str, dict[str, float]]]) -> pd.DataFrame:
+    """Lines of these repetitions, with small differences between them, and one of another part."""
+    cell = {"part": CELL.part, "spec.num_classes": 10, "spec.num_views": 2, "status": "ok"}
+    lines = [{"part": "mnist", "method": "labels", "seed": 0, "status": "ok"}]
+    for seed, row in enumerate(rows):
+        draws = np.random.default_rng(seed)
+        for method, measures in row.items():
+            shares = {name: c + 1e-3 * draws.uniform(-1, 1) for name, c in measures.items()}
+            shares = {name: min(max(value, 0.0), 1.0) for name, value in shares.items()}
+            own = {"method": method, "seed": seed, **AXES.get(method, {}), **shares}
+            lines.append(cell | own)
+    return derived(pd.DataFrame(lines))
+
+
+def verdicts(table: pd.DataFrame) -> dict[str, str]:
+    return {claim.name: judge(claim, table).verdict for claim in CLAIMS}
 
 
 def test_the_claims_are_supported_by_what_they_predict_and_by_nothing_else():
-    claims, table = claims_from(claims_of.patch_students_claims(script.LAPTOP)), as_predicted()
-    assert {judge(claim, table).verdict for claim in claims} == {"supported"}
-    assert len({claim.name for claim in claims}) == len(claims)
-    same = 0.5  # everybody covers half, whatever was taught
-    flat = {
-        name: table[name].map(lambda v: [same] * len(v) if isinstance(v, list) else same)
-        for name in table
-        if name.endswith(("_coverage", "_heard", "_others", "_single"))
-    }
-    verdicts = {claim.name: judge(claim, table.assign(**flat)).verdict for claim in claims}
-    refuted = [name for name, verdict in verdicts.items() if verdict == "refuted"]
+    found = verdicts(tabled([as_predicted() for _ in range(40)]))
+    assert {*found.values()} == {"supported"}, found
+    assert len(found) == len(CLAIMS)
+    flat = as_predicted()  # everybody covers half, whatever was taught
+    for measures in flat.values():
+        measures |= {
+            name: 0.5 for name in measures if name in ("coverage", "single", "answered", "shifted")
+        }
+    found = verdicts(tabled([flat] * 40))
+    refuted = [name for name, verdict in found.items() if verdict == "refuted"]
     assert {"synthetic: T=16", "synthetic: few, hard", "synthetic: left out, soft"} < {*refuted}
-    assert sum("K=" in name for name in refuted) == 2 * len(script.LAPTOP.sizes)
+    assert sum("K=" in name for name in refuted) == 2 * len(CELL.sizes)
     assert sum("round" in name for name in refuted) == 4
     assert "synthetic: left out, soft minus hard" in refuted
 
 
 def fair_lotteries(seeds: int) -> pd.DataFrame:
     """Rows in which each network draws one of two views of each class, and nothing else varies."""
-    table, drawn = as_predicted(seeds), []
-    classes, rounds = script.LAPTOP.spec.num_classes, script.LAPTOP.rounds
+    rows, classes = [], CELL.spec.num_classes
     for seed in range(seeds):
+        row = as_predicted()
         won = torch.randint(2, (40, classes), generator=stream(seed, "lottery"))
         views = torch.nn.functional.one_hot(won, 2)  # (networks, k, L)
-        c = [float(views[: n + 1].amax(0).double().mean()) for n in range(40)]
-        teachers, student = [views[:size].amax(0) for size in script.LAPTOP.sizes], views[-1]
-        taught = [float((each | student).double().mean()) for each in teachers]
-        law = [1 - (1 - float(each.double().mean())) / 2 for each in teachers]
-        row = {"predicted": law, "union": taught}
-        for lesson in claims_of.LESSONS:
-            row |= {f"{lesson}_coverage": taught, f"again_{lesson}_coverage": c[: rounds + 1]}
-        drawn.append(row)
-    others = dict.fromkeys(drawn[0])  # of the row of another part
-    return table.drop(columns=list(others)).join(pd.DataFrame([*drawn, others]))
+        student = views[-1]
+        for size in CELL.sizes:
+            teacher = views[:size].amax(0)
+            taught = float((teacher | student).double().mean())
+            law = 1 - (1 - float(teacher.double().mean())) / 2
+            drawn = {"coverage": taught, "predicted": law, "union": taught}
+            for method in (f"hinton_of_{size}_T{CELL.temperature:g}", f"paper_of_{size}"):
+                row[method] |= drawn
+        for r in range(CELL.rounds + 1):
+            c = float(views[: r + 1].amax(0).double().mean())
+            for lesson in LESSONS:
+                row[f"{lesson}_round_{r}"]["coverage"] = c
+        rows.append(row)
+    return tabled(rows)
 
 
-@pytest.mark.parametrize(("seeds", "verdicts"), [(40, {"supported"}), (5, None)])
-def test_a_true_theory_is_supported_by_many_lotteries_and_not_refuted_by_few(seeds, verdicts):
-    table = fair_lotteries(seeds)
-    claims = claims_from(claims_of.patch_students_claims(script.LAPTOP))
-    found = {claim.name: judge(claim, table).verdict for claim in claims}
-    assert {*found.values()} <= (verdicts or {"supported", "inconclusive"}), found
+@pytest.mark.parametrize(("seeds", "verdict"), [(40, {"supported"}), (5, None)])
+def test_a_true_theory_is_supported_by_many_lotteries_and_not_refuted_by_few(seeds, verdict):
+    found = verdicts(fair_lotteries(seeds))
+    assert {*found.values()} <= (verdict or {"supported", "undecided"}), found
 
 
 def test_few_say_how_few_and_sources_which_prediction():
-    claims = claims_from(claims_of.patch_students_claims(script.LAPTOP))
-    (few, *_) = [claim for claim in claims if claim.name == "synthetic: few, soft"]
+    (few, *_) = [claim for claim in CLAIMS if claim.name == "synthetic: few, soft"]
     assert "4 of about 40 samples a class (10%; Hinton et al.: 3%)" in few.statement
     assert few.source.startswith("P3 (derived")
-    assert {claim.source[:3] for claim in claims} == {"P1 ", "P1'", "P2 ", "P3 ", "P4 ", "our"}
+    assert {claim.source[:3] for claim in CLAIMS} == {"P1 ", "P1'", "P2 ", "P3 ", "P4 ", "our"}
+
+
+def test_one_margin_says_what_counts():
+    def says_its_margin(claim: Claim) -> bool:
+        ends = {abs(end) for end in claim.predicted if math.isfinite(end)}
+        return ends == {MARGIN} and str(MARGIN) in claim.statement
+
+    assert all(map(says_its_margin, CLAIMS))
+
+
+def test_views_are_counted_of_single_networks_alone():
+    table = tabled([as_predicted()])
+    counted = dict(zip(table["method"], table["coverage_of"], strict=True))
+    assert counted["few_hinton"] == counted["ensemble_10"] == counted["paper_of_3"] == 20
+    for method in ("member", "omitted_hinton", "others_hinton"):
+        assert math.isnan(counted[method])

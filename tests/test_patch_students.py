@@ -7,28 +7,37 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from figures import _coverage
 from multiview import stream
 from multiview.data import make_features, sample_patches
 from multiview.distill import distillation_objective, hinton_kd, l2_logits, paper_kd
 from multiview.probes import Coverage, coverage_probes
+from multiview.runs.estimates import select
 from multiview.runs.experiment import Context
+from multiview.runs.rows import columns, plain_cell
 from multiview.train import cross_entropy
 from theory_experiments import _patch_student_rows as rows_of
 from theory_experiments import _patch_students as script
 from theory_experiments._patch_nets import SMALL_SPEC, logits_of, new_nets
-from theory_experiments._patch_student_nets import StudentSpec, lessons, students_of, train_students
-from theory_experiments._patch_student_tables import patch_students_summary
+from theory_experiments._patch_student_nets import (
+    LESSONS,
+    StudentSpec,
+    lessons,
+    students_of,
+    train_students,
+)
+from theory_experiments._patch_student_tables import patch_students_tables
+from theory_experiments.distillation import derived
 
 SPECS = [
     StudentSpec(lesson="hinton", temperature=4.0),
     StudentSpec(lesson="labels"),
-    StudentSpec(lesson="l2"),
+    StudentSpec(lesson="squares"),
     StudentSpec(lesson="paper"),
-    StudentSpec(lesson="l2_centred"),
+    StudentSpec(lesson="squares_centred"),
     StudentSpec(lesson="hinton", temperature=0.5),
     StudentSpec(lesson="hinton", temperature=4.0, omitted=1),
     StudentSpec(lesson="labels", omitted=2),
@@ -41,12 +50,14 @@ def quiet(message: str, fraction: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def smoke_rows() -> pd.DataFrame:
-    cells = [replace(script.SMOKE, seed=seed) for seed in (0, 1)]
-    rows = [
-        vars(cell) | script.run_patch_students(cell, Context()) | {"status": "ok"} for cell in cells
-    ]
-    return pd.DataFrame(rows)
+def smoke_table() -> pd.DataFrame:
+    lines = []
+    for seed in (0, 1):
+        cell = replace(script.SMOKE, seed=seed)
+        fields = columns(plain_cell(cell)) | {"status": "ok"}
+        for method, measures in script.run_patch_students(cell, Context()).items():
+            lines.append(fields | {"method": method} | measures)
+    return derived(pd.DataFrame(lines))
 
 
 def over_classes(student, teacher, *, center, reduction):
@@ -65,8 +76,8 @@ def test_the_lessons_are_those_of_each_student_alone():
     for i, student in enumerate(SPECS):
         loss = {
             "hinton": partial(hinton_kd, temperature=student.temperature),
-            "l2": partial(over_classes, center=False),
-            "l2_centred": partial(over_classes, center=True),
+            "squares": partial(over_classes, center=False),
+            "squares_centred": partial(over_classes, center=True),
             "paper": push,
         }.get(student.lesson)
         weight = cell.push if student.lesson == "paper" else 1.0
@@ -82,7 +93,7 @@ def test_the_lessons_are_those_of_each_student_alone():
 
 
 def test_squares_of_centred_logits_are_the_limit_of_hot_lessons():
-    specs = [StudentSpec(lesson="labels"), StudentSpec(lesson="l2_centred")]
+    specs = [StudentSpec(lesson="labels"), StudentSpec(lesson="squares_centred")]
     specs.append(StudentSpec(lesson="hinton", temperature=1e3))
     draws, labels = stream(0, "hot"), torch.tensor([1, 0, 3, 2])
     taught = torch.randn(4, 1, 4, generator=draws, dtype=torch.float64).expand(-1, 3, -1)
@@ -113,7 +124,7 @@ def test_a_student_learns_nothing_from_samples_of_the_class_it_never_meets():
 
 def test_each_student_has_the_mean_of_its_teachers():
     logits = torch.randn(6, 5, 4, generator=stream(0, "teachers"))
-    specs = [StudentSpec(lesson="l2", teachers=size) for size in (1, 2, 5)]
+    specs = [StudentSpec(lesson="squares", teachers=size) for size in (1, 2, 5)]
     taught = script.teachers_of(logits, specs)
     torch.testing.assert_close(taught[:, 1], (logits[:, 0] + logits[:, 1]) / 2)
     torch.testing.assert_close(taught[:, 2], logits.mean(1))
@@ -132,18 +143,18 @@ def answering(probes, views: torch.Tensor) -> torch.Tensor:
     return shown * views[probes.labels, probes.lone_view].float().unsqueeze(1)
 
 
-def test_a_view_is_heard_by_its_own_logit_whatever_the_others_say():
+def test_a_logit_answers_to_a_view_whatever_the_others_say():
     probes = coverage_probes(SMALL_SPEC, FEATURES, stream(0, "probes"), 20)
     views = torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]])
     logits = answering(probes, views)
-    heard = rows_of.heard_views(logits, probes)
-    assert heard.tolist() == views.tolist()
+    answered = rows_of.answered_views(logits, probes)
+    assert answered.tolist() == views.tolist()
     # Another order of the classes' levels changes who wins, not what each answers to.
     levels = torch.tensor([0.0, 50.0, -50.0, 7.0])
-    assert torch.equal(rows_of.heard_views(logits + levels, probes), heard)
+    assert torch.equal(rows_of.answered_views(logits + levels, probes), answered)
 
 
-def test_a_shift_may_call_a_class_by_elimination_what_it_does_not_hear():
+def test_a_shift_may_call_a_class_by_elimination_what_its_logit_does_not_answer_to():
     probes = coverage_probes(SMALL_SPEC, FEATURES, stream(0, "probes"), 20)
     logits = answering(probes, torch.tensor([[0, 0], [1, 1], [1, 1], [1, 1]]))
     logits[:, 0] = -3.0
@@ -154,11 +165,10 @@ def test_a_shift_may_call_a_class_by_elimination_what_it_does_not_hear():
     of_class = (with_one_view[1] == 0).nonzero().flatten()
     with_one_view[0][of_class[::2], 1] += 10.0
     row = rows_of.after_shift(0, validation, test, with_one_view, logits, probes)
-    assert 3 < row["shift"] < 4
-    assert (row["error"], row["shifted"], row["shifted_others"]) == (1, 0, 0)
-    assert row["single"] == 0.5
-    assert (row["coverage"], row["coverage_others"]) == (1, 1)
-    assert (row["heard"], row["heard_others"]) == (0, 1)
+    shift = row["omitted"].pop("shift")
+    assert 3 < shift < 4
+    zero_shot = {"error": 1, "shifted": 0, "single": 0.5, "coverage": 1, "answered": 0}
+    assert row == {"omitted": zero_shot, "others": {"shifted": 0, "coverage": 1, "answered": 1}}
 
 
 def coverage_of_views(*covered: list[list[int]]) -> Coverage:
@@ -166,24 +176,41 @@ def coverage_of_views(*covered: list[list[int]]) -> Coverage:
     return Coverage(accuracy=views, margin=views)
 
 
+def empty_row(cell, specs):
+    """A row to write into, with c = 0.6 of a single network."""
+    row = rows_of.axes_of(cell, specs)
+    row["member"]["coverage"] = 0.6
+    return row
+
+
 def test_predictions_are_the_closed_form_and_the_union():
     teacher = coverage_of_views([[1, 0], [0, 1]], [[1, 1], [0, 1]])
     own = torch.tensor([[True, False], [True, False]])
-    row = rows_of.predictions(teacher, 0.6, own)
-    assert row["predicted"] == pytest.approx([1 - 0.5 * 0.4, 1 - 0.25 * 0.4])
-    assert row["union"] == [0.75, 1.0]
+    cell = script.SMOKE  # teachers of one and two, two rounds
+    row = empty_row(cell, [student for group in students_of(cell).values() for student in group])
+    rows_of.add_predictions(row, cell, teacher, own)
+    for one, two in (("hinton_of_1_T4", "hinton_of_2_T4"), ("paper_of_1", "paper_of_2")):
+        assert row[one]["predicted"] == pytest.approx(1 - 0.5 * 0.4)
+        assert row[two]["predicted"] == pytest.approx(1 - 0.25 * 0.4)
+        assert (row[one]["union"], row[two]["union"]) == (0.75, 1.0)
+    for lesson in LESSONS:
+        chain = [row[f"{lesson}_round_{r}"] for r in range(3)]
+        assert [each["predicted"] for each in chain] == pytest.approx([0.6, 0.84, 0.936])
+        assert [(each["chain"], each["round"]) for each in chain] == [(lesson, r) for r in range(3)]
+    assert "predicted" not in row["hinton_of_2_T16"]
 
 
 def test_agreement_is_about_the_view_won_in_each_class():
     one = coverage_of_views([[1, 0], [0, 1]], [[1, 0], [1, 0]], [[0, 1], [1, 0]])
     students = coverage_of_views([[1, 0], [0, 1]], [[1, 0], [1, 0]], [[0, 1], [0, 1]])
-    places = {"hinton": [0], "paper": [1], "labels": [2]}
-    row = rows_of.agreements(one, students, places)
-    assert row["one_agrees"] == pytest.approx((0.5 + 0 + 0.5) / 3)
-    assert row["hinton_agrees_teacher"] == 1
-    assert row["paper_agrees_teacher"] == 0.5
-    assert row["hinton_agrees_labels"] == 0.5
-    assert row["paper_agrees_labels"] == 0
+    cell = script.SMOKE
+    specs = [students_of(cell)[name][0] for name in ("hinton", "paper", "labels")]
+    row = empty_row(cell, specs)
+    rows_of.add_agreements(row, cell, one, students, specs)
+    assert row["member"]["same_view"] == pytest.approx((0.5 + 0 + 0.5) / 3)
+    hinton, paper = row["hinton_of_1_T4"], row["paper_of_1"]
+    assert (hinton["same_view_as_teacher"], paper["same_view_as_teacher"]) == (1, 0.5)
+    assert (hinton["same_view_as_labels"], paper["same_view_as_labels"]) == (0.5, 0)
     assert np.isnan(rows_of.pairwise_agreement(rows_of.won_views(one)[:1]))
 
 
@@ -225,45 +252,63 @@ def test_a_row_measures_the_networks_it_names(monkeypatch):
     features = script.draw_features(cell)
     probes = coverage_probes(cell.spec, features, stream(0, "probes"), cell.probes_per_view)
     accuracy = script.coverage_of(logits_of(students, probes), probes)
-    places = students_of(cell)
-    for name in ("hinton", "paper", "heat", "heat_one"):
-        expected = [float(accuracy.fraction[specs.index(each)]) for each in places[name]]
-        assert row[f"{name}_coverage"] == pytest.approx(expected)
-    at_labels = specs.index(places["labels"][0])
-    assert row["labels_margin"] == pytest.approx(float(accuracy.margin[at_labels].mean()))
+    for place, student in enumerate(specs):
+        if student.omitted < 0:
+            own = row[student.method]
+            assert own["coverage"] == pytest.approx(float(accuracy.fraction[place]))
+            assert own.get("lesson", "labels") == student.lesson
+            assert own.get("size", 1) == student.teachers
+            assert own.get("T", 1.0) == student.temperature
+    at_labels = specs.index(students_of(cell)["labels"][0])
+    assert row["labels"]["margin"] == pytest.approx(float(accuracy.margin[at_labels].mean()))
     teacher = script.coverage_of(logits_of(members, probes)[:, 0], probes)
-    assert row["teacher_coverage"][0] == row["again_paper_coverage"][0] == float(teacher.fraction)
+    first_of_chain = row["paper_round_0"]["coverage"]
+    assert row["ensemble_1"]["coverage"] == first_of_chain == float(teacher.fraction)
     alone = script.coverage_of(logits_of(itself[4], probes)[:, 0], probes)
-    assert row["itself_coverage"] == float(alone.fraction)
-    assert row["few_share"] == len(few[1]) / cell.num_train
-    assert row["again_hinton_coverage"][1] == row["hinton_coverage"][0]
+    assert row["self_same_start"]["coverage"] == float(alone.fraction)
+    assert row["data"]["few_share"] == len(few[1]) / cell.num_train
+    assert row["hinton_round_1"]["coverage"] == row["hinton_of_1_T4"]["coverage"]
+    soft, hard = script.coverage_of(logits_of(few[4], probes), probes).fraction.tolist()
+    assert (row["few_hinton"]["coverage"], row["few_labels"]["coverage"]) == (soft, hard)
+    last = script.coverage_of(logits_of(again[4], probes), probes).fraction.tolist()
+    assert [row[f"{lesson}_round_2"]["coverage"] for lesson in LESSONS] == last
 
 
-def test_rows_repeat_and_differ_between_seeds(smoke_rows):
+def test_rows_repeat_and_differ_between_seeds(smoke_table):
     again = script.run_patch_students(script.SMOKE, Context())
-    first = smoke_rows.iloc[0]
-    assert all(first[name] == pytest.approx(value, nan_ok=True) for name, value in again.items())
-    assert first["one_margin"] != smoke_rows.iloc[1]["one_margin"]
+    first, second = (select(smoke_table, seed=seed).set_index("method") for seed in (0, 1))
+    assert list(first.index) == list(again)
+    for method, measures in again.items():
+        same = dict(first.loc[method, list(measures)])
+        assert same == pytest.approx(measures, nan_ok=True)
+    assert first.loc["member", "margin"] != second.loc["member", "margin"]
 
 
-def test_the_summary_and_the_panels_hold_every_row(smoke_rows):
-    console = Console(width=200, record=True)
-    with console.capture() as capture:
-        console.print(patch_students_summary(smoke_rows))
-    assert "a class left out" in capture.get()
-    assert f"{smoke_rows['few_share'][0]:.0%} of the samples" in capture.get()
+def test_the_tables_and_the_panels_hold_every_method(smoke_table):
+    listings = list(patch_students_tables(smoke_table))
+    coverage, left_out, same_view = (each.grid(smoke_table).rows for each in listings)
+    assert len(left_out) == 8
+    assert len(same_view) == 3
+    shown = {tuple(line.where.items()) for line in listings[0].lines}
+    assert len(coverage) == len(listings[0].lines) == len(shown) + 2  # two stand in two places
+    share = smoke_table["few_share"].max()
+    assert f"{share:.0%} of the samples" in {group for group, _ in coverage}
     figure = Figure()
     (part,) = figure.subfigures(1, 1, squeeze=False).flat
-    _coverage.students(part, smoke_rows)
+    _coverage.students(part, smoke_table)
     assert len(part.axes) == 3
 
 
-def test_the_interval_of_one_repetition_is_not_drawn(smoke_rows):
-    for rows, lines in ((smoke_rows, 3), (smoke_rows[:1], 0)):
+def test_the_interval_of_one_repetition_is_not_drawn(smoke_table):
+    for table, long in ((smoke_table, True), (select(smoke_table, seed=0), False)):
         figure = Figure()
         (part,) = figure.subfigures(1, 1, squeeze=False).flat
-        _coverage.students(part, rows)
-        assert len(part.axes[0].collections) == lines
+        _coverage.students(part, table)
+        bars = [each for each in part.axes[0].collections if isinstance(each, LineCollection)]
+        lengths = [np.ptp(line[:, 1]) for bar in bars for line in bar.get_segments()]
+        assert len(bars) == 3
+        assert all(length > 0 for length in lengths) == long
+        assert any(length > 0 for length in lengths) == long
 
 
 @pytest.mark.parametrize(

@@ -104,28 +104,29 @@ def test_the_mean_of_two_at_twice_the_knee_is_a_sum_bit_by_bit():
     features = averages.draw_features(JOINT)
     train = averages.draw_train(JOINT, features)
     nets = averages.train_as_one(JOINT, train, quiet)
-    assert list(nets) == ["sum", "mean", "mean_knee"]
+    assert list(nets) == ["summed", "mean", "mean_knee"]
     for name, factor, objective in (
-        ("sum", 1, None),  # cross-entropy of the sum
+        ("summed", 1, None),  # cross-entropy of the sum
         ("mean_knee", 2, None),
         ("mean", 1, rescaled(cross_entropy(train.labels, 3), 1 / 2)),
     ):
-        start = averages.new_nets(JOINT, "sum" if name == "mean" else name, 2)
+        stream_of = "mean_knee" if name == "mean_knee" else "sum"
+        start = averages.new_nets(JOINT, stream_of, 2)
         alike = train_patch_net(
             start, train.patches, train.labels, JOINT.joint, objective=objective
         )
         assert torch.equal(nets[name].net.weight, factor * alike.net.weight)
         assert torch.equal(nets[name].steps, alike.steps)
-    assert not torch.allclose(nets["mean"].net.weight, nets["sum"].net.weight)
-    assert not torch.allclose(nets["mean_knee"].net.weight, 2 * nets["sum"].net.weight)
+    assert not torch.allclose(nets["mean"].net.weight, nets["summed"].net.weight)
+    assert not torch.allclose(nets["mean_knee"].net.weight, 2 * nets["summed"].net.weight)
 
 
 def test_one_network_is_its_own_ensemble_and_its_sum_is_its_mean():
     row = averages.run_joint(replace(JOINT, members=1), quiet)
-    assert row["theory"] == 0.5
-    for ending in ("", "_multi", "_train", "_coverage", "_both"):
-        assert row[f"ensemble{ending}"] == row[f"one{ending}"]
-        assert row[f"mean{ending}"] == row[f"sum{ending}"]
+    assert row["data"]["theory"] == 0.5
+    for measure in ("single", "multi", "train", "coverage", "both"):
+        assert row["ensemble"][measure] == row["member"][measure]
+        assert row["mean"][measure] == row["summed"][measure]
 
 
 def test_a_row_measures_the_networks_it_names(monkeypatch):
@@ -142,14 +143,14 @@ def test_a_row_measures_the_networks_it_names(monkeypatch):
     train = averages.draw_train(JOINT, averages.draw_features(JOINT))
     for who, logits in (
         ("ensemble", kept["members"].net(train.patches).mean(1)),
-        ("sum", kept["sum"].net(train.patches).sum(1)),
+        ("summed", kept["summed"].net(train.patches).sum(1)),
         ("mean", kept["mean"].net(train.patches).sum(1)),
     ):
         wrong = (logits.argmax(1) != train.labels).double().mean()
-        assert row[f"{who}_train"] == pytest.approx(float(wrong))
-    assert len({row[f"{who}_train"] for who in ("one", "ensemble", "sum")}) == 3
-    assert row["sum_steps"] == float(kept["sum"].steps)
-    assert 0 <= row["one_both"] <= row["one_coverage"] <= 1
+        assert row[who]["train"] == pytest.approx(float(wrong))
+    assert len({row[who]["train"] for who in ("member", "ensemble", "summed")}) == 3
+    assert row["summed"]["steps"] == float(kept["summed"].steps)
+    assert 0 <= row["member"]["both"] <= row["member"]["coverage"] <= 1
 
 
 def test_students_come_by_temperature_and_by_start(monkeypatch):
@@ -177,61 +178,113 @@ def test_students_come_by_temperature_and_by_start(monkeypatch):
         assert torch.equal(trained, members[0])
     assert not torch.equal(start[0], members[0])
     swapped = temperatures.run_temperature(replace(TEMPERATURE, temperatures=(16.0, 1.0)), quiet)
-    for who in script.STUDENTS:
-        for ending in ("", "_coverage", "_loss", "_half"):
-            assert swapped[who + ending] == pytest.approx(row[who + ending][::-1])
-            assert swapped[f"{who}_paper{ending}"] == pytest.approx(row[f"{who}_paper{ending}"])
-    assert row["fresh_loss"][0] != row["fresh_loss"][1]
-    assert row["member_loss"][0] < row["fresh_loss"][0]  # it had learned before
+    for start in script.STUDENTS:
+        for method in (f"{start}_T1", f"{start}_T16", f"{start}_paper"):
+            for measure in ("single", "coverage", "loss", "single_half"):
+                assert swapped[method][measure] == pytest.approx(row[method][measure])
+            assert row[method]["start"] == start
+        assert row[f"{start}_T16"]["student_temperature"] == 16
+        assert row[f"{start}_paper"]["student_temperature"] is None
+    assert row["fresh_T1"]["loss"] != row["fresh_T16"]["loss"]
+    assert row["continued_T1"]["loss"] < row["fresh_T1"]["loss"]  # it had learned before
+
+
+def test_each_measure_stands_with_the_student_it_is_of(monkeypatch):
+    kept = {}
+    fit = temperatures.fit
+    monkeypatch.setattr(
+        temperatures,
+        "fit",
+        lambda name, *args, **given: kept.setdefault(name, fit(name, *args, **given)),
+    )
+    row = temperatures.run_temperature(TEMPERATURE, quiet)
+    train = temperatures.draw_train(TEMPERATURE, temperatures.draw_features(TEMPERATURE))
+    wrong = kept["students"].net(train.patches).argmax(-1) != train.labels.unsqueeze(1)
+    students = [f"{start}_{by}" for start in script.STUDENTS for by in ("T1", "T16", "paper")]
+    for student, error, loss in zip(
+        students, wrong.double().mean(0).tolist(), kept["students"].loss[-1].tolist(), strict=True
+    ):
+        assert row[student]["train"] == pytest.approx(error)
+        assert row[student]["loss"] == pytest.approx(loss)
+    assert len({row[student]["loss"] for student in students}) == len(students)
 
 
 def test_half_way_is_where_half_as_many_steps_end():
     whole = temperatures.run_temperature(TEMPERATURE, quiet)
     short = replace(TEMPERATURE, student=replace(TEMPERATURE.student, max_steps=6))
     half = temperatures.run_temperature(short, quiet)
-    for who in script.STUDENTS:
-        assert whole[f"{who}_half"] == pytest.approx(half[who])
-        assert whole[f"{who}_coverage_half"] == pytest.approx(half[f"{who}_coverage"])
+    for method in ("fresh_T1", "fresh_paper", "continued_T16"):
+        assert whole[method]["single_half"] == pytest.approx(half[method]["single"])
+        assert whole[method]["coverage_half"] == pytest.approx(half[method]["coverage"])
 
 
 def as_predicted(seeds: int = 5) -> pd.DataFrame:
-    """Rows of the laptop preset as the theory has them, with the mean at a fixed knee failing."""
-    rows = []
+    """Lines of the laptop preset as the theory has them, with the mean at a fixed knee failing."""
+    lines = []
     for seed in range(seeds):
-        for cell in script.LAPTOP.cells(seed, None):
-            row = {"seed": seed, "status": "ok", "part": cell.part, "members": cell.members}
-            row |= {"width": cell.width, "one": 0.4 + 0.01 * seed}
+        drift = 0.01 * seed
+        for cell in script.LAPTOP.cells():
+            known = {"seed": seed, "status": "ok", "part": cell.part, "members": cell.members}
+            known |= {"width": cell.width, "spec.num_classes": 10, "spec.num_views": 2}
+            known |= {"train": 0.0, "coverage": 0.5 + drift}
+            error = {"member": 0.4 + drift}
             if isinstance(cell, JointCell):
-                row |= {"sum": 0.6, "mean_knee": 0.6, "mean": 0.1 + 0.01 * seed}
-                row |= {"ensemble": 0.5**cell.members}
-                row |= {f"{who}_train": 0.0 for who in script.WAYS}
-            else:
-                up = [0.5 + 0.1 * i + 0.01 * seed for i in range(5)]
-                row["temperatures"] = cell.temperatures
+                error |= {"summed": 0.6, "mean_knee": 0.6 + drift / 10, "mean": 0.1 + drift / 2}
+                error |= {"ensemble": 0.5**cell.members}
+            lines += [{**known, "method": who, "single": each} for who, each in error.items()]
+            if isinstance(cell, TemperatureCell):
                 for start in script.STUDENTS:
-                    row |= {start: [1 - c for c in up], f"{start}_coverage": up}
-            rows.append(row)
-    return pd.DataFrame(rows)
+                    known["start"] = start
+                    for i, T in enumerate(cell.temperatures):
+                        c, name = 0.5 + (0.1 + drift / 10) * i, f"{start}_T{T:g}"
+                        known |= {"method": name, "student_temperature": T}
+                        lines.append({**known, "coverage": c, "single": 1 - c})
+                    known |= {"method": f"{start}_paper", "student_temperature": None}
+                    lines.append({**known, "single": 0.0})
+    return script.derived(pd.DataFrame(lines))
 
 
 def test_the_claims_are_supported_by_what_they_predict():
-    judged = {c.name: judge(c, as_predicted()) for c in script.claims("laptop", script.NoOptions())}
+    judged = {claim.name: judge(claim, as_predicted(10)) for claim in of_laptop()}
     refuted = [name for name, each in judged.items() if each.verdict != "supported"]
     assert refuted == ["trained mean, K=8, knee R"]  # Figure 1 against the finite knee
-    assert all(each.repetitions == 5 for each in judged.values())
-    assert script.claims("smoke", script.NoOptions()) == []
-    assert len({each.name for each in script.claims("paper", script.NoOptions())}) == len(judged)
+    assert judged["trained mean, K=8, knee R"].verdict == "refuted"
+    assert all(each.repetitions == 10 for each in judged.values())
+    assert script.EXPERIMENT.claims_about("smoke", script.EXPERIMENT.options()) == []
+    assert len(list(script.claims(script.PAPER.cells()))) == len(judged)
+
+
+def of_laptop():
+    """The claims of the laptop preset."""
+    return list(script.claims(script.LAPTOP.cells()))
+
+
+def test_a_network_that_errs_in_training_fails_the_check():
+    table = as_predicted(3)
+    table.loc[(table["seed"] == 1) & (table["method"] == "mean"), "train"] = 0.01
+    claim = next(claim for claim in of_laptop() if claim.name == "training error")
+    assert judge(claim, table).verdict == "refuted"
 
 
 def test_estimates_have_the_sign_of_their_names():
     table = as_predicted(2)
-    assert script.slope("fresh_coverage")(table) == pytest.approx([0.1, 0.1])
-    assert script.hottest_minus_coldest("fresh")(table) == pytest.approx([-0.4, -0.4])
-    gains = [0.6 - 0.5**K for K in (2, 4, 8, 4, 4)]
-    for how, expected in (("mean", np.mean(gains)), ("max", max(gains))):
-        gain = script.by_seed(how, lambda rows: rows["sum"] - rows["ensemble"])(table)
-        assert gain.tolist() == pytest.approx([expected] * 2)
-    assert script.at(4, 15, lambda rows: rows["mean"])(table).tolist() == pytest.approx([0.1, 0.11])
+    of = {claim.name: claim.estimate.of(table).by_seed.tolist() for claim in of_laptop()}
+    assert of["fresh student: coverage by T"] == pytest.approx([0.1, 0.101])
+    assert of["fresh student: error by T"] == pytest.approx([-0.1, -0.101])
+    assert of["fresh student: T=16 against 1"] == pytest.approx([0.4, 0.404])
+    assert of["ensemble against sum, K=4"] == pytest.approx([0.6 - 0.5**4] * 2)
+    assert of["trained sum, K=4, width 15"] == pytest.approx([-0.2, -0.19])
+    assert of["mean against one network, K=8"] == pytest.approx([0.1 / 0.4, 0.105 / 0.41])
+    table.loc[(table["width"] == 15) & (table["method"] == "mean_knee"), "single"] += 0.5
+    gap = next(claim for claim in of_laptop() if claim.name == "mean at knee K R against sum")
+    assert gap.estimate.of(table).by_seed.tolist() == pytest.approx([0.1, 0.101])  # of five cells
+
+
+def test_errors_and_coverage_are_counted_in_views_but_for_means_over_members():
+    table = as_predicted(1).set_index("method")
+    assert (table.loc[["ensemble", "summed", "fresh_T1", "fresh_paper"], "single_of"] == 20).all()
+    assert (table.loc[["fresh_T1"], "coverage_of"] == 20).all()
+    assert table.loc["member", "single_of"].isna().all()
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
@@ -241,12 +294,11 @@ def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
     assert (stored / "train_average-smoke.png").stat().st_size
 
 
-def test_every_preset_covers_every_size_and_width():
-    for sweep in script.SWEEPS.values():
-        cells = list(sweep.cells(3, None))
-        assert {cell.seed for cell in cells} == {3}
-        shapes = [(cell.members, cell.width) for cell in cells[:-1]]
-        assert len(set(shapes)) == len(shapes) == len(sweep.sizes) + len(sweep.widths)
-        assert sweep.size_of_widths in sweep.sizes  # the base width belongs to the axis of widths
-        assert isinstance(cells[-1], TemperatureCell)
-        assert np.all(np.diff(cells[-1].temperatures) > 0)
+@pytest.mark.parametrize("sweep", [script.SMOKE, script.LAPTOP, script.PAPER])
+def test_every_preset_covers_every_size_and_width(sweep):
+    cells = sweep.cells()
+    shapes = [(cell.members, cell.width) for cell in cells[:-1]]
+    assert len(set(shapes)) == len(shapes) == len(sweep.sizes) + len(sweep.widths)
+    assert sweep.size_of_widths in sweep.sizes  # the base width belongs to the axis of widths
+    assert isinstance(cells[-1], TemperatureCell)
+    assert np.all(np.diff(cells[-1].temperatures) > 0)

@@ -1,9 +1,12 @@
 """The synthetic part of channel_drop: views dropped alike from all samples."""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from tidy_tables import table_of
 
 from multiview.data import MultiViewSpec
 from multiview.data.views import without_views
@@ -19,6 +22,7 @@ from theory_experiments._patch_nets import (
     streamed_errors,
 )
 from theory_experiments._view_drop import SMOKE, ViewDropCell, run_view_drop
+from theory_experiments.channel_drop import derived
 
 TINY = ViewDropCell(
     spec=MultiViewSpec(
@@ -32,32 +36,41 @@ TINY = ViewDropCell(
     student=replace(STUDENT, max_steps=8),
     kept=(3, 2, 1),
 )
-WHO = ("one", "ensemble", "distilled")
+WHO = ("member", "ensemble", "distilled")
 
 
 def quiet(message, fraction):
     """Progress to nobody."""
 
 
-def test_the_columns_hold_together():
+def test_the_measures_hold_together():
     row = run_view_drop(TINY, quiet)
-    assert row["fractions"] == pytest.approx([1, 2 / 3, 1 / 3])
-    assert all(len(values) == 3 for values in row.values())
-    for ending in ("", "_multi"):
-        for i in range(3):
-            each = row[f"one_each{ending}"][i]
-            assert len(each) == 3
-            assert row[f"one{ending}"][i] == pytest.approx(sum(each) / 3)
-            gain = row[f"one{ending}"][i] - row[f"ensemble{ending}"][i]
-            assert row[f"gain{ending}"][i] == pytest.approx(gain)
-    for i, kept in enumerate(TINY.kept):
+    assert set(row) == {f"{who}_{kept}" for who in WHO for kept in TINY.kept}
+    for kept in TINY.kept:
+        member, ensemble = row[f"member_{kept}"], row[f"ensemble_{kept}"]
+        for kind, gain in (("single", "gain"), ("multi", "gain_multi")):
+            assert len(member[f"{kind}_each"]) == 3
+            assert member[kind] == pytest.approx(np.mean(member[f"{kind}_each"]))
+            assert ensemble[gain] == pytest.approx(member[kind] - ensemble[kind])
         for who in WHO:
-            assert 0 <= row[who][i] <= 1
-            assert row[f"{who}_coverage"][i] <= kept / 3 + 0.2  # by luck on few probes
-    gain = [a - b for a, b in zip(row["theory_one"], row["theory_ensemble"], strict=True)]
-    assert row["theory_gain"] == pytest.approx(gain)
-    assert row["theory_one"] == pytest.approx([row["theory_one"][0]] * 3)
-    assert row["theory_gain"][0] > row["theory_gain"][1] > row["theory_gain"][2] == 0
+            each = row[f"{who}_{kept}"]
+            assert each["classifier"] == who
+            assert each["fraction"] == kept / 3
+            assert 0 <= each["single"] <= 1
+            assert each["coverage"] <= kept / 3 + 0.2  # by luck on few probes
+        gain = member["predicted"] - ensemble["predicted"]
+        assert ensemble["predicted_gain"] == pytest.approx(gain)
+        assert member["predicted"] == pytest.approx(row["member_3"]["predicted"])
+    gains = [row[f"ensemble_{kept}"]["predicted_gain"] for kept in TINY.kept]
+    assert gains[0] > gains[1] > gains[2] == 0
+
+
+def test_single_classifiers_are_counted_in_views_and_means_are_not():
+    table = derived(table_of((TINY, run_view_drop(TINY, quiet))))
+    for measure in ("single_of", "coverage_of"):
+        units: Any = table.set_index("method")[measure]
+        assert units[["ensemble_3", "distilled_1"]].tolist() == [9, 9]
+        assert units[["member_3", "member_2", "member_1"]].isna().all()
 
 
 def test_with_nothing_dropped_it_is_plain_training():
@@ -67,13 +80,13 @@ def test_with_nothing_dropped_it_is_plain_training():
     train = draw_train(cell, features)
     start = new_nets(cell, "members", cell.members)
     net = train_patch_net(start, train.patches, train.labels, cell.train).net
-    for ending, kind in KINDS.items():
+    for kind in KINDS:
         errors = streamed_errors(
-            cell, features, kind, cell.num_test, lambda batch: {"one": net(batch.patches)}
+            cell, features, kind, cell.num_test, lambda batch: {"member": net(batch.patches)}
         )
-        assert row[f"one_each{ending}"][0] == errors["one"].tolist()
+        assert row["member_3"][f"{kind}_each"] == errors["member"].tolist()
     plain = wrong(net(train.patches), train.labels).double().mean()
-    assert row["one_train"][0] == pytest.approx(float(plain))
+    assert row["member_3"]["train"] == pytest.approx(float(plain))
 
 
 def test_networks_train_and_are_tested_without_the_dropped_views(monkeypatch):
@@ -124,15 +137,15 @@ def test_the_student_learns_from_the_ensemble_of_its_own_views(monkeypatch):
         torch.testing.assert_close(teacher, members(batch.patches).mean(1))
         for who, logits in (("ensemble", teacher), ("distilled", student(batch.patches)[:, 0])):
             error = wrong(logits, batch.labels).double().mean()
-            assert row[f"{who}_train"][i] == pytest.approx(float(error))
-    assert len({row[f"{who}_train"][0] for who in WHO}) == 3  # errors tell them apart
+            assert row[f"{who}_{3 - i}"]["train"] == pytest.approx(float(error))
+    assert len({row[f"{who}_3"]["train"] for who in WHO}) == 3  # errors tell them apart
 
 
 def test_each_number_of_views_is_trained_on_its_own():
     whole = run_view_drop(TINY, quiet)
     alone = run_view_drop(replace(TINY, kept=(1, 3)), quiet)
-    for name, values in whole.items():
-        assert alone[name] == [values[2], values[0]]
+    for name in (f"{who}_{kept}" for who in WHO for kept in (1, 3)):
+        assert alone[name] == whole[name]
 
 
 def test_progress_runs_from_beginning_to_end():
@@ -147,7 +160,7 @@ def test_progress_runs_from_beginning_to_end():
 
 def test_the_smoke_cell_has_every_number_of_views():
     row = run_view_drop(SMOKE, quiet)
-    assert row["fractions"] == [1, 0.5, 0.25]
+    assert [row[f"member_{kept}"]["fraction"] for kept in (4, 2, 1)] == [1, 0.5, 0.25]
 
 
 def test_the_gain_goes_with_the_views():
@@ -155,11 +168,13 @@ def test_the_gain_goes_with_the_views():
         seed=1000, members=6, kept=(4, 1), num_test=500, student=replace(STUDENT, max_steps=1)
     )
     row = run_view_drop(cell, quiet)
-    assert row["gain"][0] > 0.4
-    assert abs(row["gain"][1]) < 0.02
-    for who in ("one", "ensemble"):
-        assert row[who] == pytest.approx(row[f"theory_{who}"], abs=0.15)
-        assert row[f"{who}_coverage"][1] == 1 / 4  # one view of each class, the same for all
+    assert row["ensemble_4"]["gain"] > 0.4
+    assert abs(row["ensemble_1"]["gain"]) < 0.02
+    for who in ("member", "ensemble"):
+        for kept in cell.kept:
+            each = row[f"{who}_{kept}"]
+            assert each["single"] == pytest.approx(each["predicted"], abs=0.15)
+        assert each["coverage"] == 1 / 4  # one view of each class, the same for all
 
 
 @pytest.mark.parametrize("kept", [(0, 1), (4,), (), (2, 2)])

@@ -17,6 +17,7 @@ from multiview.data.splits import Splits
 from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
 from multiview.ensemble import mean_logits
 from multiview.probes import gain_by_count, view_counts
+from multiview.probes.view_counts import GainByCount
 from multiview.runs.experiment import Context
 from multiview.train.loop import Loss, target_loss
 from multiview.train.metrics import wrong
@@ -25,18 +26,19 @@ from theory_experiments._contrast import error, errors_of, spans, within
 from theory_experiments._image_nets import Recipe, Trained, train_group
 
 
-def run_drop(cell: DropCell, images: ImageData, context: Context) -> dict[str, Any]:
+def run_drop(cell: DropCell, images: ImageData, context: Context) -> dict[str, dict[str, Any]]:
     """Train ensembles and students with fewer and fewer groups, and nets on each group alone.
 
     Returns:
-        Lists in the order of ``kept``: ``fractions``, kept / G; ``one``, the members' mean error,
-        ``one_each``, theirs; ``ensemble``; ``gain``, one - ensemble; ``distilled``, the mean error
-        of students of the ensemble with the same inputs; ``one_train``. Lists by the number of
-        groups that a test image was got right with alone, 0 to G: ``count_samples``,
-        ``count_one``, ``count_ensemble``, ``count_gain`` and ``count_share`` of the ensemble with
-        all groups; ``alone``, the error with each group alone. ``same_<...>``: as ``count_<...>``,
-        but by how many of G nets are right that all see the first group, which tells hard images
-        from easy ones and nothing of views. ``base``: error of the pre-trained net.
+        For each number of groups kept, ``fraction`` of them all, the test ``error`` of three kinds
+        of ``classifier``: ``member``, mean over the members, with each one's and the mean on
+        training samples; ``ensemble``, with its ``gain`` over a member; ``distilled``, mean over
+        students of the ensemble with the same inputs. For each ``count`` of groups with which alone
+        a test image was got right, 0 to G: how many ``samples``, and on these the errors of members
+        and ensemble with all groups, the gain, and its share of the whole gain; with the ``nets``
+        "disjoint" of the G groups, and with "same", G nets that all see the first group, which
+        tells hard images from easy ones and nothing of views. ``alone``: the error with each group
+        alone. ``base``: error of the pre-trained net, where there is one.
     """
     parts = spans(
         {
@@ -53,38 +55,54 @@ def run_drop(cell: DropCell, images: ImageData, context: Context) -> dict[str, A
     inputs = inputs_of(cell, images, part("base"))
     labels = inputs.splits.test_labels.cpu()
     found = {kept: _with_groups(cell, inputs, kept, part(f"kept {kept}")) for kept in cell.kept}
-    whole = found[cell.groups][0].test
     alone = _single_groups(cell, inputs, "alone", inputs.masks, part("alone"))
     first = inputs.masks[:1].expand_as(inputs.masks)
     same = _single_groups(cell, inputs, "same", first, part("same"))
-    columns: dict[str, Any] = {"fractions": [kept / cell.groups for kept in cell.kept]}
-    for members, students in found.values():
-        for name, value in _columns(inputs.splits, members, students).items():
-            columns.setdefault(name, []).append(value)
-    for name, outputs in (("count", alone), ("same", same)):
-        by_count = gain_by_count(
-            view_counts(~wrong(outputs, labels).T),
-            wrong(whole, labels),
-            wrong(mean_logits(whole), labels),
-            cell.groups,
+    row: dict[str, dict[str, Any]] = {"alone": {"error_each": errors_of(alone, labels)}}
+    if cell.part == "layer":
+        row["base"] = {"error": inputs.base}
+    for fraction, (kept, nets) in zip(cell.fractions, found.items(), strict=True):
+        for who, measures in _errors(inputs.splits, *nets).items():
+            row[f"{who}_{kept}"] = {"classifier": who, "fraction": fraction, **measures}
+    whole = found[cell.groups][0].test
+    for name, outputs in (("disjoint", alone), ("same", same)):
+        counts = view_counts(~wrong(outputs, labels).T)
+        split = gain_by_count(
+            counts, wrong(whole, labels), wrong(mean_logits(whole), labels), cell.groups
         )
-        columns |= {f"{name}_{what}": value.tolist() for what, value in vars(by_count).items()}
-    return columns | {"alone": errors_of(alone, labels), "base": inputs.base}
+        row |= _by_count(name, split)
+    return row
 
 
-def _columns(splits: Splits, members: Trained, students: Trained) -> dict[str, Any]:
-    """Errors with one number of groups kept."""
+def _errors(splits: Splits, members: Trained, students: Trained) -> dict[str, dict[str, Any]]:
+    """What is measured of each classifier with one number of groups kept."""
     labels = splits.test_labels.cpu()
     each, taught = errors_of(members.test, labels), errors_of(students.test, labels)
     fitted = errors_of(members.train, splits.train_labels.cpu())
     one, ensemble = sum(each) / len(each), error(mean_logits(members.test), labels)
     return {
-        "one": one,
-        "one_each": each,
-        "ensemble": ensemble,
-        "gain": one - ensemble,
-        "distilled": sum(taught) / len(taught),
-        "one_train": sum(fitted) / len(fitted),
+        "member": {"error": one, "error_each": each, "train": sum(fitted) / len(fitted)},
+        "ensemble": {"error": ensemble, "gain": one - ensemble},
+        "distilled": {"error": sum(taught) / len(taught)},
+    }
+
+
+def _by_count(nets: str, split: GainByCount) -> dict[str, dict[str, Any]]:
+    """What is measured on the test images that so many of the nets get right."""
+    measures = {
+        "samples": split.samples,
+        "member_error": split.one,
+        "ensemble_error": split.ensemble,
+        "gain": split.gain,
+        "share_of_gain": split.share,
+    }
+    return {
+        f"{nets}_right_{count}": {
+            "nets": nets,
+            "count": count,
+            **{name: values[count].item() for name, values in measures.items()},
+        }
+        for count in range(len(split.samples))
     }
 
 

@@ -64,6 +64,11 @@ class DropCell:
         if self.kept[0] != self.groups:
             raise ValueError(f"kept={self.kept} must begin with all: groups={self.groups}.")
 
+    @property
+    def fractions(self) -> list[float]:
+        """``kept`` as fractions of all groups."""
+        return [kept / self.groups for kept in self.kept]
+
 
 class Mask(nn.Module):
     """Lets a part of the inputs through; the rest becomes 0."""

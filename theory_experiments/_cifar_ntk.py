@@ -1,7 +1,7 @@
 """Three kinds of fixed-feature models of untrained nets on images, each by the four methods."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -9,10 +9,17 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data.images import ImageData
-from multiview.ntk import KernelOutputs, centred_one_hot, gram, kernel_methods
+from multiview.ntk import centred_one_hot, gram, kernel_methods
 from multiview.ntk.methods import descent_methods
 from multiview.runs.experiment import Context
-from theory_experiments._contrast import Outputs, Progress, error_columns
+from theory_experiments._contrast import (
+    Outputs,
+    Progress,
+    Row,
+    errors_by_method,
+    of_model,
+    with_first,
+)
 from theory_experiments._image_contrast import (
     Cost,
     ImageCell,
@@ -21,6 +28,9 @@ from theory_experiments._image_contrast import (
     expected_cost,
 )
 from theory_experiments._image_data import images_for
+
+# In the order they are fit in: tangent kernels by ridge regression and by descent; last layers.
+MODELS = ("kernel", "linearised", "last_layer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,21 +74,21 @@ def images_of(cell: KernelCell, context: Context) -> ImageData:
     return images_for(cell.data, context, seed=cell.seed, **sizes)
 
 
-def run_columns(
+def run_models(
     cell: KernelCell,
     images: ImageData,
     progress: Progress = lambda message, fraction: None,
     device: str = "cpu",
-) -> dict[str, Any]:
-    """Errors of the three columns on a class-balanced subset of ``images``.
+) -> Row:
+    """Errors of the three models on a class-balanced subset of ``images``.
 
     Args:
         device: Where features and kernels are computed; they are fit on the CPU.
 
     Returns:
-        The ``error_columns`` of ``ntk``, ``linearised`` and ``last_layer``. Each student has the
-        features of member 0, so ``<column>_one_each[0]`` is its like. And ``jitter``, the largest
-        any ridge regression needed.
+        ``error`` by the methods of ``errors_by_method``, whose names begin with their ``model``,
+        one of ``MODELS``. Each student has the features of member 0, which alone is ``first``. And
+        ``jitter``, the largest any ridge regression needed.
     """
     if images.name != cell.data:
         raise ValueError(f"data={cell.data!r}, but the images are {images.name}: load those.")
@@ -96,7 +106,7 @@ def run_columns(
         cell.last_layer_ridge,
         student_ridge=cell.last_layer_student_ridge,
     )
-    tangent = []  # for two columns
+    tangent = []  # for two models
     for i, net in enumerate(nets):
         progress(f"kernel {i + 1}/{cell.members}", 0.05 + 0.75 * i / cell.members)
         own = gram(net, train, outputs="trace"), gram(net, test, train, outputs="trace")
@@ -113,14 +123,12 @@ def run_columns(
         relative_rate=cell.relative_rate,
     )
     progress("done", 1.0)
-    row: dict[str, Any] = {"jitter": max(ntk.jitter, last.jitter)}
-    for name, found in (("ntk", ntk), ("linearised", linearised), ("last_layer", last)):
-        row |= error_columns(name, _outputs(found), data.test_labels)
+    row: Row = {"data": {"jitter": max(ntk.jitter, last.jitter)}}
+    for model, found in zip(MODELS, (ntk, linearised, last), strict=True):
+        outputs = Outputs(single=found.single, summed=found.summed, distilled=found.distilled)
+        errors = errors_by_method(outputs, data.test_labels, "error")
+        row |= of_model(model, with_first(errors, "error"), f"{model}_")
     return row
-
-
-def _outputs(found: KernelOutputs) -> Outputs:
-    return Outputs(single=found.single, summed=found.summed, distilled=found.distilled)
 
 
 def last_layer_kernels(

@@ -12,6 +12,7 @@ from multiview.ensemble import mean_logits
 from multiview.train.metrics import wrong
 
 Progress = Callable[[str, float], None]
+Row = dict[str, dict[str, Any]]  # method -> measure -> value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +21,11 @@ class Outputs:
 
     single: Float[Tensor, "t members k"]
     summed: Float[Tensor, "t k"]
-    distilled: Float[Tensor, "t k"]
+    distilled: Float[Tensor, "t *students k"]
 
 
-def error(outputs: Float[Tensor, "t k"], labels: Int[Tensor, " t"]) -> float:
-    """Fraction of the samples wrong; ties count as wrong."""
+def error(outputs: Float[Tensor, "t *many k"], labels: Int[Tensor, " t"]) -> float:
+    """Fraction of the samples wrong, the mean over many classifiers; ties count as wrong."""
     return float(wrong(outputs, labels).double().mean())
 
 
@@ -34,7 +35,7 @@ def errors_of(outputs: Float[Tensor, "n members k"], labels: Int[Tensor, " n"]) 
 
 
 def errors_by_size(single: Float[Tensor, "t members k"], labels: Int[Tensor, " t"]) -> list[float]:
-    """Errors of the mean logits of 1, 2, ... members, the mean over all choices of them."""
+    """Errors of the mean logits of 1, 2, ... members: means over all subsets of that size."""
     members = range(single.shape[1])
     by_size = []
     for size in range(1, len(members) + 1):
@@ -44,22 +45,52 @@ def errors_by_size(single: Float[Tensor, "t members k"], labels: Int[Tensor, " t
     return by_size
 
 
-def error_columns(model: str, outputs: Outputs, labels: Int[Tensor, " t"]) -> dict[str, Any]:
-    """The columns of one kind of model.
+def errors_by_method(outputs: Outputs, labels: Int[Tensor, " t"], measure: str) -> Row:
+    """The errors of one kind of model, by method.
 
     Returns:
-        ``<model>_one``, the members' mean error, and ``_one_each``, theirs; ``_ensemble`` that of
-        their mean logits and ``_by_size`` of those of 1, 2, ... members, the mean over all
-        choices of them; ``_sum`` and ``_distilled``.
+        Of ``member`` the mean of the single models' errors and, with ``_each`` at the end, a list
+        of theirs; of ``ensemble`` the error of the mean logits of all, of ``ensemble_2`` and so on
+        of those of as many (``errors_by_size``), with their ``size``; of ``summed``; and of
+        ``distilled``, the mean over the students if there are many.
     """
     by_size = errors_by_size(outputs.single, labels)
+    sizes = enumerate(zip(ensembles(len(by_size)), by_size, strict=True), 1)
+    row: Row = {method: {"size": size, measure: value} for size, (method, value) in sizes}
+    row["member"][f"{measure}_each"] = errors_of(outputs.single, labels)
+    row["summed"] = {measure: error(outputs.summed, labels)}
+    row["distilled"] = {measure: error(outputs.distilled, labels)}
+    return row
+
+
+def ensembles(members: int, one: str = "member", together: str = "ensemble") -> list[str]:
+    """Methods that average 1, 2, ... all members."""
+    return [one, *(f"{together}_{size}" for size in range(2, members)), together]
+
+
+def merged(*rows: Row) -> Row:
+    """The measures of several rows, side by side."""
+    found: Row = {}
+    for row in rows:
+        for method, values in row.items():
+            found[method] = found.get(method, {}) | values
+    return found
+
+
+def with_first(row: Row, measure: str) -> Row:
+    """The row with the first member's error by itself: a student with its features is its like."""
+    return row | {"first": {measure: row["member"][f"{measure}_each"][0]}}
+
+
+def of_model(model: str, row: Row, prefix: str = "") -> Row:
+    """The row with the kind of model, and what the method does to it, beside every method.
+
+    Args:
+        prefix: Of the methods' names, which tells them from those of another kind of model.
+    """
     return {
-        f"{model}_one": by_size[0],
-        f"{model}_one_each": errors_of(outputs.single, labels),
-        f"{model}_ensemble": by_size[-1],
-        f"{model}_by_size": by_size,
-        f"{model}_sum": error(outputs.summed, labels),
-        f"{model}_distilled": error(outputs.distilled, labels),
+        prefix + method: {"model": model, "role": method, **values}
+        for method, values in row.items()
     }
 
 

@@ -1,116 +1,119 @@
 """What ``distillation`` prints of digits and images: the papers' values beside ours."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pandas as pd
-from rich.console import Group
-from rich.table import Table
 
-from multiview.runs.intervals import mean_interval
-from theory_experiments._estimates import number, percent, points
-from theory_experiments._hinton_numbers import PAPER, SHIFTS, TOLERANCE
+from multiview.runs.estimates import Estimate, measured
+from multiview.runs.tables import Column, Line, Listing, estimated, given, lines_of, measure
+from theory_experiments._hinton_numbers import ELSEWHERE, PAPER, SHIFTS
 
-FULL_SIZE = (55_000, (1200, 1200), (800, 800))  # with other images or nets it is not the paper's
-
-
-def digits_table(rows: pd.DataFrame) -> Group:
-    """Hinton's experiments: test errors, and the same by temperature."""
-    first, n = rows.iloc[0], len(rows)
-    sizes = (first["train_images"], tuple(first["teacher_widths"]), tuple(first["student_widths"]))
-    full = sizes == FULL_SIZE
-    table = Table(
-        title=f"{first['data']}, {first['train_images']:.0f} training images, units of the teacher "
-        f"{_units(first['teacher_widths'])}, of students {_units(first['student_widths'])}: test "
-        f"error in %, mean [95% interval], n={n}; paper: arXiv 1503.02531, Section 3, 60,000 "
-        "images, 2 x 1200 and 2 x 800 units; its shifts were chosen on test images, ours on "
-        "validation images",
-        title_justify="left",
-    )
-    for heading in ("", "paper", "ours", "difference", "verdict"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for column, (what, value) in PAPER.items():
-        ours = rows[column]
-        verdict = _verdict(ours, value) if full else "other size"
-        values = [f"{100 * value:.2f}", percent(ours), points(ours - value), verdict]
-        table.add_row(what, *values)
-    for who, value in SHIFTS.items():
-        own = number(rows[f"{who}_shift"], low=-100)
-        table.add_row(f"shift ({who})", f"{value:g}", own, "", "")
-    share = f"{100 * first['few']:g}% of the images"
-    few = (("few_hard", "labels"), ("few_soft", "soft targets"))
-    for column, what in few:
-        for name, ending in (
-            (what, ""),
-            ("... stopped early", "_best"),
-            ("... on these", "_train"),
-        ):
-            table.add_row(f"{share}, {name}", "", percent(rows[f"{column}{ending}"]), "", "")
-    return Group(table, _by_temperature(rows))
-
-
-def _units(widths: Any) -> str:
-    return " x ".join(f"{width}" for width in widths)
-
-
-def _by_temperature(rows: pd.DataFrame) -> Table:
-    first = rows.iloc[0]
-    heat = [f"T={T:g}" for T in first["temperatures"]]
-    table = Table("units a layer", "labels", *heat, title="By temperature", title_justify="left")
-    for widths, hard, by_heat in (
-        ("student_widths", "hard", "by_temperature"),
-        ("small_widths", "small_hard", "small_by_temperature"),
-    ):
-        each = [percent(values) for values in zip(*rows[by_heat], strict=True)]
-        table.add_row(str(first[widths][0]), percent(rows[hard]), *each)
-    return table
-
-
-def _verdict(ours: Any, value: float) -> str:
-    """Whether the interval lies within the tolerance of the paper's value, outside, or neither."""
-    _, low, high = mean_interval(np.asarray(ours, float))
-    if value - TOLERANCE <= low and high <= value + TOLERANCE:
-        return "agrees"
-    return "differs" if high < value - TOLERANCE or low > value + TOLERANCE else "open"
-
-
-# Columns of ``run_students`` and what they are.
 IMAGES = {
-    "one": "one teacher",
+    "member": "one teacher",
     "ensemble": "ensemble of teachers",
     "labels": "student of labels",
-    "kd": "T^2 KL, mean probabilities",
-    "kd_logits": "T^2 KL, mean logits",
-    "kd_hot": "T^2 KL, hot",
-    "l2": "squares of logits",
-    "l2_centred": "squares of centred logits",
+    "hinton": "T^2 KL, mean probabilities",
+    "hinton_logits": "T^2 KL, mean logits",
+    "hinton_hot": "T^2 KL, hot",
+    "squares": "squares of logits",
+    "squares_centred": "squares of centred logits",
 }
 
 
-def images_table(rows: pd.DataFrame) -> Table:
+def digits_tables(table: pd.DataFrame) -> Iterator[Listing]:
+    """Hinton's experiments: the published errors, shifts, few images, and by temperature."""
+    first, n = table.iloc[0], table["train_images"].max()
+    ours = (
+        f"{first['data']}, {n:.0f} training images, units of the teacher "
+        f"{_units(first['teacher_widths'])}, of students {_units(first['student_widths'])}"
+    )
+    yield Listing(
+        title=f"Test error in %: {ours}; paper: arXiv 1503.02531, Section 3, 60,000 images, 2 x "
+        "1200 and 2 x 800 units",
+        lines=[
+            Line(label=what, where={"method": method, "measure": name, "paper": value})
+            for (method, name), (what, value) in PAPER.items()
+        ],
+        columns=[
+            given("paper", {what: f"{100 * value:.2f}" for what, value in PAPER.values()}),
+            estimated("ours", _own),
+            estimated("difference", lambda line: _own(line) - line.where["paper"], unit="points"),
+        ],
+    )
+    yield Listing(
+        title="Shift of one bias; the paper's were chosen on test images, ours on validation "
+        "images",
+        lines=lines_of({method: what for method, (what, _) in SHIFTS.items()}),
+        columns=[
+            given("paper", {what: f"{value:g}" for what, value in SHIFTS.values()}),
+            measure("ours", "shift", unit="number"),
+        ],
+    )
+    yield Listing(
+        title=f"{100 * first['few']:g}% of the images: error in %",
+        lines=lines_of({"few_labels": "labels", "few_hinton": "soft targets"}),
+        columns=[
+            measure("last epoch", "error"),
+            measure("stopped early", "best"),
+            measure("on these images", "train"),
+        ],
+    )
+    yield _by_temperature(first)
+
+
+def _units(widths: Sequence[int]) -> str:
+    return " x ".join(map(str, widths))
+
+
+def _own(line: Line) -> Estimate:
+    """The measure that the line names."""
+    return measured(line.where["measure"], line.where["method"])
+
+
+def _by_temperature(first: pd.Series) -> Listing:
+    """Students of either size by temperature; T is None for labels."""
+
+    def column(widths: str, labels: str) -> Column:
+        units = first[widths][0]
+
+        def own(line: Line) -> Estimate:
+            T = line.where["T"]
+            return measured("error", labels) if T is None else measured("error", units=units, T=T)
+
+        return estimated(f"{units} units a layer", own)
+
+    return Listing(
+        title="Test error in % by temperature",
+        lines=[
+            Line(label="labels", where={"T": None}),
+            *(Line(label=f"T={T:g}", where={"T": T}) for T in first["temperatures"]),
+        ],
+        columns=[column("student_widths", "labels"), column("small_widths", "small_labels")],
+    )
+
+
+def images_tables(table: pd.DataFrame) -> Iterator[Listing]:
     """Students of an ensemble, and generations."""
-    first = rows.iloc[0]
-    table = Table(
-        title=f"{first['data']}, {first['num_train']:.0f} training images, students of "
-        f"{first['members']:.0f} teachers (T={first['temperature']:g}, hot {first['hot']:g}): test "
-        f"error in %, mean [95% interval], n={len(rows)}",
-        title_justify="left",
+    first = table.iloc[0]
+    rounds = {f"round_{i}": f"born again, round {i}" for i in range(1, int(first["rounds"]) + 1)}
+
+    def gain(line: Line) -> Estimate | None:
+        if line.where["method"] in ("member", "ensemble", "labels", *rounds):
+            return None
+        return measured("error", "labels") - measured("error", **line.where)
+
+    yield Listing(
+        title=f"Test error in %: {first['data']}, {first['num_train']:.0f} training images, "
+        f"students of {first['members']:.0f} teachers (T={first['temperature']:g}, hot "
+        f"{first['hot']:g}); published: another size, README of "
+        "haitongli/knowledge-distillation-pytorch",
+        lines=lines_of(IMAGES | rounds),
+        columns=[
+            given(
+                "published", {IMAGES[who]: f"{100 * each:.2f}" for who, each in ELSEWHERE.items()}
+            ),
+            measure("last epoch", "error"),
+            measure("best on validation", "best"),
+            estimated("gain over labels", gain, unit="points"),
+        ],
     )
-    for heading in ("", "last epoch", "best on validation", "gain over labels"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for column, what in IMAGES.items():
-        taught = column not in ("one", "ensemble", "labels")
-        gain = points(rows["labels"] - rows[column]) if taught else ""
-        table.add_row(what, percent(rows[column]), percent(rows[f"{column}_best"]), gain)
-    for i in range(1, len(first["generations"])):
-        each, best = (rows[name].str[i] for name in ("generations", "generations_best"))
-        table.add_row(f"born again, round {i}", percent(each), percent(best), "")
-    table.add_section()
-    # Accuracies 84.74 and 85.69; the README is older than a mended misalignment of cached logits.
-    table.add_row("published (other size): 5-layer CNN, 50,000 images", "15.26", "", "")
-    table.add_row("... taught by a ResNet-18", "14.31", "", "0.95")
-    table.caption = (
-        "Published: README of haitongli/knowledge-distillation-pytorch, which is older than the "
-        "mending of cached teacher outputs there."
-    )
-    return table

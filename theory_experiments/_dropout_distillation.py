@@ -1,5 +1,6 @@
 """Dropout distillation on images: predictors, transfer sets and smaller students of one teacher."""
 
+import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -31,6 +32,7 @@ from theory_experiments._image_nets import Dense
 
 MASKS = (1, 2, 5, 10, 20, 50, 100)
 LAYERS = ("hidden", "all")
+Row = dict[str, dict[str, Any]]
 FAST = ComputeSpec(channels_last=True, bfloat16=True)
 
 
@@ -101,7 +103,7 @@ class Work:
         images: Tensor | None = None,
         zeroed: bool = True,
     ) -> nn.Module:
-        """``student``, trained on what the teacher's masks say of ``images``, the training ones."""
+        """``student``, taught by the teacher's masks on ``images``, the training ones."""
         dropout_distillation(
             student,
             teacher,
@@ -117,47 +119,52 @@ class Work:
     def _labelled(self, name: str) -> Progress:
         return lambda message, fraction: self.progress(f"{name}: {message}", fraction)
 
-    def says(self, net: nn.Module) -> Float[Tensor, "t k"]:
+    def logits(self, net: nn.Module) -> Float[Tensor, "t k"]:
         """The net's standard prediction on the test images."""
         return outputs_of(net, self.splits.test, compute=self.cell.compute)
 
     def error(self, net: nn.Module) -> float:
         """Its test error."""
-        return error(self.says(net), self.splits.test_labels)
+        return error(self.logits(net), self.splits.test_labels)
 
 
-def run_images(cell: ImageDropoutCell, images: ImageData, context: Context) -> dict[str, Any]:
+def run_images(cell: ImageDropoutCell, images: ImageData, context: Context) -> Row:
     """Train a teacher and students, and measure test errors.
 
     Returns:
-        ``standard``, ``mc`` (100 masks), ``distilled`` (from a copy of the teacher), ``fresh`` (a
-        new net taught as long as the teacher was, on images as they are) and, where asked for,
-        ``el``: test errors; with the ending ``_nll`` cross-entropy, with ``_gap`` the KL divergence
-        from the mean of 100 further masks. ``mc_by_masks`` and ``mc_variance``, by ``masks``, and
-        ``distilled_variance``, of two students that differ in their draws alone: see ``spread``.
-        ``transfer_train``, ``_perturbed`` and ``_test``: errors of students by what they were
-        taught on, and ``transfer_images``, of how many different ones. ``train_images``: how many
-        the teacher was trained on; ``teacher_train``: its error on them, without dropout.
-        ``hidden_`` and ``all_baseline``, ``_distilled`` and ``_parameters``: errors of small nets
-        and how many numbers they learn, by ``factors``, of which 1 is the teacher's own size.
+        The test ``error`` of all; of ``standard``, the teacher's prediction without masks,
+        ``masks_N``, means over N masks, ``distilled``, from a copy of the teacher, ``fresh``, a new
+        net taught as long as the teacher was, on images as they are, and where asked for
+        ``expectation_linear``: ``cross_entropy`` and ``divergence``, the KL divergence from the
+        mean of 100 further masks; of means over fewer masks neither. ``variance`` of a mean over
+        masks, or of two students that differ in their draws alone: see ``spread``. Of students by
+        the inputs they are taught on (``distilled`` by perturbed ones): ``different_images``, how
+        many of those. Of nets trained on labels or taught by masks (``taught_by``), the teacher's
+        size shrunk by ``factor`` in some ``layers``: ``parameters``, how many numbers they learn.
+        ``train`` of ``standard``: error on the training images, of which there are
+        ``train_images``.
     """
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
     splits = split(images, *sizes, stream(cell.seed, "images"), context.device)
     work = Work(cell=cell, splits=splits, progress=context.progress)
     teacher = work.taught_labels("teacher", work.new("teacher", cell.net))
-    columns, fresh = predictors(work, teacher)
-    columns |= transfer(work, teacher) | {"transfer_perturbed": columns["distilled"]}
-    columns["train_images"] = len(splits.train)
-    columns["teacher_train"] = error(
+    row = predictors(work, teacher)
+    row |= transfer(work, teacher)
+    row["distilled"]["different_images"] = len(splits.train)
+    row["data"] = {"train_images": len(splits.train)}
+    row["standard"]["train"] = error(
         outputs_of(teacher, splits.train, compute=cell.compute), splits.train_labels
     )
     if cell.shrink:
-        columns |= compression(work, teacher, columns["standard"], work.error(fresh))
-    return columns
+        whole = {"layers": "none", "factor": 1, "parameters": parameters(teacher)}
+        row["standard"] |= whole | {"taught_by": "labels"}
+        row["fresh"] |= whole | {"taught_by": "masks"}
+        row |= compression(work, teacher)
+    return row
 
 
-def predictors(work: Work, teacher: nn.Module) -> tuple[dict[str, Any], nn.Module]:
-    """The columns of E1, and the fresh student."""
+def predictors(work: Work, teacher: nn.Module) -> Row:
+    """Standard prediction, means over masks, and students of them."""
     cell = work.cell
     students = [
         work.distilled(f"distilled {i}", without_dropout(teacher), teacher, cell.distilling)
@@ -167,29 +174,33 @@ def predictors(work: Work, teacher: nn.Module) -> tuple[dict[str, Any], nn.Modul
     draw = partial(by_masks, teacher, work.splits.test, max(MASKS), compute=cell.compute)
     first, second = (draw(generator=stream(cell.seed, "masks", name)) for name in ("a", "b"))
     ideal = averaged_logits(second)
-    said = {
-        "standard": work.says(teacher),
-        "mc": averaged_logits(first),
-        "distilled": work.says(students[0]),
-        "fresh": work.says(fresh),
+    predictions = {
+        "standard": work.logits(teacher),
+        f"masks_{max(MASKS)}": averaged_logits(first),
+        "distilled": work.logits(students[0]),
+        "fresh": work.logits(fresh),
     }
     if cell.penalty is not None:
         net = work.new("el", cell.net)
         loss = expectation_linear(net, work.splits.train_labels, cell.penalty, cell.compute)
-        said["el"] = work.says(work.taught_labels("el", net, loss))
+        predictions["expectation_linear"] = work.logits(work.taught_labels("el", net, loss))
     labels = work.splits.test_labels
-    columns: dict[str, Any] = {"masks": MASKS}
-    for who, logits in said.items():
-        columns[who] = error(logits, labels)
-        columns[f"{who}_nll"] = float(nn.functional.cross_entropy(logits, labels))
-        columns[f"{who}_gap"] = divergence_from(ideal, logits)
-    columns["mc_by_masks"] = [mean_error(first, masks, labels) for masks in MASKS]
-    columns["mc_variance"] = [
-        spread(averaged_logits(first[:, :masks]), averaged_logits(second[:, :masks]))
+    row: Row = {
+        f"masks_{masks}": {
+            "masks": masks,
+            "error": mean_error(first, masks, labels),
+            "variance": spread(
+                averaged_logits(first[:, :masks]), averaged_logits(second[:, :masks])
+            ),
+        }
         for masks in MASKS
-    ]
-    columns["distilled_variance"] = spread(said["distilled"], work.says(students[1]))
-    return columns, fresh
+    }
+    for who, logits in predictions.items():
+        row.setdefault(who, {"error": error(logits, labels)})
+        row[who]["cross_entropy"] = float(nn.functional.cross_entropy(logits, labels))
+        row[who]["divergence"] = divergence_from(ideal, logits)
+    row["distilled"]["variance"] = spread(predictions["distilled"], work.logits(students[1]))
+    return row
 
 
 def fresh_student(work: Work, name: str, net: Dense | Quick, teacher: nn.Module) -> nn.Module:
@@ -201,41 +212,44 @@ def fresh_student(work: Work, name: str, net: Dense | Quick, teacher: nn.Module)
     return work.distilled(name, work.new(name, net), teacher, spec, zeroed=False)
 
 
-def transfer(work: Work, teacher: nn.Module) -> dict[str, Any]:
-    """E2: students of the training images as they are, and of the test images without labels.
+def transfer(work: Work, teacher: nn.Module) -> Row:
+    """Students of the training images as they are, and of the test images without labels.
 
     Both take as many steps: test images are repeated, or some left out, for as large an epoch.
     """
     train, test = work.splits.train, work.splits.test
     rows = torch.arange(len(train), device=test.device) % len(test)
-    different = min(len(test), len(train))
-    errors: dict[str, Any] = {"transfer_images": (len(train), len(train), different)}
-    for name, images in (("train", train), ("test", test[rows])):
+    found: Row = {}
+    for name, images, different in (
+        ("train", train, len(train)),
+        ("test", test[rows], min(len(test), len(train))),
+    ):
         student = without_dropout(teacher)
         work.distilled(
             f"on {name}", student, teacher, work.cell.distilling, images=images, zeroed=False
         )
-        errors[f"transfer_{name}"] = work.error(student)
-    return errors
+        found[f"taught_on_{name}"] = {"different_images": different, "error": work.error(student)}
+    return found
 
 
-def compression(work: Work, teacher: nn.Module, standard: float, fresh: float) -> dict[str, Any]:
-    """E3: smaller nets, trained with dropout on labels or without by the teacher's masks."""
+def compression(work: Work, teacher: nn.Module) -> Row:
+    """Smaller nets, trained with dropout on labels or without by the teacher's masks."""
     cell = work.cell
-    columns: dict[str, Any] = {"factors": (1, *cell.shrink)}
     assert isinstance(cell.net, Quick)
-    for layers in LAYERS:
-        baseline, distilled, sizes = [standard], [fresh], [parameters(teacher)]
-        for factor in cell.shrink:
-            small, name = cell.net.shrunk(factor, layers), f"{layers} / {factor}"
-            net = work.taught_labels(f"baseline, {name}", work.new(f"baseline {name}", small))
-            baseline.append(work.error(net))
-            distilled.append(work.error(fresh_student(work, f"distilled, {name}", small, teacher)))
-            sizes.append(parameters(net))
-        columns[f"{layers}_baseline"] = baseline
-        columns[f"{layers}_distilled"] = distilled
-        columns[f"{layers}_parameters"] = sizes
-    return columns
+    found: Row = {}
+    for layers, factor in itertools.product(LAYERS, cell.shrink):
+        small, name = cell.net.shrunk(factor, layers), f"{layers} / {factor}"
+        net = work.taught_labels(f"baseline, {name}", work.new(f"baseline {name}", small))
+        student = fresh_student(work, f"distilled, {name}", small, teacher)
+        for taught_by, each in (("labels", net), ("masks", student)):
+            found[f"{layers}_{factor}_{taught_by}"] = {
+                "layers": layers,
+                "factor": factor,
+                "taught_by": taught_by,
+                "parameters": parameters(each),
+                "error": work.error(each),
+            }
+    return found
 
 
 def parameters(net: nn.Module) -> int:

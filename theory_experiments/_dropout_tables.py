@@ -1,25 +1,27 @@
 """What ``dropout_distillation`` prints of images: the papers' values beside ours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from rich.console import Group
-from rich.table import Table
-
-from multiview.runs.intervals import mean_interval
+from multiview.runs.estimates import Estimate, measured
+from multiview.runs.tables import Column, Line, Listing, estimated, given, lines_of, measure
 from theory_experiments._dropout_claims import NAMES
-from theory_experiments._estimates import difference, number, percent, points
+from theory_experiments._dropout_distillation import MASKS
 
-WHO = {
+PREDICTORS = {
     "standard": "standard",
-    "mc": "mean over 100 masks",
-    "el": "expectation-linear",
+    "masks_100": "mean over 100 masks",
+    "expectation_linear": "expectation-linear",
     "distilled": "student of a copy",
     "fresh": "student, fresh start",
 }
+TRANSFER = {
+    "taught_on_train": "training images",
+    "distilled": "perturbed",
+    "taught_on_test": "test, no labels",
+}
+LAYERS = {"none": "the teacher's own size", "hidden": "hidden layer", "all": "all layers"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,152 +32,146 @@ class Published:
     errors: dict[str, float]
     spread: dict[str, float] = field(default_factory=dict)
 
-    def error(self, who: str) -> str:
-        """As printed, or nothing."""
-        spread = f" +- {self.spread[who]:.2f}" if who in self.spread else ""
-        return f"{self.errors[who]:.2f}{spread}" if who in self.errors else ""
+    @property
+    def texts(self) -> dict[str, str]:
+        """As printed, by what predictors are called."""
+        ends = {who: f" +- {spread:.2f}" for who, spread in self.spread.items()}
+        return {PREDICTORS[who]: f"{e:.2f}{ends.get(who, '')}" for who, e in self.errors.items()}
 
-    def gain(self, who: str) -> float | None:
-        """Over the standard prediction, in points."""
-        return self.errors["standard"] - self.errors[who] if who in self.errors else None
+    @property
+    def gains(self) -> dict[str, float]:
+        """Over the standard prediction."""
+        standard = self.errors["standard"]
+        return {who: (standard - error) / 100 for who, error in self.errors.items()}
 
 
-# As Ma et al. (ICLR 2017) print them, Tables 1 and 2; the nets most like ours first. Numbers of
-# images, and widths, differ from ours.
-WHO_OF_ALL_CONV = ("standard", "mc", "el", "distilled")
+ALL_CONV = ("standard", "masks_100", "expectation_linear", "distilled")
 
 
 def _all_conv(errors: tuple[float, ...], spread: tuple[float, ...]) -> Published:
     return Published(
         net="AllConv",
-        errors=dict(zip(WHO_OF_ALL_CONV, errors, strict=True)),
-        spread=dict(zip(WHO_OF_ALL_CONV, spread, strict=True)),
+        errors=dict(zip(ALL_CONV, errors, strict=True)),
+        spread=dict(zip(ALL_CONV, spread, strict=True)),
     )
 
 
+# As Ma et al. (ICLR 2017) print them, Tables 1 and 2; the nets most like ours first. Numbers of
+# images, and widths, differ from ours.
 PAPER = {
-    "mnist": (Published(net="3 x 1024", errors={"standard": 1.19, "mc": 1.04}),),
+    "mnist": (Published(net="3 x 1024", errors={"standard": 1.19, "masks_100": 1.04}),),
     "cifar10": (
-        Published(net="3 conv + 2 fc", errors={"standard": 12.82, "mc": 12.16}),
+        Published(net="3 conv + 2 fc", errors={"standard": 12.82, "masks_100": 12.16}),
         _all_conv((11.18, 10.58, 10.86, 10.81), (0.11, 0.21, 0.08, 0.14)),
     ),
     "cifar100": (
-        Published(net="3 conv + 2 fc", errors={"standard": 37.22, "mc": 36.01}),
+        Published(net="3 conv + 2 fc", errors={"standard": 37.22, "masks_100": 36.01}),
         _all_conv((35.50, 34.43, 35.10, 35.07), (0.25, 0.23, 0.13, 0.20)),
     ),
 }
 CAVEAT = (
-    "Ma et al.'s errors on CIFAR-100 came out about 3% worse than those of Rota Bulo et al. "
-    "(quoted from memory, unverified)."
+    "; Ma et al.'s errors on CIFAR-100 came out about 3% worse than those of Rota Bulo et al. "
+    "(quoted from memory, unverified)"
 )
 
 
-def sign(published: float, gains: Sequence[float] | np.ndarray) -> str:
-    """Whether the sign of our gain is the published one: agrees, opposite, or open.
+def published_gain(part: str, data: str, method: str | None) -> float | None:
+    """Over the standard prediction, of the net most like ours; None where there is none."""
+    if data != part:  # made-up images
+        return None
+    gains = [each.gains[method] for each in PAPER[part] if method in each.gains]
+    return gains[0] if gains and method != "standard" else None
+
+
+def image_tables(lines: Any) -> Iterator[Listing]:
+    """Predictors, transfer sets and smaller nets on one data set.
 
     Args:
-        published: Gain over the standard prediction.
-        gains: Ours, of each repetition; open if their 95% interval holds 0.
+        lines: Those of one part, with ``published_gain``.
     """
-    _, low, high = mean_interval(np.asarray(gains, float))
-    if low <= 0 <= high:
-        return "open"
-    return "agrees" if (low > 0) == (published > 0) else "opposite"
-
-
-def predictor_table(part: str, rows: pd.DataFrame) -> Group:
-    """Errors of all predictors, gains over the standard one, and how far they are from the mean."""
-    first = rows.iloc[0]
-    known = () if first["data"] == "multi_view" else PAPER[part]
-    table = Table(
-        title=f"{NAMES[part]}, {first['train_images']:.0f} images ({first['data']}): test error in "
-        f"%, mean [95% interval], n={len(rows)}",
-        title_justify="left",
+    part, data = (lines[name].iat[0] for name in ("part", "data"))
+    known = PAPER[part] if data == part else ()
+    images = lines["train_images"].max()
+    name = f"{NAMES[part]}, {images:.0f} images ({data})"
+    yield Listing(
+        title=f"{name}: predictors{CAVEAT if known and part == 'cifar100' else ''}",
+        lines=lines_of(PREDICTORS, part=part),
+        columns=[*_errors(known), *_gains(known)],
     )
-    gains = Table(title="Gain over the standard prediction, points", title_justify="left")
-    for head in ("", *(f"published,\n{each.net}\n(other size)" for each in known), "ours"):
-        table.add_column(head, justify="right" if head else "left")
-    for head in ("cross-entropy", "KL from the mean of masks"):
-        table.add_column(head, justify="right")
-    heads = ("published\n(other size)", "ours", "difference\n(other size)", "verdict on the sign")
-    for head in ("", *(heads if known else ("ours",))):
-        gains.add_column(head, justify="right" if head else "left")
-    for who, name in WHO.items():
-        if who not in rows or not rows[who].notna().to_numpy().all():
-            continue
-        published = [each.error(who) for each in known]
-        further = (number(rows[f"{who}_nll"]), number(rows[f"{who}_gap"]))
-        table.add_row(name, *published, percent(rows[who]), *further)
-        if who != "standard":
-            gains.add_row(name, *_gain_cells(who, known, difference("standard", who)(rows)))
-    shown: list[Any] = [table, gains]
-    if known and part == "cifar100":
-        shown.append(CAVEAT)
-    return Group(*shown, _by_masks(rows))
+    yield Listing(
+        title=f"{name}: variance of a prediction over draws of masks, or of SGD",
+        lines=lines_of(
+            {f"masks_{n}": f"mean over {n}" for n in MASKS} | {"distilled": "student"}, part=part
+        ),
+        columns=[measure("error, %", "error"), _number("variance", "variance", 5)],
+    )
+    yield Listing(
+        title=f"{name}: transfer sets, as many steps of each",
+        lines=lines_of(TRANSFER, part=part),
+        labels=("taught on",),
+        columns=[_count("different images", "different_images"), measure("error, %", "error")],
+    )
+    if lines["factor"].notna().any():
+        yield Listing(
+            title=f"{name}: smaller nets",
+            lines=list(_sizes(lines)),
+            labels=("shrunk",),
+            columns=[
+                _count("parameters", "parameters", taught_by="labels"),
+                measure("labels, dropout, %", "error", taught_by="labels"),
+                measure("student, %", "error", taught_by="masks"),
+                estimated("gain, points", _saved, unit="points"),
+            ],
+        )
 
 
-def _gain_cells(who: str, known: Sequence[Published], ours: Any) -> tuple[str, ...]:
-    """Published, where known of the net most like ours, and ours."""
-    published = [gain for each in known if (gain := each.gain(who)) is not None]
+def _errors(known: Iterable[Published]) -> list[Column]:
+    """Published errors, ours, and how far ours are from the mean over masks."""
+    return [
+        *(given(f"published, {each.net}, other size, %", each.texts) for each in known),
+        measure("error, %", "error"),
+        _number("cross-entropy", "cross_entropy"),
+        _number("KL from the mean of masks", "divergence"),
+    ]
+
+
+def _gains(known: Iterable[Published]) -> list[Column]:
+    """Gains over the standard prediction; less the published one, where there is one."""
+
+    def gain(line: Line) -> Estimate | None:
+        if line.where["method"] == "standard":
+            return None
+        standard = {**line.where, "method": "standard"}
+        return measured("error", **standard) - measured("error", **line.where)
+
+    def more(line: Line) -> Estimate | None:
+        ours = gain(line)
+        return None if ours is None else ours - measured("published_gain", **line.where)
+
+    ours = estimated("gain, points", gain, unit="points")
     if not known:
-        return (points(ours),)
-    if not published:
-        return ("", points(ours), "", "")
-    first = published[0]
-    return f"{first:.2f}", points(ours), points(ours - first / 100), sign(first, ours)
+        return [ours]
+    published = measure("published", "published_gain", unit="points", interval=False, digits=2)
+    return [ours, published, estimated("ours - published", more, unit="points")]
 
 
-def _by_masks(rows: pd.DataFrame) -> Table:
-    """Errors and variances of means over so many masks."""
-    masks = ", ".join(f"{count}" for count in rows["masks"].iat[0])
-    table = Table(f"by masks: {masks}", "", title_justify="left")
-    table.add_row("error in %", _means(rows["mc_by_masks"].tolist(), 100, 2))
-    table.add_row("variance over masks", _means(rows["mc_variance"].tolist(), 1, 5))
-    student = [[each] for each in rows["distilled_variance"]]
-    table.add_row("variance of a student over SGD draws", _means(student, 1, 5))
-    return table
+def _sizes(lines: Any) -> Iterator[Line]:
+    """A line for each size of nets."""
+    known = lines.loc[lines["factor"].notna(), ["part", "layers", "factor"]].drop_duplicates()
+    for part, layers, factor in known.itertuples(index=False):
+        label = LAYERS[layers] if layers == "none" else f"{LAYERS[layers]} / {factor:.0f}"
+        yield Line(label=label, where={"part": part, "layers": layers, "factor": factor})
 
 
-def transfer_table(rows: pd.DataFrame) -> Table:
-    """Students by the inputs that they were taught on."""
-    names = {"train": "training images", "perturbed": "perturbed", "test": "test, no labels"}
-    table = Table(
-        "taught on",
-        *names.values(),
-        title="Transfer sets, as many steps of each",
-        title_justify="left",
-    )
-    table.add_row("different images", *(f"{n:,.0f}" for n in rows["transfer_images"].iat[0]))
-    table.add_row("error in %", *(percent(rows[f"transfer_{name}"]) for name in names))
-    return table
+def _saved(line: Line) -> Estimate:
+    """Error of the net trained on labels minus that of the student."""
+    labels, masks = (measured("error", taught_by=by, **line.where) for by in ("labels", "masks"))
+    return labels - masks
 
 
-def compression_table(rows: pd.DataFrame) -> Table:
-    """Small nets: trained with dropout on labels, or taught by the large net's masks."""
-    first = rows.iloc[0]
-    table = Table(
-        "shrunk",
-        "parameters",
-        "labels, dropout",
-        "student",
-        "gain",
-        title="Smaller nets: test error in %",
-        title_justify="left",
-    )
-    for layers, name in (("hidden", "hidden layer"), ("all", "all layers")):
-        for i, factor in enumerate(first["factors"]):
-            baseline, student = (rows[f"{layers}_{w}"].str[i] for w in ("baseline", "distilled"))
-            table.add_row(
-                f"{name} / {factor}",
-                f"{first[f'{layers}_parameters'][i]}",
-                percent(baseline),
-                percent(student),
-                points(baseline - student),
-            )
-    return table
+def _number(heading: str, name: str, digits: int | None = None) -> Column:
+    return measure(heading, name, unit="number", digits=digits)
 
 
-def _means(lists: Sequence[Sequence[float]], scale: float, digits: int) -> str:
-    """The means of lists, place by place."""
-    columns = zip(*lists, strict=True)
-    return ", ".join(f"{scale * sum(each) / len(each):.{digits}f}" for each in columns)
+def _count(heading: str, name: str, **where: Any) -> Column:
+    return measure(heading, name, unit="number", interval=False, digits=0, **where)

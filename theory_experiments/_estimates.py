@@ -56,12 +56,6 @@ def largest(*names: str) -> Estimate:
     return lambda table: table[list(names)].max(axis=1)
 
 
-def beyond_the_law(size: int) -> Estimate:
-    """Estimate: single-view error of ``size`` averaged networks minus what coverage predicts."""
-    place = size - 1
-    return lambda rows: rows["by_size_single"].str[place] - rows["predicted_by_size"].str[place]
-
-
 def percent(values: Any) -> str:
     """``12.3 [10.1, 14.5]``; the interval is cut to what an error can be."""
     return _interval(100 * np.asarray(values, float), 1, 0.0, 100.0)

@@ -1,16 +1,20 @@
 """One network at one finite size: what it errs, what it learned, what that cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from multiview import stream
 from multiview.data import PatchBatch
+from multiview.models import PatchNet
 from multiview.probes import coverage_of, coverage_probes
 from multiview.runs.experiment import Context
 from multiview.theory import coverage, ensemble_error, lost_error, single_view_error
 from theory_experiments._patch_nets import (
+    KINDS,
     NetCell,
     draw_features,
     draw_train,
@@ -46,59 +50,80 @@ class FiniteCell(NetCell):
     probes_per_view: int = 20
 
 
-def measure(cell: FiniteCell, context: Context) -> dict[str, Any]:
+def measure(cell: FiniteCell, context: Context) -> dict[str, dict[str, Any]]:
     """Train the members and measure.
 
     Returns:
-        ``one_single`` and ``one_multi``, the members' mean errors; ``by_size_single`` those of
-        averages; ``predicted_*`` the closed forms at the coverage measured and ``theory_one`` at
-        one view a class; ``all_learned`` and ``none_learned``, fractions of classes; ``regime``;
-        ``relative_start`` sigma_init / knee, ``noise_norm`` of a patch, ``single_samples`` of the
-        training set; ``gradients`` a member took, its final ``train_error``.
+        Of "member", means over the members: ``single`` and ``multi``, errors on test samples;
+        ``predicted``, the single-view error at the coverage measured, and ``theory``, that at one
+        view a class; ``coverage``; ``all_learned`` and ``none_learned``, fractions of classes;
+        ``train``, the error at the end; ``gradients`` taken; ``regime``. Of "ensemble_2" and its
+        like, averages of so many members: their ``size``, ``single``, ``multi`` and ``predicted``.
+        Of "data": ``single_samples`` of the training set.
     """
-    spec, features = cell.spec, draw_features(cell)
+    features = draw_features(cell)
     train = draw_train(cell, features)
     start = new_nets(cell, "members", cell.members)
     result = fit("members", start, train, cell.train, context.progress)
-    row: dict[str, Any] = {}
+    member, by_size = _errors(cell, features, result.net)
+    member |= _views_learned(cell, features, result.net)
+    lost = lost_error(cell.spec, cell.spec.num_views * member["coverage"])
+    member |= {
+        "train": float(result.error[-1].mean()),
+        "predicted": single_view_error(member["coverage"], lost),
+        "theory": single_view_error(coverage(0.0, cell.spec.num_views), lost_error(cell.spec)),
+        "gradients": float(result.steps.double().mean()),
+    }
+    for size, errors in by_size.items():
+        errors["predicted"] = lost * ensemble_error(size, member["coverage"])
+    return {
+        "member": member | {"regime": regime(member)},
+        **{f"ensemble_{size}": {"size": size, **errors} for size, errors in by_size.items()},
+        "data": {"single_samples": int(train.is_single.sum())},
+    }
 
-    def outputs(batch: PatchBatch) -> dict[str, torch.Tensor]:
-        logits = logits_of(result.net, batch)
-        return {"one": logits, "by_size": sliding_means(logits)}
 
-    for kind in ("single", "multi"):
+def _errors(
+    cell: FiniteCell, features: Float[Tensor, "k L d"], net: PatchNet
+) -> tuple[dict[str, Any], dict[int, dict[str, float]]]:
+    """Errors of the members, and of averages by their number, on test samples of either kind."""
+
+    def outputs(batch: PatchBatch) -> dict[str, Tensor]:
+        logits = logits_of(net, batch)
+        return {"member": logits, "by_size": sliding_means(logits)}
+
+    member: dict[str, Any] = {}
+    by_size: dict[int, dict[str, float]] = {size: {} for size in range(1, cell.members + 1)}
+    for kind in KINDS:
         errors = streamed_errors(cell, features, kind, cell.num_test, outputs)
-        row[f"one_{kind}"] = float(errors["one"].mean())
-        row[f"by_size_{kind}"] = errors["by_size"].mean(0).tolist()
-    probes = coverage_probes(spec, features, stream(cell.seed, "probes"), cell.probes_per_view)
-    covered = coverage_of(logits_of(result.net, probes), probes).covered
-    learned, views = float(covered.double().mean()), spec.num_views
-    row["coverage"] = learned
-    row["all_learned"] = float(covered.all(-1).double().mean())
-    row["none_learned"] = float((~covered.any(-1)).double().mean())
-    row["train_error"] = float(result.error[-1].mean())
-    row["regime"] = regime(row)
-    lost = lost_error(spec, views * learned)
-    row["predicted_one"] = single_view_error(learned, lost)
-    sizes = range(1, cell.members + 1)
-    row["predicted_by_size"] = [lost * ensemble_error(size, learned) for size in sizes]
-    row["theory_one"] = single_view_error(coverage(0.0, views), lost_error(spec))
-    row["relative_start"] = cell.sigma_init / cell.relu_knee
-    row["noise_norm"] = spec.sigma_p * spec.patch_dim**0.5
-    row["single_samples"] = int(train.is_single.sum())
-    row["gradients"] = float(result.steps.double().mean())
-    return row
+        member[kind] = float(errors["member"].mean())
+        for size, error in enumerate(errors["by_size"].mean(0).tolist(), 1):
+            by_size[size][kind] = error
+    return member, by_size
 
 
-def regime(row: dict[str, Any]) -> str:
+def _views_learned(
+    cell: FiniteCell, features: Float[Tensor, "k L d"], net: PatchNet
+) -> dict[str, float]:
+    """Fractions of views, and of classes with every and with no view, that the members cover."""
+    probes = coverage_probes(cell.spec, features, stream(cell.seed, "probes"), cell.probes_per_view)
+    covered = coverage_of(logits_of(net, probes), probes).covered
+    return {
+        "coverage": float(covered.double().mean()),
+        "all_learned": float(covered.all(-1).double().mean()),
+        "none_learned": float((~covered.any(-1)).double().mean()),
+    }
+
+
+def regime(member: Mapping[str, Any]) -> str:
     """Which phase a network is in.
 
-    "not trained" errs on training samples; "by heart" is right on them without the views of a
+    "not trained" errs on training samples; "memorised" is right on them without the views of a
     quarter of the classes or more; the theorem's "one view learned" lies between that and "more
     views learned", at a quarter of the classes again.
     """
-    if row["train_error"] > 0:
+    if member["train"] > 0:
         return "not trained"
-    if row["none_learned"] >= MOST:
-        return "by heart"
-    return "one view learned" if row["all_learned"] < MOST else "more views learned"
+    if member["none_learned"] >= MOST:
+        return "memorised"
+    return "one view learned" if member["all_learned"] < MOST else "more views learned"

@@ -111,7 +111,7 @@ def noisy_labels(
 
 
 def draw_samples(cell: TaskCell) -> tuple[Samples, dict[str, Samples]]:
-    """Training samples, and test samples by what their columns end in; "" is what claims judge."""
+    """Training samples, and test samples by what the method's name ends in; claims judge ""."""
     if cell.inputs == "multi-view":
         features = draw_features(cell)
         train = draw_train(cell, features)
@@ -119,7 +119,7 @@ def draw_samples(cell: TaskCell) -> tuple[Samples, dict[str, Samples]]:
             ending: sample_patches(
                 cell.spec, features, cell.num_test, stream(cell.seed, "test", kind), kind
             )
-            for ending, kind in {"": KINDS[0], "_multi": KINDS[1]}.items()
+            for ending, kind in zip(("", "_multi"), KINDS, strict=True)
         }
     else:
         x = draw_inputs(cell, cell.num_train, "train")

@@ -27,12 +27,12 @@ from theory_experiments._image_nets import Dense, Recipe, Trained, train_group
 # About, by what each takes.
 WORK = {
     "teacher": 8,
-    "hard": 2,
-    "by_temperature": 8,
-    "small_hard": 1,
-    "small_by_temperature": 3,
-    "few_hard": 2,
-    "few_soft": 2,
+    "labels": 2,
+    "hinton": 8,
+    "small_labels": 1,
+    "small_hinton": 3,
+    "few_labels": 2,
+    "few_hinton": 2,
     "missing": 2,
     "pair": 2,
 }
@@ -88,32 +88,33 @@ def student_recipe(epochs: int) -> Recipe:
     return Recipe(optim=optim, flip=False, padding=0, compute=compute, together=10)
 
 
-def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[str, Any]:
+def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[str, dict[str, Any]]:
     """Train the teacher and all its students.
 
     Returns:
-        Test errors after the last epoch: ``teacher``; ``hard`` and ``soft``, students of labels and
-        of the teacher at ``temperature``; ``by_temperature``, of ``student``, and
-        ``small_by_temperature`` and ``small_hard``, of ``small`` units; ``few_hard`` and
-        ``few_soft`` of a share of the images, with ``_best`` as they were when best on validation
-        images and ``_train`` on that share. ``missing``: of a student that saw no image of the
-        class ``MISSING``; ``missing_class``: on that class alone; ``missing_shifted`` and
-        ``missing_class_shifted``: after the ``missing_shift`` of its logit that was best on the
-        validation images. ``pair...``: the same of a student that saw the classes ``PAIR`` alone.
-        ``train_images``: how many there are.
+        Of each method its ``error`` on test images after the last epoch. ``teacher``; ``labels``
+        and, by temperature, ``hinton_T1`` and so on, students of labels and of the teacher at
+        ``T``, of ``units`` a layer; ``small_labels`` and ``small_hinton_T1``, the same of fewer
+        units; ``few_labels`` and ``few_hinton``, taught at ``temperature`` with a share of the
+        images: ``best`` is their error when they were best on validation images, ``train`` that on
+        the share. ``missing``: a student that saw no image of the class ``MISSING``, with its
+        ``class_error`` on that class alone; ``missing_shifted``: after the ``shift`` of that
+        class's logit that was best on the validation images. ``pair`` and ``pair_shifted``: the
+        same of a student that saw images of the classes ``PAIR`` alone. ``data`` counts the
+        ``train_images``.
     """
     drawn = stream(cell.seed, "images", "split")
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
     splits = split(images, *sizes, drawn, context.device)
     few = _repeated(_few(cell, splits.train_labels.cpu()), len(splits.train))
     groups = _train(cell, splits, few, context)
-    return _columns(cell, splits, groups, splits.train_labels.cpu()[few])
+    return _measured(cell, splits, groups, splits.train_labels.cpu()[few])
 
 
 def _train(
     cell: HintonCell, splits: Splits, few: Int[Tensor, " m"], context: Context
 ) -> dict[str, Trained]:
-    """The teacher and its students, by the names of their columns."""
+    """The teacher and its students; those at several temperatures are one group."""
     n, parts = len(splits.train), spans(WORK)
     train = partial(train_group, seed=cell.seed, context=context)
     dense = Dense(widths=cell.teacher_widths, input_dropout=0.2, dropout=0.5)
@@ -156,12 +157,12 @@ def _train(
     small = cell.small_widths
     return {
         "teacher": teacher,
-        "hard": students("hard", cell.student_widths, ()),
-        "by_temperature": students("by_temperature", cell.student_widths, cell.temperatures),
-        "small_hard": students("small_hard", small, ()),
-        "small_by_temperature": students("small_by_temperature", small, cell.temperatures),
-        "few_hard": students("few_hard", cell.student_widths, (), few),
-        "few_soft": students("few_soft", cell.student_widths, hot, few),
+        "labels": students("labels", cell.student_widths, ()),
+        "hinton": students("hinton", cell.student_widths, cell.temperatures),
+        "small_labels": students("small_labels", small, ()),
+        "small_hinton": students("small_hinton", small, cell.temperatures),
+        "few_labels": students("few_labels", cell.student_widths, (), few),
+        "few_hinton": students("few_hinton", cell.student_widths, hot, few),
         "missing": students("missing", cell.student_widths, hot, without),
         "pair": students("pair", cell.student_widths, hot, pair),
     }
@@ -178,28 +179,43 @@ def _repeated(rows: Int[Tensor, " m"], number: int) -> Int[Tensor, " n"]:
     return rows.repeat(max(1, round(number / len(rows))))
 
 
-def _columns(
+def _measured(
     cell: HintonCell, splits: Splits, groups: Mapping[str, Trained], few: Int[Tensor, " m"]
-) -> dict[str, Any]:
-    """The row, as ``run_hinton`` names its columns; ``few``: labels of the share of images."""
+) -> dict[str, dict[str, Any]]:
+    """The row, as ``run_hinton`` says; ``few``: labels of the share of images."""
     labels = splits.test_labels.cpu()
-    row: dict[str, Any] = {"train_images": len(splits.train)}
+    row: dict[str, dict[str, Any]] = {"data": {"train_images": len(splits.train)}}
+    swept = {"hinton": cell.student_widths[0], "small_hinton": cell.small_widths[0]}
     for name, group in groups.items():
         errors = errors_of(group.test, labels)
-        row[name] = errors if name.endswith("by_temperature") else errors[0]
-    row["soft"] = row["by_temperature"][cell.temperatures.index(cell.temperature)]
-    for name in ("few_hard", "few_soft"):
-        row[f"{name}_best"] = error(groups[name].best_test[:, 0], labels)
-        row[f"{name}_train"] = error(groups[name].train[:, 0], few)
-    known = splits.validation_labels.cpu()
+        if name not in swept:
+            row[name] = {"error": errors[0]}
+            continue
+        for T, value in zip(cell.temperatures, errors, strict=True):
+            row[f"{name}_T{T:g}"] = {"error": value, "T": T, "units": swept[name]}
+    for name in ("few_labels", "few_hinton"):
+        row[name]["best"] = error(groups[name].best_test[:, 0], labels)
+        row[name]["train"] = error(groups[name].train[:, 0], few)
     for name, classes in (("missing", (MISSING,)), ("pair", PAIR)):
-        (net,) = groups[name].nets
-        held = outputs_of(net, splits.validation, compute=cell.learning.compute).cpu()
-        shift = best_shift(held, known, classes)
-        plain = groups[name].test[:, 0]
-        those = torch.isin(labels, torch.tensor(classes))
-        for ending, outputs in (("", plain), ("_shifted", shifted(plain, classes, shift))):
-            row[f"{name}{ending}"] = error(outputs, labels)
-            row[f"{name}_class{ending}"] = error(outputs[those], labels[those])
-        row[f"{name}_shift"] = shift
+        row |= _before_and_after_shift(name, classes, groups[name], splits, cell)
     return row
+
+
+def _before_and_after_shift(
+    name: str, classes: tuple[int, ...], group: Trained, splits: Splits, cell: HintonCell
+) -> dict[str, dict[str, Any]]:
+    """A student's errors as trained, and with one bias of these classes shifted."""
+    labels = splits.test_labels.cpu()
+    held = outputs_of(group.nets[0], splits.validation, compute=cell.learning.compute).cpu()
+    shift = best_shift(held, splits.validation_labels.cpu(), classes)
+    those = torch.isin(labels, torch.tensor(classes))
+
+    def errors(outputs: Tensor) -> dict[str, float]:
+        return {
+            "error": error(outputs, labels),
+            "class_error": error(outputs[those], labels[those]),
+        }
+
+    plain = group.test[:, 0]
+    after = errors(shifted(plain, classes, shift)) | {"shift": shift}
+    return {name: errors(plain), f"{name}_shifted": after}

@@ -7,7 +7,6 @@ a sum trained directly, and distilled from the ensemble.
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -26,7 +25,16 @@ from multiview.train.compute import outputs_of
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
-from theory_experiments._contrast import Outputs, Progress, error, error_columns, within
+from theory_experiments._contrast import (
+    Outputs,
+    Progress,
+    Row,
+    error,
+    errors_by_method,
+    of_model,
+    with_first,
+    within,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +116,7 @@ def run_images(
     images: ImageData,
     progress: Progress = lambda message, fraction: None,
     device: str = "cpu",
-) -> dict[str, Any]:
+) -> Row:
     """Errors of the eight classifiers, trained and tested on a class-balanced subset of ``images``.
 
     Args:
@@ -116,10 +124,10 @@ def run_images(
             whose memory they need.
 
     Returns:
-        The ``error_columns`` of ``network`` and ``ntk``. The kernel's student has the features of
-        its member 0, so ``ntk_one_each[0]`` is its like. Also ``network_ensemble_probabilities``
-        (mean of probabilities in place of logits), ``network_train`` (the members' mean error on
-        the training images as they are) and ``ntk_jitter``.
+        ``error`` by the methods of ``errors_by_method`` for networks, and with ``kernel_`` before
+        their names for kernels. The kernel's student has the features of member 0, which alone is
+        ``kernel_first``. Also of ``ensemble_probabilities`` (mean of probabilities in place of
+        logits), and ``train``, the members' mean error on the training images as they are.
     """
     if images.name != cell.data:
         raise ValueError(f"data={cell.data!r}, but the images are {images.name}: load those.")
@@ -133,12 +141,14 @@ def run_images(
     kernel = Outputs(single=ntk.single, summed=ntk.summed, distilled=ntk.distilled)
     network = _train_networks(cell, nets, data, train, test, within(progress, 0.5, 1.0))
     labels, fitted = data.test_labels, outputs_of(SideBySide(nets), train).cpu()
-    return {
-        **error_columns("network", network, labels),
-        **error_columns("ntk", kernel, labels),
-        "network_ensemble_probabilities": error(mean_probabilities(network.single), labels),
-        "network_train": float(wrong(fitted, data.train_labels).double().mean()),
-        "ntk_jitter": ntk.jitter,
+    row = of_model("network", errors_by_method(network, labels, "error"))
+    by_kernels = with_first(errors_by_method(kernel, labels, "error"), "error")
+    row |= of_model("kernel", by_kernels, "kernel_")
+    row["member"]["train"] = float(wrong(fitted, data.train_labels).double().mean())
+    averaged = error(mean_probabilities(network.single), labels)
+    return row | {
+        "ensemble_probabilities": {"error": averaged},
+        "data": {"kernel_jitter": ntk.jitter},
     }
 
 

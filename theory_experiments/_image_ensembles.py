@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Int
 from torch import Tensor, nn
@@ -18,10 +18,18 @@ from multiview.probes import agreement
 from multiview.runs.experiment import Context
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, target_loss
-from theory_experiments._contrast import error, errors_by_size, errors_of, spans
+from theory_experiments._contrast import (
+    Row,
+    ensembles,
+    error,
+    errors_by_size,
+    errors_of,
+    spans,
+)
 from theory_experiments._image_nets import Fast, Recipe, Residual, Trained, fast_recipe, train_group
 
 WORK = {"members": 2, "sum": 2, "distilled": 3, "self": 3}  # about, by what it takes
+ENSEMBLES = {"member": "ensemble", "distilled": "distilled_ensemble", "self": "self_ensemble"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,19 +58,14 @@ class EnsembleCell:
             raise ValueError(f"members={self.members} is no ensemble: use at least 2.")
 
 
-def run_ensembles(cell: EnsembleCell, images: ImageData, context: Context) -> dict[str, Any]:
+def run_ensembles(cell: EnsembleCell, images: ImageData, context: Context) -> Row:
     """Train all groups of networks and measure their test errors.
 
     Returns:
-        For ``one`` (the members), ``distilled`` (each taught by the ensemble) and ``self`` (each
-        taught by one member): ``<who>``, the mean error of single networks, and ``<who>_each``,
-        theirs; ``ensemble``, ``distilled_ensemble`` and ``self_ensemble``, those of their mean
-        logits. ``sum``: of as many networks trained as one. All of these after the last epoch, and
-        with the ending ``_best`` of the states that were best on the validation images.
-        ``<...ensemble>_by_size``: of 1, 2, ... members, after the last epoch. ``<who>_train``:
-        errors on the training images as they are; ``<who>_epoch``: the mean of the best epochs.
-        ``ensemble_probabilities``: of the members' mean probabilities. ``pair_<...>``: the
-        ``Agreement`` of the members.
+        What ``of_group`` has of ``member``, ``distilled`` (each taught by the ensemble), ``self``
+        (each taught by one member), with their ensembles, and of ``summed``, as many networks
+        trained as one. ``error`` of ``ensemble_probabilities``: of the members' mean probabilities.
+        Of ``pairs``: the ``Agreement`` of the members.
     """
     splits = split(
         images,
@@ -74,43 +77,52 @@ def run_ensembles(cell: EnsembleCell, images: ImageData, context: Context) -> di
     )
     groups = _train(cell, splits, context)
     labels = splits.test_labels.cpu()
-    row: dict[str, Any] = {}
-    for who, ensemble in (
-        ("one", "ensemble"),
-        ("distilled", "distilled_ensemble"),
-        ("self", "self_ensemble"),
-        ("sum", None),
-    ):
-        row |= group_columns(who, ensemble, groups[who], labels, splits.train_labels.cpu())
-    members = groups["one"].test
-    row["ensemble_probabilities"] = error(mean_probabilities(members), labels)
-    return row | {f"pair_{name}": value for name, value in vars(agreement(members, labels)).items()}
+    row: Row = {}
+    for who, group in groups.items():
+        row |= of_group(who, ENSEMBLES.get(who), group, labels, splits.train_labels.cpu())
+    members = groups["member"].test
+    row["ensemble_probabilities"] = {"error": error(mean_probabilities(members), labels)}
+    row["pairs"] = vars(agreement(members, labels))
+    return row
 
 
-def group_columns(
+def of_group(
     who: str,
     ensemble: str | None,
     group: Trained,
     labels: Int[Tensor, " t"],
     train_labels: Int[Tensor, " n"],
-) -> dict[str, Any]:
-    """The columns of one group, as ``run_ensembles`` names them."""
-    columns: dict[str, Any] = {
-        f"{who}_train": sum(errors_of(group.train, train_labels)) / len(group.nets),
-        f"{who}_epoch": sum(group.best_epochs) / len(group.nets),
+) -> Row:
+    """Errors of the networks of one group, and of their mean logits where these have a name.
+
+    Returns:
+        Of ``who``: ``error``, the mean error of its networks after the last epoch, and ``each``,
+        theirs; ``error_best`` and ``each_best`` of the states that were best on the validation
+        images, ``epoch`` being the mean of those epochs; ``train``, the error on the training
+        images as they are. Of ``ensemble``: ``error`` and ``error_best``; of ``<ensemble>_2`` and
+        so on ``error``, the mean over all choices of as many networks (``size``).
+    """
+    each, each_best = (errors_of(outputs, labels) for outputs in (group.test, group.best_test))
+    networks = {
+        "error": sum(each) / len(each),
+        "error_best": sum(each_best) / len(each_best),
+        "each": each,
+        "each_best": each_best,
+        "train": sum(errors_of(group.train, train_labels)) / len(group.nets),
+        "epoch": sum(group.best_epochs) / len(group.nets),
     }
-    for ending, outputs in (("", group.test), ("_best", group.best_test)):
-        each = errors_of(outputs, labels)
-        columns |= {f"{who}{ending}": sum(each) / len(each), f"{who}_each{ending}": each}
-        if ensemble is not None:
-            columns[f"{ensemble}{ending}"] = error(mean_logits(outputs), labels)
-    if ensemble is not None:
-        columns[f"{ensemble}_by_size"] = errors_by_size(group.test, labels)
-    return columns
+    if ensemble is None:
+        return {who: networks}
+    names = ensembles(len(each), who, ensemble)
+    by_size = enumerate(zip(names, errors_by_size(group.test, labels), strict=True), 1)
+    row: Row = {name: {"size": size, "error": value} for size, (name, value) in by_size}
+    row[who] |= networks
+    row[ensemble]["error_best"] = error(mean_logits(group.best_test), labels)
+    return row
 
 
 def _train(cell: EnsembleCell, splits: Splits, context: Context) -> dict[str, Trained]:
-    """The groups by the names of their columns."""
+    """The groups by the names of their methods."""
     K, recipe = cell.members, cell.recipe
     gentle = replace(recipe, optim=replace(recipe.optim, learning_rate=cell.student_rate))
     parts = spans(WORK)
@@ -142,4 +154,4 @@ def _train(cell: EnsembleCell, splits: Splits, context: Context) -> dict[str, Tr
         return taught(frozen(SideBySide(members.nets[part]), recipe.compute))
 
     itself = group("self", nets("self"), gentle, from_one)
-    return {"one": members, "sum": summed, "distilled": distilled, "self": itself}
+    return {"member": members, "distilled": distilled, "self": itself, "summed": summed}

@@ -1,12 +1,13 @@
 """Small networks on images taught by an ensemble of larger ones, lesson by lesson; born again."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from multiview import stream
@@ -30,8 +31,8 @@ from theory_experiments._image_nets import Fast, Recipe, Trained, fast_recipe, t
 
 # About, by what each takes.
 WORK = {"members": 6, "labels": 1, "students": 6, "generations": 6}
-# Names of the students' columns, in their order side by side.
-LESSONS = ("kd", "kd_logits", "kd_hot", "l2", "l2_centred")
+# The students taught by the ensemble, in their order side by side.
+LESSONS = ("hinton", "hinton_logits", "hinton_hot", "squares", "squares_centred")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,18 +60,21 @@ class StudentsCell:
     rounds: int = 2  # born again
 
 
-def run_students(cell: StudentsCell, images: ImageData, context: Context) -> dict[str, Any]:
+def run_students(
+    cell: StudentsCell, images: ImageData, context: Context
+) -> dict[str, dict[str, Any]]:
     """Train the members, students of all lessons, and generations of one member's shape.
 
     Returns:
-        Test errors after the last epoch: ``one``, the mean of the teachers, and ``one_each``;
-        ``ensemble``, of their mean logits; ``labels``, of a network of the students' shape and
-        start without a teacher; students of the ensemble: ``kd`` and ``kd_logits``, by T^2 KL at
-        ``temperature`` from mean probabilities and from mean logits; ``kd_hot``, from mean
-        probabilities at ``hot``; ``l2`` and ``l2_centred``, by squares of logits over the number of
-        classes, the latter T^2 KL's limit.
-        ``generations``: of the first member and of each round taught by the one before. Beside each
-        with ``_best``: as it was when best on validation images.
+        Of each method its ``error`` on test images after the last epoch, and ``best``, as it was
+        when best on validation images. ``member``: the mean of the teachers, which are ``each``
+        and ``best_each``; ``ensemble``: their mean logits; ``labels``: a network of the students'
+        shape and start without a teacher; students of the ensemble: ``hinton`` and
+        ``hinton_logits``, by T^2 KL at ``temperature`` from mean probabilities and from mean
+        logits; ``hinton_hot``, from mean probabilities at ``hot``; ``squares`` and
+        ``squares_centred``, by squares of logits over the number of classes, the latter T^2 KL's
+        limit. ``round_0``: the first member; ``round_1`` and so on: each ``round`` taught by the
+        one before.
     """
     drawn = stream(cell.seed, "images", "split")
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
@@ -110,7 +114,7 @@ def run_students(cell: StudentsCell, images: ImageData, context: Context) -> dic
         later.append(train(name, [student], loss_of=lambda part: loss, span=span))
 
     born_again(members.nets[0], nets(cell.teacher, "generations", *range(cell.rounds)), teach)
-    return _columns(splits, members, labels, students, later)
+    return _measured(splits.test_labels.cpu(), members, labels, students, later)
 
 
 def _lessons(cell: StudentsCell, splits: Splits, members: Sequence[nn.Module], part: slice) -> Loss:
@@ -125,11 +129,11 @@ def _lessons(cell: StudentsCell, splits: Splits, members: Sequence[nn.Module], p
         return l2_logits(student, teacher, center=center) / splits.num_classes
 
     lessons = {
-        "kd": (at(normal), lambda each: averaged_logits(each, "probabilities", normal)),
-        "kd_logits": (at(normal), mean_logits),
-        "kd_hot": (at(hot), lambda each: averaged_logits(each, "probabilities", hot)),
-        "l2": (partial(squares, center=False), mean_logits),
-        "l2_centred": (partial(squares, center=True), mean_logits),
+        "hinton": (at(normal), lambda each: averaged_logits(each, "probabilities", normal)),
+        "hinton_logits": (at(normal), mean_logits),
+        "hinton_hot": (at(hot), lambda each: averaged_logits(each, "probabilities", hot)),
+        "squares": (partial(squares, center=False), mean_logits),
+        "squares_centred": (partial(squares, center=True), mean_logits),
     }
     chosen = [lessons[name] for name in LESSONS[part]]
 
@@ -142,22 +146,25 @@ def _lessons(cell: StudentsCell, splits: Splits, members: Sequence[nn.Module], p
     return taught_loss(splits.train_labels, teacher, lesson, **weights)
 
 
-def _columns(
-    splits: Splits, members: Trained, labels: Trained, students: Trained, later: list[Trained]
-) -> dict[str, Any]:
-    """The row, as ``run_students`` names its columns."""
-    truth, row = splits.test_labels.cpu(), {}
-    for ending, kind in (("", "test"), ("_best", "best_test")):
-        theirs = getattr(members, kind)
+def _measured(
+    truth: Int[Tensor, " t"],
+    members: Trained,
+    labels: Trained,
+    students: Trained,
+    later: Sequence[Trained],
+) -> dict[str, dict[str, Any]]:
+    """The row, as ``run_students`` says; ``truth``: labels of the test images."""
+    row: dict[str, dict[str, Any]] = defaultdict(dict)
+    for measure, each_name, kind in (("error", "each", "test"), ("best", "best_each", "best_test")):
+        theirs, own, taught, *rounds = (
+            getattr(group, kind) for group in (members, labels, students, *later)
+        )
         each = errors_of(theirs, truth)
-        generations = [theirs[:, 0], *(getattr(one, kind)[:, 0] for one in later)]
-        row |= {
-            f"one{ending}": sum(each) / len(each),
-            f"one_each{ending}": each,
-            f"ensemble{ending}": error(mean_logits(theirs), truth),
-            f"labels{ending}": error(getattr(labels, kind)[:, 0], truth),
-            f"generations{ending}": [error(outputs, truth) for outputs in generations],
-        }
-        taught = errors_of(getattr(students, kind), truth)
-        row |= {f"{name}{ending}": value for name, value in zip(LESSONS, taught, strict=True)}
-    return row
+        row["member"] |= {measure: sum(each) / len(each), each_name: each}
+        row["ensemble"][measure] = error(mean_logits(theirs), truth)
+        row["labels"][measure] = error(own[:, 0], truth)
+        for name, value in zip(LESSONS, errors_of(taught, truth), strict=True):
+            row[name][measure] = value
+        for i, outputs in enumerate((theirs, *rounds)):
+            row[f"round_{i}"] |= {"round": i, measure: error(outputs[:, 0], truth)}
+    return dict(row)

@@ -89,9 +89,9 @@ class L0ImageCell:
     net: Dense | LeNet | Residual = field(default_factory=lambda: Dense(widths=(300, 100)))
     start: float | tuple[float, ...] = (0.2, 0.5, 0.5)  # dropout rates at which gates start
     recipe: Recipe
-    strength: float = 0.1  # lambda of all layers; divided by N in the loss
+    equal: float = 0.1  # lambda of all layers; divided by N in the loss
     separate: tuple[float, ...] | None = None  # lambda of each layer
-    sweep: tuple[float, ...] = ()  # further values of ``strength``
+    sweep: tuple[float, ...] = ()  # further values of ``equal``
     averaging: float = 0.999  # decay of the average over steps that a net is tested as
     weight_decay: float = 0.0  # inside the penalty
     dropped: tuple[float, float] = (0.2, 0.5)  # dropout of the dense net: of inputs, hidden
@@ -101,8 +101,8 @@ class L0ImageCell:
     cliff: Cliff | None = None
 
     def __post_init__(self) -> None:
-        if self.strength in self.sweep:
-            raise ValueError(f"sweep={self.sweep} holds strength={self.strength}: leave it out.")
+        if self.equal in self.sweep:
+            raise ValueError(f"sweep={self.sweep} holds equal={self.equal}: leave it out.")
         if not 0 < self.tuning <= 1:
             raise ValueError(f"tuning={self.tuning} is a share of the epochs in (0, 1].")
 
@@ -166,43 +166,45 @@ class Work:
         return self.splits.train[0]
 
 
-def run_l0_images(cell: L0ImageCell, images: ImageData, context: Context) -> dict[str, Any]:
+def lambdas(cell: L0ImageCell) -> dict[float, str]:
+    """The method trained with each single lambda, rising."""
+    others = {strength: f"lambda_{strength:g}" for strength in cell.sweep}
+    return dict(sorted((others | {cell.equal: "equal"}).items()))
+
+
+def run_l0_images(
+    cell: L0ImageCell, images: ImageData, context: Context
+) -> dict[str, dict[str, Any]]:
     """Train nets with gates, and nets of the size they have left.
 
     Returns:
-        For ``equal`` (one lambda), where asked for ``separate`` (one of each layer), ``dense`` (all
-        weights, with dropout), ``small`` (the size that equal's net has left, from a start of its
-        own) and ``magnitude`` (dense, pruned by norm to the same units, trained on, which has
-        dense's steps and ``tuning`` times as many more), all of averaged weights: test ``_error``
-        and ``_flops`` of one image; of those with gates ``_units`` left and ``_expected_units``
-        (lists by layer), ``_share`` and ``_expected_share`` of the weights, ``_expected_flops``,
-        and ``_parity``: the largest gap of outputs between the net with gates and the pruned one,
-        as a fraction of the largest output. ``sweep_strengths``, ``_errors``, ``_flops`` and
-        ``_shares``: lists that rise by lambda, equal's among them. ``cliff_shares`` and
-        ``cliff_expected`` by lambda, and ``target_share``, ``_expected_share``, ``_error`` of the
-        share asked for. ``train_images`` and ``steps``.
+        Of all nets of averaged weights the test ``error`` and the ``flops`` of one image:
+
+        - ``equal`` (one lambda), ``lambda_<strength>`` (other ones) and, where asked for,
+          ``separate`` (one of each layer), with what ``of_sparse`` has of them;
+        - ``dense`` (all weights, with dropout), ``magnitude`` (dense, pruned by norm to the units
+          that equal has left, trained on, which has dense's steps and ``tuning`` times as many
+          more) and ``small`` (the size that equal has left, from a start of its own).
+
+        What ``of_cliff`` has of the cliff's nets. ``train_images`` and ``steps`` of "data".
     """
     sizes = (cell.num_train, cell.num_validation, cell.num_test)
     splits = split(images, *sizes, stream(cell.seed, "images"), context.device)
     work = Work(cell=cell, splits=splits, context=context)
     steps = cell.recipe.optim.epochs * -(-len(splits.train) // cell.recipe.optim.batch_size)
-    row: dict[str, Any] = {"train_images": len(splits.train), "steps": steps}
-    sweep: dict[float, dict[str, Any]] = {}
-    equal = None
-    for strength in (cell.strength, *cell.sweep):
+    row: dict[str, dict[str, Any]] = {}
+    equal, names = None, lambdas(cell)
+    for strength in (cell.equal, *cell.sweep):
         net = regularised(work, f"lambda {strength:g}", strength)
         equal = equal or net
-        sweep[strength] = sparse_columns(work, net)
+        row[names[strength]] = {"strength": strength, **of_sparse(work, net)}
     assert equal is not None
-    row |= _named("equal", sweep[cell.strength])
-    row |= sweep_columns(sweep)
     if cell.separate is not None:
-        net = regularised(work, "separate lambdas", cell.separate)
-        row |= _named("separate", sparse_columns(work, net))
+        row["separate"] = of_sparse(work, regularised(work, "separate lambdas", cell.separate))
     row |= of_equal_size(work, equal)
     if cell.cliff is not None:
-        row |= cliff_columns(work, cell.cliff)
-    return row
+        row |= of_cliff(work, cell.cliff)
+    return row | {"data": {"train_images": len(splits.train), "steps": steps}}
 
 
 def regularised(work: Work, name: str, strength: float | tuple[float, ...]) -> nn.Module:
@@ -213,8 +215,14 @@ def regularised(work: Work, name: str, strength: float | tuple[float, ...]) -> n
     return work.sparse(name, penalty, optim, cell.start)
 
 
-def sparse_columns(work: Work, net: nn.Module) -> dict[str, Any]:
-    """What a net with gates has left, by the gates of test time and in expectation."""
+def of_sparse(work: Work, net: nn.Module) -> dict[str, Any]:
+    """What a net with gates has left, by the gates of test time and in expectation.
+
+    Returns:
+        ``error`` and ``flops``; ``units`` left and ``expected_units``, lists by layer; ``share``
+        and ``expected_share`` of the weights, ``expected_flops``; and ``parity``: the largest gap
+        of outputs between the net with gates and the pruned one, as a fraction of the largest.
+    """
     layers = gated_layers(net).values()
     small = pruned(net)
     few = work.splits.test[:500]
@@ -225,40 +233,33 @@ def sparse_columns(work: Work, net: nn.Module) -> dict[str, Any]:
         "expected_units": [
             float(open_probability(each.gates.log_alpha).sum().detach()) for each in layers
         ],
-        "share": share_left(net),
-        "expected_share": float(expected_share(net).detach()),
+        **shares(net),
         "flops": flops(net, work.sample),
         "expected_flops": flops(net, work.sample, "expected"),
         "parity": float((theirs - ours).abs().max() / theirs.abs().max()),
     }
 
 
-def _named(name: str, columns: dict[str, Any]) -> dict[str, Any]:
-    return {f"{name}_{column}": value for column, value in columns.items()}
+def shares(net: nn.Module) -> dict[str, float]:
+    """Of the gated weights, those left at test time and in expectation."""
+    return {"share": share_left(net), "expected_share": float(expected_share(net).detach())}
 
 
-def sweep_columns(sweep: dict[float, dict[str, Any]]) -> dict[str, Any]:
-    """Lists by lambda."""
-    strengths = sorted(sweep)
-    each = {"errors": "error", "flops": "flops", "shares": "share", "expected": "expected_share"}
-    lists = {f"sweep_{n}": [sweep[s][column] for s in strengths] for n, column in each.items()}
-    return {"sweep_strengths": strengths, **lists}
-
-
-def of_equal_size(work: Work, equal: nn.Module) -> dict[str, Any]:
+def of_equal_size(work: Work, equal: nn.Module) -> dict[str, dict[str, Any]]:
     """The dense net, pruned by norm, and a new one of the size that is left."""
     cell, optim = work.cell, plain_optim(work.cell)
     dense = work.trained("dense", with_dropout(work.plain(), *cell.dropped), optim)
     by_norm = magnitude_pruned(dense, units_left(equal))
-    columns: dict[str, Any] = {}
     brief = replace(optim, epochs=max(1, round(cell.tuning * optim.epochs)))
-    for name, net in {
+    nets = {
         "dense": dense,
         "magnitude": work.trained("pruned by norm", by_norm, brief),
         "small": small_net(work, equal),
-    }.items():
-        columns |= {f"{name}_error": work.error(net), f"{name}_flops": flops(net, work.sample)}
-    return columns
+    }
+    return {
+        name: {"error": work.error(net), "flops": flops(net, work.sample)}
+        for name, net in nets.items()
+    }
 
 
 def small_net(work: Work, equal: nn.Module) -> nn.Module:
@@ -274,25 +275,25 @@ def plain_optim(cell: L0ImageCell) -> OptimSpec:
     return replace(optim, learning_rate=cell.plain_rate or optim.learning_rate)
 
 
-def cliff_columns(work: Work, cliff: Cliff) -> dict[str, Any]:
-    """Shares left by lambda, and those left where one is asked for."""
+def of_cliff(work: Work, cliff: Cliff) -> dict[str, dict[str, Any]]:
+    """Shares of weights left by lambda, and where a share is asked for.
+
+    Returns:
+        ``share``, ``expected_share`` and test ``error`` of ``cliff_<strength>`` and of
+        ``target_<share>``.
+    """
     few = replace(
         work.splits,
         train=work.splits.train[: cliff.images],
         train_labels=work.splits.train_labels[: cliff.images],
     )
-    work = replace(work, splits=few)
-    columns: dict[str, Any] = {"cliff_shares": [], "cliff_expected": [], "cliff_errors": []}
+    work, row = replace(work, splits=few), {}
     for strength in cliff.strengths:
         name = f"cliff, lambda {strength:g}"
         net = work.sparse(name, L0Spec(strength=strength), cliff.optim, cliff.start)
-        columns["cliff_shares"].append(share_left(net))
-        columns["cliff_expected"].append(float(expected_share(net).detach()))
-        columns["cliff_errors"].append(work.error(net))
+        measured = {**shares(net), "error": work.error(net)}
+        row[f"cliff_{strength:g}"] = {"strength": strength, **measured}
     penalty = L0Spec(target=cliff.target, warmup=cliff.warmup)
     net = work.sparse(f"target {cliff.target:g}", penalty, cliff.asking, cliff.start)
-    return columns | {
-        "target_share": share_left(net),
-        "target_expected_share": float(expected_share(net).detach()),
-        "target_error": work.error(net),
-    }
+    asked = {"target": cliff.target, **shares(net), "error": work.error(net)}
+    return row | {f"target_{cliff.target:g}": asked}

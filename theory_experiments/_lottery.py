@@ -1,4 +1,4 @@
-"""The lottery between the two views of a class: settings, prediction and outcome."""
+"""Which of a class's two views is learned: settings, prediction and outcome."""
 
 import math
 from dataclasses import dataclass, field
@@ -21,7 +21,8 @@ class LotteryCell(NetCell):
 
     On the seeds 1000 and 1001, which no preset uses, four times smaller steps changed no winner,
     single-view error by less than 0.02 and the losers' growth in the tail by less than 0.03 a
-    decade; they brought their growth until escape down by 4%, onto ``noisy_race``.
+    decade; they brought their growth until the winner reaches the knee down by 4%, onto
+    ``growth_predicted_noise``.
     """
 
     # Short steps: the tail lasts only some 40 sweeps of the usual ones.
@@ -41,7 +42,7 @@ class LotteryCell(NetCell):
                 raise ValueError(f"{name}={getattr(self, name)} counts at least 1.")
 
 
-def race(
+def outcome(
     cell: LotteryCell,
     start: PatchNet,
     net: PatchNet,
@@ -50,16 +51,17 @@ def race(
     covered: Bool[Tensor, "members k 2"],
     winners: Float[Tensor, "sweeps members k"],
     losers: Float[Tensor, "sweeps members k"],
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
     """Prediction and outcome, each (members, k).
 
     Returns:
-        ``lead`` and ``right``: the lead in the initial weights, and whether the view ahead is the
-        one learned; the same with ``_plain`` without the signal S. ``start_loser``, ``final_loser``
-        and ``final_winner``: Lambda; ``growth``, the loser's until the winner reaches the knee, and
-        ``race`` and ``noisy_race``, the same by theory (NaN where the view behind won);
-        ``one_view``: whether one view is learned; ``shown``: whether a single-view training sample
-        shows the losing view; ``stray`` and ``start_stray``: projections on other classes.
+        Of "member": ``lead`` and ``right``, the lead in the initial weights and whether the view
+        ahead is the one learned, weighted by the signal S; ``start_loser``, ``final_loser`` and
+        ``final_winner``, Lambda; ``growth``, the loser's until the winner reaches the knee, and
+        ``growth_predicted`` and ``growth_predicted_noise``, the same by theory (NaN where the view
+        behind won); ``one_view``: whether one view is learned; ``shown``: whether a single-view
+        training sample shows the losing view; ``stray`` and ``start_stray``: projections on other
+        classes. Of "unweighted": ``lead`` and ``right`` without S.
     """
     final = view_norms(net, features)
     learned = final.argmax(-1)
@@ -72,21 +74,23 @@ def race(
     at_knee = losers.gather(0, escaped.int().argmax(0, keepdim=True)).squeeze(0)
     shown = torch.zeros(cell.spec.num_classes, 2, dtype=torch.bool)
     shown[train.labels[train.is_single], train.lone_view[train.is_single]] = True
-    return {
+    member = {
         "lead": weighted.lead,
         "right": weighted.winner == learned,
-        "lead_plain": plain.lead,
-        "right_plain": plain.winner == learned,
         "start_loser": losers[0],
         "final_loser": final.amin(-1),
         "final_winner": final.amax(-1),
         "growth": (at_knee / losers[0]).where(escaped.any(0), math.nan),
-        "race": loser_growth(lead, cell.q),
-        "noisy_race": loser_growth(lead, cell.q, spread / winners[0])
+        "growth_predicted": loser_growth(lead, cell.q),
+        "growth_predicted_noise": loser_growth(lead, cell.q, spread / winners[0])
         if cell.q == 4
         else torch.full_like(lead, math.nan),
         "one_view": covered.sum(-1) == 1,
         "shown": shown.expand_as(final).gather(-1, 1 - learned.unsqueeze(-1)).squeeze(-1),
         "start_stray": stray_norms(start, features),
         "stray": stray_norms(net, features),
+    }
+    return {
+        "member": member,
+        "unweighted": {"lead": plain.lead, "right": plain.winner == learned},
     }

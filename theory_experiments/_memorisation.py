@@ -14,7 +14,7 @@ from multiview.train.metrics import wrong
 from theory_experiments._lottery import LotteryCell
 from theory_experiments._patch_nets import logits_of
 
-GROUPS = ("multi", "known", "lost")  # samples: multi-view; single-view, strong view learned or not
+GROUPS = ("multi", "known", "lost")  # samples: multi-view; single-view, strong view learned or lost
 
 
 def memorisation(
@@ -23,20 +23,20 @@ def memorisation(
     train: PatchBatch,
     features: Float[Tensor, "k L d"],
     covered: Bool[Tensor, "members k 2"],
-) -> dict[str, Any]:
+) -> dict[str, dict[str, Any]]:
     """Errors and shares of the logit, over the pairs of a sample and a network in each group.
 
     Returns:
-        For each group: ``number_`` of pairs; ``error_`` and, with fresh noise, ``fresh_error_``;
-        ``noise_share_`` of the logit; ``weak_share_`` from the weak view's patch; ``parts_`` and
-        ``fresh_parts_``, the mean logit from strong views, weak view, other classes' features and
+        For each group: ``number`` of pairs; ``error`` and, with fresh noise, ``fresh_error``;
+        ``noise_share`` of the logit; ``weak_share`` from the weak view's patch; ``parts`` and
+        ``fresh_parts``, the mean logit from strong views, weak view, other classes' features and
         patches without any.
     """
     single, multi = train[train.is_single], train[~train.is_single][: cell.num_multi]
     known = covered[:, single.labels, single.lone_view].T  # (n, members)
     everyone = torch.ones(len(multi), cell.members, dtype=torch.bool)
     generator = stream(cell.seed, "redraws")
-    columns: dict[str, Any] = {}
+    measures: dict[str, dict[str, Any]] = {}
     for batch, groups in (
         (multi, {"multi": everyone}),
         (single, {"known": known, "lost": ~known}),
@@ -50,13 +50,13 @@ def memorisation(
         parts = torch.stack(logit_parts(net, batch))
         for group, chosen in groups.items():
             own, other = parts[:, chosen].mean(-1), fresh_parts[:, chosen].mean(-1)
-            columns |= {
-                f"number_{group}": int(chosen.sum()),
-                f"error_{group}": float(error[chosen].mean()),
-                f"fresh_error_{group}": float(fresh_error[chosen].mean()),
-                f"noise_share_{group}": noise_share(own, other),
-                f"weak_share_{group}": float(own[1] / own.sum()),
-                f"parts_{group}": own,
-                f"fresh_parts_{group}": other,
+            measures[group] = {
+                "number": int(chosen.sum()),
+                "error": float(error[chosen].mean()),
+                "fresh_error": float(fresh_error[chosen].mean()),
+                "noise_share": noise_share(own, other),
+                "weak_share": float(own[1] / own.sum()),
+                "parts": own,
+                "fresh_parts": other,
             }
-    return columns
+    return measures

@@ -1,6 +1,7 @@
 """Scripts of several parts, each with cells of its own: which run, are claimed of and shown."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -11,7 +12,7 @@ from multiview.data.splits import Splits, split
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import select
 from multiview.runs.experiment import Context
-from multiview.runs.tables import Listing
+from multiview.runs.tables import Column, Listing
 from theory_experiments._image_cost import time_and_memory
 from theory_experiments._image_data import images_for
 
@@ -25,7 +26,16 @@ def cells_of(parts: Mapping[str, C]) -> Callable[[Any], list[C]]:
     Args:
         parts: A cell by the name of its part.
     """
-    return lambda options: [cell for name, cell in parts.items() if options.part in ("all", name)]
+
+    def cells(options: Any) -> list[C]:
+        if options.part not in ("all", *parts):
+            raise ValueError(
+                f"part={options.part} is not in this preset, which has {', '.join(parts)}: take "
+                "another --preset or --part."
+            )
+        return [cell for name, cell in parts.items() if options.part in ("all", name)]
+
+    return cells
 
 
 def claims_of(
@@ -52,9 +62,16 @@ def tables_of(
     def tables(table: pd.DataFrame) -> Iterator[Listing]:
         for name, listings in parts.items():
             if len(lines := select(table, part=name)):
-                yield from listings(lines)
+                for listing in listings(lines):
+                    columns = [_of_part(name, column) for column in listing.columns]
+                    yield replace(listing, columns=columns)
 
     return tables
+
+
+def _of_part(part: str, column: Column) -> Column:
+    """The column, of the lines of one part: parts may have methods of one name."""
+    return replace(column, text=lambda table, line: column.text(select(table, part=part), line))
 
 
 def images_of(cell: Any, context: Context) -> ImageData:
@@ -66,8 +83,8 @@ def images_of(cell: Any, context: Context) -> ImageData:
     return images_for(cell.data, context, seed=cell.seed, **made_up)
 
 
-def refuse_missing_images(cells: Iterable[Any], context: Context) -> Sequence[Any]:
-    """The cells with images; what is missing or damaged is said before any work.
+def refuse_missing_images(cells: Iterable[Any], context: Context) -> None:
+    """For ``Experiment.check``: what is missing or damaged is said before any work.
 
     Raises:
         ValueError: If images are to be read and there is no ``--data-dir``, or not these in it.
@@ -81,7 +98,6 @@ def refuse_missing_images(cells: Iterable[Any], context: Context) -> Sequence[An
         )
     for name in real:
         images_of(next(cell for cell in with_images if cell.data == name), context)
-    return with_images
 
 
 def cost_of_parts(
@@ -95,11 +111,8 @@ def cost_of_parts(
     Args:
         work: FLOP and bytes of a cell, from a few of its images and how many it trains on.
         halves: Whether a cell's products are in bfloat16.
-
-    Raises:
-        ValueError: As ``refuse_missing_images``.
     """
-    real = [each for each in refuse_missing_images(cells, context) if each.data != "multi_view"]
+    real = [each for each in cells if each.part != SYNTHETIC and each.data != "multi_view"]
     if not real:
         return None
     flop, memory = 0.0, 0.0

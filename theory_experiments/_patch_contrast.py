@@ -6,24 +6,41 @@ Hinton's loss, and into itself. The kernels' networks are wider and start larger
 ``kernel_sigma_init``): at the networks' own start few neurons carry the kernel.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from multiview import stream
 from multiview.data import PatchBatch, sample_patches
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
-from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram
-from multiview.probes import coverage_of, coverage_probes, lottery_winners, view_norms, view_signal
-from multiview.theory import ensemble_error, lost_error, mixed_error, single_view_error
+from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram, predict, solve
+from multiview.probes import (
+    coverage_of,
+    coverage_probes,
+    lottery_winners,
+    missed_views,
+    view_norms,
+    view_signal,
+)
+from multiview.theory import lost_error, single_view_error
 from multiview.train import TrainResult, per_member
-from theory_experiments._contrast import Outputs, Progress, error, error_columns, within
+from theory_experiments._contrast import (
+    Outputs,
+    Progress,
+    Row,
+    ensembles,
+    error,
+    errors_by_method,
+    merged,
+    of_model,
+    within,
+)
 from theory_experiments._patch_nets import (
     TeachingCell,
     draw_features,
@@ -47,10 +64,13 @@ class PatchCell(TeachingCell):
     kernel_width: int = 14  # m of the kernels' networks
     kernel_sigma_init: float = 3.0  # their start; lazy training needs a large one
     ridge: float = 1e-3  # of the kernels, relative to their mean diagonal
+    num_students: int = 4  # of the ensemble, by the paper's update, from starts of their own
 
     def __post_init__(self) -> None:
         if self.members < 2:
             raise ValueError(f"members={self.members} is no ensemble: use at least 2.")
+        if self.num_students < 1:
+            raise ValueError(f"num_students={self.num_students}: train at least 1.")
         if self.num_kernel_test > self.num_test:
             raise ValueError(
                 f"num_kernel_test={self.num_kernel_test} are among num_test={self.num_test}: "
@@ -69,53 +89,47 @@ class Samples:
     probes: PatchBatch
 
 
-# A fresh net taught by the ensemble with the paper's update; one with Hinton's loss; and member 0
-# taught further by member 1 with the paper's update, the second phase of self-distillation.
-STUDENTS = ("distilled", "hinton", "self")
-
-
 @dataclass(frozen=True, kw_only=True)
 class Networks:
     """The trained networks of one repetition."""
 
     members: TrainResult
     summed: TrainResult
-    students: TrainResult  # in the order of STUDENTS
+    students: TrainResult
+    roles: dict[str, slice]  # which students are what
 
 
-def run_patches(
-    cell: PatchCell, progress: Progress = lambda message, fraction: None
-) -> dict[str, Any]:
-    """Errors, coverage and lottery of networks and kernels on one draw of everything.
+def run_patches(cell: PatchCell, progress: Progress = lambda message, fraction: None) -> Row:
+    """Errors, coverage and winners of networks and kernels on one draw of everything.
 
     Returns:
-        The columns of ``error_columns`` for ``network`` and ``ntk``: errors on single-view test
-        samples; with ``_multi`` at the end those on multi-view test samples, with ``_mixed`` on
-        the distribution D, with ``_train`` on the training samples (networks only). A network's
-        ``_distilled`` is the student of the paper's update, ``_hinton`` that of Hinton's loss,
-        ``_self`` the paper's two-phase self-distillation. ``coverage_<who>`` are boolean arrays
-        (k, L), with the members first for ``one``. The rest: see ``_explanation``.
+        The methods of ``errors_by_method`` for networks, and with ``kernel_`` before their names
+        for kernels: ``single`` and ``multi``, errors on single-view and multi-view test samples;
+        ``train``, on the training samples (networks only). The networks ``distilled`` are students
+        of the paper's update, ``hinton`` is one of Hinton's loss, ``self`` are of the paper's
+        two-phase self-distillation; ``kernel_distilled`` are all members' features. Of many, each
+        number is the mean. ``covered``: the views each has learned, (k, L), with an axis before of
+        members or students; ``coverage`` is their fraction and ``both`` that of the classes of
+        which all views are; ``union`` the fraction of views that at least one of so many members
+        covers, as in ``missed_views``. The rest: see ``_explanation``.
     """
     samples = _draw(cell)
     start = new_nets(cell, "members", cell.members)
     networks = _train(cell, samples.train, start, within(progress, 0.0, 0.75))
     logits = partial(_network_logits, networks)
-    columns: dict[str, Any] = {}
-    for ending, batch in (
-        ("", samples.single),
-        ("_multi", samples.multi),
-        ("_train", samples.train),
-    ):
-        columns |= _endings(ending, _network_errors(logits(batch), batch))
-    covered = {
-        who: coverage_of(output, samples.probes).covered
-        for who, output in logits(samples.probes).items()
-    }
-    columns |= _kernels(cell, samples, within(progress, 0.75, 1.0))
-    columns |= _on_mixed(cell.spec.mu, columns)
-    columns |= {f"coverage_{who}": views for who, views in covered.items()}
-    columns |= _explanation(cell, samples, start, networks.members, covered["one"])
-    return columns
+    batches = {"single": samples.single, "multi": samples.multi, "train": samples.train}
+    errors = [_network_errors(logits(batch), batch, name) for name, batch in batches.items()]
+    row = of_model("network", merged(*errors, _views(logits(samples.probes), samples.probes)))
+    kernels, jitter = _kernels(cell, samples, within(progress, 0.75, 1.0))
+    row |= of_model("kernel", kernels, "kernel_")
+    row["member"] |= _explanation(cell, samples, start, networks.members, row["member"])
+    row["data"] = {"kernel_jitter": jitter}
+    for prefix in ("", "kernel_"):
+        covered = row[f"{prefix}member"]["covered"]
+        union = [1 - missed_views(covered, size) for size in range(1, len(covered) + 1)]
+        for method, value in zip(ensembles(cell.members), union, strict=True):
+            row[prefix + method]["union"] = value
+    return row
 
 
 def _draw(cell: PatchCell) -> Samples:
@@ -132,57 +146,66 @@ def _draw(cell: PatchCell) -> Samples:
 
 
 def _train(cell: PatchCell, train: PatchBatch, start: PatchNet, progress: Progress) -> Networks:
-    """Train members, sum and students, each from a start of its own."""
+    """Train members and sum, each from a start of its own, and all students side by side.
+
+    Fresh nets are taught by the ensemble with the paper's update; the first of them also with
+    Hinton's loss; and each member further by the next with the paper's update, the second phase of
+    self-distillation. So the number of a repetition is a mean and not the luck of one student.
+    """
     members = fit("members", start, train, cell.train, progress, 0.0, 0.4)
     sum_start, sum_spec = new_nets(cell, "sum", cell.members), replace(cell.train, summed=True)
     summed = fit("sum", sum_start, train, sum_spec, progress, 0.4, 0.7)
 
     teachers = logits_of(members.net, train)
     ensemble = mean_logits(teachers)
+    n, following = cell.num_students, teachers.roll(-1, dims=1)
     objective = per_member(
-        paper_lesson(cell, train, ensemble),
+        *(paper_lesson(cell, train, ensemble) for _ in range(n)),
         hinton_lesson(cell.temperature, train, ensemble),
-        paper_lesson(cell, train, teachers[:, 1]),
+        *(paper_lesson(cell, train, teacher) for teacher in following.unbind(1)),
     )
-    fresh = new_nets(cell, "student", 1).weight
-    begin = start.with_weight(torch.cat([fresh, fresh, members.net.weight[:1]]))
+    fresh = new_nets(cell, "student", n).weight
+    begin = start.with_weight(torch.cat([fresh, fresh[:1], members.net.weight]))
     students = fit("students", begin, train, cell.student, progress, 0.7, 1.0, objective=objective)
-    return Networks(members=members, summed=summed, students=students)
+    roles = {"distilled": slice(n), "hinton": slice(n, n + 1), "self": slice(n + 1, None)}
+    return Networks(members=members, summed=summed, students=students, roles=roles)
 
 
 def _network_logits(networks: Networks, batch: PatchBatch) -> dict[str, Tensor]:
-    """Logits (n, k) of each classifier on ``batch``; of ``one``, (n, members, k)."""
+    """Logits (n, k) of each classifier on ``batch``, or (n, many, k)."""
     members = logits_of(networks.members.net, batch)
+    students = logits_of(networks.students.net, batch)
     return {
-        "one": members,
+        "member": members,
         "ensemble": mean_logits(members),
-        "sum": logits_of(networks.summed.net, batch).sum(1),
-        **dict(zip(STUDENTS, logits_of(networks.students.net, batch).unbind(1), strict=True)),
+        "summed": logits_of(networks.summed.net, batch).sum(1),
+        **{role: students[:, which] for role, which in networks.roles.items()},
     }
 
 
-def _network_errors(logits: dict[str, Tensor], batch: PatchBatch) -> dict[str, Any]:
-    outputs = Outputs(single=logits["one"], summed=logits["sum"], distilled=logits["distilled"])
-    further = {f"network_{who}": error(logits[who], batch.labels) for who in ("hinton", "self")}
-    return {**error_columns("network", outputs, batch.labels), **further}
+def _network_errors(logits: dict[str, Tensor], batch: PatchBatch, measure: str) -> Row:
+    outputs = Outputs(
+        single=logits["member"], summed=logits["summed"], distilled=logits["distilled"]
+    )
+    further = {who: {measure: error(logits[who], batch.labels)} for who in ("hinton", "self")}
+    return errors_by_method(outputs, batch.labels, measure) | further
 
 
-def _endings(ending: str, columns: dict[str, Any]) -> dict[str, Any]:
-    return {name + ending: value for name, value in columns.items()}
+def _views(logits: dict[str, Tensor], probes: PatchBatch) -> Row:
+    """The views that each classifier covers."""
+    found = {who: coverage_of(outputs, probes).covered for who, outputs in logits.items()}
+    return {
+        who: {
+            "covered": covered,  # (k, L), or (many, k, L)
+            "coverage": float(covered.double().mean()),
+            "both": float(covered.all(-1).double().mean()),
+        }
+        for who, covered in found.items()
+    }
 
 
-def _on_mixed(mu: float, columns: dict[str, Any]) -> dict[str, Any]:
-    """Errors on D: mu of it is single-view."""
-    pairs = [
-        (name, columns[name], columns[f"{name}_multi"])
-        for name in columns
-        if f"{name}_multi" in columns and isinstance(columns[name], float)
-    ]
-    return {f"{name}_mixed": mixed_error(mu, single, multi) for name, single, multi in pairs}
-
-
-def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> dict[str, Any]:
-    """Errors and coverage of the kernel models of networks at initialisation."""
+def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> tuple[Row, float]:
+    """Errors and coverage of the kernel models of networks at initialisation; their jitter."""
     n, train = cell.num_kernel_test, samples.train
     single, multi, probes = samples.single[:n], samples.multi[:n], samples.probes
     start = new_nets(
@@ -205,27 +228,39 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> dict[str,
             )
 
     targets = centred_one_hot(train.labels, cell.spec.num_classes)
-    outputs = kernel_methods(kernels(), targets, cell.ridge)
-    columns: dict[str, Any] = {"ntk_jitter": outputs.jitter}
-    parts = [
+    pairs = list(kernels())
+    outputs = kernel_methods(pairs, targets, cell.ridge)
+    students = kernel_students(pairs, targets, cell.ridge)
+    on_single, on_multi, on_probes = (
         Outputs(single=one, summed=summed, distilled=distilled)
         for one, summed, distilled in zip(
             outputs.single.split([n, n, len(probes)]),
             outputs.summed.split([n, n, len(probes)]),
-            outputs.distilled.split([n, n, len(probes)]),
+            students.split([n, n, len(probes)]),
             strict=True,
         )
-    ]
-    columns |= error_columns("ntk", parts[0], single.labels)
-    columns |= _endings("_multi", error_columns("ntk", parts[1], multi.labels))
-    for who, output in (
-        ("one", parts[2].single),
-        ("ensemble", mean_logits(parts[2].single)),
-        ("sum", parts[2].summed),
-        ("distilled", parts[2].distilled),
-    ):
-        columns[f"coverage_ntk_{who}"] = coverage_of(output, probes).covered
-    return columns
+    )
+    classifiers = {
+        "member": on_probes.single,
+        "ensemble": mean_logits(on_probes.single),
+        "summed": on_probes.summed,
+        "distilled": on_probes.distilled,
+    }
+    row = merged(
+        errors_by_method(on_single, single.labels, "single"),
+        errors_by_method(on_multi, multi.labels, "multi"),
+        _views(classifiers, probes),
+    )
+    return row, outputs.jitter
+
+
+def kernel_students(
+    pairs: Sequence[tuple[Tensor, Tensor]], targets: Float[Tensor, "n k"], ridge: float
+) -> Float[Tensor, "t members k"]:
+    """Every member's features, fit to the ensemble's outputs on the training samples."""
+    fitted = [predict(train, solve(train, targets, ridge)) for train, _ in pairs]
+    ensemble = mean_logits(torch.stack(fitted, 1))
+    return torch.stack([predict(test, solve(train, ensemble, ridge)) for train, test in pairs], 1)
 
 
 def _explanation(
@@ -233,31 +268,27 @@ def _explanation(
     samples: Samples,
     start: PatchNet,
     members: TrainResult,
-    covered: Bool[Tensor, "members k L"],
+    measured: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Why one network's error is what it is.
 
+    Args:
+        measured: Of the members: their ``coverage``.
+
     Returns:
-        ``both_learned``, the fraction of classes of which a network covers every view;
-        ``distractor``, the chance that a learned feature of another class outshines a lost one;
-        ``predicted_one``, the error that the measured coverage and distractors predict;
-        ``theory_by_size``, the theory's error of 1, 2, ... averaged networks;
-        ``lottery``, the fraction of classes whose strongest view was predicted from the start;
+        ``lost_error``, the chance that a learned feature of another class outshines a lost one;
+        ``predicted``, the error that the measured coverage and ``lost_error`` predict;
+        ``winners_predicted``, the fraction of classes whose strongest view the start told;
         ``steps`` of the members and the fraction ``converged``.
     """
-    spec = cell.spec
-    coverage = float(covered.double().mean())
-    distractor = lost_error(spec, spec.num_views * coverage)
+    spec, coverage = cell.spec, measured["coverage"]
+    lost = lost_error(spec, spec.num_views * coverage)
     winners = lottery_winners(start, samples.features, view_signal(samples.train, cell.q)).winner
     learned = view_norms(members.net, samples.features).argmax(-1)
     return {
-        "both_learned": float(covered.all(-1).double().mean()),
-        "distractor": distractor,
-        "predicted_one": single_view_error(coverage, distractor),
-        "theory_by_size": [
-            ensemble_error(size, 1 / spec.num_views) for size in range(1, cell.members + 1)
-        ],
-        "lottery": float((winners == learned).double().mean()),
+        "lost_error": lost,
+        "predicted": single_view_error(coverage, lost),
+        "winners_predicted": float((winners == learned).double().mean()),
         "steps": members.steps.tolist(),
         "converged": float(members.converged.double().mean()),
     }

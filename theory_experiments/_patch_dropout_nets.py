@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,44 +61,49 @@ def hiding(fraction: float) -> Augment:
     return augment
 
 
-def train_nets(
-    cell: PatchDropoutCell, train: PatchBatch, progress: Progress
-) -> tuple[DropoutPatchNet, dict[str, DropoutPatchNet]]:
-    """Networks without dropout; and, named by ``place``, with it and of other widths."""
-    kinds = (("neuron", cell.neurons), ("patch", cell.patches))
-    settings: dict[str, dict[str, Any]] = {
-        place(kind, p): {kind: p, "width": cell.width} for kind, each in kinds for p in each
-    }
+class Setting(NamedTuple):
+    """What networks are trained with: which units are dropped, how often, and of how many."""
+
+    dropped: Literal["nothing", "neuron", "patch"]
+    probability: float
+    num_neurons: int  # of a class
+
+    @property
+    def name(self) -> str:
+        """Method name of the networks."""
+        return f"{self.dropped}_{self.probability:g}_width_{self.num_neurons}"
+
+
+def settings_of(cell: PatchDropoutCell) -> list[Setting]:
+    """Every probability at the cell's width; every other width with one probability and none."""
+    settings = [Setting("neuron", p, cell.width) for p in cell.neurons]
+    settings += [Setting("patch", p, cell.width) for p in cell.patches]
     for width in cell.widths:
         if width != cell.width:
-            settings[place("wide", width)] = {"neuron": cell.neuron, "width": width}
-            settings[place("wide_plain", width)] = {"width": width}
+            settings += [Setting("neuron", cell.neuron, width), Setting("nothing", 0.0, width)]
+    return settings
+
+
+def train_nets(
+    cell: PatchDropoutCell, train: PatchBatch, progress: Progress
+) -> tuple[DropoutPatchNet, dict[Setting, DropoutPatchNet]]:
+    """Networks without dropout; and those with it, and of other widths."""
+    settings = settings_of(cell)
     nets = {}
-    for i, (name, each) in enumerate(settings.items()):
+    for i, setting in enumerate(settings):
         inner = within(progress, 0.5 * i / len(settings), 0.5 * (i + 1) / len(settings))
-        nets[name] = _trained(cell, train, cell.copies, inner, **each)
-    inner = within(progress, 0.5, 0.6)
-    return _trained(cell, train, cell.members, inner, width=cell.width), nets
-
-
-def place(name: str, value: float) -> str:
-    """What the networks at one value of a probability or width are called."""
-    return f"{name} {value:g}"
+        nets[setting] = _trained(cell, train, cell.copies, inner, setting)
+    inner, plain = within(progress, 0.5, 0.6), Setting("nothing", 0.0, cell.width)
+    return _trained(cell, train, cell.members, inner, plain), nets
 
 
 def _trained(
-    cell: PatchDropoutCell,
-    train: PatchBatch,
-    members: int,
-    progress: Progress,
-    *,
-    width: int,
-    neuron: float = 0.0,
-    patch: float = 0.0,
+    cell: PatchDropoutCell, train: PatchBatch, members: int, progress: Progress, setting: Setting
 ) -> DropoutPatchNet:
     """Networks of the members' starts trained on labels with this dropout; left in eval mode."""
-    start = new_nets(cell, "members", members, width=width)
-    net = DropoutPatchNet(start, neuron=neuron, patch=patch)
+    start = new_nets(cell, "members", members, width=setting.num_neurons)
+    drop = {} if setting.dropped == "nothing" else {setting.dropped: setting.probability}
+    net = DropoutPatchNet(start, **drop)
     generator = stream(cell.seed, "sgd", "members")
     fit(net, train.patches, target_loss(train.labels), cell.optim, generator, progress=progress)
     return net
@@ -108,11 +113,11 @@ def classifiers(
     cell: PatchDropoutCell,
     train: PatchBatch,
     plain: DropoutPatchNet,
-    nets: Mapping[str, DropoutPatchNet],
+    nets: Mapping[Setting, DropoutPatchNet],
     progress: Progress,
 ) -> dict[str, Callable[[Tensor], Tensor]]:
     """Single classifiers: a teacher and its masks' mean, and students, as logits of patches."""
-    teacher = Alone(nets[place("neuron", cell.neuron)].member(0))
+    teacher = Alone(nets[Setting("neuron", cell.neuron, cell.width)].member(0))
     standard = without_dropout(teacher)
     copied = without_dropout(teacher)
     fresh = Alone(DropoutPatchNet(new_nets(cell, "student", 1)))
@@ -129,7 +134,7 @@ def classifiers(
         )
     teachers = {
         "one": Alone(plain.member(0)),
-        "all": Alone(nets[place("patch", cell.patches[-1])].member(0)),
+        "all": Alone(nets[Setting("patch", cell.patches[-1], cell.width)].member(0)),
     }
     students = {}
     for name, each in teachers.items():
@@ -150,7 +155,7 @@ def classifiers(
                 progress=next(parts),
             )
     masks = monte_carlo(teacher, cell.num_masks, generator=stream(cell.seed, "masks"))
-    coarse = Alone(nets[place("patch", cell.patches[0])].member(0)).eval()
+    coarse = Alone(nets[Setting("patch", cell.patches[0], cell.width)].member(0)).eval()
     coarse_masks = monte_carlo(coarse, cell.num_masks, generator=stream(cell.seed, "coarse"))
     taught = {"copied": copied, "fresh": fresh, **students}
     return {

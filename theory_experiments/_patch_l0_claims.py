@@ -1,263 +1,372 @@
-"""What was predicted of pruned patch nets, and how rows are held against it."""
+"""What was predicted of pruned patch nets, and how rows are held against it: see ``_patch_l0``."""
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from theory_experiments._estimates import Estimate, column, on_patches
-from theory_experiments._patch_l0_nets import PatchL0Cell
+from multiview.runs.claims import Claim
+from multiview.runs.estimates import Estimate, average, by_repetition, largest, measured
+from theory_experiments._parts import SYNTHETIC
+from theory_experiments._patch_l0_nets import PatchL0Cell, strengths_of
+from theory_experiments._views import MARGIN, MORE, SAME, WORDS
 
 nan = math.nan
 LEVEL = 0.75  # c half way from both views to one
 BELOW_FLOOR = (0.3, 0.95)  # neurons a class on average: some classes have none, not all
 HALF_WAY = 0.25  # and the single-view error there, where unknown views are always wrong
 P = {i: f"P{i} (derived; arXiv 2012.09816, Section 4)" for i in range(1, 6)}
-Line = tuple[str, str, str, tuple[float, float], Estimate]
+
+on_patches = partial(measured, part=SYNTHETIC)
 
 
-def patch_l0_claims(cell: PatchL0Cell) -> Iterator[Line]:
-    """What was predicted before any run, with what counts as equal or more.
-
-    Restated after the seeds 1000 to 1003, before any of 0 to 9: see ``_patch_l0``.
-    """
-    for lines in (_by_strength, _two_views, _critical, _late, _together):
-        for name, source, says, predicted, value in lines(cell):
-            yield f"synthetic: {name}", source, says, predicted, on_patches(value)
+def patch_l0_claims(cell: PatchL0Cell) -> Iterator[Claim]:
+    """What was predicted before any run, with what counts as equal or more."""
+    for claims in (_by_strength, _two_views, _critical, _soft, _late, _together):
+        yield from claims(cell)
 
 
-def _by_strength(cell: PatchL0Cell) -> Iterator[Line]:
-    says = "logits of pruned patch nets are those of the gated ones, to 1e-5 of the largest"
-    yield "pruned as gated", "identity", says, (-1.0, 1e-5), column("gap")
-    says = (
+def claim(
+    name: str,
+    source: str,
+    says: str,
+    predicted: tuple[float, float],
+    estimate: Estimate,
+    **further: Any,
+) -> Claim:
+    """A claim about patches."""
+    return Claim(
+        name=f"{SYNTHETIC}: {name}",
+        source=source,
+        statement=says,
+        predicted=predicted,
+        estimate=estimate,
+        **further,
+    )
+
+
+def _by_strength(cell: PatchL0Cell) -> Iterator[Claim]:
+    yield claim(
+        "pruned as gated",
+        "identity",
+        "logits of pruned patch nets are those of the gated ones, to 1e-5 of the largest",
+        (-1.0, 1e-5),
+        on_patches("parity", "data"),
+        kind="check",
+    )
+    yield claim(
+        "flat",
+        P[1],
         "c of one network, at the first lambda that leaves 30% of its neurons or fewer, is that at "
-        "the smallest lambda, to 0.08"
+        f"the smallest lambda, {WORDS[SAME]}",
+        SAME,
+        by_strength("c where 30% of the neurons are left less c of all", "one", c_lost_when_lean),
     )
-    yield "flat", P[1], says, (-0.08, 0.08), each_row(c_lost_when_lean)
-    says = (
+    yield claim(
+        "until its floor",
+        P[1],
         "while one network has a neuron or more left of every class, its multi-view error is at "
-        "most 0.02 at every lambda"
+        "most 0.02 at every lambda",
+        (-1.0, 0.02),
+        by_strength("largest multi-view error with no class lost", "one", worst_above_floor),
     )
-    yield "until its floor", P[1], says, (-1.0, 0.02), each_row(worst_above_floor)
     low, high = BELOW_FLOOR
-    says = (
+    yield claim(
+        "collapse",
+        P[1],
         f"at the largest lambda that leaves one network {low:g} to {high:g} neurons a class on "
-        "average, its multi-view error exceeds 0.2"
+        "average, its multi-view error exceeds 0.2",
+        (0.2, 1.0),
+        by_strength(f"multi-view error of {low:g} to {high:g} neurons", "one", error_below_floor),
     )
-    yield "collapse", P[1], says, (0.2, 1.0), each_row(error_below_floor)
     low, high = cell.fine[0], cell.fine[-1]
-    says = (
+    left = [on_patches("neurons", f"fine_{strength:g}") for strength in (low, high)]
+    yield claim(
+        "cliff",
+        "L0 at scale (arXiv 1902.09574)",
         f"half of all neurons, or more, go between lambda {low:g} and {high:g}, a factor of "
-        f"{high / low:.3g}: a cliff"
+        f"{high / low:.3g}: a cliff",
+        (0.5, 1.0),
+        (left[0] - left[1]) / cell.width,
     )
-    yield "cliff", "L0 at scale (arXiv 1902.09574)", says, (0.5, 1.0), cliff
-    says = (
+    yield from _targets(cell)
+
+
+def _targets(cell: PatchL0Cell) -> Iterator[Claim]:
+    names = {share: f"target_{share:g}" for share in cell.targets}
+    yield claim(
+        "target, expected",
+        "L0Spec",
         "networks asked for a share of their weights have it in expectation, to 0.05 at the worst "
-        "of all shares"
+        "of all shares",
+        (-1.0, 0.05),
+        largest(abs(on_patches("expected_share", who) - share) for share, who in names.items()),
     )
-    yield "target, expected", "L0Spec", says, (-1.0, 0.05), each_row(_miss("expected"))
-    says = (
+    yield claim(
+        "target, left",
+        "L0Spec",
         "networks asked for a share of their weights keep that share of their neurons when pruned, "
-        "to 0.2 at the worst of all shares"
+        "to 0.2 at the worst of all shares",
+        (-1.0, 0.2),
+        largest(
+            abs(on_patches("neurons", who) / cell.width - share) for share, who in names.items()
+        ),
     )
-    yield "target, left", "L0Spec", says, (-1.0, 0.2), each_row(_miss("left"))
 
 
-def _two_views(cell: PatchL0Cell) -> Iterator[Line]:
-    says = (
+def _two_views(cell: PatchL0Cell) -> Iterator[Claim]:
+    yield claim(
+        "held views",
+        P[1],
         "c of a network that knew all views is half the number of views of a class that a neuron "
-        "holds, to 0.05 on average over lambdas that leave neurons"
+        f"holds, to {MARGIN} on average over lambdas that leave neurons",
+        (-1.0, MARGIN),
+        by_strength("mean distance of c from half the views held", "all", off_held),
     )
-    yield "held views", P[1], says, (-1.0, 0.05), each_row(off_held)
-    says = (
+    yield claim(
+        "neurons of both views",
+        P[1],
         "a network that knew all views has 1.9 neurons a class or more left at every lambda at "
-        "which its c is 0.95 or more"
+        "which its c is 0.95 or more",
+        (1.9, math.inf),
+        by_strength("fewest neurons where c is 0.95 or more", "all", fewest_neurons),
     )
-    yield "neurons of both views", P[1], says, (1.9, math.inf), each_row(fewest_neurons)
-    says = (
+    yield claim(
+        "one view first",
+        P[1],
         "where c of a network that knew all views falls through 3/4, at most 3% of classes have "
-        "lost both views"
+        "lost both views",
+        (-1.0, 0.03),
+        by_strength("classes without a view where c falls through 3/4", "all", lost_at_the_level),
+        primary=True,
     )
-    yield "one view first", P[1], says, (-1.0, 0.03), each_row(_crossing("_none"))
-    says = (
+    yield claim(
+        "hidden",
+        P[1],
         "where the single-view error of a network that knew all views rises through 1/4 (half of "
-        "all second views gone), its multi-view error is at most 0.02"
+        "all second views gone), its multi-view error is at most 0.02",
+        (-1.0, 0.02),
+        by_strength("multi-view error where the single-view error passes 1/4", "all", hidden_loss),
     )
-    yield "hidden", P[1], says, (-1.0, 0.02), each_row(hidden_loss)
 
 
-def _critical(cell: PatchL0Cell) -> Iterator[Line]:
-    factor = cell.other_mu / cell.spec.mu
-    grows, mu = (1.25, math.inf), _ratio("more_mu", "all")
-    says = (
+GROWS = (1.25, math.inf)  # of a critical strength
+
+
+def _critical(cell: PatchL0Cell) -> Iterator[Claim]:
+    factor, ratio = cell.other_mu / cell.spec.mu, critical("more_mu") / critical("all")
+    yield claim(
+        "critical by mu",
+        P[2],
         f"the lambda at which second views die (c falls through 3/4) at mu={cell.other_mu:g} is "
-        f"1.25 times that at mu={cell.spec.mu:g} or more"
+        f"1.25 times that at mu={cell.spec.mu:g} or more",
+        GROWS,
+        ratio,
     )
-    yield "critical by mu", P[2], says, grows, mu
-    says = (
+    yield claim(
+        "proportional to mu",
+        P[2],
         f"the lambda at which second views die at mu={cell.other_mu:g} is {factor:g} times that at "
-        f"mu={cell.spec.mu:g}, to a factor of 2"
+        f"mu={cell.spec.mu:g}, to a factor of 2",
+        (factor / 2, factor * 2),
+        ratio,
     )
-    yield "proportional to mu", P[2], says, (factor / 2, factor * 2), mu
     times = cell.other_num_train / cell.num_train
-    says = (
+    yield claim(
+        "the same lambda/N",
+        P[2],
         f"lambda/N at which second views die is the same, to a factor of 2, with {times:g} N "
-        "samples at as many steps: memorisation does not shift it"
+        "samples at as many steps: memorisation does not shift it",
+        (0.5, 2.0),
+        critical("more_samples") / (critical("all") * times),
     )
-    yield "the same lambda/N", P[2], says, (0.5, 2.0), _ratio("more_samples", "all", times)
-    place = cell.strengths.index(cell.kept)
-    says = (
-        f"at lambda {cell.kept:g}, c is larger by 0.1 or more under soft targets at "
-        f"T={cell.temperature:g} (the unpruned network's answers, by T^2 KL) than under labels"
+
+
+def _soft(cell: PatchL0Cell) -> Iterator[Claim]:
+    soft, hard = (on_patches("coverage", f"{who}_{cell.kept:g}") for who in ("soft", "all"))
+    yield claim(
+        "soft targets keep",
+        P[3],
+        f"at lambda {cell.kept:g}, c is larger {WORDS[MORE]} under soft targets at "
+        f"T={cell.temperature:g} (the unpruned network's answers, by T^2 KL) than under labels",
+        MORE,
+        soft - hard,
     )
-    gap = _place("soft_coverage", "all_coverage", place)
-    yield "soft targets keep", P[3], says, (0.1, math.inf), gap
     for name, temperature in (("soft", cell.temperature), ("cool", 1.0)):
-        says = (
+        yield claim(
+            f"soft at {temperature:g}",
+            P[3],
             "the lambda at which second views die is 1.25 times as large or more under soft "
-            f"targets at T={temperature:g} as under labels"
+            f"targets at T={temperature:g} as under labels",
+            GROWS,
+            critical(name) / critical("all"),
         )
-        yield f"soft at {temperature:g}", P[3], says, grows, _ratio(name, "all")
     factor = 1 / cell.spec.mu
-    says = (
+    yield claim(
+        "soft, by 1/mu",
+        P[3],
         f"the lambda at which second views die is 1/mu = {factor:g} times as large under soft "
-        f"targets at T={cell.temperature:g} as under labels, to a factor of 2"
+        f"targets at T={cell.temperature:g} as under labels, to a factor of 2",
+        (factor / 2, factor * 2),
+        critical("soft") / critical("all"),
     )
-    predicted = (factor / 2, factor * 2)
-    yield "soft, by 1/mu", P[3], says, predicted, _ratio("soft", "all")
 
 
-def _late(cell: PatchL0Cell) -> Iterator[Line]:
+def _late(cell: PatchL0Cell) -> Iterator[Claim]:
     alike = "(lambda times steps alike)"
-    says = (
-        f"c of untrained networks is larger by 0.1 or more under a delayed penalty {alike} than "
-        "under one from the first step, on average over lambdas"
+    early, late = (
+        [f"{who}_{strength:g}" for strength in strengths_of(cell)[who]]
+        for who in ("from_start", "delayed")
     )
-    gap = each_row(lambda row: _array(row, "delayed_coverage") - _array(row, "from_start_coverage"))
-    yield "delayed", P[4], says, (0.1, math.inf), gap
-    says = (
+    yield claim(
+        "delayed",
+        P[4],
+        f"c of untrained networks is larger {WORDS[MORE]} under a delayed penalty {alike} than "
+        "under one from the first step, on average over lambdas",
+        MORE,
+        average(
+            on_patches("coverage", second) - on_patches("coverage", first)
+            for first, second in zip(early, late, strict=True)
+        ),
+    )
+    yield claim(
+        "delayed, no class lost",
+        P[4],
         "networks pruned by a delayed penalty lose no class: their multi-view error is at most "
-        "0.02 at every lambda"
+        "0.02 at every lambda",
+        (-1.0, 0.02),
+        largest(on_patches("multi", who) for who in late),
     )
-    worst = each_row(lambda row: _array(row, "delayed_multi").max())
-    yield "delayed, no class lost", P[4], says, (-1.0, 0.02), worst
-    says = (
+    yield claim(
+        "slow classes",
+        P[4],
         "classes lost under a penalty from the first step have largest starts on a view that are "
-        "0.1 sigma_init smaller, or more, than those of classes kept"
+        "0.1 sigma_init smaller, or more, than those of classes kept",
+        (0.1, math.inf),
+        on_patches("head_start", "data"),
     )
-    yield "slow classes", P[4], says, (0.1, math.inf), column("slow")
-    says = (
-        "the largest c with 2 neurons a class or fewer, over lambdas, is larger by 0.05 or more "
-        f"under a delayed penalty {alike} than under one from the first step"
+    best = partial(by_strength, "largest c with 2 neurons a class or fewer", compute=best_lean)
+    yield claim(
+        "delayed, as many neurons",
+        P[4],
+        f"the largest c with 2 neurons a class or fewer, over lambdas, is larger {WORDS[MORE]} "
+        f"under a delayed penalty {alike} than under one from the first step",
+        MORE,
+        best("delayed") - best("from_start"),
     )
-    best = each_row(lambda row: best_lean(row, "delayed") - best_lean(row, "from_start"))
-    yield "delayed, as many neurons", P[4], says, (0.05, math.inf), best
 
 
-def _together(cell: PatchL0Cell) -> Iterator[Line]:
+def _together(cell: PatchL0Cell) -> Iterator[Claim]:
     K = cell.members
-    says = (
-        f"{K} networks, pruned at lambda {cell.kept:g} and averaged, cover 1 - (1 - c)^{K}, to 0.06"
-    )
-    gap = each_row(lambda row: row["pruned_ensemble_coverage"][-1] - row["predicted_ensemble"][-1])
-    yield f"{K} pruned networks", P[5], says, (-0.06, 0.06), gap
-
-
-def each_row(value: Callable[[Any], Any]) -> Estimate:
-    """Estimate: the value of each row, or the mean of the values it gives."""
-    return lambda table: pd.Series(
-        [float(np.mean(value(row))) for _, row in table.iterrows()], dtype=float
+    who = f"pruned_ensemble_{K}"
+    yield claim(
+        f"{K} pruned networks",
+        P[5],
+        f"{K} networks, pruned at lambda {cell.kept:g} and averaged, cover 1 - (1 - c)^{K}, "
+        f"{WORDS[SAME]}",
+        SAME,
+        on_patches("coverage", who) - on_patches("predicted", who),
     )
 
 
-def _array(row: Any, name: str) -> np.ndarray:
-    return np.asarray(list(row[name]), float)
+def by_strength(text: str, group: str, compute: Callable[[pd.DataFrame], float]) -> Estimate:
+    """A number of each repetition, from the networks of one group in the order of strengths."""
+
+    def ascending(lines: pd.DataFrame) -> float:
+        return compute(lines.sort_values("strength"))
+
+    return by_repetition(text, ascending, part=SYNTHETIC, group=group)
 
 
-def _place(minuend: str, subtrahend: str, place: int) -> Estimate:
-    return lambda table: table[minuend].str[place] - table[subtrahend].str[place]
+def critical(group: str) -> Estimate:
+    """The strength at which second views die; missing where it lies outside of what was tried."""
+    return by_strength(f"strength at which c falls through {LEVEL:g}", group, critical_strength)
 
 
-def _ratio(who: str, other: str, times: float = 1.0) -> Estimate:
-    """Estimate: the ratio of two critical lambda/N, the first with ``times`` as many samples.
+def numbers(lines: pd.DataFrame, *names: str) -> list[np.ndarray]:
+    """Columns as arrays."""
+    return [lines[name].to_numpy(float) for name in names]
 
-    NaN, missing to ``judge``, where either lies outside of what was tried.
+
+def critical_strength(lines: pd.DataFrame) -> float:
+    """The strength at which c first falls through the level, between two by their logarithms.
+
+    NaN where it never does, or is below from the first: nothing beyond was tried.
     """
-    return lambda table: table[f"{who}_critical"] / (times * table[f"{other}_critical"])
+    strengths, c = numbers(lines, "strength", "coverage")
+    below = c <= LEVEL
+    if below[0] or not below.any():
+        return nan
+    i = int(below.argmax())
+    share = (c[i - 1] - LEVEL) / (c[i - 1] - c[i])
+    low, high = math.log(strengths[i - 1]), math.log(strengths[i])
+    return math.exp(low + share * (high - low))
 
 
-def c_lost_when_lean(row: Any) -> float:
-    """c of ``one`` at the first strength that leaves 30% of its neurons or fewer, less the first c.
+def c_lost_when_lean(lines: pd.DataFrame) -> float:
+    """c at the first strength that leaves 30% of the neurons or fewer, less the first c.
 
     All have been trained for as long. NaN where none does.
     """
-    c, lean = _array(row, "one_coverage"), _array(row, "one_neurons") <= 0.3 * row["width"]
+    c, neurons, width = numbers(lines, "coverage", "neurons", "width")
+    lean = neurons <= 0.3 * width
     return c[lean.argmax()] - c[0] if lean.any() else nan
 
 
-def worst_above_floor(row: Any) -> float:
-    """Largest multi-view error of ``one`` where a neuron or more is left of every class."""
-    above = _array(row, "one_fewest") >= 1
-    return _array(row, "one_multi")[above].max() if above.any() else nan
+def worst_above_floor(lines: pd.DataFrame) -> float:
+    """Largest multi-view error where a neuron or more is left of every class."""
+    multi, fewest = numbers(lines, "multi", "fewest")
+    above = fewest >= 1
+    return multi[above].max() if above.any() else nan
 
 
-def error_below_floor(row: Any) -> float:
-    """Multi-view error of ``one`` at the largest strength that leaves too few neurons, not none.
+def error_below_floor(lines: pd.DataFrame) -> float:
+    """Multi-view error at the largest strength that leaves too few neurons, not none.
 
     NaN where none does.
     """
-    neurons, (low, high) = _array(row, "one_neurons"), BELOW_FLOOR
+    multi, neurons = numbers(lines, "multi", "neurons")
+    low, high = BELOW_FLOOR
     (below,) = np.nonzero((low <= neurons) & (neurons <= high))
-    return float(_array(row, "one_multi")[below[-1]]) if len(below) else nan
+    return float(multi[below[-1]]) if len(below) else nan
 
 
-def cliff(table: pd.DataFrame) -> pd.Series:
-    """Estimate: the share of all neurons that goes from the first fine strength to the last."""
-    left = table["fine_neurons"]
-    return (left.str[0] - left.str[-1]) / table["width"]
+def off_held(lines: pd.DataFrame) -> float:
+    """Distance of c from half the views held, mean over strengths that leave neurons."""
+    c, held, neurons = numbers(lines, "coverage", "held", "neurons")
+    apart = np.abs(c - held / 2)[neurons > 0]
+    return float(apart.mean()) if len(apart) else nan
 
 
-def _miss(what: str) -> Callable[[Any], float]:
-    """Largest distance of a share of weights from its target, in expectation or of what is left."""
-
-    def value(row: Any) -> float:
-        left = _array(row, "target_neurons") / row["width"]
-        shares = left if what == "left" else _array(row, "target_expected")
-        return np.abs(shares - _array(row, "targets")).max()
-
-    return value
+def fewest_neurons(lines: pd.DataFrame) -> float:
+    """Fewest neurons a class at a strength where c is 0.95 or more."""
+    c, neurons = numbers(lines, "coverage", "neurons")
+    covers = c > 0.94
+    return neurons[covers].min() if covers.any() else nan
 
 
-def off_held(row: Any) -> np.ndarray:
-    """Distance of c from half the views held, of ``all`` at each strength that leaves neurons."""
-    apart = np.abs(_array(row, "all_coverage") - _array(row, "all_held") / 2)
-    return apart[_array(row, "all_neurons") > 0]
+def lost_at_the_level(lines: pd.DataFrame) -> float:
+    """Fraction of classes without a view where c falls through 3/4."""
+    c, none = numbers(lines, "coverage", "none")
+    return where_it_passes(-c, -LEVEL, none)
 
 
-def fewest_neurons(row: Any) -> float:
-    """Fewest neurons a class of ``all`` at a strength where c is 0.95 or more."""
-    covers = _array(row, "all_coverage") > 0.94
-    return _array(row, "all_neurons")[covers].min() if covers.any() else nan
+def hidden_loss(lines: pd.DataFrame) -> float:
+    """Multi-view error where the single-view error rises through half its way."""
+    single, multi = numbers(lines, "single", "multi")
+    return where_it_passes(single, HALF_WAY, multi)
 
 
-def _crossing(ending: str) -> Callable[[Any], float]:
-    """A measure of ``all`` where c falls through 3/4."""
-    return lambda row: where_it_passes(-_array(row, "all_coverage"), -LEVEL, row[f"all{ending}"])
-
-
-def hidden_loss(row: Any) -> float:
-    """Multi-view error of ``all`` where its single-view error rises through half its way."""
-    return where_it_passes(row["all_single"], HALF_WAY, row["all_multi"])
-
-
-def where_it_passes(rising: Any, level: float, values: Any) -> float:
+def where_it_passes(rising: ArrayLike, level: float, values: ArrayLike) -> float:
     """``values`` where a sequence first reaches the level, between two places by a straight line.
 
     NaN where it never does, or is there from the first.
     """
-    x, y = np.asarray(list(rising), float), np.asarray(list(values), float)
+    x, y = np.asarray(rising, float), np.asarray(values, float)
     there = x >= level
     i = int(there.argmax())
     if not there.any() or i == 0:
@@ -266,7 +375,8 @@ def where_it_passes(rising: Any, level: float, values: Any) -> float:
     return float(y[i - 1] + share * (y[i] - y[i - 1]))
 
 
-def best_lean(row: Any, who: str) -> float:
+def best_lean(lines: pd.DataFrame) -> float:
     """Largest c with 2 neurons a class or fewer; NaN where every strength leaves more."""
-    lean = _array(row, f"{who}_neurons") <= 2
-    return _array(row, f"{who}_coverage")[lean].max() if lean.any() else nan
+    c, neurons = numbers(lines, "coverage", "neurons")
+    lean = neurons <= 2
+    return c[lean].max() if lean.any() else nan

@@ -175,6 +175,23 @@ def variants(cell: PatchL0Cell) -> dict[str, PatchL0Cell]:
     }
 
 
+def strengths_of(cell: PatchL0Cell) -> dict[str, tuple[float, ...]]:
+    """The strengths of each group of networks that are pruned with one each.
+
+    ``one``: the first member; ``all``: the network that knows all views; ``soft`` and ``cool``:
+    the same, taught by itself instead of labels, at ``temperature`` and at 1; ``more_mu`` and
+    ``more_samples``: as ``all``, of other samples; ``from_start`` and ``delayed``: gated from no
+    training, where a delay makes up for its steps by more strength; ``fine``: near the cliff.
+    """
+    return {
+        **dict.fromkeys(("one", "all", "soft", "cool"), cell.strengths),
+        **{name: other.other_strengths for name, other in variants(cell).items()},
+        "from_start": cell.scratch_strengths,
+        "delayed": tuple(each / (1 - cell.delay) for each in cell.scratch_strengths),
+        "fine": cell.fine,
+    }
+
+
 def train_nets(
     cell: PatchL0Cell, train: PatchBatch, features: Float[Tensor, "k L d"], progress: Progress
 ) -> tuple[PatchNet, PatchNet, dict[str, Left]]:
@@ -207,8 +224,7 @@ def train_nets(
     left |= _of_variants(cell, features, parts)
     young = [new_nets(cell, "members", 1)] * len(cell.scratch_strengths)
     for name, delay in (("from_start", 0.0), ("delayed", cell.delay)):
-        strengths = tuple(each / (1 - delay) for each in cell.scratch_strengths)
-        spec = L0Spec(strength=strengths, delay=delay)
+        spec = L0Spec(strength=strengths_of(cell)[name], delay=delay)
         left[name] = sparse_nets(cell, train, young, spec, parts[name], optim=cell.scratch)
     starts = [full] * len(cell.fine)
     left["fine"] = sparse_nets(cell, train, starts, L0Spec(strength=cell.fine), parts["fine"])

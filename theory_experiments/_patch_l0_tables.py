@@ -1,14 +1,15 @@
 """What pruned patch nets cover, as printed tables."""
 
-import numpy as np
+from collections.abc import Iterator
+
 import pandas as pd
-from rich.console import Group
-from rich.table import Table
 
-from theory_experiments._estimates import number, percent
-from theory_experiments._patch_l0_claims import LEVEL
+from multiview.runs.estimates import Estimate, select
+from multiview.runs.tables import Cell, Column, Line, Listing, estimated, lines_of, measure
+from theory_experiments._parts import SYNTHETIC
+from theory_experiments._patch_l0_claims import LEVEL, critical, critical_strength
 
-WHO = {  # of the lists by strength, how the training differed
+WHO = {  # groups of networks, a strength each: how the training differed
     "one": "one network, labels",
     "all": "network that knew all views, labels",
     "soft": "network that knew all views, soft targets",
@@ -19,87 +20,105 @@ WHO = {  # of the lists by strength, how the training differed
     "delayed": "untrained network, penalty delayed, as much lambda times steps",
     "fine": "network that knew all views, labels, near the cliff",
 }
-MEASURES = {
-    "_coverage": "c, %",
-    "_single": "single-view error, %",
-    "_multi": "multi-view error, %",
-}
-LISTS = {  # fields with the strengths, of the others "strengths"
-    "more_mu": "other_strengths",
-    "more_samples": "other_strengths",
-    "from_start": "scratch_strengths",
-    "delayed": "scratch_strengths",
-    "fine": "fine",
-}
+DENSE = {"dense": "one network", "full": "one that knew all views"}
+ERRORS = [
+    measure("c, %", "coverage"),
+    measure("single-view error, %", "single"),
+    measure("multi-view error, %", "multi"),
+]
+LEFT = [
+    measure("neurons left a class", "neurons", unit="number"),
+    measure("views held a class", "held", unit="number"),
+]
 
 
-def patch_l0_summary(table: pd.DataFrame) -> Group:
-    """Coverage, errors and neurons left by strength, with 95% intervals; critical strengths."""
-    first = table.iloc[0]
-    headings = ("", "lambda", "neurons left a class", "views held a class", *MEASURES.values())
-    lists = _titled("Patch nets pruned at lambda/N, N samples", table, *headings)
-    for name, says in WHO.items():
-        for i, strength in enumerate(_strengths(first, name)):
-            lists.add_row(says if i == 0 else "", f"{strength:g}", *_values(table, name, i))
-    for i, share in enumerate(first["targets"]):
-        says = f"asked for {share:.0%} of the weights" + (", labels" if i == 0 else "")
-        expected = percent(table["target_expected"].str[i])
-        lists.add_row(says, f"expected {expected}", *_values(table, "target", i))
-    dense = _titled("Patch nets without gates", table, "", *MEASURES.values())
-    for name, says in (("dense", "one network"), ("full", "one that knew all views")):
-        dense.add_row(says, *(percent(table[name + ending]) for ending in MEASURES))
-    headings = ("networks averaged", "c, dense, %", "c, pruned, %", "c, predicted of pruned, %")
-    says = f"Averages of patch nets, pruned at lambda {first['kept']:g}"
-    sizes = _titled(says, table, *headings)
-    for i in range(len(first["predicted_ensemble"])):
-        columns = (
-            "dense_ensemble_coverage",
-            "pruned_ensemble_coverage",
-            "predicted_ensemble",
+def patch_l0_tables(table: pd.DataFrame) -> Iterator[Listing]:
+    """Coverage, errors and neurons left by strength; critical strengths; averages."""
+    about = "c: fraction of views covered"
+    yield Listing(
+        title=f"Patch nets without gates; {about}",
+        lines=lines_of(DENSE, part=SYNTHETIC),
+        columns=ERRORS,
+    )
+    yield Listing(
+        title=f"Patch nets pruned at lambda/N, N samples; {about}",
+        lines=[line for group, says in WHO.items() for line in by_place(table, group, says)],
+        columns=[*LEFT, *ERRORS],
+        labels=("", "lambda"),
+    )
+    yield Listing(
+        title=f"Patch nets asked for a share of their weights; {about}",
+        lines=by_place(table, "target", "labels"),
+        columns=[measure("expected share, %", "expected_share"), *LEFT, *ERRORS],
+        labels=("", "share"),
+    )
+    yield critical_strengths(table)
+    yield Listing(
+        title=f"Averages of patch nets, pruned at lambda {table['kept'].iloc[0]:g}; {about}",
+        lines=[
+            Line(label=f"{size:.0f}", where={"size": size, "part": SYNTHETIC})
+            for size in select(table, group="ensemble")["size"].unique()
+        ],
+        columns=[
+            measure("c, dense, %", "coverage", group="ensemble"),
+            measure("c, pruned, %", "coverage", group="pruned_ensemble"),
+            measure("c, predicted of pruned, %", "predicted", group="pruned_ensemble"),
+        ],
+        labels=("networks averaged",),
+    )
+
+
+def by_place(table: pd.DataFrame, group: str, says: str) -> list[Line]:
+    """A line for each network of a group, called by its strength or target."""
+    names = select(table, group=group)["method"].unique()
+    return [
+        Line(
+            label=(says if i == 0 else "", name.rpartition("_")[-1]),
+            where={"method": name, "part": SYNTHETIC},
         )
-        sizes.add_row(str(i + 1), *(percent(table[name].str[i]) for name in columns))
-    return Group(dense, lists, _critical(table), sizes)
+        for i, name in enumerate(names)
+    ]
 
 
-def _titled(title: str, table: pd.DataFrame, *headings: str) -> Table:
-    """A table that says what its numbers are."""
-    n = table["seed"].nunique()
-    says = f"{title}; mean [95% interval], n={n}; c: fraction of views covered"
-    return Table(*headings, title=says, title_justify="left")
-
-
-def _critical(table: pd.DataFrame) -> Table:
+def critical_strengths(table: pd.DataFrame) -> Listing:
     """Where second views die; seeds at which they do so outside of what was tried are counted."""
-    first, labels = table.iloc[0], table["all_critical"] / table["num_train"]
-    title = "Second views die (c falls through 3/4) at"
-    shown = _titled(title, table, "", "lambda", "1000 lambda/N", "ratio of lambda/N to labels")
-    for name in ("all", "soft", "cool", "more_mu", "more_samples"):
-        lambdas, strengths = table[f"{name}_critical"], _strengths(first, name)
-        samples = "other_num_train" if name == "more_samples" else "num_train"
-        by_sample = lambdas / table[samples]
-        missing = np.isnan(lambdas.to_numpy(float))
-        known = [] if missing.all() else [number(lambdas)]
-        outside = list(table.loc[missing, f"{name}_coverage"])
-        # Never below the level, or from the first.
-        above = sum(c[-1] > LEVEL for c in outside)
-        known += [f"> {strengths[-1]:g} (seeds: {above})"] if above else []
-        below = len(outside) - above
-        known += [f"< {strengths[0]:g} (seeds: {below})"] if below else []
-        ratio = number(by_sample / labels)
-        shown.add_row(WHO[name], ", ".join(known), number(1000 * by_sample), ratio)
-    return shown
+    first = table.iloc[0]
+
+    def by_samples(line: Line) -> Estimate:
+        group = line.where["group"]
+        samples = "other_num_train" if group == "more_samples" else "num_train"
+        return critical(group) / float(first[samples])
+
+    labels = Line(label="", where={"group": "all", "part": SYNTHETIC})
+    return Listing(
+        title="Second views die (c falls through 3/4)",
+        lines=[
+            Line(label=WHO[group], where={"group": group, "part": SYNTHETIC})
+            for group in ("all", "soft", "cool", "more_mu", "more_samples")
+        ],
+        columns=[
+            estimated("at lambda", lambda line: critical(line.where["group"]), unit="number"),
+            Column(heading="outside of what was tried", text=outside),
+            estimated("1000 lambda/N", lambda line: by_samples(line) * 1000, unit="number"),
+            estimated(
+                "lambda/N, to that of labels",
+                lambda line: by_samples(line) / by_samples(labels),
+                unit="number",
+            ),
+        ],
+        empty=True,
+    )
 
 
-def _strengths(first: pd.Series, name: str) -> list[float]:
-    """The strengths behind a list of columns."""
-    times = 1.0
-    if name == "more_samples":
-        times = first["other_num_train"] / first["num_train"]
-    if name == "delayed":
-        times = 1 / (1 - first["delay"])
-    return [times * each for each in first[LISTS.get(name, "strengths")]]
-
-
-def _values(table: pd.DataFrame, name: str, i: int) -> list[str]:
-    counts = [number(table[f"{name}_{what}"].str[i]) for what in ("neurons", "held")]
-    return counts + [percent(table[name + ending].str[i]) for ending in MEASURES]
+def outside(table: pd.DataFrame, line: Line) -> Cell:
+    """In how many repetitions c falls through the level beyond the strengths on either side."""
+    lines = select(table, **line.where).sort_values("strength")
+    last = [
+        repetition["coverage"].iloc[-1]
+        for _, repetition in lines.groupby("seed")
+        if pd.isna(critical_strength(repetition))
+    ]
+    above = sum(c > LEVEL for c in last)  # else below from the first
+    low, high = lines["strength"].min(), lines["strength"].max()
+    counts = {f"> {high:g}": above, f"< {low:g}": len(last) - above}
+    return Cell(", ".join(f"{end} (seeds: {number})" for end, number in counts.items() if number))

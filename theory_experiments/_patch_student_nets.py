@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -20,7 +20,9 @@ from multiview.train.patch_gradient import Objective
 from theory_experiments._contrast import Progress
 from theory_experiments._patch_nets import SPEC, STUDENT, TeachingCell, fit
 
-LessonName = Literal["labels", "hinton", "l2", "l2_centred", "paper"]
+LessonName = Literal["labels", "hinton", "squares", "squares_centred", "paper"]
+# Those taught by teachers of all sizes, and to students of students.
+LESSONS = {"hinton": "Hinton", "paper": "the paper's update"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,22 @@ class StudentSpec:
         if not self.temperature > 0:
             raise ValueError(f"temperature={self.temperature} must be > 0.")
 
+    @property
+    def method(self) -> str:
+        """What its row is called."""
+        if self.lesson == "labels":
+            return self.lesson
+        heat = f"_T{self.temperature:g}" if self.lesson == "hinton" else ""
+        return f"{self.lesson}_of_{self.teachers}{heat}"
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """``lesson``, ``size`` (K) and ``T``, where it has them."""
+        if self.lesson == "labels":
+            return {}
+        heat = {"T": self.temperature} if self.lesson == "hinton" else {}
+        return {"lesson": self.lesson, "size": self.teachers, **heat}
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatchStudentsCell(TeachingCell):
@@ -51,8 +69,8 @@ class PatchStudentsCell(TeachingCell):
 
     With 400 samples mu is 0.02, which leaves as many single-view samples as in the other
     experiments. With q = 3 a teacher's logit answers to another class's feature by about 0.2; with
-    q = 4 by half of that, and students come to hear it too late. q and the
-    students' steps were chosen on the seeds 1001 to 1003.
+    q = 4 by half of that, too little for students to learn it in time. q and the students' steps
+    were chosen on the seeds 1001 to 1003.
 
     Raises:
         ValueError: If a value is out of its range, or students may stop before the last step.
@@ -102,10 +120,10 @@ def students_of(cell: PatchStudentsCell) -> dict[str, list[StudentSpec]]:
             StudentSpec(lesson="hinton", temperature=t, teachers=K) for t in cell.temperatures
         ],
         "heat_one": [StudentSpec(lesson="hinton", temperature=t) for t in cell.temperatures],
-        "l2": [StudentSpec(lesson="l2", teachers=K)],
-        "l2_centred": [StudentSpec(lesson="l2_centred", teachers=K)],
-        "omitted_soft": [replace(hinton[-1], omitted=each) for each in cell.omitted],
-        "omitted_hard": [StudentSpec(lesson="labels", omitted=each) for each in cell.omitted],
+        "squares": [StudentSpec(lesson="squares", teachers=K)],
+        "squares_centred": [StudentSpec(lesson="squares_centred", teachers=K)],
+        "omitted_hinton": [replace(hinton[-1], omitted=each) for each in cell.omitted],
+        "omitted_labels": [StudentSpec(lesson="labels", omitted=each) for each in cell.omitted],
     }
 
 
@@ -160,8 +178,8 @@ def lessons(
         return l2_logits(student, teacher, center=center, reduction="none") / student.shape[-1]
 
     push = {
-        "l2": partial(squares, center=False),
-        "l2_centred": partial(squares, center=True),
+        "squares": partial(squares, center=False),
+        "squares_centred": partial(squares, center=True),
         "paper": partial(paper_kd, tau=cell.tau, scale=cell.scale, reduction="none"),
     }
 

@@ -1,81 +1,100 @@
 """What the synthetic part of distillation prints."""
 
-import math
+from collections.abc import Iterator
 
 import pandas as pd
-from rich.console import Group
-from rich.table import Table
 
-from theory_experiments._estimates import number, percent, points
-from theory_experiments._patch_student_claims import LESSONS
+from multiview.runs.estimates import Estimate, measured
+from multiview.runs.tables import Line, Listing, estimated, lines_of, measure
+from theory_experiments._patch_student_nets import LESSONS
 
-WHO = {
-    "one": "one network",
-    "labels": "labels, as long as students",
-    "itself": "Hinton, one teaches, starts as its teacher",
-    "l2": "logits, all teach",
-    "l2_centred": "centred logits, all teach",
-    "scarce_soft": "{few:.0%} of the samples, soft targets",
-    "scarce_hard": "{few:.0%} of the samples, labels",
-}
-MEASURES = {"_coverage": "c", "_single": "single-view error", "_multi": "multi-view error"}
-LEFT_OUT = {
-    "error": "its error",
-    "shifted": "after one shift",
-    "shifted_others": "others",
-    "single": "its single-view error, shifted",
-    "coverage": "its c, shifted",
-    "coverage_others": "others",
-    "heard": "heard",
-    "heard_others": "others",
+LEFT_OUT = {  # who and which measure
+    "its error": ("omitted", "error"),
+    "its error after one shift": ("omitted", "shifted"),
+    "others' error after it": ("others", "shifted"),
+    "its single-view error after it": ("omitted", "single"),
+    "its c after it": ("omitted", "coverage"),
+    "others' c after it": ("others", "coverage"),
+    "its views that its logit answers to": ("omitted", "answered"),
+    "others' views that theirs do": ("others", "answered"),
 }
 
 
-def patch_students_summary(table: pd.DataFrame) -> Group:
-    """Coverage, errors and margins with their 95% intervals, and c as the theory has it."""
-    won = Table("the same view is won by", "", "")
-    won.add_row("two networks", percent(table["one_agrees"]), "")
-    for name, says in LESSONS.items():
-        pair = [percent(table[f"{name}_agrees_{whom}"]) for whom in ("teacher", "labels")]
-        won.add_row(f"student of one ({says}) and its teacher; its start, by labels", *pair)
-    return Group(_students(table), _left_out(table), won)
+def patch_students_tables(table: pd.DataFrame) -> Iterator[Listing]:
+    """Coverage and errors beside c as the theory has it; a class left out; who agrees with whom."""
+    yield Listing(
+        title="Patches: views covered and test errors of teachers and students",
+        lines=list(_lines(table)),
+        columns=[
+            measure("c, %", "coverage", digits=0),
+            measure("theory's c", "predicted", interval=False, digits=0),
+            measure("view by view", "union", interval=False, digits=0),
+            measure("single-view, %", "single"),
+            measure("multi-view, %", "multi"),
+            measure("margin", "margin", unit="number", digits=1),
+        ],
+    )
+    yield Listing(
+        title="A class left out, in %",
+        lines=[
+            Line(label=says, where={"who": who, "measure": name})
+            for says, (who, name) in LEFT_OUT.items()
+        ],
+        columns=[
+            estimated("soft targets", lambda line: _left_out(line, "hinton")),
+            estimated("labels", lambda line: _left_out(line, "labels")),
+            estimated(
+                "soft minus labels",
+                lambda line: _left_out(line, "hinton") - _left_out(line, "labels"),
+                unit="points",
+            ),
+        ],
+    )
+    of_one = {"hinton": {"T": table.iloc[0]["temperature"]}, "paper": {}}
+    students = [
+        Line(label=f"student of one ({LESSONS[lesson]})", where={"lesson": lesson, "size": 1, **at})
+        for lesson, at in of_one.items()
+    ]
+    yield Listing(
+        title="Classes of which a network won the same view as another one, in %",
+        lines=[Line(label="one network", where={"method": "member"}), *students],
+        columns=[
+            measure("another", "same_view"),
+            measure("its teacher", "same_view_as_teacher"),
+            measure("its start, by labels", "same_view_as_labels"),
+        ],
+    )
 
 
-def _students(table: pd.DataFrame) -> Table:
-    n, first = table["seed"].nunique(), table.iloc[0]
-    title = f"Patches, in %, mean [95% interval], n={n}"
-    lists = Table(title=title, title_justify="left")
-    for heading in ("", "", *MEASURES.values(), "margin", "predicted c", "view by view"):
-        lists.add_column(heading)
-    axes = {
-        "teacher": ("teacher, K", first["sizes"]),
-        "hinton": (f"Hinton at T={first['temperature']:g}, K", first["sizes"]),
-        "paper": ("the paper's update, K", first["sizes"]),
-        "heat": ("all teach, T", first["temperatures"]),
-        "heat_one": ("one teaches, T", first["temperatures"]),
-        "again_hinton": ("Hinton, round", range(int(first["rounds"]) + 1)),
-        "again_paper": ("the paper's update, round", range(int(first["rounds"]) + 1)),
-    }
-    for name, (says, places) in axes.items():
-        for i, place in enumerate(places):
-            values = [percent(table[name + ending].str[i]) for ending in MEASURES]
-            values.append(number(table[f"{name}_margin"].str[i], -math.inf))
-            if name in LESSONS:
-                values += [percent(table[law].str[i]) for law in ("predicted", "union")]
-            elif name.startswith("again"):
-                values.append(percent(1 - (1 - table["one_coverage"]) ** (i + 1)))
-            lists.add_row(says, f"{place:g}", *values)
-    for name, says in WHO.items():
-        values = [percent(table[name + ending]) for ending in MEASURES]
-        margin = number(table[f"{name}_margin"], -math.inf)
-        lists.add_row(says.format(few=first["few_share"]), "", *values, margin)
-    return lists
+def _left_out(line: Line, lesson: str) -> Estimate:
+    return measured(line.where["measure"], f"{line.where['who']}_{lesson}")
 
 
-def _left_out(table: pd.DataFrame) -> Table:
-    shown = Table("a class left out, %", *LEFT_OUT.values())
-    for name, says in (("omitted_soft", "soft targets"), ("omitted_hard", "labels")):
-        shown.add_row(says, *(percent(table[f"{name}_{key}"]) for key in LEFT_OUT))
-    gains = [table[f"omitted_soft_{key}"] - table[f"omitted_hard_{key}"] for key in LEFT_OUT]
-    shown.add_row("soft minus labels", *map(points, gains))
-    return shown
+def _lines(table: pd.DataFrame) -> Iterator[Line]:
+    """Every method, by what it varies."""
+    first = table.iloc[0]
+    sizes, T, rounds = first["sizes"], first["temperature"], range(int(first["rounds"]) + 1)
+    yield from lines_of({"member": "one network", "labels": "labels, for longer"})
+    yield from lines_of({f"ensemble_{size}": f"K={size}" for size in sizes}, group="teachers")
+    for size in sizes:
+        where = {"lesson": "hinton", "size": size, "T": T}
+        yield Line(label=f"K={size}", where=where, group=f"Hinton, T={T:g}")
+    for size in sizes:
+        yield Line(
+            label=f"K={size}", where={"lesson": "paper", "size": size}, group=LESSONS["paper"]
+        )
+    for size in (sizes[-1], 1):
+        for hot in first["temperatures"]:
+            where = {"lesson": "hinton", "size": size, "T": hot}
+            yield Line(label=f"T={hot:g}", where=where, group=f"Hinton, K={size}")
+    yield from lines_of({"self_same_start": "its teacher's start"}, group="Hinton, K=1")
+    squares = {"squares": "logits", "squares_centred": "centred logits"}
+    for lesson, says in squares.items():
+        where = {"lesson": lesson, "size": sizes[-1]}
+        yield Line(label=says, where=where, group=f"squares, K={sizes[-1]}")
+    for lesson, says in LESSONS.items():
+        for r in rounds:
+            where = {"chain": lesson, "round": r}
+            yield Line(label=f"round {r}", where=where, group=f"rounds, {says}")
+    few = {"few_hinton": "soft targets", "few_labels": "labels"}
+    yield from lines_of(few, group=f"{table['few_share'].max():.0%} of the samples")

@@ -1,4 +1,4 @@
-"""The gain of an ensemble, and how much of it the variance of its members explains."""
+"""The gain of an ensemble, and that of members with Gaussian logits in their place."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def surrogate_error(
     return float(wrong(surrogates, labels).double().mean())
 
 
-def gain_columns(
+def gains(
     logits: Float[Tensor, "n members k"],
     labels: Int[Tensor, " n"],
     draws: int,
@@ -38,19 +38,21 @@ def gain_columns(
     """What is reported of one learner.
 
     Returns:
-        ``one``, the members' mean error, ``each`` theirs, ``best`` the smallest, ``spread`` their
-        standard deviation; ``ensemble``, the error of the mean logits; ``gain``, one - ensemble;
-        ``allowed``, the gain that variance explains.
+        ``member``, the members' mean error, ``each`` theirs, ``best`` the smallest, ``spread``
+        their standard deviation; ``ensemble``, the error of the mean logits; ``gain``, member -
+        ensemble; ``surrogate_gain``, that of Gaussian members: it is the larger, the more the
+        members vary, but a gain beyond it says that their logits are not Gaussian around their
+        mean, and not that variance has no part in it.
     """
     each = wrong(logits, labels).double().mean(0)
     ensemble = error(mean_logits(logits), labels)
-    one = float(each.mean())
+    member = float(each.mean())
     return {
-        "one": one,
+        "member": member,
         "each": each.tolist(),
         "best": float(each.min()),
         "spread": float(each.std()),
         "ensemble": ensemble,
-        "gain": one - ensemble,
-        "allowed": surrogate_error(logits, labels, draws, generator) - ensemble,
+        "gain": member - ensemble,
+        "surrogate_gain": surrogate_error(logits, labels, draws, generator) - ensemble,
     }

@@ -1,5 +1,6 @@
 """Students of an ensemble by the temperature of Hinton's loss, and by the paper's update."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -12,7 +13,7 @@ from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.train import TrainResult, TrainSpec, per_member
 from multiview.train.patch_gradient import Objective
-from theory_experiments._averages import measured
+from theory_experiments._averages import means, measured
 from theory_experiments._contrast import Progress
 from theory_experiments._patch_nets import (
     STUDENT,
@@ -38,17 +39,17 @@ class TemperatureCell(TeachingCell):
     probes_per_view: int = 50
 
 
-def run_temperature(cell: TemperatureCell, progress: Progress) -> dict[str, Any]:
+def run_temperature(cell: TemperatureCell, progress: Progress) -> dict[str, dict[str, Any]]:
     """Students by temperature and by start, all of the same teachers.
 
     Returns:
-        For each start, ``fresh`` or ``member``, which is member 0 and so itself one of the
-        teachers, lists in the order of ``temperatures``: ``<start>``, errors on single-view test
-        samples; ``_multi``, ``_train``, ``_coverage`` and ``_both`` as in ``run_joint``; ``_loss``,
-        the training loss at the end; ``_coverage_half`` and ``_half``, coverage and error after
-        half of the steps, which tell a student that cannot learn more from one that is slow.
-        ``<start>_paper...`` are numbers, of the paper's update. For comparison ``one``,
-        ``ensemble`` and ``start``, member 0 alone.
+        What is ``measured`` of ``member`` (mean over the members), ``ensemble``, ``first``, member
+        0 alone, and of students: ``fresh_T4`` and its like by Hinton's loss of a
+        ``student_temperature``, ``fresh_paper`` by the paper's update; ``continued_...`` started
+        from member 0 and so from one of their teachers. Of students also their ``start``;
+        ``loss``, the training loss at the end; ``coverage_half`` and ``single_half``, coverage and
+        error after half of the steps, which tell a student that cannot learn more from one that is
+        slow.
     """
     features = draw_features(cell)
     train = draw_train(cell, features)
@@ -58,47 +59,43 @@ def run_temperature(cell: TemperatureCell, progress: Progress) -> dict[str, Any]
 
     lessons = [hinton_lesson(T, train, teacher) for T in cell.temperatures]
     lessons.append(paper_lesson(cell, train, teacher))
-    number = len(lessons)
-    starts = {"fresh": new_nets(cell, "student", 1).weight, "member": members.weight[:1]}
+    starts = {"fresh": new_nets(cell, "student", 1).weight, "continued": members.weight[:1]}
+    weights = [weight.expand(len(lessons), -1, -1, -1) for weight in starts.values()]
     students, half = _train_students(
-        members.with_weight(torch.cat([w.expand(number, -1, -1, -1) for w in starts.values()])),
-        cell,
-        train,
-        lessons * len(starts),
-        progress,
+        members.with_weight(torch.cat(weights)), cell, train, lessons * len(starts), progress
     )
 
     def outputs(batch: PatchBatch) -> dict[str, Tensor]:
         single = logits_of(members, batch)
         return {
-            "one": single,
-            "start": single[:, 0],
+            "member": single,
+            "first": single[:, 0],
             "ensemble": mean_logits(single),
             "students": logits_of(students.net, batch),
             "halfway": logits_of(half, batch),
         }
 
-    columns = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)
-    row = {
-        name: float(values.mean())
-        for name, values in columns.items()
-        if not name.startswith(("students", "halfway"))
+    found = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)
+    of_students, halfway = found.pop("students"), found.pop("halfway")
+    of_students |= {f"{name}_half": halfway[name] for name in ("single", "coverage")}
+    of_students["loss"] = students.loss[-1]
+    return {**means(found), **_by_student(cell, list(starts), of_students)}
+
+
+def _by_student(
+    cell: TemperatureCell, starts: Sequence[str], found: Mapping[str, Tensor]
+) -> dict[str, dict[str, Any]]:
+    """Measures of all students, one after the other, as those of each."""
+    lessons = {f"T{T:g}": T for T in cell.temperatures} | {"paper": None}
+    students = [(start, *lesson) for start in starts for lesson in lessons.items()]
+    return {
+        f"{start}_{lesson}": {
+            "start": start,
+            "student_temperature": temperature,
+            **{measure: float(values[i]) for measure, values in found.items()},
+        }
+        for i, (start, lesson, temperature) in enumerate(students)
     }
-    of_students = {
-        "": columns["students"],
-        "_multi": columns["students_multi"],
-        "_train": columns["students_train"],
-        "_coverage": columns["students_coverage"],
-        "_both": columns["students_both"],
-        "_loss": students.loss[-1],
-        "_half": columns["halfway"],
-        "_coverage_half": columns["halfway_coverage"],
-    }
-    for ending, values in of_students.items():
-        for start, theirs in zip(starts, values.split(number), strict=True):
-            *by_temperature, paper = theirs.tolist()
-            row |= {f"{start}{ending}": by_temperature, f"{start}_paper{ending}": paper}
-    return row
 
 
 def _train_students(

@@ -18,7 +18,7 @@ from theory_experiments._contrast import Progress
 from theory_experiments._lottery import LotteryCell
 from theory_experiments._patch_nets import fit, logits_of
 
-RESCALED = np.linspace(0, 2, 81)  # times in units of a class's own escape
+RESCALED = np.linspace(0, 2, 81)  # in units of a winner's time half way to the knee
 TAIL_LOSSES = np.logspace(-1, -4, 25)  # 8 a decade
 
 
@@ -70,25 +70,25 @@ def rise(
     winners: Float[Tensor, "sweeps members k"],
     losers: Float[Tensor, "sweeps members k"],
 ) -> dict[str, Any]:
-    """Lambda against time in units of the class's escape, when its winner is half way to the knee.
+    """Lambda against time in units of what the class's winner takes half way to the knee.
 
     Returns:
         ``rise_time`` (times,); ``rise_winner`` and ``rise_loser`` (members, k, times), log10 of
-        Lambda, NaN after the end of the trace and for a class that never escaped.
+        Lambda, NaN after the end of the trace and for a class whose winner never came so far.
     """
     times, shape = time.numpy(), (*winners.shape[1:], len(RESCALED))
-    columns = {"rise_winner": np.full(shape, np.nan), "rise_loser": np.full(shape, np.nan)}
+    paths = {"rise_winner": np.full(shape, np.nan), "rise_loser": np.full(shape, np.nan)}
     logs = {
         name: path.clamp(min=1e-4).log10().numpy()
-        for name, path in zip(columns, (winners, losers), strict=True)
+        for name, path in zip(paths, (winners, losers), strict=True)
     }
     for e, i in np.ndindex(shape[:2]):
         above = winners[:, e, i] >= cell.relu_knee / 2
         if above.any():
             scaled = times[:, e] / times[int(above.int().argmax()), e]
             for name, path in logs.items():
-                columns[name][e, i] = np.interp(RESCALED, scaled, path[:, e, i], right=np.nan)
-    return {"rise_time": RESCALED, **columns}
+                paths[name][e, i] = np.interp(RESCALED, scaled, path[:, e, i], right=np.nan)
+    return {"rise_time": RESCALED, **paths}
 
 
 def tail(
@@ -105,9 +105,9 @@ def tail(
     below = trace.loss <= torch.from_numpy(TAIL_LOSSES).view(-1, 1, 1)  # (losses, sweeps, members)
     first, reached = below.int().argmax(1), below.any(1)
     members = torch.arange(trace.loss.shape[1])
-    columns: dict[str, Any] = {"tail_loss": TAIL_LOSSES}
+    measures: dict[str, Any] = {"tail_loss": TAIL_LOSSES}
     for name, path in {"error": trace.error, "winner": winners, "loser": losers}.items():
         value = path[first, members]
         known = reached.view(*reached.shape, *[1] * (value.dim() - 2))
-        columns[f"tail_{name}"] = value.where(known, math.nan)
-    return columns
+        measures[f"tail_{name}"] = value.where(known, math.nan)
+    return measures

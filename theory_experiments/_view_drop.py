@@ -19,7 +19,7 @@ from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.theory import kept_coverage, lost_error, single_view_error
 from multiview.train import TrainSpec
-from theory_experiments._averages import measured
+from theory_experiments._averages import means, measured
 from theory_experiments._contrast import Progress, within
 from theory_experiments._patch_nets import (
     SMALL_SPEC,
@@ -35,8 +35,8 @@ from theory_experiments._patch_nets import (
 )
 
 # Few classes are cheap, and so many features of others in a sample that almost every lost view is
-# an error. These are loud in training samples, from where a student learns them, and quiet in
-# single-view ones, where they must not outshine a view that a quarter of the ensemble knows.
+# an error. These are strong in training samples, from where a student learns them, and weak in
+# single-view ones, where they must not exceed a view that a quarter of the ensemble knows.
 FOUR_VIEWS = replace(
     SPEC,
     num_classes=6,
@@ -78,6 +78,11 @@ class ViewDropCell(TeachingCell):
         if not self.kept or len({*self.kept}) < len(self.kept):
             raise ValueError(f"kept={self.kept} must hold a number of views, and each only once.")
 
+    @property
+    def fractions(self) -> list[float]:
+        """``kept`` as fractions of all views."""
+        return [kept / self.spec.num_views for kept in self.kept]
+
 
 SMOKE = ViewDropCell(
     spec=replace(SMALL_SPEC, num_views=4),
@@ -90,34 +95,31 @@ SMOKE = ViewDropCell(
 )
 
 
-def run_view_drop(cell: ViewDropCell, progress: Progress) -> dict[str, Any]:
+def run_view_drop(cell: ViewDropCell, progress: Progress) -> dict[str, dict[str, Any]]:
     """Networks, their ensemble and its student, trained afresh for each number of views kept.
 
     Samples, initial weights and test samples are the same throughout, but for the views dropped.
 
     Returns:
-        Lists in the order of ``kept``. ``fractions``, kept / L. For each of ``one`` (mean over the
-        members), ``ensemble`` and ``distilled``: ``<who>``, its error on single-view test samples,
-        ``_multi`` on multi-view and ``_train`` on training samples; ``_coverage``, the fraction of
-        all views learned, of those dropped too, ``_both``, of the classes with all L. Of each
-        member ``one_each`` and ``one_each_multi``; ``gain`` and ``gain_multi``, one - ensemble. By
-        theory, on single-view samples: ``theory_one``, ``theory_ensemble`` and ``theory_gain``.
+        For each number of views kept, ``fraction`` of them all, what is ``measured`` of three kinds
+        of ``classifier``: ``member`` (mean over the members, and the errors of each), ``ensemble``
+        and ``distilled``; ``coverage`` is of all views, of those dropped too. Of the ensemble also
+        ``gain`` and ``gain_multi`` over a member on single-view and on multi-view samples, and by
+        theory ``predicted_gain``; ``predicted`` is the theory's error on single-view samples.
     """
     features = draw_features(cell)
-    columns: dict[str, list[Any]] = {
-        "fractions": [kept / cell.spec.num_views for kept in cell.kept]
-    }
-    for i, kept in enumerate(cell.kept):
+    row: dict[str, dict[str, Any]] = {}
+    for i, (kept, fraction) in enumerate(zip(cell.kept, cell.fractions, strict=True)):
         part = within(progress, i / len(cell.kept), (i + 1) / len(cell.kept))
-        for name, value in _with_views(cell, features, kept, part).items():
-            columns.setdefault(name, []).append(value)
-    return columns
+        for who, measures in _with_views(cell, features, kept, part).items():
+            row[f"{who}_{kept}"] = {"classifier": who, "fraction": fraction, **measures}
+    return row
 
 
 def _with_views(
     cell: ViewDropCell, features: Float[Tensor, "k L d"], kept: int, progress: Progress
-) -> dict[str, Any]:
-    """The columns for one number of views kept."""
+) -> dict[str, dict[str, Any]]:
+    """What is measured of each classifier with one number of views kept."""
     dropped = torch.arange(cell.spec.num_views).expand(features.shape[:2]) >= kept
 
     def seen(batch: PatchBatch) -> PatchBatch:
@@ -130,15 +132,21 @@ def _with_views(
         batch = seen(batch)
         single = logits_of(members, batch)
         taught = logits_of(student, batch).squeeze(1)
-        return {"one": single, "ensemble": mean_logits(single), "distilled": taught}
+        return {"member": single, "ensemble": mean_logits(single), "distilled": taught}
 
     found = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)
     progress(f"{kept} views: tested", 1.0)
-    columns: dict[str, Any] = {name: float(values.mean()) for name, values in found.items()}
-    for ending in ("", "_multi"):
-        columns[f"one_each{ending}"] = found[f"one{ending}"].tolist()
-        columns[f"gain{ending}"] = columns[f"one{ending}"] - columns[f"ensemble{ending}"]
-    return columns | _theory(cell, kept)
+    measures: dict[str, dict[str, Any]] = {**means(found)}
+    member, ensemble = measures["member"], measures["ensemble"]
+    member["single_each"] = found["member"]["single"].tolist()
+    member["multi_each"] = found["member"]["multi"].tolist()
+    ensemble["gain"] = member["single"] - ensemble["single"]
+    ensemble["gain_multi"] = member["multi"] - ensemble["multi"]
+    member["predicted"], ensemble["predicted"] = (
+        _predicted(cell, kept, number) for number in (1, cell.members)
+    )
+    ensemble["predicted_gain"] = member["predicted"] - ensemble["predicted"]
+    return measures
 
 
 def _train(
@@ -161,15 +169,7 @@ def _train(
     return members, student.net
 
 
-def _theory(cell: ViewDropCell, kept: int) -> dict[str, float]:
-    """Errors and gain at one view a class and network, where a distractor must occur to err."""
-    views = cell.spec.num_views
-    known = {
-        "theory_one": kept_coverage(1, kept, views),
-        "theory_ensemble": kept_coverage(cell.members, kept, views),
-    }
-    errors = {
-        who: single_view_error(coverage, lost_error(cell.spec, views * coverage))
-        for who, coverage in known.items()
-    }
-    return errors | {"theory_gain": errors["theory_one"] - errors["theory_ensemble"]}
+def _predicted(cell: ViewDropCell, kept: int, networks: int) -> float:
+    """Single-view error at one view a class and network, where a distractor must occur to err."""
+    coverage = kept_coverage(networks, kept, cell.spec.num_views)
+    return single_view_error(coverage, lost_error(cell.spec, cell.spec.num_views * coverage))

@@ -30,6 +30,8 @@ def counted_in_views(
     Args:
         averaged: Methods whose values are means over many networks, and so no counts.
     """
+    if "spec.num_classes" not in table:  # of a script's other parts alone
+        return table
     views = table["spec.num_classes"] * table["spec.num_views"]
     views = views.where(~table["method"].isin(list(averaged)))
     known = {name: views.where(table[name].notna()) for name in measures if name in table}

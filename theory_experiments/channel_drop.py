@@ -11,34 +11,36 @@ an image is hard, so nets that all see the same group stand beside. On ``--devic
 views are still computed on the CPU.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import pandas as pd
-from rich.console import Group
-from rich.table import Table
 
 from multiview import stream
 from multiview.data.images import ImageData
-from multiview.data.splits import split
-from multiview.runs.claims import Claim
-from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.data.splits import Splits
+from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
+from multiview.runs.tables import Column, Line, Listing, measure
 from theory_experiments._channel_drop import run_drop
 from theory_experiments._channel_drop_claims import (
     PARTS,
     image_claims,
+    layer_claims,
     synthetic_claims,
-    view_claims,
 )
 from theory_experiments._channel_inputs import DropCell
-from theory_experiments._estimates import claims_from, percent, points, where
-from theory_experiments._image_cost import cost_of, time_and_memory
+from theory_experiments._image_cost import cost_of
 from theory_experiments._image_data import images_for
 from theory_experiments._image_nets import Fast, Recipe, fast_recipe, gpu_recipe
+from theory_experiments._parts import claims_of, cost_of_parts
 from theory_experiments._view_drop import SMOKE as FEW_PATCHES
 from theory_experiments._view_drop import ViewDropCell, run_view_drop
+from theory_experiments._views import counted_in_views
+
+AnyCell = DropCell | ViewDropCell
+CLASSIFIERS = {"member": "one network", "ensemble": "ensemble", "distilled": "distilled"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +58,13 @@ class Kinds:
     images: DropCell
     patches: ViewDropCell = field(default_factory=ViewDropCell)
 
-    def cells(self, seed: int, options: Options) -> Iterator[DropCell | ViewDropCell]:
+    def cells(self, options: Options) -> Iterator[AnyCell]:
         """Channels of a layer, colours, tiles, and synthetic views."""
-        base = replace(self.images, seed=seed, data=options.data or self.images.data)
+        base = replace(self.images, data=options.data or self.images.data)
         yield replace(base, part="layer")
         yield replace(base, part="colours", groups=3, kept=(3, 2, 1))
         yield replace(base, part="tiles")
-        yield replace(self.patches, seed=seed)
+        yield self.patches
 
 
 def with_optim(recipe: Recipe, **changes: Any) -> Recipe:
@@ -102,8 +104,6 @@ PAPER = Kinds(
         student_rate=0.5,
     )
 )
-PRESETS = {"smoke": SMOKE, "laptop": LAPTOP, "paper": PAPER}
-SEEDS = {"smoke": 2, "laptop": 3, "paper": 3}
 
 
 def images_of(cell: DropCell, context: Context) -> ImageData:
@@ -113,94 +113,133 @@ def images_of(cell: DropCell, context: Context) -> ImageData:
     return images_for(cell.data, context, seed=cell.seed, **sizes)
 
 
-def run(cell: DropCell | ViewDropCell, context: Context) -> dict[str, Any]:
+def run(cell: AnyCell, context: Context) -> dict[str, dict[str, Any]]:
     """One kind of inputs in one repetition."""
     if isinstance(cell, ViewDropCell):
         return run_view_drop(cell, context.progress)
     return run_drop(cell, images_of(cell, context), context)
 
 
-def cost(cells: Sequence[Any], context: Context) -> str | None:
-    """What the cells will take; raises a ValueError where the images are not there."""
-    image_cells = [cell for cell in cells if isinstance(cell, DropCell)]
-    if not image_cells:
-        return None
-    cell = image_cells[0]
-    images = images_of(cell, context)
-    if cell.data == "multi_view":
-        return None
-    few = split(images, images.num_classes, images.num_classes, images.num_classes, stream(0))
-    whole = cost_of(Fast(widths=cell.widths).build(few, stream(0)), few.train[0])
-    base = cost_of(Fast(widths=cell.base_widths).build(few, stream(0)), few.train[0])
-    flop = 0.0
-    for each in image_cells:
-        # A backward pass is two; all teachers look forward for every part of the students. A net
-        # on channels is counted as a whole one: an upper limit.
-        nets = len(each.kept) * (each.members + each.students) + 2 * each.groups
-        teachers = len(each.kept) * each.members * -(-each.students // each.recipe.together)
-        net = base if each.part == "layer" else whole
-        passes = (3 * nets + teachers) * each.recipe.optim.epochs
-        flop += passes * each.num_train * net.forward
-        if each.part == "layer":
-            flop += 3 * each.pretrain.optim.epochs * each.num_pretrain * base.forward
+def check(cells: Sequence[AnyCell], context: Context) -> None:
+    """Refuse to begin where real images are missing."""
+    for cell in cells:
+        if isinstance(cell, DropCell) and cell.data != "multi_view":
+            images_of(cell, context)
+
+
+def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
+    """What the cells with real images will take."""
+    on_images = [cell for cell in cells if isinstance(cell, DropCell)]
+    return cost_of_parts(on_images, context, work, lambda cell: cell.recipe.compute.bfloat16)
+
+
+def work(cell: DropCell, few: Splits, trained_on: int) -> tuple[float, float]:
+    """FLOP and bytes of a cell; a net on channels is counted as a whole one: an upper limit."""
+    widths = cell.base_widths if cell.part == "layer" else cell.widths
+    net = cost_of(Fast(widths=widths).build(few, stream(0)), few.train[0])
+    # A backward pass is two; all teachers are evaluated for every part of the students.
+    nets = len(cell.kept) * (cell.members + cell.students) + 2 * cell.groups
+    teachers = len(cell.kept) * cell.members * -(-cell.students // cell.recipe.together)
+    images = (3 * nets + teachers) * cell.recipe.optim.epochs * trained_on
+    if cell.part == "layer":
+        images += 3 * cell.pretrain.optim.epochs * cell.num_pretrain
     at_once = cell.recipe.together * cell.recipe.optim.batch_size
-    memory = at_once * max(whole.activations, base.activations)
-    bfloat16 = cell.recipe.compute.bfloat16
-    return time_and_memory(flop, memory, len(image_cells), context.device, bfloat16)
+    return images * net.forward, at_once * net.activations
 
 
-def summary(table: pd.DataFrame) -> Group:
+OF_SOME_PARTS = ("classifier", "samples", "count", "spec.num_classes", "spec.num_views")
+
+
+def derived(table: pd.DataFrame) -> pd.DataFrame:
+    """What parts are called, shares of the test images, and what is counted in views."""
+    table = table.reindex(columns=[*dict.fromkeys((*table, *OF_SOME_PARTS))])
+    named = table.assign(
+        label=table["part"].map(PARTS.get), share_of_images=table["samples"] / table["num_test"]
+    )
+    averaged = named.loc[named["classifier"] == "member", "method"].unique()
+    return counted_in_views(named, "coverage", "single", averaged=list(averaged))
+
+
+def tables(table: pd.DataFrame) -> Iterable[Listing]:
     """Errors and gains by the fraction kept, and by the number of groups that suffice."""
-    kept = Table(
-        title=f"test error in %, mean [95% interval], n={table['seed'].nunique()} repetitions",
-        title_justify="left",
-    )
-    for heading in ("kept", "fraction", "one network", "ensemble", "gain", "distilled"):
-        kept.add_column(heading, justify="left" if heading == "kept" else "right")
-    views = Table(
+    synthetic = table["part"] == "synthetic"
+
+    def gain(name: str = "gain", **where: Any) -> Column:
+        return measure("gain, points", name, unit="points", **where)
+
+    for title, chosen, errors, gains in (
+        (
+            "Images: test errors by the fraction kept",
+            table[~synthetic],
+            {"error": ""},
+            [gain(classifier="ensemble")],
+        ),
+        (
+            "Synthetic views: test errors by the fraction kept",
+            table[synthetic],
+            {"single": "on single-view, ", "multi": "on multi-view, "},
+            [
+                gain(classifier="ensemble"),
+                measure(
+                    "by theory",
+                    "predicted_gain",
+                    unit="points",
+                    interval=False,
+                    classifier="ensemble",
+                ),
+            ],
+        ),
+    ):
+        columns = [
+            measure(f"{name}, {on}%", error, classifier=who)
+            for error, on in errors.items()
+            for who, name in CLASSIFIERS.items()
+        ]
+        yield Listing(title=title, lines=_lines(chosen, "fraction"), columns=[*columns, *gains])
+    yield Listing(
         title="Test images by the number of groups that suffice alone",
-        title_justify="left",
+        lines=_lines(table, "count", nets="disjoint"),
+        columns=[
+            measure("images, %", "share_of_images"),
+            measure("one network, %", "member_error"),
+            measure("ensemble, %", "ensemble_error"),
+            gain(),
+            measure("with the same group: gain, points", "gain", unit="points", nets="same"),
+        ],
     )
-    headings = ("groups of", "suffice", "images", "one network", "ensemble", "gain", "same group")
-    for heading in headings:
-        views.add_column(heading, justify="left" if heading == "groups of" else "right")
-    for part, name in PARTS.items():
-        rows = where(table, part=part)
-        for i, fraction in enumerate(rows["fractions"].iat[0] if len(rows) else ()):
-            errors = [percent(rows[who].str[i]) for who in ("one", "ensemble")]
-            taught = percent(rows["distilled"].str[i])
-            kept.add_row(name, f"{fraction:.2f}", *errors, points(rows["gain"].str[i]), taught)
-        if len(rows) and part != "synthetic":
-            for count in range(len(rows["count_samples"].iat[0])):
-                share = rows["count_samples"].map(lambda each, i=count: each[i] / sum(each))
-                values = [rows[f"count_{who}"].str[count] for who in ("one", "ensemble")]
-                gains = [rows[f"{which}_gain"].str[count] for which in ("count", "same")]
-                views.add_row(
-                    name,
-                    str(count),
-                    percent(share),
-                    *map(percent, values),
-                    *map(points, gains),
-                )
-    return Group(kept, views)
 
 
-def claims(preset: str, options: Options) -> list[Claim]:
-    """What the paper's figure and the theory say; the smoke preset is too small for either."""
-    if preset == "smoke":
-        return []
-    images = [claim for part in ("layer", "colours", "tiles") for claim in image_claims(part)]
-    return claims_from([*images, *view_claims(part="layer"), *synthetic_claims()])
+def _lines(table: Any, axis: str, **where: Any) -> list[Line]:
+    """A line for each part and each value on the axis."""
+    known = table.loc[table[axis].notna(), ["part", "label", axis]].drop_duplicates()
+    return [
+        Line(label=f"{value:.2g}", where={"part": part, axis: value, **where}, group=label)
+        for part, label, value in known.itertuples(index=False)
+    ]
 
 
 EXPERIMENT = Experiment(
     name="channel_drop",
+    description=__doc__ or "",
     run=run,
-    grids={name: Grid(cells=kinds.cells, seeds=SEEDS[name]) for name, kinds in PRESETS.items()},
+    presets={
+        "smoke": Preset(cells=SMOKE.cells, seeds=2, claimed=False),
+        "laptop": Preset(cells=LAPTOP.cells, seeds=3, first_seed=10),
+        "paper": Preset(cells=PAPER.cells, seeds=3, first_seed=10),
+    },
+    claims=claims_of(
+        {
+            "layer": layer_claims,
+            "colours": image_claims,
+            "tiles": image_claims,
+            "synthetic": synthetic_claims,
+        }
+    ),
+    check=check,
     cost=cost,
-    claims=claims,
     options=Options,
-    summary=summary,
+    derived=derived,
+    tables=tables,
     figure="channel_drop",
 )
 

@@ -14,25 +14,23 @@ Regularization, ICLR 2017) print for other nets. The preset ``paper`` has
 the paper's epochs, 300 and 30, and a QuickNet on 45,000 images; it wants a GPU.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
-from rich.console import Group
 
 from multiview import stream
 from multiview.data.splits import Splits
-from multiview.runs.claims import Claim
-from multiview.runs.experiment import Context, Experiment, Grid
+from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
 from multiview.train.compute import ComputeSpec
 from multiview.train.optim import OptimSpec
+from theory_experiments import _patch_dropout
 from theory_experiments._dropout_claims import image_claims
 from theory_experiments._dropout_distillation import ImageDropoutCell, run_images
 from theory_experiments._dropout_nets import Quick
-from theory_experiments._dropout_tables import compression_table, predictor_table, transfer_table
+from theory_experiments._dropout_tables import image_tables, published_gain
 from theory_experiments._image_cost import cost_of
 from theory_experiments._image_nets import Dense
 from theory_experiments._parts import (
@@ -41,15 +39,13 @@ from theory_experiments._parts import (
     claims_of,
     cost_of_parts,
     images_of,
+    refuse_missing_images,
     tables_of,
 )
-from theory_experiments._patch_dropout import (
-    CELLS,
-    PatchDropoutCell,
-    patch_dropout_claims,
-    patch_dropout_summary,
-    run_patch_dropout,
-)
+from theory_experiments._patch_dropout import run_patch_dropout
+from theory_experiments._patch_dropout_claims import patch_dropout_claims, patch_dropout_tables
+from theory_experiments._patch_dropout_nets import PatchDropoutCell
+from theory_experiments._views import counted_in_views
 
 AnyCell = ImageDropoutCell | PatchDropoutCell
 IMAGES = ("mnist", "cifar10", "cifar100")
@@ -127,25 +123,20 @@ def smoke() -> dict[str, ImageDropoutCell]:
     return found
 
 
-PRESETS = {"smoke": smoke, "laptop": laptop, "paper": paper}
-SEEDS = {"smoke": 2, "laptop": 3, "paper": 3}
-
-
-def cells(preset: str) -> Callable[[int, Options], list[Any]]:
-    """The cells of each repetition."""
-    parts = PRESETS[preset]() | {SYNTHETIC: CELLS[preset]}
-    return lambda seed, options: cells_of(parts, options.part, seed)
-
-
-def run(cell: AnyCell, context: Context) -> dict[str, Any]:
+def run(cell: AnyCell, context: Context) -> dict[str, dict[str, Any]]:
     """One repetition of one part."""
     if isinstance(cell, PatchDropoutCell):
         return run_patch_dropout(cell, context)
     return run_images(cell, images_of(cell, context), context)
 
 
+def check(cells: Sequence[AnyCell], context: Context) -> None:
+    """Refuse to begin where real images are missing."""
+    refuse_missing_images(cells, context)
+
+
 def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
-    """What the cells with real images will take; raises a ValueError where images are missing."""
+    """What the cells with real images will take."""
     return cost_of_parts(cells, context, work)
 
 
@@ -180,39 +171,51 @@ def trainings(cell: ImageDropoutCell) -> list[tuple[Dense | Quick, int, int]]:
     return found
 
 
-def summary(table: pd.DataFrame) -> Group:
-    """Each part's numbers, beside those of the papers."""
-    images = {part: partial(image_tables, part) for part in IMAGES}
-    return tables_of(table, {**images, SYNTHETIC: patch_dropout_summary})
+OF_SOME_PARTS = (
+    "data",
+    "factor",
+    "dropped",
+    "size",
+    "members",
+    "spec.num_classes",
+    "spec.num_views",
+)
 
 
-def image_tables(part: str, rows: pd.DataFrame) -> Group:
-    """Predictors, transfer sets and smaller nets on one data set."""
-    shown: list[Any] = [predictor_table(part, rows), transfer_table(rows)]
-    if rows["shrink"].iat[0]:
-        shown.append(compression_table(rows))
-    return Group(*shown)
+def derived(table: pd.DataFrame) -> pd.DataFrame:
+    """What others published of a method on these images, and what is counted in views."""
+    table = table.reindex(columns=[*dict.fromkeys((*table, *OF_SOME_PARTS))])
+    known = table[["part", "data", "method"]].itertuples(index=False)
+    table = table.assign(published_gain=[published_gain(*each) for each in known])
+    several = table["dropped"].notna() | (table["size"] < table["members"])  # means over networks
+    averaged = list(table.loc[several, "method"].unique())
+    return counted_in_views(table, "coverage", "single", averaged=averaged)
 
 
-def claims(preset: str, options: Options) -> list[Claim]:
-    """What the paper says of these parts; the smoke preset is too small for it."""
-    if preset == "smoke":
-        return []
-    lines: dict[str, Iterator[tuple]] = {
-        part: image_claims(part, cell) for part, cell in PRESETS[preset]().items()
-    }
-    lines[SYNTHETIC] = patch_dropout_claims(CELLS[preset])
-    return claims_of(lines, options.part)
+PARTS = dict.fromkeys(IMAGES, image_tables) | {SYNTHETIC: patch_dropout_tables}
+CLAIMS = dict.fromkeys(IMAGES, image_claims) | {SYNTHETIC: patch_dropout_claims}
+
+
+def cells(images: Callable[[], dict[str, Any]], patches: PatchDropoutCell) -> Callable:
+    """For ``Preset.cells``: those of all parts, or of the one asked for."""
+    return cells_of(images() | {SYNTHETIC: patches})
 
 
 EXPERIMENT = Experiment(
     name="dropout_distillation",
+    description=__doc__ or "",
     run=run,
-    grids={preset: Grid(cells=cells(preset), seeds=n) for preset, n in SEEDS.items()},
+    presets={
+        "smoke": Preset(cells=cells(smoke, _patch_dropout.SMOKE), seeds=2, claimed=False),
+        "laptop": Preset(cells=cells(laptop, _patch_dropout.LAPTOP), seeds=3, first_seed=10),
+        "paper": Preset(cells=cells(paper, _patch_dropout.PAPER), seeds=3, first_seed=10),
+    },
+    claims=claims_of(CLAIMS),
+    check=check,
     cost=cost,
-    claims=claims,
     options=Options,
-    summary=summary,
+    derived=derived,
+    tables=tables_of(PARTS),
     figure="dropout_distillation",
 )
 

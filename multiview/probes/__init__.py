@@ -1,7 +1,13 @@
 """What a network has learned."""
 
 from multiview.probes.agreement import Agreement, agreement
-from multiview.probes.coverage import Coverage, coverage_of, coverage_probes, view_coverage
+from multiview.probes.coverage import (
+    Coverage,
+    coverage_of,
+    coverage_probes,
+    missed_views,
+    view_coverage,
+)
 from multiview.probes.lottery import (
     Lottery,
     loser_growth,
@@ -33,6 +39,7 @@ __all__ = [
     "logit_parts",
     "loser_growth",
     "lottery_winners",
+    "missed_views",
     "noise_share",
     "patch_logits",
     "stray_norms",

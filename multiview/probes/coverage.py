@@ -1,5 +1,6 @@
 """View coverage: which views of which class a classifier has learned."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -121,3 +122,24 @@ def view_coverage(
         if not isinstance(part, Tensor):
             raise ValueError(f"classifier gave {checks.shown(part)}: give one that returns logits.")
     return coverage_of(torch.cat(parts), probes)
+
+
+def missed_views(covered: Bool[Tensor, "members k L"], size: int) -> float:
+    """Fraction of views that none of ``size`` members covers, over all choices of the members.
+
+    A view covered by j of M members is missed by C(M - j, K) of the C(M, K) choices of K of them.
+    That is a U-statistic (Hoeffding, Annals of Mathematical Statistics 19, 1948, 293-325): of all
+    unbiased estimates for K networks that M of them allow, the one with the least variance. Where
+    an ensemble knows what any member knows, its single-view error is this times ``lost_error``.
+
+    Args:
+        covered: Of ``coverage_of`` the logits of all M members.
+        size: K from 1 to M.
+
+    Raises:
+        ValueError: If ``size`` is not from 1 to the number of members.
+    """
+    M = shapes.fit(covered=(covered, "bool members k L"))["members"]
+    size = checks.count("size", size, 1, M, meaning=f"of the {M} members of covered")
+    share = [math.comb(M - j, size) / math.comb(M, size) for j in range(M + 1)]
+    return float(torch.tensor(share, dtype=torch.float64)[covered.sum(0)].mean())

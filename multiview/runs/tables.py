@@ -186,6 +186,7 @@ class Listing:
         title: What is listed; how many repetitions, and how intervals are made, is added.
         labels: Headings of the lines' labels.
         empty: Whether lines without any number are printed too.
+        note: What a reader must know besides; stands below the table.
     """
 
     title: str
@@ -193,6 +194,7 @@ class Listing:
     columns: Sequence[Column]
     labels: tuple[str, ...] = ("",)
     empty: bool = False
+    note: str = ""
 
     def grid(self, table: "DataFrame") -> "Grid":
         """The texts of the table, from a run's derived table."""
@@ -206,7 +208,8 @@ class Listing:
             label = (line.label,) if isinstance(line.label, str) else line.label
             rows.append((line.group, (*label, *texts)))
         headings = (*self.labels, *(column.heading for column in self.columns))
-        return Grid(self.title, f"Mean [95% interval], n={n}{_how(methods)}.", headings, rows)
+        caption = f"Mean [95% interval], n={n}{_how(methods)}. {self.note}".rstrip()
+        return Grid(self.title, caption, headings, rows)
 
 
 def _how(methods: Iterable[str]) -> str:

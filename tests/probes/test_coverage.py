@@ -1,5 +1,6 @@
 """Coverage of classifiers whose views are known by construction."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from multiview import stream
 from multiview.data import MultiViewSpec, make_features
-from multiview.probes import coverage_probes, view_coverage
+from multiview.probes import coverage_probes, missed_views, view_coverage
 
 SPEC = MultiViewSpec(
     num_classes=4,
@@ -86,3 +87,31 @@ def test_too_few_probes_are_refused():
     features = make_features(SPEC, stream(0, "features"))
     with pytest.raises(ValueError, match="probes_per_view"):
         view_coverage(lambda x: x, SPEC, features, stream(0, "probes"), 5)
+
+
+@pytest.mark.parametrize("members", [1, 2, 5])
+def test_missed_views_are_those_of_every_choice_of_the_members(members):
+    covered = torch.rand(members, 4, 3, generator=stream(members, "covered")) < 0.5
+    for size in range(1, members + 1):
+        choices = list(itertools.combinations(covered, size))
+        missed = [~torch.stack(some).any(0) for some in choices]
+        expected = torch.stack(missed).double().mean().item()
+        assert missed_views(covered, size) == pytest.approx(expected)
+    one = covered.double().mean().item()
+    assert missed_views(covered, 1) == pytest.approx(1 - one)
+    assert missed_views(covered, members) == pytest.approx((~covered.any(0)).double().mean().item())
+
+
+def test_missed_views_estimate_the_law_of_independent_networks():
+    c, repetitions = 0.4, 400
+    covered = torch.rand(repetitions, 6, 5, 2, generator=stream(0, "covered")) < c
+    for size in (2, 4):
+        values = torch.tensor([missed_views(each, size) for each in covered])
+        error = float(values.std()) / repetitions**0.5
+        assert float(values.mean()) == pytest.approx((1 - c) ** size, abs=4 * error)
+
+
+@pytest.mark.parametrize("size", [0, 4])
+def test_more_members_than_there_are_cannot_be_chosen(size):
+    with pytest.raises(ValueError, match="use 1 to 3"):
+        missed_views(torch.ones(3, 2, 2, dtype=torch.bool), size)
