@@ -233,7 +233,7 @@ def test_a_claim_that_cannot_be_judged_costs_neither_the_run_nor_other_claims(to
             odd(Estimate("infinite", lambda table: Values(pd.Series([math.inf, 0.5])))),
             odd(fair - 3),
             odd(Estimate("twice", lambda table: Values(pd.Series([0.1, 0.2], index=[0, 0])))),
-            odd(Estimate("impossible", lambda table: Values(table["seed"] * (1 // 0)))),
+            odd(Estimate("impossible", lambda table: Values(pd.Series([1 / 0])))),
             *claims(cells),
         ]
 
