@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from figures import panels, style
 from multiview.runs.estimates import Estimate, measured, select
-from multiview.runs.intervals import mean_interval
 
 ROLES = {
     "member": ("one\nmodel", style.COLOURS["one"]),
@@ -104,70 +102,3 @@ def gain(table: pd.DataFrame, measure: str, model: str, role: str) -> Estimate:
 def percent(axes: Axes) -> None:
     """Name the vertical axis's ticks in percent."""
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
-
-
-def bar(axes: Axes, x: float, values: np.ndarray, colour: str) -> float:
-    """One bar with the dots, the interval and the mean's number; returns the highest dot."""
-    mean, low, high = mean_interval(values)
-    axes.bar(x, mean, width=0.72, color=colour, alpha=0.85, zorder=2)
-    if len(values) > 1:
-        axes.vlines(x, max(low, 0), min(high, 1), color=style.INK, lw=1.2, zorder=3)
-    spread = np.linspace(-0.16, 0.16, len(values)) if len(values) > 1 else np.zeros(1)
-    axes.scatter(x + spread, values, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
-    axes.annotate(
-        f"{100 * mean:.1f}%",
-        (x, max(*values, mean)),
-        xytext=(0, 5),
-        textcoords="offset points",
-        ha="center",
-        fontsize=9,
-        bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.8},
-        zorder=5,
-    )
-    return max(*values, mean)
-
-
-def by_size(
-    axes: Axes,
-    table: pd.DataFrame,
-    models: Mapping[str, tuple[str, str, str]],
-    floor: float = 0.0,
-) -> np.ndarray:
-    """Error against the number of members averaged, mean and range of the repetitions.
-
-    Args:
-        models: Name, colour and marker of each ``<model>_by_size``.
-        floor: Drawn in the place of any error below it, for a logarithmic axis.
-
-    Returns:
-        The sizes.
-    """
-    sizes = np.array([])
-    for model, (name, colour, marker) in models.items():
-        curves = np.stack([np.asarray(curve) for curve in table[f"{model}_by_size"]])
-        sizes = np.arange(1, curves.shape[1] + 1)
-        mean = np.maximum(curves.mean(0), floor)
-        axes.plot(sizes, mean, marker=marker, ms=5, color=colour, label=name, zorder=3)
-        if len(curves) > 1:
-            axes.fill_between(
-                sizes,
-                np.maximum(curves.min(0), floor),
-                np.maximum(curves.max(0), floor),
-                color=colour,
-                alpha=0.15,
-                lw=0,
-            )
-    axes.set_xticks(sizes)
-    axes.set_xlabel("number of members averaged, K")
-    axes.set_ylabel("error of the ensemble")
-    return sizes
-
-
-def size_legend(axes: Axes) -> None:
-    """The legend of ``by_size``."""
-    axes.legend(
-        title="mean and range of repetitions",
-        fontsize=8.5,
-        title_fontsize=8.5,
-        loc="upper right",
-    )

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from test_image_contrast import images
-from tidy import alike, changed, table_of, texts
+from tidy_tables import alike, rows_as_table, texts, with_measures
 
 from figures import cifar_ensembles as figure
 from multiview import stream
@@ -156,8 +156,8 @@ AS_CLAIMED = {
 
 
 def rows(row=AS_CLAIMED, **cell) -> pd.DataFrame:
-    """Two repetitions in which, but for what is changed, all claims hold."""
-    return script.derived(table_of(*alike(row, 2), **cell))
+    """Two repetitions in which, but for what is with_measures, all claims hold."""
+    return script.derived(rows_as_table(*alike(row, 2), **cell))
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, str]:
@@ -178,20 +178,20 @@ def test_each_claim_turns_with_the_measure_it_is_about():
         ("self_ensemble", {"error": 0.15}, {"ensemble of self-distilled"}),
         ("member", {"each": [0.1, 0.5]}, {"gain against spread", "gain against the best"}),
     ):
-        found = verdicts(rows(changed(AS_CLAIMED, who, **worse)))
+        found = verdicts(rows(with_measures(AS_CLAIMED, who, **worse)))
         assert {name for name, verdict in found.items() if verdict == "refuted"} == names
 
 
 def test_a_sum_that_does_not_fit_decides_nothing():
-    unfit = changed(AS_CLAIMED, "summed", train=0.3)
-    table = script.derived(table_of(unfit, AS_CLAIMED))
+    unfit = with_measures(AS_CLAIMED, "summed", train=0.3)
+    table = script.derived(rows_as_table(unfit, AS_CLAIMED))
     assert np.isnan(script.gain_of_the_sum().of(table).by_seed).tolist() == [True, False]
 
 
 def test_tables_and_figure_show_all_methods():
-    row = changed(AS_CLAIMED, "pairs", **dict.fromkeys(vars(AGREEMENT), 0.1))
+    row = with_measures(AS_CLAIMED, "pairs", **dict.fromkeys(vars(AGREEMENT), 0.1))
     for who in script.METHODS:
-        row = changed(row, who, error_best=0.3)
+        row = with_measures(row, who, error_best=0.3)
     table = rows(row, data="cifar10", num_train=2000, members=2)
     text = texts(script.tables(table), table)
     for name in (*script.METHODS.values(), "3.30 ± 0.21", "30.0 [", "pairs of members"):
@@ -251,8 +251,10 @@ def test_estimates_have_the_sign_of_their_names():
         "ensemble": {"error": 0.26},
         "distilled": {"error": 0.27, "each": [0.27, 0.27]},
     }
-    second = changed(changed(first, "member", each=[0.25, 0.35]), "distilled", error=0.31)
-    table = script.derived(table_of(first, second))
+    second = with_measures(
+        with_measures(first, "member", each=[0.25, 0.35]), "distilled", error=0.31
+    )
+    table = script.derived(rows_as_table(first, second))
     claims = {claim.name: claim.estimate for claim in script.claims([CELL])}
 
     def values(name: str) -> list[float]:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from recorded_cost import record_cost
-from tidy import changed, table_of, texts
+from tidy_tables import rows_as_table, texts, with_measures
 
 from figures import l0_gates as figure
 from figures import style
@@ -229,7 +229,7 @@ def table(*rows, **cell) -> pd.DataFrame:
         "recipe.optim.learning_rate": 0.01,
         "cliff.start": 0.1,
     }
-    return script.derived(table_of(*rows, **(fields | cell)))
+    return script.derived(rows_as_table(*rows, **(fields | cell)))
 
 
 def test_cifar_is_drawn_beside_mnist(calls):
@@ -273,8 +273,8 @@ def test_the_tables_show_published_numbers_beside_ours(calls):
         "asked for 0.3",
     ):
         assert words in shown
-    lenet = changed(row, "equal", units=[20, 25, 45, 462])
-    lenet = changed(lenet, "separate", units=[9, 18, 65, 25])
+    lenet = with_measures(row, "equal", units=[20, 25, 45, 462])
+    lenet = with_measures(lenet, "separate", units=[9, 18, 65, 25])
     shown = text(table(lenet, lenet, part="lenet"))
     for words in ("1.3M printed", "403K printed", "multiply-adds", "2.29M", "20-25-45-462"):
         assert words in shown

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from tidy import alike, changed, table_of
+from tidy_tables import alike, rows_as_table, with_measures
 from torch import nn
 
 from multiview import stream
@@ -160,7 +160,7 @@ FALLS = cliff(*[1.0] * 5, 0.5, 0.116, 0.116, 0.116)
 
 def rows(row=GOOD, shares=FALLS, part: str = PART) -> pd.DataFrame:
     """Two repetitions."""
-    return table_of(*alike({**row, **shares}, 2), part=part, data="mnist")
+    return rows_as_table(*alike({**row, **shares}, 2), part=part, data="mnist")
 
 
 def refuted(table: pd.DataFrame) -> set[str]:
@@ -192,7 +192,7 @@ def refuted(table: pd.DataFrame) -> set[str]:
     ],
 )
 def test_each_claim_turns_with_the_measure_it_is_about(method, worse, names):
-    assert refuted(rows(changed(GOOD, method, **worse))) == names
+    assert refuted(rows(with_measures(GOOD, method, **worse))) == names
 
 
 def test_a_good_run_refutes_nothing_and_a_slow_fall_the_cliff():
@@ -224,6 +224,6 @@ def test_what_was_changed_after_a_look_at_test_images_says_so():
 
 
 def test_claims_are_about_their_own_part():
-    other = rows(changed(GOOD, "equal", error=0.5), part="lenet")
+    other = rows(with_measures(GOOD, "equal", error=0.5), part="lenet")
     assert refuted(pd.concat([rows(), other], ignore_index=True)) == set()
     assert find("l0_gates").claims_about("smoke", script.Options()) == []

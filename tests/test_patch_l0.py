@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
-from tidy import Row, alike, changed, table_of, texts
+from tidy_tables import Row, alike, rows_as_table, texts, with_measures
 
 from figures import _l0_patches, style
 from multiview import stream
@@ -58,7 +58,7 @@ def table(*rows: Row, cell: nets_of.PatchL0Cell = CELL) -> pd.DataFrame:
     """The derived table of rows, with the fields of their cell."""
     plain = {name: getattr(cell, name) for name in SHOWN}
     views = {"spec.num_classes": 10**6, "spec.num_views": 2}  # so many that intervals are short
-    return l0_gates.derived(table_of(*rows, **plain, **views))
+    return l0_gates.derived(rows_as_table(*rows, **plain, **views))
 
 
 def test_without_a_penalty_all_neurons_stay_and_under_a_huge_one_none(trained):
@@ -217,7 +217,7 @@ def test_the_critical_strength_lies_between_two_by_their_logarithms():
 def test_a_critical_strength_is_read_off_its_group_alone():
     falls = {"all_1": (1.0, 1.0), "all_100": (100.0, 0.5), "soft_1": (1.0, 0.1)}
     row = {who: {"strength": s, "coverage": c, "size": None} for who, (s, c) in falls.items()}
-    other = table_of(row, part="mnist_mlp").assign(coverage=0.1, group="all")
+    other = rows_as_table(row, part="mnist_mlp").assign(coverage=0.1, group="all")
     lines = pd.concat([table(row), other])
     assert claims_of.critical("all").of(lines).by_seed.tolist() == pytest.approx([10])
 
@@ -313,12 +313,12 @@ def as_predicted(group: str = "data", **measures: list[float]) -> pd.DataFrame:
     axes = {name: ("strength", each) for name, each in nets_of.strengths_of(FEW).items()}
     axes |= {"target": ("target", FEW.targets), "pruned_ensemble": ("size", (1, 2, 3, 4))}
     row: Row = {}
-    for name, lists in changed(AS_PREDICTED, group, **measures).items():
+    for name, lists in with_measures(AS_PREDICTED, group, **measures).items():
         axis, places = axes.get(name, ("", ()))
         for i, place in enumerate(places):
             each = {measure: values[i] for measure, values in lists.items()}
             row = {**row, f"{name}_{place:g}": {axis: place} | each}
-    data = changed(AS_PREDICTED, group, **measures)["data"]
+    data = with_measures(AS_PREDICTED, group, **measures)["data"]
     row = {**row, "data": {measure: values[0] for measure, values in data.items()}}
     lines = table(*alike(row, 5), cell=FEW)
     other = lines.assign(part="mnist_mlp", coverage=0.9, neurons=0.9, multi=0.9, parity=0.9)

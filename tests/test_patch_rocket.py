@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from ideal_tables import changed, repeated
 from test_rocket_launching import refuted, shown
-from tidy_tables import table_of
+from tidy_tables import changed, repeated, table_of
 
 from figures import rocket_launching as figure
 from figures import style

@@ -6,10 +6,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
-from ideal_tables import changed, repeated
 from recorded_cost import record_cost
 from test_image_contrast import images
-from tidy_tables import table_of
+from tidy_tables import changed, repeated, table_of
 
 from figures import rocket_launching as figure
 from figures import style

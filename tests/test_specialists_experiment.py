@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from ideal_tables import changed, repeated
 from recorded_cost import record_cost
 from test_image_specialists import IMAGES, larger
+from tidy_tables import changed, repeated
 
 from multiview import stream
 from multiview.data.splits import split

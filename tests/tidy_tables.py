@@ -1,15 +1,19 @@
-"""Tables as a run reads them, from cells and what ``run`` returned of them."""
+"""Made-up tables as a run reads them, one line a cell and method: for claims, tables, figures."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from multiview.runs.rows import plain_cell, refuse_clash, split_result
 from multiview.runs.store import as_table
 
+Row = Mapping[str, Mapping[str, Any]]  # method -> measure -> value
 
-def table_of(*computed: tuple[Any, Mapping[str, Mapping[str, Any]]]) -> pd.DataFrame:
+
+def table_of(*computed: tuple[Any, Row]) -> pd.DataFrame:
     """One line a cell and method.
 
     Args:
@@ -22,3 +26,73 @@ def table_of(*computed: tuple[Any, Mapping[str, Mapping[str, Any]]]) -> pd.DataF
         values, arrays = split_result(result)
         rows.append({"cell": plain, "result": values, "arrays": arrays, "status": "ok"})
     return as_table(rows)
+
+
+def repeated(computed: Mapping[Any, Row], n: int = 3) -> pd.DataFrame:
+    """Repetitions whose numbers differ by 1e-5 or so; whole numbers, which are settings, do not.
+
+    Args:
+        computed: The result of each cell of a repetition.
+    """
+    draws = np.random.default_rng(0)
+
+    def moved(value: Any) -> Any:
+        return value + 1e-5 * draws.standard_normal() if isinstance(value, float) else value
+
+    def drawn(row: Row) -> Row:
+        return {
+            method: {measure: moved(value) for measure, value in line.items()}
+            for method, line in row.items()
+        }
+
+    return table_of(
+        *((replace(cell, seed=i), drawn(row)) for i in range(n) for cell, row in computed.items())
+    )
+
+
+def changed(row: Row, changes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The result with other values, by ``method.measure``."""
+    found = {method: dict(line) for method, line in row.items()}
+    for name, value in changes.items():
+        method, _, measure = name.partition(".")
+        found[method][measure] = value
+    return found
+
+
+def rows_as_table(*rows: Row, **cell: Any) -> pd.DataFrame:
+    """The rows of the seeds 0, 1, ... as the store returns them, with these fields of the cell."""
+    return pd.DataFrame(
+        [
+            {**cell, "seed": seed, "method": method, **measures, "status": "ok"}
+            for seed, row in enumerate(rows)
+            for method, measures in row.items()
+        ]
+    )
+
+
+def with_measures(row: Row, method: str, **measures: Any) -> dict[str, dict[str, Any]]:
+    """The row with other measures of one method."""
+    found = {name: dict(each) for name, each in row.items()}
+    return found | {method: found.get(method, {}) | measures}
+
+
+def alike(row: Row, repetitions: int) -> Iterator[Row]:
+    """Repetitions of a row whose numbers differ by next to nothing: equal ones show no spread."""
+
+    def near(value: Any, step: int) -> Any:
+        return value + 1e-8 * step * max(1, abs(value)) if isinstance(value, float) else value
+
+    for seed in range(repetitions):
+        yield {
+            method: {
+                measure: near(value, seed * (1 + i + 100 * j))
+                for j, (measure, value) in enumerate(each.items())
+            }
+            for i, (method, each) in enumerate(row.items())
+        }
+
+
+def texts(listings: Any, table: pd.DataFrame) -> str:
+    """All that is printed, as Markdown."""
+    grids: Sequence[Any] = [listing.grid(table) for listing in listings]
+    return "\n".join(grid.markdown() for grid in grids)

@@ -154,8 +154,3 @@ def quantile(degrees: Numbers, confidence: float) -> Numbers:
     from scipy.special import stdtrit
 
     return stdtrit(degrees, 0.5 + confidence / 2)
-
-
-def mean_interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
-    """Temporary, until every figure draws its intervals by ``figures.panels``."""
-    return interval_of(values)[:3]
