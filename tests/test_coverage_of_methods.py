@@ -1,15 +1,13 @@
 """coverage_of_methods: the table of methods, what each is trained on, its row, its picture."""
 
-import io
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
-from rich.console import Console
+from tidy_tables import table_of as tidy_table
 
 from figures import coverage_of_methods as figure
 from figures import style
@@ -20,7 +18,7 @@ from theory_experiments import _coverage_of_methods as table_of
 from theory_experiments import _coverage_of_methods_bench as bench_of
 from theory_experiments import _coverage_of_methods_nets as nets_of
 from theory_experiments import coverage_of_methods as script
-from theory_experiments._coverage_of_methods import METHODS
+from theory_experiments._coverage_of_methods import METHODS, NETWORKS
 from theory_experiments._coverage_of_methods_bench import Bench, MethodsCell
 from theory_experiments._patch_nets import new_nets
 
@@ -64,7 +62,7 @@ def _noting(plain, kind, noted, now):
 
 @pytest.fixture(scope="module")
 def row():
-    return table_of.run_methods(CELL, Context())
+    return table_of.run(CELL, Context())
 
 
 def logits_of(trained) -> dict[str, torch.Tensor]:
@@ -77,10 +75,10 @@ def test_methods_are_what_their_names_say(trained):
     bench, _, _ = trained
     z = logits_of(trained)
     k = CELL.spec.num_classes
-    assert z["one"].shape == z["kernel_one"].shape == (30, CELL.members, k)
-    torch.testing.assert_close(z["one"], bench.members(bench.train.patches[:30]).detach())
-    torch.testing.assert_close(z["ensemble"], z["one"].mean(1))
-    torch.testing.assert_close(z["kernel_ensemble"], z["kernel_one"].mean(1))
+    assert z["member"].shape == z["kernel_member"].shape == (30, CELL.members, k)
+    torch.testing.assert_close(z["member"], bench.members(bench.train.patches[:30]).detach())
+    torch.testing.assert_close(z["ensemble"], z["member"].mean(1))
+    torch.testing.assert_close(z["kernel_ensemble"], z["kernel_member"].mean(1))
     assert all(torch.isfinite(each).all() for each in z.values())
     # Masks stand outside the activation: their mean is the standard prediction, not their softmax.
     for kind in ("neuron", "patch"):
@@ -106,10 +104,10 @@ def test_what_is_compared_has_one_start_one_order_and_as_many_steps(trained):
         assert of[kind][2].equal(members[0].flatten())
         trained_net = of[f"{kind}_distilled"]
         assert not trained_net[2].equal(members[0].flatten())  # a copy of the trained one
-    taught = [each for each in noted if each[0] not in ("one", "summed", "neuron", "patch")]
+    taught = [each for each in noted if each[0] not in ("member", "summed", "neuron", "patch")]
     assert all(each[3] == CELL.student for each in taught)
     assert all(each[4].equal(taught[0][4]) for each in taught)
-    assert all(of[name][3] == CELL.optim for name in ("one", "summed", "neuron", "patch"))
+    assert all(of[name][3] == CELL.optim for name in ("member", "summed", "neuron", "patch"))
     assert len(noted) == len({(each[0], each[1]) for each in noted})  # nothing is trained twice
 
 
@@ -216,34 +214,34 @@ def test_what_a_gate_closed_is_gone(trained, monkeypatch):
 
 def test_a_row_says_one_thing_in_several_ways(row):
     k, L = CELL.spec.num_classes, CELL.spec.num_views
-    for name in METHODS:
-        c, views = row[f"{name}_coverage"], row[f"{name}_views"]
-        assert row[f"coverage_{name}"].shape == (k, L)
+    for name, method in METHODS.items():
+        line = row[name]
+        c, views = line["coverage"], line["views"]
+        assert line["covered"].shape == (k, L)
         assert sum(views) == pytest.approx(1)
         assert c == pytest.approx(sum(v * share for v, share in enumerate(views)) / L)
-        if name not in ("one", "kernel_one"):
-            assert c == pytest.approx(float(row[f"coverage_{name}"].double().mean()))
-        assert row[f"{name}_law"] == table_of.law(CELL, c)
-        assert 0 <= row[f"{name}_single"] <= 1
-        assert 0 <= row[f"{name}_multi"] <= 1
-        assert (f"{name}_predicted" in row) == (METHODS[name].predicted is not None)
-    lost = {name: 1 - row[f"{name}_coverage"] for name in METHODS}
+        if name not in ("member", "kernel_member"):
+            assert c == pytest.approx(float(line["covered"].double().mean()))
+        assert line["law"] == table_of.law(CELL, c)
+        assert 0 <= line["single"] <= 1
+        assert 0 <= line["multi"] <= 1
+        assert ("predicted" in line) == (method.predicted is not None)
+        assert ("share_open" in line) == (method.group == "gates")
+    lost = {name: 1 - row[name]["coverage"] for name in METHODS}
     for name, missed in (
-        ("ensemble", lost["one"] ** CELL.members),
+        ("ensemble", lost["member"] ** CELL.members),
         ("hinton", lost["ensemble"] * lost["labels"]),
-        ("self_fresh", lost["one"] * lost["labels"]),
+        ("self_fresh", lost["member"] * lost["labels"]),
         ("rocket", lost["rocket_booster"] * lost["labels"]),
-        ("rocket_kd", lost["rocket_booster"] * lost["one"] * lost["labels"]),
+        ("rocket_kd", lost["rocket_booster"] * lost["member"] * lost["labels"]),
         ("rocket_ensemble", lost["rocket_boosters"] * lost["labels"]),
         ("rocket_boosters", lost["labels"] ** CELL.members),
     ):
-        assert row[f"{name}_predicted"] == pytest.approx(1 - missed), name
-    assert row["first_coverage"] == pytest.approx(float(row["coverage_one"].double().mean()))
-    assert sorted(key for key in row if key.endswith("_left")) == sorted(
-        f"{name}_left" for name in script_gates()
-    )
-    assert row["kernel_sum_predicted"] == row["kernel_ensemble_coverage"]
-    assert row["ensemble_single"] <= row["one_single"]
+        assert row[name]["predicted"] == pytest.approx(1 - missed), name
+    first = float(row["member"]["covered"].double().mean())
+    assert row["first"]["coverage"] == pytest.approx(first)
+    assert row["kernel_summed"]["predicted"] == row["kernel_ensemble"]["coverage"]
+    assert row["ensemble"]["single"] <= row["member"]["single"]
 
 
 def test_classes_are_counted_by_their_views():
@@ -260,32 +258,45 @@ def test_a_lost_view_costs_what_the_law_says():
     assert table_of.law(MethodsCell(), 0.5) == pytest.approx(0.5 * lost)
 
 
+def table(row, seeds=(0, 1)):
+    return script.derived(tidy_table(*((replace(CELL, seed=seed), row) for seed in seeds)))
+
+
 def test_the_picture_has_a_cell_for_every_view_of_every_method(row):
-    arrays = {name: np.asarray(value) for name, value in row.items() if name.startswith("coverage")}
-    rows = pd.DataFrame([row | arrays | {"seed": seed} for seed in (0, 1)])
-    drawn = figure.draw(rows)
+    drawn = figure.draw(table(row))
     strips, coverage, errors = drawn.axes
     boxes = [each for each in strips.patches if isinstance(each, Rectangle)]
     assert len(boxes) == len(METHODS) * CELL.spec.num_classes * CELL.spec.num_views
     filled = sum(not same_color(each.get_facecolor(), style.FAINT) for each in boxes)
-    assert filled == sum(int(each.sum()) for each in arrays.values())
+    assert filled == sum(int(row[name]["covered"].sum()) for name in METHODS)
     legend = coverage.get_legend()
     assert legend is not None
     assert "n = 2" in legend.get_texts()[-1].get_text()
-    assert len(strips.get_yticklabels()) == len(METHODS)
+    labels = [each.get_text() for each in strips.get_yticklabels()]
+    assert labels == [method.says for method in METHODS.values()]
     circles = [each.get_xydata() for each in errors.lines if each.get_marker() == "o"]
     points = [float(np.asarray(xy)[0, 0]) for xy in circles if np.size(xy)]
-    assert points == [row[f"{name}_single"] for name in METHODS]
-    figure.draw(rows.iloc[:1])  # one repetition has no interval
+    assert points == [row[name]["single"] for name in METHODS]
+    figure.draw(table(row, seeds=(0,)))  # one repetition has no interval
 
 
-def test_the_summary_names_every_method(row):
-    console = Console(width=200, record=True, file=io.StringIO())
-    console.print(script.summary(pd.DataFrame([row | {"seed": seed} for seed in (0, 1)])))
-    shown = console.export_text()
-    for method in METHODS.values():
-        assert method.says in shown
-    for title in script.TITLES.values():
-        assert title.upper() in shown
-    assert shown.count("Correlation of c") == 2
-    assert "neurons left" in shown
+def test_every_group_has_a_colour_of_its_own():
+    assert set(figure.COLOURS) == set(script.TITLES.values())
+    assert {method.group for method in METHODS.values()} == set(script.TITLES)
+    assert len(set(figure.COLOURS.values())) == len(figure.COLOURS)
+
+
+def test_the_tables_name_every_method(row):
+    rows = table(row)
+    methods, correlations = (each.grid(rows) for each in script.tables(rows))
+    assert [texts[0] for _, texts in methods.rows] == [each.says for each in METHODS.values()]
+    assert [group for group, _ in methods.rows] == [
+        script.TITLES[each.group] for each in METHODS.values()
+    ]
+    assert [texts[0] for _, texts in correlations.rows] == [
+        f"over {len(NETWORKS)} networks",
+        f"over {len(METHODS)} methods",
+    ]
+    left = methods.headings.index("neurons left, %")
+    gated = [bool(texts[left]) for _, texts in methods.rows]
+    assert gated == [method.group == "gates" for method in METHODS.values()]
