@@ -20,6 +20,7 @@ import numpy as np
 from multiview.atomic import write_atomically
 from multiview.runs.store import Run
 
+INFINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
 ROWS_SUFFIX, RUNS_SUFFIX = ".jsonl.gz", ".runs.json"
 ADDED = ("run", "command", "seed")  # to a row: what the run and the cell say
 
@@ -66,8 +67,8 @@ def publish(runs: Sequence[Run], folder: Path) -> Path:
         The path of the rows.
 
     Raises:
-        ValueError: If rows are missing, were made by code that is in no commit, or hold what JSON
-            does not, or if what is published already is damaged.
+        ValueError: If rows are missing or were made by code that is in no commit, or if what is
+            published already is damaged.
     """
     name = runs[0].experiment
     kept = {run.label: run for run in published_runs(folder, name)}
@@ -100,7 +101,10 @@ def description(run: Run) -> dict[str, Any]:
 
 
 def line(run: Run, row: Mapping[str, Any]) -> str:
-    """A row as one line of JSON: NaN as null, arrays as nested lists, their types beside them."""
+    """A row as one line of JSON: NaN as null, arrays as nested lists, their types beside them.
+
+    Infinite numbers are the texts "Infinity" and "-Infinity".
+    """
     result: dict[str, dict[str, Any]] = {
         method: dict(measures) for method, measures in row["result"].items()
     }
@@ -113,7 +117,7 @@ def line(run: Run, row: Mapping[str, Any]) -> str:
         "run": run.label,
         "command": run.command,
         "seed": row["cell"]["seed"],
-        "result": plain(result, run.label),
+        "result": plain(result),
     }
     # Keys are not sorted: tables and figures show methods in the order of the results.
     return json.dumps(whole, separators=(",", ":"), ensure_ascii=False) + "\n"
@@ -121,7 +125,7 @@ def line(run: Run, row: Mapping[str, Any]) -> str:
 
 def with_arrays(row: Mapping[str, Any]) -> dict[str, Any]:
     """A published row as it was stored: its arrays apart, and without what was added."""
-    result = {method: dict(measures) for method, measures in row["result"].items()}
+    result = numbers(row["result"])
     arrays = {}
     for where, dtype in row["arrays"].items():
         method, _, measure = where.rpartition("/")
@@ -130,19 +134,24 @@ def with_arrays(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, "result": result, "arrays": arrays}
 
 
-def plain(value: Any, where: str) -> Any:
-    """A value as strict JSON has it.
-
-    Raises:
-        ValueError: If it is infinite.
-    """
+def plain(value: Any) -> Any:
+    """A value as strict JSON has it, which knows no infinite numbers: they become texts."""
     if isinstance(value, dict):
-        return {name: plain(each, f"{where}, {name}") for name, each in value.items()}
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(each, where) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, float) and math.isinf(value):
-        raise ValueError(f"{where} is infinite, which JSON cannot hold: publish finite numbers.")
+        return INFINITE[value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def numbers(value: Any) -> Any:
+    """A value read from JSON, with infinite numbers again."""
+    if isinstance(value, dict):
+        return {name: numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [numbers(each) for each in value]
+    return float(value) if value in INFINITE.values() else value
 
 
 def published_runs(folder: Path, name: str | None = None) -> list[PublishedRun]:
