@@ -214,13 +214,13 @@ class Listing:
 
 def _how(methods: Iterable[str]) -> str:
     """How the intervals of a table are made."""
+    used = set(methods)
     known = {
         "views": "fractions of views by binomial intervals with the view as the unit",
-        "t": "other numbers by Student's t",
+        "t": "other numbers by Student's t" if "views" in used else "intervals by Student's t",
         "none": "[?] where there is one value, or all agree, and nothing shows their spread",
     }
-    used = [text for name, text in known.items() if name in set(methods)]
-    return f"; {'; '.join(used)}" if used else ""
+    return "".join(f"; {text}" for name, text in known.items() if name in used)
 
 
 class Grid(NamedTuple):
