@@ -93,8 +93,8 @@ def run_hinton(cell: HintonCell, images: ImageData, context: Context) -> dict[st
 
     Returns:
         Of each method its ``error`` on test images after the last epoch. ``teacher``; ``labels``
-        and, by temperature, ``hinton_T1`` and so on, students of labels and of the teacher at
-        ``T``, of ``units`` a layer; ``small_labels`` and ``small_hinton_T1``, the same of fewer
+        and, by temperature, "hinton_T1" and so on, students of labels and of the teacher at
+        ``T``, of ``units`` a layer; ``small_labels`` and "small_hinton_T1", the same of fewer
         units; ``few_labels`` and ``few_hinton``, taught at ``temperature`` with a share of the
         images: ``best`` is their error when they were best on validation images, ``train`` that on
         the share. ``missing``: a student that saw no image of the class ``MISSING``, with its

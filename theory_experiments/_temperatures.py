@@ -44,7 +44,7 @@ def run_temperature(cell: TemperatureCell, progress: Progress) -> dict[str, dict
 
     Returns:
         What is ``measured`` of ``member`` (mean over the members), ``ensemble``, ``first``, member
-        0 alone, and of students: ``fresh_T4`` and its like by Hinton's loss of a
+        0 alone, and of students: "fresh_T4" and its like by Hinton's loss of a
         ``student_temperature``, ``fresh_paper`` by the paper's update; ``continued_...`` started
         from member 0 and so from one of their teachers. Of students also their ``start``;
         ``loss``, the training loss at the end; ``coverage_half`` and ``single_half``, coverage and

@@ -82,8 +82,8 @@ TITLES = {
 def derived(table: pd.DataFrame) -> pd.DataFrame:
     """What methods are called; of how many views c and the single-view error are shares."""
     named = table.assign(
-        label=table["method"].map({name: each.says for name, each in METHODS.items()}),
-        group=table["method"].map({name: TITLES[each.group] for name, each in METHODS.items()}),
+        label=table["method"].map({name: each.says for name, each in METHODS.items()}.get),
+        group=table["method"].map({name: TITLES[each.group] for name, each in METHODS.items()}.get),
     )
     averaged = ("member", "kernel_member")
     return counted_in_views(named, "coverage", "single", averaged=averaged)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from multiview.runs.estimates import Estimate, Values
 
 Verdict = Literal["supported", "refuted", "undecided"]
-VERDICTS: tuple[Verdict, ...] = ("supported", "refuted", "undecided")
 CONFIDENCE = 0.95
 MOST_SEEDS = 10**6  # a claim that needs more is called undecidable
 SMALLEST_P = 1e-9  # beyond, a p-value says more about the model than about the values
@@ -204,91 +202,3 @@ def p_value(decided: Callable[[float], bool]) -> float:
         middle = (low + high) / 2
         low, high = (low, middle) if decided(-math.expm1(middle)) else (middle, high)
     return math.exp(high)
-
-
-def benjamini_hochberg(judgements: Sequence[Judgement], level: float = 0.05) -> list[bool]:
-    """Which decided verdicts survive if a share ``level`` of them may be false (in expectation).
-
-    In the order of ``judgements``. The family is every claim that has a p-value: checks are not
-    judged by one, and a claim without values was not tested.
-    """
-    family = sorted(p for j in judgements if (p := family_p(j)) is not None)
-    passing = [p for rank, p in enumerate(family, 1) if p <= level * rank / len(family)]
-    threshold = max(passing, default=-1.0)
-    return [
-        (p := family_p(j)) is not None and p <= threshold and j.verdict != "undecided"
-        for j in judgements
-    ]
-
-
-def family_p(judgement: Judgement) -> float | None:
-    """The p-value by which a claim enters a correction for many claims; None of a check."""
-    return judgement.p_value if judgement.claim.kind == "claim" else None
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How many claims and checks got which verdict."""
-
-    claims: dict[Verdict, int]
-    checks: dict[Verdict, int]
-    surviving: int  # decided claims that survive the correction for their number
-    primary: dict[Verdict, int]  # of the claims, the primary ones
-
-    def __str__(self) -> str:
-        total, checks = sum(self.claims.values()), sum(self.checks.values())
-        lines = [
-            f"{total} claims: {in_words(self.claims)}; {self.surviving} of the decided ones stay "
-            "so if corrected for their number (Benjamini-Hochberg, 5%)."
-        ]
-        if sum(self.primary.values()):
-            lines.append(f"Primary claims: {in_words(self.primary)}.")
-        if checks:
-            lines.append(f"{checks} checks: {in_words(self.checks)}.")
-        return " ".join(lines)
-
-
-def summary_of(judgements: Sequence[Judgement]) -> Summary:
-    """Counts of verdicts, of claims and of checks apart."""
-    claims = [each for each in judgements if each.claim.kind == "claim"]
-    return Summary(
-        claims=counts(claims),
-        checks=counts([each for each in judgements if each.claim.kind == "check"]),
-        surviving=sum(benjamini_hochberg(claims)),
-        primary=counts([each for each in claims if each.claim.primary]),
-    )
-
-
-def in_words(verdicts: Mapping[Verdict, int]) -> str:
-    """``3 supported, 1 refuted, 0 undecided``."""
-    return ", ".join(f"{number} {verdict}" for verdict, number in verdicts.items())
-
-
-def counts(judgements: Sequence[Judgement]) -> dict[Verdict, int]:
-    """How often each verdict occurs, none left out."""
-    return {verdict: sum(each.verdict == verdict for each in judgements) for verdict in VERDICTS}
-
-
-def registered(claim: Claim) -> dict[str, Any]:
-    """What a run file keeps of a claim, so that a later edit shows. An open end is None."""
-    return {
-        "name": claim.name,
-        "source": claim.source,
-        "statement": claim.statement,
-        "predicted": [end if math.isfinite(end) else None for end in claim.predicted],
-        "kind": claim.kind,
-        "decided": claim.decided,
-        "primary": claim.primary,
-        "digest": hashlib.sha256(claim.estimate.text.encode()).hexdigest()[:16],
-    }
-
-
-def edited(claim: Claim, registration: Mapping[str, Any] | None) -> list[str]:
-    """The fields in which ``claim`` differs from its registration.
-
-    "added" stands first if it has none, or was registered when rows had been seen.
-    """
-    if registration is None:
-        return ["added"]
-    now, added = registered(claim), ["added"] if registration.get("added") else []
-    return added + [n for n in now if n not in registration or registration[n] != now[n]]

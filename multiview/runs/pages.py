@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from multiview.atomic import write_atomically
-from multiview.runs.claims import Judgement, benjamini_hochberg, summary_of
+from multiview.runs.claims import Judgement
+from multiview.runs.counts import benjamini_hochberg, summary_of
 from multiview.runs.find import find, names, package_folder
 from multiview.runs.publish import PublishedRun, published_runs, rows_folder
 from multiview.runs.report import grids, is_newest

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from multiview.atomic import write_atomically
-from multiview.runs.claims import Judgement, summary_of
+from multiview.runs.claims import Judgement
+from multiview.runs.counts import summary_of
 from multiview.runs.experiment import Experiment
 from multiview.runs.find import find, names
 from multiview.runs.store import Run, no_results, stored_runs

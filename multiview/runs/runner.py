@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 import multiview
 from multiview.atomic import remove_stale
-from multiview.runs.claims import Claim, registered
+from multiview.runs.claims import Claim
 from multiview.runs.engines import report
 from multiview.runs.experiment import Context, Experiment
+from multiview.runs.registration import registered
 from multiview.runs.rows import (
     plain_cell,
     refuse_clash,

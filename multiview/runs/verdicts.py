@@ -5,15 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from multiview.runs.claims import (
-    Claim,
-    Judgement,
-    benjamini_hochberg,
-    edited,
-    judge,
-    summary_of,
-)
+from multiview.runs.claims import Claim, Judgement, judge
+from multiview.runs.counts import benjamini_hochberg, summary_of
 from multiview.runs.experiment import Experiment
+from multiview.runs.registration import edited
 from multiview.runs.store import Run
 from multiview.runs.tables import Grid
 

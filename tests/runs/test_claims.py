@@ -13,20 +13,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from multiview.runs.claims import (
-    MOST_SEEDS,
-    Claim,
-    Judgement,
-    at_least,
-    at_most,
-    benjamini_hochberg,
-    edited,
-    judge,
-    registered,
-    summary_of,
-    within,
-)
+from multiview.runs.claims import MOST_SEEDS, Claim, Judgement, at_least, at_most, judge, within
+from multiview.runs.counts import benjamini_hochberg, summary_of
 from multiview.runs.intervals import interval_of
+from multiview.runs.registration import edited, registered
 
 fractions = st.floats(0, 1).map(lambda x: round(x, 3))
 counts = st.integers(0, 20).map(lambda lost: lost / 20)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from multiview.runs.claims import Claim, registered
+from multiview.runs.claims import Claim
 from multiview.runs.estimates import Values, average, by_repetition, largest, measured, select
+from multiview.runs.registration import registered
 
 METHODS = ("one", "two")
 SIGNS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}

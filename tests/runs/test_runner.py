@@ -9,9 +9,9 @@ import pytest
 from toy_experiment import EXPERIMENT, Options, claims
 from toy_runs import cells_in, contents, run_toy
 
-from multiview.runs.claims import registered
 from multiview.runs.estimates import measured
 from multiview.runs.experiment import Context, Experiment, NoOptions, Preset
+from multiview.runs.registration import registered
 from multiview.runs.rows import RESERVED
 from multiview.runs.runner import changed_options, command_of, plan, registrations
 from multiview.runs.store import load, stored_runs

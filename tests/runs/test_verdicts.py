@@ -8,9 +8,10 @@ import pytest
 from toy_experiment import EXPERIMENT, Cell, Options, claims
 from toy_runs import shown, stored_toy
 
-from multiview.runs.claims import Claim, judge, registered
+from multiview.runs.claims import Claim, judge
 from multiview.runs.estimates import measured
 from multiview.runs.experiment import Preset
+from multiview.runs.registration import registered
 from multiview.runs.verdicts import (
     claims_grid,
     complete,
