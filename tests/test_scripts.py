@@ -44,7 +44,7 @@ TINY = PatchCell(
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
 def test_every_preset_and_data_set_has_cells_that_differ_in_the_seed_alone(preset, data):
     cells = find("ensemble_vs_ntk").cells(preset, contrast.Options(data=data), seeds=2)
-    first = 0 if preset == "smoke" else 10
+    first = 0 if preset == "smoke" else 12
     assert [cell.seed for cell in cells] == [first, first + 1]
     assert replace(cells[0], seed=first + 1) == cells[1]
     assert cells[0].data == data
@@ -76,7 +76,7 @@ def test_the_smoke_preset_runs_in_both_engines_alike_and_is_drawn(tmp_path):
         for engine in ("local", "processes")
     ]
     assert rows[0]["method"].tolist() == rows[1]["method"].tolist()
-    assert len(set(rows[0]["method"])) > 15
+    assert len(set(rows[0]["method"])) == 15
     for name in ("single", "multi", "train", "coverage", "steps", "kernel_jitter"):
         local, processes = (np.hstack(table[name].dropna().tolist()) for table in rows)
         np.testing.assert_allclose(local, processes, rtol=1e-6, err_msg=name)

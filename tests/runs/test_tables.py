@@ -174,7 +174,7 @@ def test_a_listing_is_lines_times_columns():
         ("many", "Gap", ""),
     ]
     assert [row[1].endswith(" (n=3)") for _, row in grid.rows] == [False, False, True]
-    assert grid.caption == "Mean [95% interval], n=4; other numbers by Student's t."
+    assert grid.caption == "Mean [95% interval], n=4; intervals by Student's t."
 
 
 def test_lines_without_a_number_are_printed_if_wanted():
