@@ -42,6 +42,17 @@ def ends(found: Values, low: float = -math.inf, high: float = math.inf) -> tuple
     return mean, max(below, low), min(above, high)
 
 
+def is_unknown(found: Values) -> bool:
+    """Whether nothing shows the spread: of one value, or of equal ones that count nothing."""
+    return found.interval().method == "none"
+
+
+def query(axes: Axes, x: float, y: float, colour: str = style.INK) -> None:
+    """A question mark beside a point without an interval, which else looked like an exact one."""
+    where = {"xytext": (4, 3), "textcoords": "offset points"}
+    axes.annotate("?", (x, y), fontsize=7, color=colour, **where)
+
+
 def point(
     axes: Axes,
     at: float,
@@ -67,7 +78,10 @@ def point(
     lines = axes.hlines if sideways else axes.vlines
     colour = look.get("color", style.INK)
     lines(at, below, above, color=colour, lw=width, zorder=look["zorder"])
-    axes.plot(*([mean], [at]) if sideways else ([at], [mean]), ls="none", **look)
+    x, y = (mean, at) if sideways else (at, mean)
+    axes.plot([x], [y], ls="none", **look)
+    if is_unknown(found):
+        query(axes, x, y, colour)
     return above
 
 
@@ -121,13 +135,12 @@ def bar(
     mean, below, above = ends(found, low, high)
     each = found.by_seed.dropna().to_numpy(float)
     axes.bar(x, mean, width=0.72, color=colour, alpha=0.85, zorder=2)
-    if above > below:
-        axes.vlines(x, below, above, color=style.INK, lw=1.2, zorder=3)
+    axes.vlines(x, below, above, color=style.INK, lw=1.2, zorder=3)
     spread = np.linspace(-0.16, 0.16, len(each)) if len(each) > 1 else np.zeros(1)
     axes.scatter(x + spread, each, s=13, color="white", ec=style.INK, lw=0.8, zorder=4)
     top = max(*each, mean, above)  # a number on an interval could not be read
     axes.annotate(
-        f"{100 * mean:.1f}%",
+        f"{100 * mean:.1f}%{' ?' if is_unknown(found) else ''}",
         (x, top),
         xytext=(0, 5),
         textcoords="offset points",
@@ -158,6 +171,9 @@ def curve(
     known = {x: ends(each, low, high) for x, each in found.items() if each is not None}
     if not known:
         return
+    for place, each in found.items():
+        if each is not None and is_unknown(each):
+            query(axes, place, known[place][0], look.get("color", style.INK))
     x = np.array(list(known), float)
     mean, below, above = np.array(list(known.values())).T
     look = {"marker": "o", "ms": 4.5, "lw": 1.4} | look
