@@ -18,10 +18,9 @@ from typing import Any, Literal
 
 import multiview
 from multiview.atomic import remove_stale
-from multiview.runs.claims import Claim
 from multiview.runs.engines import report
 from multiview.runs.experiment import Context, Experiment
-from multiview.runs.registration import registered
+from multiview.runs.registration import registrations
 from multiview.runs.rows import (
     plain_cell,
     refuse_clash,
@@ -30,7 +29,7 @@ from multiview.runs.rows import (
     split_result,
     write_row,
 )
-from multiview.runs.store import Run, read_rows, stored_runs
+from multiview.runs.store import Run, read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +97,7 @@ def plan(
         code_version=version,
         keys=tuple(keys),
         command=command_of(experiment, preset, options, seeds),
-        claims=registrations(
-            experiment.claims_about(preset, options), directory, label, seen=bool(stored)
-        ),
+        claims=registrations(experiment.claims_about(preset, options), directory, label, cells),
     )
     context = context or Context()
     stamp = {"experiment": experiment.name, "preset": preset, "code_version": version}
@@ -144,21 +141,6 @@ def command_of(experiment: Experiment, preset: str, options: Any, seeds: int | N
     if seeds not in (None, experiment.presets[preset].seeds):
         words += ["--seeds", str(seeds)]
     return shlex.join(words)
-
-
-def registrations(
-    claims: Iterable[Claim], directory: Path, label: str, *, seen: bool
-) -> tuple[dict[str, Any], ...]:
-    """The claims as they were when this run was first planned, then those added since.
-
-    Args:
-        seen: Whether rows of this run are stored: claims added after the first plan say so then.
-    """
-    known = [run for run in stored_runs(directory.parent, directory.name) if run.label == label]
-    before = {claim["name"]: claim for run in known for claim in run.claims}
-    new = [registered(claim) for claim in claims if claim.name not in before]
-    late = {"added": True} if known and seen else {}
-    return (*before.values(), *({**each, **late} for each in new))
 
 
 def commit() -> str:
