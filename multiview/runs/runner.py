@@ -4,7 +4,6 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import Any, Literal
 
 import multiview
 from multiview.atomic import remove_stale
+from multiview.runs.commit import commit
 from multiview.runs.engines import report
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.registration import registrations
@@ -141,17 +141,6 @@ def command_of(experiment: Experiment, preset: str, options: Any, seeds: int | N
     if seeds not in (None, experiment.presets[preset].seeds):
         words += ["--seeds", str(seeds)]
     return shlex.join(words)
-
-
-def commit() -> str:
-    """The commit of the package's source, "-dirty" if files differ from it; "" if unknown."""
-    folder = Path(multiview.__file__).parent
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def work(job: Job) -> Outcome:
