@@ -1,9 +1,18 @@
 """Shapes and types of every call into multiview are checked while its tests run."""
 
+import os
+from pathlib import Path
+
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
 install_import_hook("multiview", "typechecking.check")
+
+# Programs that tests start find this tree, whatever is installed, and what lies beside the tests.
+HERE = Path(__file__).parent
+GIVEN = os.environ.get("PYTHONPATH")
+OWN = [str(HERE.parent), str(HERE)]
+os.environ["PYTHONPATH"] = os.pathsep.join([*OWN, GIVEN] if GIVEN else OWN)
 
 # Fixed examples: a statistical law either always passes or always fails on given code, so that its
 # false-alarm rate is paid once. New ones: pytest --hypothesis-profile=random.

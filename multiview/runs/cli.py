@@ -12,7 +12,6 @@ from rich.table import Table
 from multiview.runs.command_line import Folder, in_words
 from multiview.runs.experiment import UnknownName
 from multiview.runs.find import find, names
-from multiview.runs.listing import listed
 from multiview.runs.pages import write_pages
 from multiview.runs.publish import publish as pack
 from multiview.runs.publish import published_runs, rows_folder
@@ -27,6 +26,7 @@ from multiview.runs.store import (
     no_results,
     stored_runs,
 )
+from multiview.runs.titles import listed
 
 Out = Annotated[Folder, tyro.conf.arg(help="directory of all results")]
 Name = Annotated[str, tyro.conf.Positional]

@@ -30,12 +30,24 @@ def family_p(judgement: Judgement) -> float | None:
 
 @dataclass(frozen=True)
 class Summary:
-    """How many claims and checks got which verdict."""
+    """How many claims and checks got which verdict.
+
+    The sum of two counts what each counts: the correction for many claims is one of each run, not
+    of all runs together, so that a verdict is the same on every page.
+    """
 
     claims: dict[Verdict, int]
     checks: dict[Verdict, int]
     surviving: int  # decided claims that survive the correction for their number
     primary: dict[Verdict, int]  # of the claims, the primary ones
+
+    def __add__(self, other: "Summary") -> "Summary":
+        return Summary(
+            claims=added(self.claims, other.claims),
+            checks=added(self.checks, other.checks),
+            surviving=self.surviving + other.surviving,
+            primary=added(self.primary, other.primary),
+        )
 
     def __str__(self) -> str:
         total, checks = sum(self.claims.values()), sum(self.checks.values())
@@ -50,8 +62,13 @@ class Summary:
         return " ".join(lines)
 
 
+def added(one: Mapping[Verdict, int], other: Mapping[Verdict, int]) -> dict[Verdict, int]:
+    """The sums of two counts of verdicts."""
+    return {verdict: one[verdict] + other[verdict] for verdict in VERDICTS}
+
+
 def summary_of(judgements: Sequence[Judgement]) -> Summary:
-    """Counts of verdicts, of claims and of checks apart."""
+    """Counts of verdicts, of claims and of checks apart, of one run."""
     claims = [each for each in judgements if each.claim.kind == "claim"]
     return Summary(
         claims=counts(claims),

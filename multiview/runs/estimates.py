@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from multiview.runs.intervals import Interval, interval_of
+from multiview.runs.intervals import Interval, Kind, interval_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Kind = Literal["fraction", "difference", "number"]
 
 
 class Values(NamedTuple):

@@ -44,18 +44,25 @@ def write_pages(*, check: bool = False) -> list[Path]:
         check: Write nothing.
 
     Raises:
-        ValueError: If a mark names what cannot be written or a run that is not published.
+        FileNotFoundError: If there is no clone around the experiments: pages lie in one.
+        ValueError: If a mark names what cannot be written or a run that is not published. No page
+            is written then.
     """
-    stale, published = [], Published()
-    for path in page_paths():
-        text = path.read_text()
-        refuse_open_marks(path, text)
-        new = BLOCK.sub(partial(_block, published, path), text)
-        if new != text:
-            stale.append(path)
-            if not check:
-                write_atomically(path, new.encode())
+    if not (root() / "pyproject.toml").exists():
+        raise FileNotFoundError(f"{root()} is no clone of the repository: pages lie in one.")
+    published = Published()
+    texts = {path: path.read_text() for path in page_paths()}
+    new = {path: _written(published, path, text) for path, text in texts.items()}
+    stale = [path for path, text in texts.items() if new[path] != text]
+    for path in () if check else stale:
+        write_atomically(path, new[path].encode())
     return stale
+
+
+def _written(published: "Published", path: Path, text: str) -> str:
+    """The text of a page with everything between its marks written anew."""
+    refuse_open_marks(path, text)
+    return BLOCK.sub(partial(_block, published, path), text)
 
 
 def refuse_open_marks(path: Path, text: str) -> None:
@@ -152,8 +159,7 @@ def findings(published: Published, path: Path) -> str:
 
 def all_claims(published: Published, path: Path) -> str:
     """Every claim of every experiment, with its verdict where rows are published."""
-    every: list[Judgement] = []
-    parts = []
+    total, parts = summary_of([]), []
     for name in names():
         experiment = find(name)
         options = experiment.options()
@@ -161,7 +167,7 @@ def all_claims(published: Published, path: Path) -> str:
         stated = experiment.claims_about(experiment.default_preset, options)
         if label in published.runs:
             judged = published.judged(label)
-            every += judged
+            total += summary_of(judged)
             parts.append(f"## {name}\n\n{claims_grid(judged).markdown()}")
         elif stated:
             rows = [
@@ -170,7 +176,7 @@ def all_claims(published: Published, path: Path) -> str:
             ]
             grid = Grid("No rows published yet", "", ("claim", "source", "predicted", "kind"), rows)
             parts.append(f"## {name}\n\n{grid.markdown()}")
-    return "\n\n".join([f"Of the published runs: {summary_of(every)}", *parts])
+    return "\n\n".join([f"Of the published runs: {total}", *parts])
 
 
 def _link(path: Path, target: Path) -> str:

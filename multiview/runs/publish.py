@@ -2,10 +2,12 @@
 
 ``NAME.jsonl.gz`` holds a line a row, as JSON that any program reads: its cell, its results, the
 version and commit of the code and the command that makes it. ``NAME.runs.json`` beside it says what
-the runs are, with the claims as registered. Equal rows give equal bytes.
+the runs are, with the claims as registered, and holds the digest of the rows' file. Equal rows give
+equal bytes.
 """
 
 import gzip
+import hashlib
 import importlib.util
 import json
 import math
@@ -88,10 +90,17 @@ def publish(runs: Sequence[Run], folder: Path) -> Path:
         about[label] = description(run)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}{ROWS_SUFFIX}"
-    write_atomically(path, gzip.compress("".join(lines).encode(), 9, mtime=0))
-    text = json.dumps(about, indent=1, sort_keys=True, ensure_ascii=False)
+    packed = gzip.compress("".join(lines).encode(), 9, mtime=0)
+    write_atomically(path, packed)
+    whole = {"sha256": digest(packed), "runs": about}
+    text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomically(folder / f"{name}{RUNS_SUFFIX}", f"{text}\n".encode())
     return path
+
+
+def digest(packed: bytes) -> str:
+    """What the file of runs says of the file of rows, so that a change in either shows."""
+    return hashlib.sha256(packed).hexdigest()
 
 
 def description(run: Run) -> dict[str, Any]:
@@ -174,8 +183,11 @@ def _runs_of(folder: Path, name: str) -> Iterable[PublishedRun]:
     if not path.exists():
         return []
     try:
-        rows = [json.loads(each) for each in gzip.decompress(path.read_bytes()).splitlines()]
-        known = json.loads(about.read_bytes())
+        packed, whole = path.read_bytes(), json.loads(about.read_bytes())
+        known = whole["runs"]
+        if digest(packed) != whole["sha256"]:
+            raise Damaged("its sha256 is not the one in the file beside it")
+        rows = [json.loads(each) for each in gzip.decompress(packed).splitlines()]
         if {row["run"] for row in rows} != set(known):
             raise Damaged("its runs are not those of the file beside it")
         return [_run(folder, label, known[label], rows, name) for label in sorted(known)]

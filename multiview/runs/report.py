@@ -93,11 +93,11 @@ def write_report(out: Path) -> Path:
     if not runs:
         raise FileNotFoundError(no_results(out))
     sections: list[str] = []
-    every: list[Judgement] = []
+    total = summary_of([])
     for run in runs:
         experiment, table = find(run.experiment), run.table()
         judged = judgements(experiment, run, table)
-        every += judged
+        total += summary_of(judged)
         sections.append(f"## {run.label}\n\n{experiment.title}\n")
         sections += [f"> {note}" for note in notes(experiment, run, table)]
         if judged:
@@ -107,6 +107,6 @@ def write_report(out: Path) -> Path:
             path = Path(os.path.relpath(figure, out)).as_posix()
             sections.append(f"\n![{experiment.title}]({path})")
         sections.append("")
-    text = "\n".join([f"# Report\n\n{summary_of(every)}\n", *sections])
+    text = "\n".join([f"# Report\n\n{total}\n", *sections])
     write_atomically(out / "report.md", text.encode())
     return out / "report.md"

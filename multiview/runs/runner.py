@@ -4,7 +4,6 @@ import platform
 import re
 import shlex
 import shutil
-import subprocess
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +17,10 @@ from typing import Any, Literal
 
 import multiview
 from multiview.atomic import remove_stale
-from multiview.runs.claims import Claim
+from multiview.runs.commit import commit
 from multiview.runs.engines import report
 from multiview.runs.experiment import Context, Experiment
-from multiview.runs.registration import registered
+from multiview.runs.registration import registrations
 from multiview.runs.rows import (
     plain_cell,
     refuse_clash,
@@ -30,7 +29,7 @@ from multiview.runs.rows import (
     split_result,
     write_row,
 )
-from multiview.runs.store import Run, read_rows, stored_runs
+from multiview.runs.store import Run, read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +97,7 @@ def plan(
         code_version=version,
         keys=tuple(keys),
         command=command_of(experiment, preset, options, seeds),
-        claims=registrations(
-            experiment.claims_about(preset, options), directory, label, seen=bool(stored)
-        ),
+        claims=registrations(experiment.claims_about(preset, options), directory, label, cells),
     )
     context = context or Context()
     stamp = {"experiment": experiment.name, "preset": preset, "code_version": version}
@@ -144,32 +141,6 @@ def command_of(experiment: Experiment, preset: str, options: Any, seeds: int | N
     if seeds not in (None, experiment.presets[preset].seeds):
         words += ["--seeds", str(seeds)]
     return shlex.join(words)
-
-
-def registrations(
-    claims: Iterable[Claim], directory: Path, label: str, *, seen: bool
-) -> tuple[dict[str, Any], ...]:
-    """The claims as they were when this run was first planned, then those added since.
-
-    Args:
-        seen: Whether rows of this run are stored: claims added after the first plan say so then.
-    """
-    known = [run for run in stored_runs(directory.parent, directory.name) if run.label == label]
-    before = {claim["name"]: claim for run in known for claim in run.claims}
-    new = [registered(claim) for claim in claims if claim.name not in before]
-    late = {"added": True} if known and seen else {}
-    return (*before.values(), *({**each, **late} for each in new))
-
-
-def commit() -> str:
-    """The commit of the package's source, "-dirty" if files differ from it; "" if unknown."""
-    folder = Path(multiview.__file__).parent
-    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def work(job: Job) -> Outcome:

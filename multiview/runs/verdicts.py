@@ -111,7 +111,7 @@ def _verdict(judgement: Judgement, survives: bool) -> str:
     """The verdict and what a reader must know to trust it."""
     claim, remarks = judgement.claim, []
     if "added" in judgement.edited:
-        remarks.append("added after the run was first planned")
+        remarks.append("not registered before rows were stored")
     if fields := [name for name in judgement.edited if name != "added"]:
         remarks.append(f"edited since it was registered: {', '.join(fields)}")
     if claim.decided == "after":

@@ -322,6 +322,19 @@ def test_the_summary_counts_claims_and_checks_apart():
     assert summary.surviving == 1  # 0.049 > 0.05 x 2 / 4
 
 
+def test_summaries_of_runs_are_added_without_correcting_across_runs():
+    one = [judged(0.02, "supported", primary=True), judged(0.5), judged(None, kind="check")]
+    other = [judged(0.04, "refuted")]
+    total = summary_of(one) + summary_of(other)
+    assert total.claims == {"supported": 1, "refuted": 1, "undecided": 1}
+    assert total.checks == summary_of(one).checks
+    assert total.primary == {"supported": 1, "refuted": 0, "undecided": 0}
+    assert total.surviving == 2
+    assert summary_of([*one, *other]).surviving == 0  # 0.02 > 0.05 / 3, 0.04 > 0.05 x 2 / 3
+    assert summary_of([]) + total == total
+    assert str(total).startswith("3 claims: 1 supported, 1 refuted, 1 undecided; 2 of the decided")
+
+
 # Registration
 
 

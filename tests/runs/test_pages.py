@@ -27,6 +27,7 @@ def page(multiview, published):
     """The page of heads, whose smoke rows are published."""
     multiview("run", "heads", "--preset", "smoke")
     multiview("publish", "heads", "--preset", "smoke")
+    Path("pyproject.toml").touch()
     path = Path("toy_package/pages/heads.md")
     path.parent.mkdir()
     path.write_text(OF_RUN)
@@ -139,3 +140,43 @@ def test_a_mark_that_cannot_be_written_is_one_line(multiview, page, text, said, 
 def test_a_page_without_marks_is_left_alone(multiview, page):
     page.write_text("Text.\n\n<!-- end -->\n")
     assert multiview("pages", "--check")[:2] == (0, "")
+
+
+def test_a_mark_that_cannot_be_written_leaves_all_pages_as_they_were(multiview, page):
+    Path("toy_package/pages/tails.md").write_text("<!-- poem: heads-smoke -->\n<!-- end -->")
+    assert multiview("pages")[:2] == (1, "")
+    assert page.read_text() == OF_RUN
+    Path("toy_package/pages/tails.md").unlink()
+    assert multiview("pages")[0] == 0
+    assert page.read_text() != OF_RUN
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)])
+def test_outside_a_clone_there_are_no_pages(multiview, page, check):
+    Path("pyproject.toml").unlink()
+    code, out, err = multiview("pages", *check)
+    assert (code, out) == (1, "")
+    assert err == f"{Path.cwd()} is no clone of the repository: pages lie in one.\n"
+    assert page.read_text() == OF_RUN
+
+
+def test_the_list_of_all_claims_corrects_within_each_run(multiview, page, monkeypatch):
+    """It counts as surviving what survives in the tables of the runs below it."""
+    multiview("run", "tails")
+    multiview("publish", "tails")
+    Path("README.md").write_text(OF_ALL)
+    sizes = []
+
+    def correct(judged):
+        sizes.append(len(judged))
+        return [True] * len(judged)
+
+    monkeypatch.setattr("multiview.runs.counts.benjamini_hochberg", correct)
+    multiview("run", "heads")
+    multiview("publish", "heads")
+    sizes.clear()
+    assert multiview("pages")[0] == 0
+    assert "Of the published runs: 2 claims: 2 supported, 0 refuted, 0 undecided; 2 of" in (
+        Path("README.md").read_text()
+    )
+    assert set(sizes) <= {0, 1}

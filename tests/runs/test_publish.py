@@ -1,6 +1,7 @@
 """Published rows: the same bytes from the same rows, nothing lost, and one clear error."""
 
 import gzip
+import hashlib
 import json
 import socket
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +17,7 @@ from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.publish import (
     Damaged,
     PublishedRun,
+    digest,
     plain,
     publish,
     published_names,
@@ -258,16 +260,36 @@ def test_rows_cut_anywhere_are_damaged(whole, folder):
         damaged(folder)
 
 
-def test_a_flipped_byte_never_gives_other_rows(whole, folder):
-    before = published_runs(folder)[0].rows()
+def test_a_flipped_byte_is_damage_wherever_it_is(whole, folder):
     data = whole.read_bytes()
     for place in range(0, len(data), 41):
         whole.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
-        try:
-            after = published_runs(folder)[0].rows()  # e.g. of the header's name for a system
-        except Damaged:
-            continue
-        np.testing.assert_equal(after, before)
+        assert "its sha256 is not the one in the file beside it" in damaged(folder)
+
+
+def test_a_number_written_over_is_damage(whole, folder):
+    def better(rows):
+        rows[0]["result"]["coin"]["error"] = 0.0
+        return rows
+
+    pack(whole, better)
+    assert "its sha256 is not the one in the file beside it" in damaged(folder)
+
+
+def test_the_file_of_runs_names_the_digest_of_the_rows(whole, folder):
+    about = json.loads((folder / "toy_experiment.runs.json").read_text())
+    assert set(about) == {"sha256", "runs"}
+    assert about["sha256"] == hashlib.sha256(whole.read_bytes()).hexdigest()
+    assert list(about["runs"]) == ["toy_experiment-smoke"]
+
+
+@pytest.mark.parametrize("missing", ["sha256", "runs"])
+def test_a_file_of_runs_without_digest_or_runs_is_damaged(whole, folder, missing):
+    path = folder / "toy_experiment.runs.json"
+    about = json.loads(path.read_text())
+    del about[missing]
+    path.write_text(json.dumps(about))
+    assert f"KeyError: '{missing}'" in damaged(folder)
 
 
 @pytest.mark.parametrize(
@@ -277,12 +299,17 @@ def test_a_flipped_byte_never_gives_other_rows(whole, folder):
 def test_what_is_no_row_is_damaged(whole, folder, text, packed):
     whole.write_bytes(gzip.compress(text) if packed else text)
     damaged(folder)
+    certify(whole)
+    assert "sha256" not in damaged(folder)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b"null", b'{"a": {}}', b"\xff"])
 def test_what_says_nothing_of_the_runs_is_damaged(whole, folder, text):
-    (folder / "toy_experiment.runs.json").write_bytes(text)
+    about = folder / "toy_experiment.runs.json"
+    about.write_bytes(text)
     damaged(folder)
+    about.write_bytes(b'{"sha256": "%s", "runs": %s}' % (digest(whole.read_bytes()).encode(), text))
+    assert "sha256" not in damaged(folder)
 
 
 def test_a_missing_file_of_runs_is_damage(whole, folder):
@@ -290,10 +317,23 @@ def test_a_missing_file_of_runs_is_damage(whole, folder):
     assert "No such file" in damaged(folder)
 
 
-def rewrite(path, change):
+def pack(path, change):
     """Pack the rows of a file again, changed."""
     text = "".join(json.dumps(row) + "\n" for row in change(lines(path)))
     path.write_bytes(gzip.compress(text.encode()))
+
+
+def rewrite(path, change):
+    """Pack the rows again, changed, with their new digest."""
+    pack(path, change)
+    certify(path)
+
+
+def certify(path):
+    """Let the file beside the rows name their digest."""
+    about = path.with_name("toy_experiment.runs.json")
+    runs = json.loads(about.read_text())["runs"]
+    about.write_text(json.dumps({"sha256": digest(path.read_bytes()), "runs": runs}))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from multiview.runs.estimates import measured
 from multiview.runs.experiment import Context, Experiment, NoOptions, Preset
 from multiview.runs.registration import registered
 from multiview.runs.rows import RESERVED
-from multiview.runs.runner import changed_options, command_of, plan, registrations
+from multiview.runs.runner import changed_options, command_of, plan
 from multiview.runs.store import load, stored_runs
 
 
@@ -264,6 +264,11 @@ OTHER = replace(FAIR, name="other", estimate=measured("error", "coin", flips=100
 EDITED = replace(FAIR, predicted=(0.0, 1.0))
 
 
+def late(claim):
+    """The registration of a claim when rows of its run's cells are stored."""
+    return {**registered(claim), "added": True}
+
+
 def test_claims_stay_as_they_were_when_the_run_was_first_planned(tmp_path, monkeypatch):
     first, _ = run_toy(tmp_path, experiment=stating(FAIR))
     assert first.claims == (registered(FAIR),)
@@ -274,17 +279,61 @@ def test_claims_stay_as_they_were_when_the_run_was_first_planned(tmp_path, monke
     assert run_toy(tmp_path, experiment=stating())[0].claims == first.claims
     (stored,) = stored_runs(tmp_path)
     assert stored.claims == first.claims
-    elsewhere, _ = run_toy(tmp_path, "laptop", stating(EDITED))  # another run
-    assert elsewhere.claims == (registered(EDITED),)
+    elsewhere, _ = run_toy(tmp_path, "laptop", stating(EDITED))  # another run of the same cells
+    assert elsewhere.claims == (late(EDITED),)
+    forged, _ = run_toy(tmp_path, "laptop", stating(EDITED), Options(coin="forged"))
+    assert forged.claims == (registered(EDITED),)
 
 
 def test_added_claims_are_registered_behind_the_first_and_marked_once_rows_were_seen(tmp_path):
-    folder = tmp_path / "toy_experiment"
-    assert registrations([OTHER], folder, "a new run", seen=True) == (registered(OTHER),)
     run_toy(tmp_path, experiment=stating(FAIR))
     for _ in range(2):  # the mark stays
         run, _ = run_toy(tmp_path, experiment=stating(OTHER, FAIR))
-        assert run.claims == (registered(FAIR), {**registered(OTHER), "added": True})
+        assert run.claims == (registered(FAIR), late(OTHER))
+
+
+@pytest.mark.parametrize("code", [None, "edited"])
+@pytest.mark.parametrize("text", [None, "", '{"keys": ['])
+@pytest.mark.filterwarnings("ignore:damaged run file")
+def test_without_its_run_file_rows_still_show_that_claims_come_late(
+    tmp_path, monkeypatch, code, text
+):
+    run, _ = run_toy(tmp_path, experiment=stating(FAIR))
+    path = run.directory / f"{run.label}.run.json"
+    path.unlink() if text is None else path.write_text(text)
+    if code is not None:
+        monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: code)
+    again, _ = plan(stating(FAIR, OTHER), "smoke", Options(), out=tmp_path)
+    assert again.claims == (late(FAIR), late(OTHER))
+
+
+def test_rows_of_older_code_were_seen_too(tmp_path, monkeypatch):
+    run_toy(tmp_path, experiment=stating(FAIR))
+    monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: "edited")
+    run, jobs = plan(stating(FAIR, OTHER), "smoke", Options(), out=tmp_path)
+    assert len(jobs) == 4
+    assert run.claims == (registered(FAIR), late(OTHER))
+
+
+def test_rows_the_run_asked_for_before_were_seen_though_its_cells_are_others_now(tmp_path):
+    run_toy(tmp_path, experiment=stating(FAIR))
+    presets = {"smoke": Preset(cells=EXPERIMENT.presets["smoke"].cells, first_seed=50)}
+    moved = replace(
+        stating(FAIR, OTHER), presets=presets | {"laptop": EXPERIMENT.presets["laptop"]}
+    )
+    run, _ = plan(moved, "smoke", Options(), out=tmp_path)
+    assert run.claims == (registered(FAIR), late(OTHER))
+    run, _ = plan(moved, "smoke", Options(coin="forged"), out=tmp_path)
+    assert run.claims == (registered(FAIR), registered(OTHER))
+
+
+@pytest.mark.filterwarnings("ignore:damaged row")
+def test_a_damaged_row_was_seen_if_its_run_is_known(tmp_path):
+    run, _ = run_toy(tmp_path, experiment=stating(FAIR))
+    for key in run.keys:
+        (run.directory / f"{key}.json").write_text("{")
+    again, _ = plan(stating(FAIR, OTHER), "smoke", Options(), out=tmp_path)
+    assert again.claims == (registered(FAIR), late(OTHER))
 
 
 def test_claims_added_before_any_row_are_not_marked(tmp_path):

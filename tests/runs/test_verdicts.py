@@ -187,12 +187,12 @@ def test_an_added_claim_is_shown_as_added(tmp_path):
     again = stored_toy(tmp_path, experiment=more)  # registers it
     first, added = judged(more, again)
     assert (first.edited, added.edited) == ((), ("added",))
-    assert "added after the run was first planned" in verdict_of(added)
+    assert "not registered before rows were stored" in verdict_of(added)
     assert "edited" not in verdict_of(added)
     changed = stating(FAIR, replace(FAIR, name="new", source="Theorem 9"))
     (_, added) = judged(changed, again)
     assert added.edited == ("added", "source")
-    for remark in ("added after", "edited since it was registered: source"):
+    for remark in ("not registered before", "edited since it was registered: source"):
         assert remark in verdict_of(added)
 
 

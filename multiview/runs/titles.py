@@ -1,4 +1,4 @@
-"""What ``multiview list`` says of an experiment, read from its script's source.
+"""Titles and presets of experiments for ``multiview list``, read from their scripts' source.
 
 Importing all scripts takes seconds, most of them for torch.
 """
