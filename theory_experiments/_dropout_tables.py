@@ -34,13 +34,13 @@ class Published:
 
     @property
     def texts(self) -> dict[str, str]:
-        """As printed, by what predictors are called."""
+        """The errors as printed, by what predictors are called."""
         ends = {who: f" +- {spread:.2f}" for who, spread in self.spread.items()}
         return {PREDICTORS[who]: f"{e:.2f}{ends.get(who, '')}" for who, e in self.errors.items()}
 
     @property
     def gains(self) -> dict[str, float]:
-        """Over the standard prediction."""
+        """Published gains over the standard prediction."""
         standard = self.errors["standard"]
         return {who: (standard - error) / 100 for who, error in self.errors.items()}
 
@@ -76,7 +76,7 @@ CAVEAT = (
 
 
 def published_gain(part: str, data: str, method: str | None) -> float | None:
-    """Over the standard prediction, of the net most like ours; None where there is none."""
+    """Published gain over the standard prediction, of the net most like ours; None without one."""
     if data != part:  # made-up images
         return None
     gains = [each.gains[method] for each in PAPER[part] if method in each.gains]

@@ -57,7 +57,7 @@ NO_COUNTERPART = (
 
 
 def relative_gain(measure: str = "error") -> Estimate:
-    """Of the accuracy, by specialists that start from the generalist, over the generalist's own.
+    """Relative gain of accuracy over the generalist by specialists that start from it.
 
     NaN where the generalist is never right.
     """
@@ -136,7 +136,7 @@ def _beside(ours: dict[str, Estimate], paper: dict[str, float], unit: Unit) -> l
 
 
 def _agreement() -> Listing:
-    """By the columns of K-means; beside them what chance gives."""
+    """Agreement of confusable sets with superclasses, by columns of K-means; beside it chance."""
 
     def null(table: pd.DataFrame, line: Line) -> Cell:
         ends = [

@@ -38,7 +38,7 @@ NetName = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which networks and images."""
+    """Choice of networks and images."""
 
     data: Literal["cifar10", "cifar100", "multi_view"] | None = None
     """cifar10, cifar100 (from --data-dir) or made up; cifar10 unless said, in smoke made up."""

@@ -53,7 +53,7 @@ IMAGES = ("mnist", "cifar10", "cifar100")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which of the parts."""
+    """Choice of the parts to run."""
 
     part: Literal["all", "mnist", "cifar10", "cifar100", "synthetic"] = "all"
     """All but synthetic read images from --data-dir."""
@@ -197,7 +197,7 @@ CLAIMS = dict.fromkeys(IMAGES, image_claims) | {SYNTHETIC: patch_dropout_claims}
 
 
 def cells(images: Callable[[], dict[str, Any]], patches: PatchDropoutCell) -> Callable:
-    """For ``Preset.cells``: those of all parts, or of the one asked for."""
+    """Cells for ``Preset.cells``: those of all parts, or of the one asked for."""
     return cells_of(images() | {SYNTHETIC: patches})
 
 
