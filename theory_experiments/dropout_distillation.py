@@ -43,8 +43,9 @@ from theory_experiments._parts import (
     tables_of,
 )
 from theory_experiments._patch_dropout import run_patch_dropout
-from theory_experiments._patch_dropout_claims import patch_dropout_claims, patch_dropout_tables
+from theory_experiments._patch_dropout_claims import patch_dropout_claims
 from theory_experiments._patch_dropout_nets import PatchDropoutCell
+from theory_experiments._patch_dropout_tables import patch_dropout_tables
 from theory_experiments._views import counted_in_views
 
 AnyCell = ImageDropoutCell | PatchDropoutCell
