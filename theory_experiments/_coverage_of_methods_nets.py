@@ -150,7 +150,7 @@ def rocket_unblocked(bench: Bench) -> Classifier:
 
 
 def rocket_kd(bench: Bench) -> Classifier:
-    """Nothing shared; the second member, trained before, teaches the light net by Hinton's loss."""
+    """The light net of a rocket that shares nothing, taught by a trained net, the second member."""
     result = bench.launched(
         teacher=frozen(Alone(bench.members.member(1))),
         teacher_weight=1.0,
