@@ -98,7 +98,7 @@ def _labels_or_soft(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _late_and_together(axes: Axes, table: pd.DataFrame) -> None:
-    """c by when the penalty begins, lambda times steps alike; to the right, of averages."""
+    """c by when the penalty begins, lambda times steps alike; to the right, c of averages."""
     early, late = (_places(table, group) for group in ("from_start", "delayed"))
     sizes = _places(table, "pruned_ensemble", "size")
     strengths = list(early.values())

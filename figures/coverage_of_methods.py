@@ -70,7 +70,7 @@ def _rows(table: pd.DataFrame) -> tuple[Rows, dict[str, float]]:
 
 
 def _strips(axes: Axes, table: pd.DataFrame, rows: Rows, groups: dict[str, float]) -> None:
-    """A cell a view, the views of a class side by side; filled where it is learned."""
+    """Draw a cell for each view, the views of a class side by side, filled where learned."""
     covered = table.set_index("method")["covered"]
     panels.strips(
         axes, [(y, np.asarray(covered[entry.method], bool), entry.colour) for entry, y in rows]
@@ -117,7 +117,7 @@ def _errors(axes: Axes, table: pd.DataFrame, rows: Rows) -> None:
 
 
 def _legend(axes: Axes) -> None:
-    """Below the panel, where it hides no row."""
+    """The legend, below the panel, where it hides no row."""
     axes.legend(
         loc="upper center", bbox_to_anchor=(0.5, -0.035), fontsize=8.5, frameon=False, ncols=1
     )

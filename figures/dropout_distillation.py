@@ -97,7 +97,7 @@ def _further(figure: SubFigure, images: Mapping[str, Any], letters: Iterator[str
 
 
 def _by_masks(axes: Axes, images: Mapping[str, Any]) -> None:
-    """Lines: the mean over masks; squares at the right: the student; both less the standard."""
+    """Errors less the standard one's: lines for means over masks, squares for the student."""
     most = 1.0
     for i, (name, lines) in enumerate(images.items()):
         standard, shift = measured("error", "standard"), 1.06 ** (i - 1)

@@ -61,7 +61,7 @@ def _draw_images(table: pd.DataFrame) -> Figure:
 
 
 def _by_size(axes: Axes, table: pd.DataFrame) -> None:
-    """Beside the theory's."""
+    """Error by the number of members averaged, beside the theory's."""
     found = sizes(axes, table, MODELS, "single")
     law = {"ls": "--", "lw": 1.2, "color": style.INK, "zorder": 1}
     theory = [select(table, model="network", size=size)["theory"].iloc[0] for size in found]

@@ -82,7 +82,7 @@ def _images(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> N
 
 
 def _gains(table: pd.DataFrame) -> list[Point]:
-    """Of specialists over the generalist, and of averages over one of those averaged."""
+    """Gains of specialists over the generalist, and of averages over one of those averaged."""
     points = [
         Point(each.label, (error("generalist") - error(each.method)) * 100, each.colour)
         for each in IMAGES

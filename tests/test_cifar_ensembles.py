@@ -20,6 +20,7 @@ from multiview.runs.find import find
 from multiview.train.optim import OptimSpec
 from theory_experiments import _image_ensembles as ensembles
 from theory_experiments import cifar_ensembles as script
+from theory_experiments._cifar_tables import METHODS, derived, tables
 from theory_experiments._image_cost import cost_of
 from theory_experiments._image_ensembles import EnsembleCell, run_ensembles
 from theory_experiments._image_nets import Recipe, Residual, Trained
@@ -157,7 +158,7 @@ AS_CLAIMED = {
 
 def rows(row=AS_CLAIMED, **cell) -> pd.DataFrame:
     """Two repetitions in which, but for what is with_measures, all claims hold."""
-    return script.derived(rows_as_table(*alike(row, 2), **cell))
+    return derived(rows_as_table(*alike(row, 2), **cell))
 
 
 def verdicts(table: pd.DataFrame) -> dict[str, str]:
@@ -184,20 +185,20 @@ def test_each_claim_turns_with_the_measure_it_is_about():
 
 def test_a_sum_that_does_not_fit_decides_nothing():
     unfit = with_measures(AS_CLAIMED, "summed", train=0.3)
-    table = script.derived(rows_as_table(unfit, AS_CLAIMED))
+    table = derived(rows_as_table(unfit, AS_CLAIMED))
     assert np.isnan(script.gain_of_the_sum().of(table).by_seed).tolist() == [True, False]
 
 
 def test_tables_and_figure_show_all_methods():
     row = with_measures(AS_CLAIMED, "pairs", **dict.fromkeys(vars(AGREEMENT), 0.1))
-    for who in script.METHODS:
+    for who in METHODS:
         row = with_measures(row, who, error_best=0.3)
     table = rows(row, data="cifar10", num_train=2000, members=2)
-    text = texts(script.tables(table), table)
-    for name in (*script.METHODS.values(), "3.30 ± 0.21", "30.0 [", "pairs of members"):
+    text = texts(tables(table), table)
+    for name in (*METHODS.values(), "3.30 ± 0.21", "30.0 [", "pairs of members"):
         assert name in text
     bars, by_size, _ = (axes for part in figure.draw(table).subfigs for axes in part.axes)
-    assert len(bars.patches) == len(script.METHODS)
+    assert len(bars.patches) == len(METHODS)
     assert len(by_size.get_lines()) == 3
 
 
@@ -254,7 +255,7 @@ def test_estimates_have_the_sign_of_their_names():
     second = with_measures(
         with_measures(first, "member", each=[0.25, 0.35]), "distilled", error=0.31
     )
-    table = script.derived(rows_as_table(first, second))
+    table = derived(rows_as_table(first, second))
     claims = {claim.name: claim.estimate for claim in script.claims([CELL])}
 
     def values(name: str) -> list[float]:

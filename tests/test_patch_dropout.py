@@ -17,6 +17,7 @@ from multiview.runs.experiment import Context
 from theory_experiments import _patch_dropout as script
 from theory_experiments import _patch_dropout_claims as said
 from theory_experiments import _patch_dropout_nets as nets_of
+from theory_experiments import _patch_dropout_tables as tables
 from theory_experiments._patch_dropout_nets import Setting
 from theory_experiments._patch_nets import draw_features, draw_train, new_nets
 from theory_experiments.dropout_distillation import derived
@@ -262,8 +263,8 @@ def test_masks_may_change_one_view_of_twenty_in_a_repetition_and_no_more():
 
 def test_the_tables_hold_every_classifier(rows):
     table = derived(table_of(*((replace(CELL, seed=i), row) for i, row in enumerate(rows))))
-    first, second = (listing.grid(table) for listing in said.patch_dropout_tables(table))
-    assert [texts[0] for _, texts in first.rows] == list(said.CLASSIFIERS.values())
+    first, second = (listing.grid(table) for listing in tables.patch_dropout_tables(table))
+    assert [texts[0] for _, texts in first.rows] == list(tables.CLASSIFIERS.values())
     assert len(second.rows) == CELL.members + len(nets_of.settings_of(CELL)) + 1
 
 

@@ -101,7 +101,7 @@ def image_claims(cell: DropCell) -> Iterator[Claim]:
 
 
 def layer_claims(cell: DropCell) -> Iterator[Claim]:
-    """Of channels of a layer also what goes beyond the paper."""
+    """Claims about channels of a layer: the paper's, and some that go beyond it."""
     yield from image_claims(cell)
     part, name = cell.part, PARTS[cell.part]
     views, hardness = (few_minus_many(part, nets) for nets in ("disjoint", "same"))

@@ -30,12 +30,12 @@ def contrast_claims(cells: Sequence[PatchCell | ImageCell]) -> Iterator[Claim]:
 
 
 def single(method: str) -> Estimate:
-    """Its error on single-view samples."""
+    """Error of a method on single-view samples."""
     return measured("single", method)
 
 
 def error(method: str) -> Estimate:
-    """Its error on test images."""
+    """Error of a method on test images."""
     return measured("error", method)
 
 
@@ -130,7 +130,7 @@ def theorem_claims(cell: PatchCell) -> Iterator[Claim]:
 
 
 def figure_claims() -> Iterator[Claim]:
-    """Of sums and kernels, on patches."""
+    """Claims about trained sums and about kernels, on patches."""
     for name, says, predicted, estimate in (
         (
             "trained sum",

@@ -30,12 +30,12 @@ class Method:
 
 
 def like(name: str) -> Prediction:
-    """As many views as another method covers."""
+    """Predicts as many views as another method covers."""
     return lambda c, members: c[name]
 
 
 def adds(*teachers: str) -> Prediction:
-    """What teachers cover, and the student by its own lottery, that of a net with labels alone."""
+    """Predicts the teachers' views together with those that labels alone would show the student."""
 
     def covers(c: Mapping[str, float], members: int) -> float:
         return reduce(lambda own, name: student_coverage(c[name], own), teachers, c["labels"])
@@ -44,12 +44,12 @@ def adds(*teachers: str) -> Prediction:
 
 
 def constant(value: float) -> Prediction:
-    """Whatever others cover."""
+    """Predicts this value, whatever others cover."""
     return lambda c, members: value
 
 
 def averaged(name: str) -> Prediction:
-    """What as many independent networks as members cover together, each like this one."""
+    """Predicts what as many independent networks as members cover together, each like this one."""
     return lambda c, members: 1 - ensemble_error(members, c[name])
 
 

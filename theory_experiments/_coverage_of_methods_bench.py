@@ -74,7 +74,7 @@ class Bench:
 
     @classmethod
     def of(cls, cell: MethodsCell) -> "Bench":
-        """That of this repetition."""
+        """The bench of this repetition."""
         features = draw_features(cell)
         return cls(cell=cell, features=features, train=draw_train(cell, features))
 
@@ -96,7 +96,7 @@ class Bench:
         return net
 
     def order(self, name: str = "student") -> torch.Generator:
-        """In which samples are met."""
+        """Generator of the order in which training meets the samples."""
         return stream(self.cell.seed, "sgd", name)
 
     @cached_property
@@ -108,12 +108,12 @@ class Bench:
 
     @cached_property
     def logits(self) -> Float[Tensor, "N members k"]:
-        """The members' on the training samples, which students are taught by."""
+        """The members' logits on the training samples, which students are taught by."""
         return frozen(self.members)(self.train.patches)
 
     @property
     def ensemble(self) -> Float[Tensor, "N k"]:
-        """Their mean."""
+        """Mean of the members' logits on the training samples."""
         return mean_logits(self.logits)
 
     def dropped(self, kind: Literal["neuron", "patch"]) -> nn.Module:
@@ -122,13 +122,13 @@ class Bench:
 
     @cached_property
     def neuron_net(self) -> nn.Module:
-        """Trained with dropout of neurons."""
+        """The net trained with dropout of neurons."""
         net = DropoutPatchNet(self.fresh("members"), neuron=self.cell.neuron)
         return self.on_labels(Alone(net), "members")
 
     @cached_property
     def patch_net(self) -> nn.Module:
-        """Trained with dropout of patches."""
+        """The net trained with dropout of patches."""
         net = DropoutPatchNet(self.fresh("members"), patch=self.cell.patch)
         return self.on_labels(Alone(net), "members")
 
@@ -164,7 +164,7 @@ class Bench:
 
     @cached_property
     def kernels(self) -> "Kernels":
-        """Of as many networks as there are members."""
+        """Kernel models of as many networks as there are members."""
         return Kernels(self)
 
 

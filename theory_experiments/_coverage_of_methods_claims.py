@@ -252,7 +252,7 @@ def coverage_claims(K: int) -> Iterator[Claim]:
 
 
 def penalty_checks() -> Iterator[Claim]:
-    """That the penalties are as strong as they are called."""
+    """Checks that the penalties are as strong as they are called."""
     for who, by in (("", "labels"), ("_soft", "an ensemble's soft targets")):
         # Shares of k m neurons: their grid holds 0.5 and 0.9.
         for name, says, predicted in (
@@ -303,12 +303,12 @@ def error_claims() -> Iterator[Claim]:
 
 
 def gap(who: str) -> Estimate:
-    """By how much c is above what is predicted of it."""
+    """The amount by which c is above what is predicted of it."""
     return coverage(who) - measured("predicted", who)
 
 
 def correlation(who: Sequence[str]) -> Estimate:
-    """Of c and the single-view error over these methods; missing where all are alike."""
+    """Correlation of c and the single-view error over methods; missing where all are alike."""
 
     def of(lines: pd.DataFrame) -> float:
         chosen = lines.set_index("method").loc[list(who)]

@@ -42,7 +42,7 @@ def one(bench: Bench) -> Classifier:
 
 
 def labels(bench: Bench) -> Classifier:
-    """The students' start, on labels alone for as many steps as they take."""
+    """A net of the students' start, trained on labels alone for as many steps as they take."""
     return frozen(bench.taught(Alone(bench.fresh())))
 
 
@@ -53,7 +53,7 @@ def ensemble(bench: Bench) -> Classifier:
 
 
 def summed(bench: Bench) -> Classifier:
-    """As many nets, their sum trained as one, by the members' steps."""
+    """As many nets as members, trained as one by the gradient of their summed outputs."""
     return frozen(bench.on_labels(Summed(bench.fresh("sum", bench.cell.members)), "sum"))
 
 
@@ -66,27 +66,27 @@ def lesson_of(
 
 
 def hinton(bench: Bench) -> Classifier:
-    """Hinton's loss, taught by the ensemble."""
+    """A student taught by the ensemble with Hinton's loss."""
     lesson = partial(hinton_kd, temperature=bench.cell.temperature)
     return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson)
 
 
 def paper(bench: Bench) -> Classifier:
-    """The paper's update, taught by the ensemble."""
+    """A student taught by the ensemble with the paper's update."""
     return lesson_of(
         bench, Alone(bench.fresh()), bench.ensemble, _update(bench), weight=bench.cell.push
     )
 
 
 def squares(bench: Bench) -> Classifier:
-    """Squared differences of centred logits over k, the limit of Hinton's loss for hot T."""
+    """A student by squared differences of centred logits over k, Hinton's loss for hot T."""
     k = bench.cell.spec.num_classes
     lesson = partial(l2_logits, center=True)
     return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson, weight=1 / k)
 
 
 def self_fresh(bench: Bench) -> Classifier:
-    """Hinton's loss, taught by one network of another start, the second member."""
+    """A student taught by one network of another start, the second member, with Hinton's loss."""
     lesson = partial(hinton_kd, temperature=bench.cell.temperature)
     return lesson_of(bench, Alone(bench.fresh()), bench.logits[:, 1], lesson)
 
@@ -102,7 +102,7 @@ def _update(bench: Bench) -> Lesson:
 
 
 def dropped(kind: Kind) -> Callable[[Bench], Classifier]:
-    """Trained with dropout of this kind; the standard prediction."""
+    """Standard prediction of a network trained with dropout of this kind."""
     return lambda bench: frozen(bench.dropped(kind))
 
 
@@ -139,18 +139,18 @@ def rocket(bench: Bench) -> Classifier:
 
 
 def rocket_booster(bench: Bench) -> Classifier:
-    """Its booster: labels alone, since the hint's gradient is blocked."""
+    """The booster of that rocket: labels alone, since the hint's gradient is blocked."""
     (booster,) = bench.unshared.boosters
     return frozen(booster)
 
 
 def rocket_unblocked(bench: Bench) -> Classifier:
-    """Nothing shared, but the hint moves the booster too."""
+    """The light net of a rocket that shares nothing and whose hint moves the booster too."""
     return frozen(bench.launched(block=False).light)
 
 
 def rocket_kd(bench: Bench) -> Classifier:
-    """Nothing shared; the second member, trained before, teaches the light net by Hinton's loss."""
+    """The light net of a rocket that shares nothing, taught by a trained net, the second member."""
     result = bench.launched(
         teacher=frozen(Alone(bench.members.member(1))),
         teacher_weight=1.0,
@@ -160,12 +160,12 @@ def rocket_kd(bench: Bench) -> Classifier:
 
 
 def rocket_late(bench: Bench) -> Classifier:
-    """Nothing shared; the hint waits until the booster fits."""
+    """The light net of a rocket that shares nothing and whose hint waits until the booster fits."""
     return frozen(bench.launched(delay=bench.cell.delay).light)
 
 
 def rocket_half(bench: Bench) -> Classifier:
-    """Half of the light net's neurons are its booster's.
+    """A light net that shares half of its neurons with its booster.
 
     Their gradient is that of both nets' labels, about twice what a neuron of one net gets.
     """
@@ -173,7 +173,7 @@ def rocket_half(bench: Bench) -> Classifier:
 
 
 def rocket_shared(bench: Bench) -> Classifier:
-    """All neurons are the booster's, which leaves one network and no hint.
+    """A light net that shares all neurons with its booster, which leaves one network and no hint.
 
     Its gradient is doubled, light net's and booster's labels: labels alone at twice the rate.
     """

@@ -124,7 +124,7 @@ class Work:
         return outputs_of(net, self.splits.test, compute=self.cell.compute)
 
     def error(self, net: nn.Module) -> float:
-        """Its test error."""
+        """Test error of a net."""
         return error(self.logits(net), self.splits.test_labels)
 
 

@@ -35,7 +35,7 @@ class Quick:
         return QuickNet(**vars(self), **settings, generator=generator).to(splits.train.device)
 
     def shrunk(self, factor: int, layers: str) -> "Quick":
-        """With 1/``factor`` of the units: "hidden", of the hidden layer, or "all"."""
+        """The net with 1/``factor`` of the units of the "hidden" layer, or of "all" layers."""
         hidden = max(1, self.hidden // factor)
         if layers == "hidden":
             return replace(self, hidden=hidden)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from multiview.runs.estimates import Estimate, measured
-from multiview.runs.tables import Column, Line, Listing, estimated, given, lines_of, measure
+from multiview.runs.tables import Column, Line, Listing, estimated, gain, given, lines_of, measure
 from theory_experiments._dropout_claims import NAMES
 from theory_experiments._dropout_distillation import MASKS
 
@@ -34,13 +34,13 @@ class Published:
 
     @property
     def texts(self) -> dict[str, str]:
-        """As printed, by what predictors are called."""
+        """The errors as printed, by what predictors are called."""
         ends = {who: f" +- {spread:.2f}" for who, spread in self.spread.items()}
         return {PREDICTORS[who]: f"{e:.2f}{ends.get(who, '')}" for who, e in self.errors.items()}
 
     @property
     def gains(self) -> dict[str, float]:
-        """Over the standard prediction."""
+        """Published gains over the standard prediction."""
         standard = self.errors["standard"]
         return {who: (standard - error) / 100 for who, error in self.errors.items()}
 
@@ -76,7 +76,7 @@ CAVEAT = (
 
 
 def published_gain(part: str, data: str, method: str | None) -> float | None:
-    """Over the standard prediction, of the net most like ours; None where there is none."""
+    """Published gain over the standard prediction, of the net most like ours; None without one."""
     if data != part:  # made-up images
         return None
     gains = [each.gains[method] for each in PAPER[part] if method in each.gains]
@@ -111,6 +111,7 @@ def image_tables(lines: Any) -> Iterator[Listing]:
         labels=("taught on",),
         columns=[_count("different images", "different_images"), measure("error, %", "error")],
     )
+    labels = {"taught_by": "labels"}
     if lines["factor"].notna().any():
         yield Listing(
             title=f"{name}: smaller nets",
@@ -120,7 +121,9 @@ def image_tables(lines: Any) -> Iterator[Listing]:
                 _count("parameters", "parameters", taught_by="labels"),
                 measure("labels, dropout, %", "error", taught_by="labels"),
                 measure("student, %", "error", taught_by="masks"),
-                estimated("gain, points", _saved, unit="points"),
+                measure(
+                    "gain, points", "error", unit="points", gain_over=labels, taught_by="masks"
+                ),
             ],
         )
 
@@ -138,17 +141,13 @@ def _errors(known: Iterable[Published]) -> list[Column]:
 def _gains(known: Iterable[Published]) -> list[Column]:
     """Gains over the standard prediction; less the published one, where there is one."""
 
-    def gain(line: Line) -> Estimate | None:
-        if line.where["method"] == "standard":
-            return None
-        standard = {**line.where, "method": "standard"}
-        return measured("error", **standard) - measured("error", **line.where)
+    over = {"method": "standard"}
 
     def more(line: Line) -> Estimate | None:
-        ours = gain(line)
+        ours = gain("error", line.where, over)
         return None if ours is None else ours - measured("published_gain", **line.where)
 
-    ours = estimated("gain, points", gain, unit="points")
+    ours = measure("gain, points", "error", unit="points", gain_over=over)
     if not known:
         return [ours]
     published = measure("published", "published_gain", unit="points", interval=False, digits=2)
@@ -161,12 +160,6 @@ def _sizes(lines: Any) -> Iterator[Line]:
     for part, layers, factor in known.itertuples(index=False):
         label = LAYERS[layers] if layers == "none" else f"{LAYERS[layers]} / {factor:.0f}"
         yield Line(label=label, where={"part": part, "layers": layers, "factor": factor})
-
-
-def _saved(line: Line) -> Estimate:
-    """Error of the net trained on labels minus that of the student."""
-    labels, masks = (measured("error", taught_by=by, **line.where) for by in ("labels", "masks"))
-    return labels - masks
 
 
 def _number(heading: str, name: str, digits: int | None = None) -> Column:

@@ -12,7 +12,7 @@ HALF = (0.49, 0.51)
 
 
 def axis_claims(cells: Sequence[FiniteCell]) -> Iterator[Claim]:
-    """Of each axis, and the generalisation to more views."""
+    """Claims about each axis, and about more than two views a class."""
     yield from vanishing_claims([cell for cell in cells if cell.axis == "extrapolation"])
     most = max(cell.spec.num_classes for cell in cells)
     many, none = (

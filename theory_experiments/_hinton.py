@@ -169,7 +169,7 @@ def _train(
 
 
 def _few(cell: HintonCell, labels: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
-    """As many of each class; the training images stand in random order."""
+    """Places of equally many images of each class, the first ones: they stand in random order."""
     share = max(1, round(cell.few * len(labels) / (int(labels.max()) + 1)))
     return torch.cat([(labels == j).nonzero()[:share, 0] for j in labels.unique()])
 

@@ -15,7 +15,7 @@ from theory_experiments._rate import gemm_rate
 
 @dataclass(frozen=True, kw_only=True)
 class NetCost:
-    """Of one network on one image."""
+    """Cost of one network on one image."""
 
     forward: float  # FLOP; a backward pass takes twice as many
     activations: float  # bytes kept for the backward pass
@@ -68,7 +68,7 @@ def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat1
 
 
 def kernels_and_training(each: Sequence[Cost], device: str) -> str:
-    """The same of cells with kernels, at the rate matrices are multiplied here."""
+    """One line for ``Experiment.cost`` of cells with kernels, at this device's rate of products."""
     kernels, solves, training = (
         sum(getattr(one, name) for one in each) for name in ("kernels", "solves", "training")
     )

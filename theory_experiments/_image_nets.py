@@ -104,13 +104,13 @@ class Recipe:
 
 
 def fast_recipe(epochs: int) -> Recipe:
-    """For a FastNet on a few thousand images: minutes on two cores."""
+    """Recipe for a FastNet on a few thousand images: minutes on two cores."""
     optim = OptimSpec(epochs=epochs, batch_size=50, learning_rate=0.3, warmup=0.2)
     return Recipe(optim=optim, padding=1, together=5)
 
 
 def gpu_recipe(epochs: int) -> Recipe:
-    """For a FastNet on a whole data set; nothing was compared, for want of a GPU."""
+    """Recipe for a FastNet on a whole data set; nothing was compared, for want of a GPU."""
     optim = OptimSpec(epochs=epochs, batch_size=500, learning_rate=1.0, warmup=0.2)
     compute = ComputeSpec(channels_last=True, bfloat16=True, compile=True)
     return Recipe(optim=optim, compute=compute, together=10)

@@ -156,7 +156,7 @@ class Work:
         }
 
     def error(self, net: nn.Module) -> float:
-        """Test error."""
+        """Test error of a net."""
         says = outputs_of(net, self.splits.test, compute=self.cell.recipe.compute)
         return error(says, self.splits.test_labels)
 
@@ -241,7 +241,7 @@ def of_sparse(work: Work, net: nn.Module) -> dict[str, Any]:
 
 
 def shares(net: nn.Module) -> dict[str, float]:
-    """Of the gated weights, those left at test time and in expectation."""
+    """Shares of the gated weights that are left at test time and in expectation."""
     return {"share": share_left(net), "expected_share": float(expected_share(net).detach())}
 
 

@@ -118,14 +118,14 @@ def magnitude_pruned(net: nn.Module, units: Sequence[int]) -> nn.Module:
 
 
 def _largest(values: Float[Tensor, " n"], number: int) -> Bool[Tensor, " n"]:
-    """Where the ``number`` largest values are."""
+    """Mask of the ``number`` largest values."""
     kept = torch.zeros_like(values, dtype=torch.bool)
     kept[values.topk(number).indices] = True
     return kept
 
 
 def checkpoint_in(folder: Path | None, name: str) -> Checkpoint | None:
-    """Where the training of this name is kept; None if nothing is."""
+    """Checkpoint of the training of this name; None without a folder."""
     if folder is None:
         return None
     # Another machine may round otherwise: a cell does not stop for that.

@@ -118,7 +118,7 @@ def beside_ours(part: str) -> dict[str, Published]:
 
 
 def multiply_adds(part: str, units: Sequence[float]) -> float:
-    """Of one MNIST image through a net with so many units left, as ours are counted."""
+    """Multiply-adds of one MNIST image by a net with so many units left, as ours are counted."""
     if part == "lenet":
         first, second, inputs, hidden = units
         return 25 * first * (24**2 + 8**2 * second) + inputs * hidden + 10 * hidden

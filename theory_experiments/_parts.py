@@ -21,7 +21,7 @@ C = TypeVar("C")
 
 
 def cells_of(parts: Mapping[str, C]) -> Callable[[Any], list[C]]:
-    """For ``Preset.cells``: the cells of the part that ``options.part`` names, or of all.
+    """Cells for ``Preset.cells``: those of the part that ``options.part`` names, or of all.
 
     Args:
         parts: A cell by the name of its part.
@@ -41,7 +41,7 @@ def cells_of(parts: Mapping[str, C]) -> Callable[[Any], list[C]]:
 def claims_of(
     parts: Mapping[str, Callable[[Any], Iterable[Claim]]],
 ) -> Callable[[Sequence[Any]], Iterator[Claim]]:
-    """For ``Experiment.claims``: those of each cell's part, from that cell.
+    """Claims for ``Experiment.claims``: those of each cell's part, from that cell.
 
     Args:
         parts: ``claims(cell)`` by the name of their part.
@@ -57,7 +57,7 @@ def claims_of(
 def tables_of(
     parts: Mapping[str, Callable[[pd.DataFrame], Iterable[Listing]]],
 ) -> Callable[[pd.DataFrame], Iterator[Listing]]:
-    """For ``Experiment.tables``: those of the parts that have any lines, each of its own lines."""
+    """Tables for ``Experiment.tables``: those of parts that have lines, each of its own lines."""
 
     def tables(table: pd.DataFrame) -> Iterator[Listing]:
         for name, listings in parts.items():
@@ -84,7 +84,7 @@ def images_of(cell: Any, context: Context) -> ImageData:
 
 
 def refuse_missing_images(cells: Iterable[Any], context: Context) -> None:
-    """For ``Experiment.check``: what is missing or damaged is said before any work.
+    """Check for ``Experiment.check``: say what is missing or damaged before any work.
 
     Raises:
         ValueError: If images are to be read and there is no ``--data-dir``, or not these in it.
@@ -106,7 +106,7 @@ def cost_of_parts(
     work: Callable[[Any, Splits, int], tuple[float, float]],
     halves: Callable[[Any], bool] = lambda cell: cell.compute.bfloat16,
 ) -> str | None:
-    """For ``Experiment.cost``: what the cells with real images will take; None where none has.
+    """Text for ``Experiment.cost``: what the cells with real images will take; None without such.
 
     Args:
         work: FLOP and bytes of a cell, from a few of its images and how many it trains on.

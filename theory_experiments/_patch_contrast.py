@@ -257,7 +257,7 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> tuple[Row
 def kernel_students(
     pairs: Sequence[tuple[Tensor, Tensor]], targets: Float[Tensor, "n k"], ridge: float
 ) -> Float[Tensor, "t members k"]:
-    """Every member's features, fit to the ensemble's outputs on the training samples."""
+    """Students of an ensemble of kernels: each member's features, fit to its outputs."""
     fitted = [predict(train, solve(train, targets, ridge)) for train, _ in pairs]
     ensemble = mean_logits(torch.stack(fitted, 1))
     return torch.stack([predict(test, solve(train, ensemble, ridge)) for train, test in pairs], 1)

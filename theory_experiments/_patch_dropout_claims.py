@@ -1,4 +1,4 @@
-"""What is claimed and printed of dropout on synthetic patches.
+"""What is claimed of dropout on synthetic patches.
 
 Predicted of c before any run; the margin was set, as for every experiment, before any run on the
 seeds from 10 on, with results of the seeds 0 to 9 known. "fresh" and "hidden, all known" are tests
@@ -10,11 +10,8 @@ own, or that hidden patches do not help.
 from collections.abc import Iterator
 from functools import partial
 
-import pandas as pd
-
 from multiview.runs.claims import Claim, within
 from multiview.runs.estimates import Estimate, measured
-from multiview.runs.tables import Line, Listing, lines_of, measure
 from theory_experiments._patch_dropout_nets import PatchDropoutCell
 from theory_experiments._views import LESS, MARGIN, MORE, NO_MORE, SAME
 
@@ -123,55 +120,3 @@ def patch_dropout_claims(cell: PatchDropoutCell) -> Iterator[Claim]:
             kind="check" if expected == ONE_VIEW else "claim",
             primary=what == "neurons",
         )
-
-
-CLASSIFIERS = {
-    "standard": "trained with dropout of neurons",
-    "masks": "mean over its masks",
-    "coarse": "trained with least dropout of patches",
-    "coarse_masks": "mean over its masks of patches",
-    "copied": "student of the first, copied start",
-    "fresh": "student of the first, fresh start",
-    "one_teacher": "net without dropout",
-    "one_clean": "its student",
-    "one_hidden": "its student, patches hidden",
-    "all_teacher": "net with dropout of patches",
-    "all_clean": "its student",
-    "all_hidden": "its student, patches hidden",
-    "member": "two nets without dropout",
-}
-MEASURES = (
-    measure("c, %", "coverage"),
-    measure("predicted c, %", "predicted", interval=False),
-    measure("single-view error, %", "single"),
-    measure("multi-view error, %", "multi"),
-)
-
-
-def patch_dropout_tables(lines: pd.DataFrame) -> Iterator[Listing]:
-    """Coverage, errors and margins with their 95% intervals, and c as the theory has it.
-
-    Args:
-        lines: Those of the synthetic part.
-    """
-    yield Listing(
-        title="Patches: teachers, masks and students",
-        lines=lines_of(CLASSIFIERS, part="synthetic"),
-        columns=[
-            *MEASURES,
-            measure("margin", "margin", unit="number"),
-            measure("same view as the first, %", "same_view"),
-        ],
-    )
-    sizes, trained = (
-        lines.loc[lines[name].notna(), "method"].unique() for name in ("size", "dropped")
-    )
-    yield Listing(
-        title="Patches: networks averaged, and trained with dropout",
-        labels=("averaged, or dropped in training",),
-        lines=[
-            Line(label=method.replace("_", " "), where={"method": method, "part": "synthetic"})
-            for method in (*sizes, *trained)
-        ],
-        columns=MEASURES,
-    )

@@ -125,7 +125,7 @@ def along(
 def what_is_left(
     left: Left, covered: Coverage, features: Float[Tensor, "k L d"], least: float
 ) -> dict[str, Tensor]:
-    """Of each pruned network what its gates have left.
+    """What its gates have left of each pruned network.
 
     Returns:
         ``neurons`` of a class, and ``fewest`` of any; ``expected_share`` of the weights behind open

@@ -83,7 +83,7 @@ class Left:
         return self.net(patches)
 
     def weights(self) -> list[Float[Tensor, "k m d"]]:
-        """Of each pruned network, as wide as its widest class."""
+        """Weights of each pruned network, as wide as its widest class."""
         nets = (each.net for each in self.net.nets if isinstance(each, Alone))
         return [each.weight.detach()[0] for each in nets if isinstance(each, PatchNet)]
 
@@ -157,7 +157,7 @@ def sparse_nets(
 
 
 def variants(cell: PatchL0Cell) -> dict[str, PatchL0Cell]:
-    """The same with more single-view samples, or with more samples at as many steps.
+    """Variants of the cell: more single-view samples, or more samples at as many steps.
 
     The penalty is divided by the number of samples: strengths grow with it, so that gates are
     pushed as hard.

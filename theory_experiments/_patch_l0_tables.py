@@ -111,7 +111,7 @@ def critical_strengths(table: pd.DataFrame) -> Listing:
 
 
 def outside(table: pd.DataFrame, line: Line) -> Cell:
-    """In how many repetitions c falls through the level beyond the strengths on either side."""
+    """Number of repetitions in which c falls through the level outside of the strengths tried."""
     lines = select(table, **line.where).sort_values("strength")
     last = [
         repetition["coverage"].iloc[-1]

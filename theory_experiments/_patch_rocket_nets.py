@@ -73,7 +73,7 @@ class Mean(nn.Module):
         self.nets = SideBySide(nets)
 
     def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
-        """Of all."""
+        """Mean logits of all nets."""
         return self.nets(patches).mean(1)
 
 

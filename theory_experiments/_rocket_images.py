@@ -190,7 +190,7 @@ class Work:
         return light
 
     def errors(self, net: nn.Module) -> dict[str, Any]:
-        """On test images, and on those of the training file that are held out."""
+        """Errors on test images, and on images of the training file that are held out."""
         splits, outputs = self.splits, partial(outputs_of, net, compute=self.cell.compute)
         return {
             "error": error(outputs(splits.test), splits.test_labels),

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from multiview.runs.estimates import Estimate, measured, select
-from multiview.runs.tables import Column, Line, Listing, estimated, given, lines_of, measure
+from multiview.runs.tables import Column, Line, Listing, estimated, gain, given, lines_of, measure
 from theory_experiments._rocket_claims import NAMES, PAPER, PAPER_SECONDS, WHO
 
 PATCHES = {
@@ -25,6 +25,7 @@ AXES = {
     "booster_neurons": "booster's neurons a class",
     "hint_weight": "hint's weight",
 }
+BASE = {"method": "base"}
 PAPER_IMAGES = 45_000  # the least of CIFAR's 50,000 that, others being held out, are the paper's
 
 
@@ -63,23 +64,20 @@ def first_of(table: pd.DataFrame) -> dict[str, Any]:
 def _error_columns(known: Mapping[str, float], other: str) -> list[Column]:
     gains = {who: (known["base"] - error) / 100 for who, error in known.items() if who != "base"}
 
-    def gain(line: Line) -> Estimate | None:
-        who = line.where["method"]
-        return None if who == "base" else measured("error", "base") - measured("error", who)
-
     def beyond(line: Line) -> Estimate | None:
-        own, theirs = gain(line), gains.get(line.where["method"])
+        own, theirs = gain("error", line.where, BASE), gains.get(line.where["method"])
         return None if own is None or theirs is None else own - theirs
 
-    ours = [measure("ours", "error"), estimated("gain over base", gain, unit="points")]
+    gained = measure("gain over base", "error", unit="points", gain_over=BASE)
+    ours = [measure("ours", "error"), gained]
     if not known:
         return ours
     theirs = {
         f"paper, median of 3{other}": {WHO[who]: f"{error:.2f}" for who, error in known.items()},
         f"paper's gain{other}": {WHO[who]: f"{100 * each:.2f}" for who, each in gains.items()},
     }
-    errors, gained = (given(heading, texts) for heading, texts in theirs.items())
-    return [errors, *ours, gained, estimated("difference of gains", beyond, unit="points")]
+    errors, gains_there = (given(heading, texts) for heading, texts in theirs.items())
+    return [errors, *ours, gains_there, estimated("difference of gains", beyond, unit="points")]
 
 
 def _time_columns(other: str | None) -> list[Column]:

@@ -57,7 +57,7 @@ NO_COUNTERPART = (
 
 
 def relative_gain(measure: str = "error") -> Estimate:
-    """Of the accuracy, by specialists that start from the generalist, over the generalist's own.
+    """Relative gain of accuracy over the generalist by specialists that start from it.
 
     NaN where the generalist is never right.
     """
@@ -76,23 +76,32 @@ def image_tables(table: pd.DataFrame) -> Iterator[Listing]:
     sizes = sorted(table["size"].dropna().astype(int).unique())
     averages = {ensemble_of(n): f"{n} generalists averaged" for n in sizes if n > 1}
 
-    def gain(line: Line) -> Estimate | None:
-        who = line.where["method"]
-        # That of averages: over their own mean error.
-        base = measured("error", ensemble_of(1) if who in averages else "generalist")
-        return None if who == "generalist" else base - measured("error", who)
-
+    title = f"{first['data']}, {first['num_train']} training images: test error in %"
     yield Listing(
-        title=f"{first['data']}, {first['num_train']} training images: test error in %",
-        lines=lines_of(ON_IMAGES | averages),
+        title=title,
+        lines=lines_of(ON_IMAGES),
         columns=[
             measure("error", "error"),
-            estimated("gain over the generalist", gain, unit="points"),
+            _gain_over("the generalist", "generalist"),
             measure("specialists", "specialists", unit="number", interval=False, digits=1),
         ],
     )
+    if averages:
+        yield Listing(
+            title=f"{title}, averages of generalists",
+            lines=lines_of(averages),
+            columns=[
+                measure("error", "error"),
+                _gain_over("one generalist, mean of all", ensemble_of(1)),
+            ],
+        )
     yield from _beside_paper()
     yield _agreement()
+
+
+def _gain_over(says: str, method: str) -> Column:
+    over = {"method": method}
+    return measure(f"gain over {says}", "error", unit="points", gain_over=over)
 
 
 def _beside_paper() -> Iterator[Listing]:
@@ -111,7 +120,7 @@ def _beside_paper() -> Iterator[Listing]:
     columns = _beside(accuracies, JFT_ACCURACY, "percent")
     yield Listing(title=title, lines=[Line(label=name) for name in accuracies], columns=columns)
     title = f"Relative gain of accuracy in %: {NO_COUNTERPART}"
-    columns = [*_beside(gains, JFT_GAIN, "points"), _verdicts(gains)]
+    columns = _beside(gains, JFT_GAIN, "points")
     yield Listing(title=title, lines=[Line(label=name) for name in gains], columns=columns)
 
 
@@ -126,33 +135,8 @@ def _beside(ours: dict[str, Estimate], paper: dict[str, float], unit: Unit) -> l
     ]
 
 
-def _verdicts(gains: dict[str, Estimate]) -> Column:
-    """Whether our gains have the sign of the paper's."""
-
-    def text(table: pd.DataFrame, line: Line) -> Cell:
-        name = str(line.label)
-        return Cell(sign_verdict(table, gains[name], JFT_GAIN[name]))
-
-    return Column(heading="verdict on the sign", text=text)
-
-
-def sign_verdict(table: pd.DataFrame, gain: Estimate, paper: float) -> str:
-    """Whether our gains have the sign of the paper's: "agrees", "opposite", or "open".
-
-    Open where our 95% interval holds 0; a paper's gain of 0 is opposed by an interval that does
-    not.
-    """
-    values = gain.of(table)
-    if not values.by_seed.notna().any():
-        return "open"
-    _, low, high, _ = values.interval()
-    if low <= 0 <= high:
-        return "open"
-    return "agrees" if paper * (low + high) > 0 else "opposite"
-
-
 def _agreement() -> Listing:
-    """By the columns of K-means; beside them what chance gives."""
+    """Agreement of confusable sets with superclasses, by columns of K-means; beside it chance."""
 
     def null(table: pd.DataFrame, line: Line) -> Cell:
         ends = [

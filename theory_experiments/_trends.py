@@ -1,4 +1,4 @@
-"""How a measure changes along an along: straight lines by least squares, one a repetition."""
+"""How a measure changes with a column: straight lines by least squares, one a repetition."""
 
 from typing import Any
 

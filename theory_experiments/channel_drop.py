@@ -45,7 +45,7 @@ CLASSIFIERS = {"member": "one network", "ensemble": "ensemble", "distilled": "di
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which images."""
+    """Choice of images."""
 
     data: Literal["cifar10", "cifar100", "multi_view"] | None = None
     """cifar10, cifar100 (from --data-dir) or made up; cifar10 unless said, in smoke made up."""

@@ -41,7 +41,7 @@ class Options:
     """Which images the models are compared on."""
 
     data: Literal["cifar10", "cifar100", "multi_view"] | None = None
-    """From --data-dir, or made up. If not said cifar10, but multi_view in the smoke preset."""
+    """Images from --data-dir, or made up; cifar10 unless said, multi_view in the smoke preset."""
 
 
 LAPTOP = KernelCell()

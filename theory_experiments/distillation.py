@@ -45,7 +45,7 @@ AnyCell = HintonCell | StudentsCell | PatchStudentsCell
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which of the three parts."""
+    """Choice of the three parts to run."""
 
     part: Literal["all", "mnist", "cifar10", "synthetic"] = "all"
     """mnist and cifar10 read images from --data-dir; synthetic needs none, and stays on the CPU."""
@@ -161,7 +161,7 @@ def nets_of(cell: HintonCell | StudentsCell) -> list[tuple[Dense | Fast, int, Re
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """Of how many views c and single-view errors are shares."""
+    """The table with the number of views that c and single-view errors are shares of."""
     few_classes = [
         f"{who}_{lesson}" for who in ("omitted", "others") for lesson in ("hinton", "labels")
     ]

@@ -43,8 +43,9 @@ from theory_experiments._parts import (
     tables_of,
 )
 from theory_experiments._patch_dropout import run_patch_dropout
-from theory_experiments._patch_dropout_claims import patch_dropout_claims, patch_dropout_tables
+from theory_experiments._patch_dropout_claims import patch_dropout_claims
 from theory_experiments._patch_dropout_nets import PatchDropoutCell
+from theory_experiments._patch_dropout_tables import patch_dropout_tables
 from theory_experiments._views import counted_in_views
 
 AnyCell = ImageDropoutCell | PatchDropoutCell
@@ -53,7 +54,7 @@ IMAGES = ("mnist", "cifar10", "cifar100")
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which of the parts."""
+    """Choice of the parts to run."""
 
     part: Literal["all", "mnist", "cifar10", "cifar100", "synthetic"] = "all"
     """All but synthetic read images from --data-dir."""
@@ -197,7 +198,7 @@ CLAIMS = dict.fromkeys(IMAGES, image_claims) | {SYNTHETIC: patch_dropout_claims}
 
 
 def cells(images: Callable[[], dict[str, Any]], patches: PatchDropoutCell) -> Callable:
-    """For ``Preset.cells``: those of all parts, or of the one asked for."""
+    """Cells for ``Preset.cells``: those of all parts, or of the one asked for."""
     return cells_of(images() | {SYNTHETIC: patches})
 
 

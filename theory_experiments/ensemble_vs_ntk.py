@@ -123,7 +123,7 @@ def cost(cells: Sequence[Any], context: Context) -> str | None:
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """On patches: the theory's errors, those on D, and what is a count of so many views."""
+    """The table; on patches with the theory's errors, those on D, and what is counted in views."""
     if table["data"].iloc[0] != "patches":
         return table
     averaged = table.loc[table["size"] < table["members"], "method"]

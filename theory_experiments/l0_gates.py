@@ -77,7 +77,7 @@ ADAM = OptimSpec(
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which of the parts."""
+    """Choice of the parts to run."""
 
     part: Literal["all", "mnist_mlp", "lenet", "cifar10", "cifar100", "synthetic"] = "all"
     """All but synthetic read images from --data-dir; cifar100 is of the preset paper alone."""

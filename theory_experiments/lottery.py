@@ -83,7 +83,7 @@ PAPER = replace(LAPTOP, spec=PAPER_SPEC, num_train=2000, width=20, num_test=2000
 
 
 def both(cell: LotteryCell) -> list[LotteryCell]:
-    """Patches without a feature are empty, or as noisy as the others."""
+    """The two cells: patches without a feature are empty, or as noisy as the others."""
     noise = replace(cell.spec, sigma_background=cell.spec.sigma_p)
     return [cell, replace(cell, spec=noise)]
 

@@ -51,7 +51,7 @@ AnyCell = RocketImageCell | PatchRocketCell
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which of the parts."""
+    """Choice of the parts to run."""
 
     part: Literal["all", "cifar10", "cifar100", "synthetic"] = "all"
     """All but synthetic read images from --data-dir; all: in the preset laptop not cifar100."""
@@ -121,7 +121,7 @@ def smoke() -> list[AnyCell]:
 def chosen(
     cells: Sequence[AnyCell], only_if_asked: Collection[str] = ()
 ) -> Callable[[Options], list[AnyCell]]:
-    """For ``Preset.cells``: those of the part that is asked for, or of all parts but some."""
+    """Cells for ``Preset.cells``: those of the part that is asked for, or of all parts but some."""
 
     def of(options: Options) -> list[AnyCell]:
         if options.part == "all":
@@ -177,7 +177,7 @@ def work_of(cell: RocketImageCell, light: float, booster: float) -> float:
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """Of how many views c and single-view errors are shares."""
+    """The table with the number of views that c and single-view errors are shares of."""
     of_booster = ("booster_coverage", "booster_single")
     return counted_in_views(table, "coverage", "single", "union", *of_booster)
 

@@ -46,7 +46,7 @@ Cells = tuple[ImageSpecialistCell, PatchSpecialistCell]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which data."""
+    """Choice of data."""
 
     part: Literal["all", "cifar100", "synthetic"] = "all"
     """cifar100 (from --data-dir; in smoke made-up images), synthetic patches, or both."""
@@ -104,7 +104,7 @@ PAPER: Cells = (
 
 
 def parts_of(cells: Cells) -> Callable[[Options], list[Cell]]:
-    """For ``Preset.cells``: those of the chosen parts, one of each a repetition."""
+    """Cells for ``Preset.cells``: those of the chosen parts, one of each a repetition."""
     return cells_of({cell.part: cell for cell in cells})
 
 
@@ -138,7 +138,7 @@ def work(cell: ImageSpecialistCell, few: Splits, trained_on: int) -> tuple[float
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """Of how many views c and single-view errors are shares.
+    """The table with the number of views that c and single-view errors are shares of.
 
     Means over generalists count as one of them: their intervals are too long rather than too short.
     """

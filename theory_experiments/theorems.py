@@ -88,7 +88,7 @@ def smoke_size(base: TheoremCell) -> TheoremCell:
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """Of how many views c and the single-view error are shares, where they are no means."""
+    """The table with the number of views of which c and single-view errors are shares."""
     averaged = {"member", *table.loc[table["size"].notna(), "method"]}
     return counted_in_views(table, "coverage", "single", averaged=averaged)
 

@@ -227,7 +227,7 @@ def temperature_claims(cell: TemperatureCell) -> Iterator[Claim]:
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """By what students are ``taught_by``; of how many views errors and coverage are shares."""
+    """The table with the loss that students are ``taught_by``, and what is counted in views."""
     by_hinton = table["student_temperature"].notna()
     taught_by = by_hinton.map(lambda hinton: "hinton" if hinton else "paper")
     named = table.assign(taught_by=taught_by.where(table["start"].notna()))

@@ -51,6 +51,7 @@ def measure(
     *,
     unit: Unit = "percent",
     minus: Mapping[str, Any] | None = None,
+    gain_over: Mapping[str, Any] | None = None,
     interval: bool = True,
     digits: int | None = None,
     **where: Any,
@@ -61,17 +62,32 @@ def measure(
         where: Values that hold in addition to the line's, or instead of them.
         minus: A difference paired by repetition: what is subtracted is the same measure where these
             values hold instead, e.g. ``{"method": "labels"}``. Its own line stays empty.
+        gain_over: The reverse of ``minus``: the same measure where these values hold minus that of
+            the line, which for an error is how much less the line's method errs.
         interval: False for the mean alone.
+
+    Raises:
+        ValueError: If both ``minus`` and ``gain_over`` are given.
     """
+    if minus is not None and gain_over is not None:
+        raise ValueError(f"{heading!r} is either a difference or a gain: drop one of the two.")
 
     def estimate(line: Line) -> Estimate | None:
         own = {**line.where, **where}
-        if minus is None:
-            return measured(name, **own)
-        other = {**own, **minus}
-        return None if other == own else measured(name, **own) - measured(name, **other)
+        if gain_over is not None:
+            return gain(name, own, gain_over)
+        return measured(name, **own) if minus is None else gain(name, {**own, **minus}, own)
 
     return estimated(heading, estimate, unit=unit, interval=interval, digits=digits)
+
+
+def gain(name: str, own: Mapping[str, Any], over: Mapping[str, Any]) -> Estimate | None:
+    """How much less a measure is where ``own`` holds than where ``over`` holds beside or instead.
+
+    None where these are the same.
+    """
+    other = {**own, **over}
+    return None if other == own else measured(name, **other) - measured(name, **own)
 
 
 def estimated(

@@ -72,6 +72,26 @@ def test_a_difference_is_paired_and_its_own_line_is_empty():
     assert texts(column, ONE) == ""
 
 
+def test_a_gain_is_how_much_less_the_line_has():
+    column = measure("", "error", gain_over=TWO, unit="points")
+    paired = [b - a for a, b in zip(VALUES["one"], VALUES["two"], strict=True)]
+    assert texts(column, ONE) == f"17.5 {ends(paired)}"
+    assert texts(column, TWO) == ""
+    elsewhere = measure("", "error", gain_over=TWO, unit="points", method="one")
+    assert texts(elsewhere, TWO) == texts(column, ONE)
+
+
+def test_gains_and_differences_are_opposite_and_keep_what_they_are_counted_in():
+    counted = table(many=[0.1, 0.0, 0.05, 0.0]).assign(error_of=20.0)
+    many, line = {"method": "many"}, Line(label="", where={"method": "none"})
+    gained = measure("", "error", unit="points", gain_over=many).text(counted, line)
+    lost = measure("", "error", unit="points", minus=many).text(counted, line)
+    assert (gained.method, lost.method) == ("views", "views")
+    assert lost.text.startswith(f"-{gained.text.split()[0]} [")
+    with pytest.raises(ValueError, match="either a difference or a gain"):
+        measure("both", "error", minus=ONE, gain_over=TWO)
+
+
 def test_any_estimate_may_be_printed():
     def ratio(line):
         other = measured("error", "two")
