@@ -1,10 +1,10 @@
 """Pages with numbers: what stands between two marks in them is written from the published rows.
 
 A mark is a comment, ``<!-- tables: LABEL -->``, and ends with ``<!-- end -->``. After the name of
-what is written comes the label of a published run; ``findings`` and ``all claims`` are of all.
+what is written comes the label of a published run: of several with commas between for ``findings``,
+and of none for ``all claims``.
 """
 
-import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -103,7 +103,7 @@ def _block(published: Published, path: Path, match: re.Match[str]) -> str:
     if what not in (OF_RUN if label else OF_ALL):
         known = ", ".join([*(f"{name}: LABEL" for name in OF_RUN), *OF_ALL])
         raise ValueError(f"{path} asks for {what!r} between marks: there are {known}.")
-    text = OF_RUN[what](published, label) if label else OF_ALL[what](published, path)
+    text = OF_RUN[what](published, label) if label else OF_ALL[what](published)
     return f"{begin}{text}\n{end}"
 
 
@@ -142,22 +142,26 @@ def claims(published: Published, label: str) -> str:
     return f"{text}\n\nRegistered, but stated no more: {', '.join(gone)}." if gone else text
 
 
-def findings(published: Published, path: Path) -> str:
-    """The primary claims of all published runs, with links to the pages."""
+def findings(published: Published, labels: str) -> str:
+    """The primary claims of these runs, with links from the front page to their pages.
+
+    Args:
+        labels: Those of the runs, in order, with commas between.
+    """
     headings = ("finding", "paper", "predicted", "here [95%]", "n", "verdict")
     rows = []
-    for label, run in published.runs.items():
-        judged = published.judged(label)
+    for label in labels.split(","):
+        run, judged = published.run(label), published.judged(label)
         for each, survives in zip(judged, benjamini_hochberg(judged), strict=True):
             if each.claim.primary:
                 _, source, says, measured, n, verdict = cells(each, survives)
-                page = _link(path, package_folder() / "pages" / f"{run.experiment}.md")
+                page = f"{package_folder().name}/pages/{run.experiment}.md"
                 texts = (each.claim.statement, source, says, measured, n, f"[{verdict}]({page})")
                 rows.append(("", texts))
     return Grid("", "", headings, rows).markdown()
 
 
-def all_claims(published: Published, path: Path) -> str:
+def all_claims(published: Published) -> str:
     """Every claim of every experiment, with its verdict where rows are published."""
     total, parts = summary_of([]), []
     for name in names():
@@ -179,16 +183,12 @@ def all_claims(published: Published, path: Path) -> str:
     return "\n\n".join([f"Of the published runs: {total}", *parts])
 
 
-def _link(path: Path, target: Path) -> str:
-    return Path(os.path.relpath(target, path.parent)).as_posix()
-
-
 OF_RUN: dict[str, Callable[[Published, str], str]] = {
     "about": about,
     "tables": tables,
     "claims": claims,
-}
-OF_ALL: dict[str, Callable[[Published, Path], str]] = {
     "findings": findings,
+}
+OF_ALL: dict[str, Callable[[Published], str]] = {
     "all claims": all_claims,
 }

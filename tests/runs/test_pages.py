@@ -19,7 +19,7 @@ Between.
 <!-- end -->
 After.
 """
-OF_ALL = "<!-- findings -->\n<!-- end -->\n<!-- all claims -->\n<!-- end -->\n"
+OF_ALL = "<!-- findings: tails -->\n<!-- end -->\n<!-- all claims -->\n<!-- end -->\n"
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_findings_are_the_primary_claims_with_links(multiview, page):
     ("text", "said"),
     [
         ("<!-- poem: heads-smoke -->\n<!-- end -->", "asks for 'poem' between marks: there are"),
-        ("<!-- findings: heads-smoke -->\n<!-- end -->", "asks for 'findings' between marks"),
+        ("<!-- findings -->\n<!-- end -->", "asks for 'findings' between marks"),
         ("<!-- about -->\n<!-- end -->", "asks for 'about' between marks"),
         ("<!-- about: heads -->\n<!-- end -->", "no run 'heads' is published: `multiview publish`"),
         ("<!-- about: heads-smoke -->\n", "has no <!-- end --> before the next mark"),
