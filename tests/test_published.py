@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from figures import make
-from multiview.runs.find import names
+from multiview.runs.find import find, names
 from multiview.runs.pages import BLOCK, page_paths, write_pages
 from multiview.runs.publish import published_names, published_runs, rows_folder
 
@@ -31,6 +31,12 @@ def test_a_committed_picture_is_that_of_its_published_rows(label, tmp_path):
     again, committed = pixels(tmp_path / "again.png"), pixels(FIGURES / f"{label}.png")
     assert again.shape == committed.shape
     np.testing.assert_array_equal(again, committed)
+
+
+def test_few_claims_are_primary():
+    experiments = [find(name) for name in names()]
+    stated = [e.claims_about(e.default_preset, e.options()) for e in experiments]
+    assert 10 <= sum(claim.primary for claims in stated for claim in claims) <= 15
 
 
 def test_a_published_run_with_a_figure_has_its_picture_committed():

@@ -96,7 +96,6 @@ def image_claims(cell: DropCell) -> Iterator[Claim]:
             statement=statement,
             predicted=ANY,
             estimate=estimate,
-            primary=(part, what) == ("layer", "gain falls"),
         )
 
 
@@ -163,5 +162,4 @@ def synthetic_claims(cell: ViewDropCell) -> Iterator[Claim]:
             statement=statement,
             predicted=expected,
             estimate=estimate,
-            primary=what == "gain falls",
         )

@@ -42,7 +42,6 @@ def _soft_claims(cell: HintonCell) -> Iterator[Claim]:
         "labels",
         predicted=GAIN,
         estimate=labels - soft,
-        primary=True,
     )
     yield claim(
         name="MNIST: half of the teacher",

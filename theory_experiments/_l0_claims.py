@@ -82,7 +82,6 @@ def _published(cell: L0ImageCell) -> Iterator[Claim]:
             f"{100 * row.error:g}%, to 0.5 points",
             predicted=(row.error - HALF_A_POINT, row.error + HALF_A_POINT),
             estimate=of("error", who),
-            primary=(cell.part, who) == ("lenet", "equal"),
         )
     yield Claim(
         name=f"{name}: weights left",

@@ -118,5 +118,4 @@ def patch_dropout_claims(cell: PatchDropoutCell) -> Iterator[Claim]:
             predicted=expected,
             estimate=estimate,
             kind="check" if expected == ONE_VIEW else "claim",
-            primary=what == "neurons",
         )

@@ -72,7 +72,6 @@ def _sharing_claims(cell: PatchRocketCell) -> Iterator[Claim]:
         statement=f"the {WHAT} is at least {MARGIN} less with {every} than with none",
         predicted=LESS,
         estimate=coverage(shared) - coverage("rocket"),
-        primary=True,
     )
     yield Claim(
         name="synthetic: sharing helps",

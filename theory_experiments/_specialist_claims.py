@@ -87,5 +87,4 @@ def patch_claims(cell: PatchSpecialistCell) -> Iterator[Claim]:
                 statement=f"{who}, {origin}: consulted, they {says} {MARGIN}",
                 predicted=predicted,
                 estimate=coverage(f"{start}_{asked}") - coverage("generalist"),
-                primary=(start, asked) == ("tuned", "all"),
             )
