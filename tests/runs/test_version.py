@@ -68,7 +68,7 @@ def spans(found: Reach) -> dict[str, list[range]]:
 def followed(file: str) -> bool:
     """Whether a file is code of ours that is not bookkeeping."""
     path = Path(file)
-    if not path.is_relative_to(ROOT):
+    if not path.is_relative_to(ROOT) or "site-packages" in path.parts:  # an environment in a clone
         return False
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     return not any(f"{module}.".startswith(f"{each}.") for each in BOOKKEEPING)
