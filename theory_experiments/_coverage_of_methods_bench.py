@@ -13,7 +13,7 @@ from multiview import stream
 from multiview.data import PatchBatch
 from multiview.distill import RocketResult, rocket_launching
 from multiview.ensemble import mean_logits
-from multiview.models import PatchNet
+from multiview.models import PatchNet, SingleMember
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.ntk import KernelOutputs, centred_one_hot, kernel_methods, patch_net_gram
@@ -21,7 +21,7 @@ from multiview.train.compute import frozen
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.optim import OptimSpec
 from theory_experiments._patch_nets import draw_features, draw_train, new_nets
-from theory_experiments._patch_sgd import SGD, Alone, SgdCell
+from theory_experiments._patch_sgd import SGD, SgdCell
 
 # From patches (n, P, d) to the logits (n, k), or (n, many, k) of many alike.
 Classifier = Callable[[Tensor], Tensor]
@@ -124,13 +124,13 @@ class Bench:
     def neuron_net(self) -> nn.Module:
         """The net trained with dropout of neurons."""
         net = DropoutPatchNet(self.fresh("members"), neuron=self.cell.neuron)
-        return self.on_labels(Alone(net), "members")
+        return self.on_labels(SingleMember(net), "members")
 
     @cached_property
     def patch_net(self) -> nn.Module:
         """The net trained with dropout of patches."""
         net = DropoutPatchNet(self.fresh("members"), patch=self.cell.patch)
-        return self.on_labels(Alone(net), "members")
+        return self.on_labels(SingleMember(net), "members")
 
     def launched(self, shared: int = 0, **settings: Any) -> RocketResult:
         """A light net of the students' start and a booster as wide, ``shared`` neurons in both."""
@@ -159,8 +159,8 @@ class Bench:
     def by_many(self) -> RocketResult:
         """A light net and boosters of the members' starts, the mean of their logits as hint."""
         start = self.fresh("members", self.cell.members)
-        boosters = (Alone(start.member(i)) for i in range(self.cell.members))
-        return self.rocket(Alone(self.fresh()), *boosters)
+        boosters = (start.single(i) for i in range(self.cell.members))
+        return self.rocket(self.fresh().single(), *boosters)
 
     @cached_property
     def kernels(self) -> "Kernels":

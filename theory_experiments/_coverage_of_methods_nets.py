@@ -13,27 +13,14 @@ from multiview.distill import hinton_kd, l2_logits, paper_kd, taught_loss
 from multiview.distill.dropout import dropout_distillation, monte_carlo
 from multiview.distill.teaching import Lesson
 from multiview.ensemble import mean_logits
-from multiview.models import PatchNet
+from multiview.models import SingleMember
 from multiview.sparsity import GatedPatchNet, L0Spec, pruned, sparsify
 from multiview.sparsity.layers import gated_layers
 from multiview.train.compute import frozen
 from multiview.train.stochastic import without_dropout
 from theory_experiments._coverage_of_methods_bench import Bench, Classifier
-from theory_experiments._patch_sgd import Alone
 
 Kind = Literal["neuron", "patch"]
-
-
-class Summed(nn.Module):
-    """F = sum of a patch net's members, one classifier."""
-
-    def __init__(self, nets: PatchNet) -> None:
-        super().__init__()
-        self.nets = nets
-
-    def forward(self, patches: Tensor) -> Tensor:
-        """Logits (n, k)."""
-        return self.nets(patches).sum(1)
 
 
 def one(bench: Bench) -> Classifier:
@@ -43,7 +30,7 @@ def one(bench: Bench) -> Classifier:
 
 def labels(bench: Bench) -> Classifier:
     """A net of the students' start, trained on labels alone for as many steps as they take."""
-    return frozen(bench.taught(Alone(bench.fresh())))
+    return frozen(bench.taught(bench.fresh().single()))
 
 
 def ensemble(bench: Bench) -> Classifier:
@@ -54,7 +41,7 @@ def ensemble(bench: Bench) -> Classifier:
 
 def summed(bench: Bench) -> Classifier:
     """As many nets as members, trained as one by the gradient of their summed outputs."""
-    return frozen(bench.on_labels(Summed(bench.fresh("sum", bench.cell.members)), "sum"))
+    return frozen(bench.on_labels(bench.fresh("sum", bench.cell.members).summed(), "sum"))
 
 
 def lesson_of(
@@ -68,13 +55,13 @@ def lesson_of(
 def hinton(bench: Bench) -> Classifier:
     """A student taught by the ensemble with Hinton's loss."""
     lesson = partial(hinton_kd, temperature=bench.cell.temperature)
-    return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson)
+    return lesson_of(bench, bench.fresh().single(), bench.ensemble, lesson)
 
 
 def paper(bench: Bench) -> Classifier:
     """A student taught by the ensemble with the paper's update."""
     return lesson_of(
-        bench, Alone(bench.fresh()), bench.ensemble, _update(bench), weight=bench.cell.push
+        bench, bench.fresh().single(), bench.ensemble, _update(bench), weight=bench.cell.push
     )
 
 
@@ -82,18 +69,18 @@ def squares(bench: Bench) -> Classifier:
     """A student by squared differences of centred logits over k, Hinton's loss for hot T."""
     k = bench.cell.spec.num_classes
     lesson = partial(l2_logits, center=True)
-    return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson, weight=1 / k)
+    return lesson_of(bench, bench.fresh().single(), bench.ensemble, lesson, weight=1 / k)
 
 
 def self_fresh(bench: Bench) -> Classifier:
     """A student taught by one network of another start, the second member, with Hinton's loss."""
     lesson = partial(hinton_kd, temperature=bench.cell.temperature)
-    return lesson_of(bench, Alone(bench.fresh()), bench.logits[:, 1], lesson)
+    return lesson_of(bench, bench.fresh().single(), bench.logits[:, 1], lesson)
 
 
 def self_continued(bench: Bench) -> Classifier:
     """The first member goes on, taught by the second with the paper's update: two phases."""
-    student = Alone(bench.members.member(0))
+    student = bench.members.single(0)
     return lesson_of(bench, student, bench.logits[:, 1], _update(bench), weight=bench.cell.push)
 
 
@@ -152,7 +139,7 @@ def rocket_unblocked(bench: Bench) -> Classifier:
 def rocket_kd(bench: Bench) -> Classifier:
     """The light net of a rocket that shares nothing, taught by a trained net, the second member."""
     result = bench.launched(
-        teacher=frozen(Alone(bench.members.member(1))),
+        teacher=frozen(bench.members.single(1)),
         teacher_weight=1.0,
         temperature=bench.cell.temperature,
     )
@@ -214,7 +201,7 @@ def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Pruned]:
     def train(bench: Bench) -> Pruned:
         cell, batch = bench.cell, bench.train
         draws = stream(cell.seed, "gates")
-        net = Alone(GatedPatchNet(bench.fresh(), dropout=cell.gate_dropout, generator=draws))
+        net = SingleMember(GatedPatchNet(bench.fresh(), dropout=cell.gate_dropout, generator=draws))
         strength = cell.strong_penalty if strong else cell.light_penalty
         lesson = partial(hinton_kd, temperature=cell.temperature)
         sparsify(
