@@ -15,7 +15,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, by_repetition, largest, measured
 from theory_experiments._coverage_of_methods import NETWORKS
 from theory_experiments._coverage_of_methods_bench import MethodsCell
-from theory_experiments._views import LESS, MORE, NO_LESS, NO_MORE, SAME, WORDS
+from theory_experiments.views.units import LESS, MORE, NO_LESS, NO_MORE, SAME, WORDS
 
 Predicted = tuple[float, float]
 GAINS: Predicted = (0.0, math.inf)  # whatever the gain
