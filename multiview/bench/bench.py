@@ -135,6 +135,13 @@ class Bench(ABC):
         """The network as a function of inputs, in eval mode and without gradients."""
         return frozen(net)
 
+    def outputs(
+        self, logits: Logits, inputs: Shaped[Tensor, "n ..."]
+    ) -> Float[Tensor, "n *networks k"]:
+        """Logits of many inputs for a test, some at a time."""
+        with torch.no_grad():
+            return torch.cat([logits(part) for part in inputs.split(500)])
+
     @abstractmethod
     def one(self, name: str, index: int = 0) -> nn.Module:
         """An untrained network, (n, ...) -> (n, k); those of another name start elsewhere."""
@@ -252,11 +259,3 @@ class Setting(ABC):
 
     def check_kernels(self) -> None:
         """Refuse tangent kernels where they would not fit."""
-
-
-def logits_in_parts(
-    logits: Logits, inputs: Shaped[Tensor, "n ..."], rows: int = 500
-) -> Float[Tensor, "n ..."]:
-    """Logits of many inputs, of ``rows`` at a time."""
-    with torch.no_grad():
-        return torch.cat([logits(part) for part in inputs.split(rows)])
