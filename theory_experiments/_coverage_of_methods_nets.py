@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from multiview import stream
-from multiview.distill import hinton_kd, l2_logits, paper_kd, taught_loss
+from multiview.distill import Hinton, KDLoss, PaperUpdate, Squares, distillation_loss
 from multiview.distill.dropout import dropout_distillation, monte_carlo
-from multiview.distill.teaching import Lesson
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.sparsity import GatedPatchNet, L0Spec, pruned, sparsify
@@ -57,48 +55,46 @@ def summed(bench: Bench) -> Classifier:
     return frozen(bench.on_labels(Summed(bench.fresh("sum", bench.cell.members)), "sum"))
 
 
-def lesson_of(
-    bench: Bench, student: nn.Module, teacher: Tensor, lesson: Lesson, weight: float = 1.0
+def student_of(
+    bench: Bench, student: nn.Module, teacher: Tensor, kd_loss: KDLoss, weight: float = 1.0
 ) -> Classifier:
     """A student of labels and these logits on the training samples."""
-    loss = taught_loss(bench.train.labels, teacher, lesson, weight=weight)
+    loss = distillation_loss(bench.train.labels, teacher, kd_loss, weight=weight)
     return frozen(bench.taught(student, loss))
 
 
 def hinton(bench: Bench) -> Classifier:
     """A student taught by the ensemble with Hinton's loss."""
-    lesson = partial(hinton_kd, temperature=bench.cell.temperature)
-    return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson)
+    kd_loss = Hinton(bench.cell.temperature)
+    return student_of(bench, Alone(bench.fresh()), bench.ensemble, kd_loss)
 
 
 def paper(bench: Bench) -> Classifier:
     """A student taught by the ensemble with the paper's update."""
-    return lesson_of(
+    return student_of(
         bench, Alone(bench.fresh()), bench.ensemble, _update(bench), weight=bench.cell.push
     )
 
 
 def squares(bench: Bench) -> Classifier:
     """A student by squared differences of centred logits over k, Hinton's loss for hot T."""
-    k = bench.cell.spec.num_classes
-    lesson = partial(l2_logits, center=True)
-    return lesson_of(bench, Alone(bench.fresh()), bench.ensemble, lesson, weight=1 / k)
+    return student_of(bench, Alone(bench.fresh()), bench.ensemble, Squares())
 
 
 def self_fresh(bench: Bench) -> Classifier:
     """A student taught by one network of another start, the second member, with Hinton's loss."""
-    lesson = partial(hinton_kd, temperature=bench.cell.temperature)
-    return lesson_of(bench, Alone(bench.fresh()), bench.logits[:, 1], lesson)
+    kd_loss = Hinton(bench.cell.temperature)
+    return student_of(bench, Alone(bench.fresh()), bench.logits[:, 1], kd_loss)
 
 
 def self_continued(bench: Bench) -> Classifier:
     """The first member goes on, taught by the second with the paper's update: two phases."""
     student = Alone(bench.members.member(0))
-    return lesson_of(bench, student, bench.logits[:, 1], _update(bench), weight=bench.cell.push)
+    return student_of(bench, student, bench.logits[:, 1], _update(bench), weight=bench.cell.push)
 
 
-def _update(bench: Bench) -> Lesson:
-    return partial(paper_kd, tau=bench.cell.tau, scale=bench.cell.scale)
+def _update(bench: Bench) -> PaperUpdate:
+    return PaperUpdate(tau=bench.cell.tau, scale=bench.cell.scale)
 
 
 def dropped(kind: Kind) -> Callable[[Bench], Classifier]:
@@ -216,7 +212,7 @@ def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Pruned]:
         draws = stream(cell.seed, "gates")
         net = Alone(GatedPatchNet(bench.fresh(), dropout=cell.gate_dropout, generator=draws))
         strength = cell.strong_penalty if strong else cell.light_penalty
-        lesson = partial(hinton_kd, temperature=cell.temperature)
+        kd_loss = Hinton(cell.temperature)
         sparsify(
             net,
             batch.patches,
@@ -224,7 +220,7 @@ def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Pruned]:
             spec=cell.student,
             penalty=L0Spec(strength=strength, delay=cell.penalty_delay),
             generator=bench.order(),
-            loss=taught_loss(batch.labels, bench.ensemble, lesson) if soft else None,
+            loss=distillation_loss(batch.labels, bench.ensemble, kd_loss) if soft else None,
         )
         (gated,) = gated_layers(net).values()
         return Pruned(frozen(pruned(net)), float((gated.gates() != 0).double().mean()))
