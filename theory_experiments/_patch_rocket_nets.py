@@ -1,7 +1,6 @@
 """Light nets and boosters on synthetic patches: what they share, and how they are trained."""
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data import PatchBatch
-from multiview.distill import hinton_kd, knowledge_distillation, rocket_launching
+from multiview.distill import Hinton, knowledge_distillation, rocket_launching
 from multiview.distill.rocket import HINT_WEIGHT
 from multiview.models import SideBySide
 from multiview.models.shared_patch_nets import shared_patch_nets
@@ -185,7 +184,7 @@ def train_pairs(cell: PatchRocketCell, train: PatchBatch, progress: Progress) ->
         train.labels,
         spec=cell.optim,
         generator=stream(cell.seed, "sgd", "rocket"),
-        lesson=partial(hinton_kd, temperature=cell.temperature),
+        kd_loss=Hinton(cell.temperature),
         weight=cell.teacher_weight,
         label_weight=1.0,
         progress=next(parts),

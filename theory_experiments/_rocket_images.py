@@ -14,7 +14,7 @@ from multiview import stream
 from multiview.data.augment import flip_and_crop
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.distill import hinton_kd, official_kd_weight, rocket_launching, taught_loss
+from multiview.distill import Hinton, distillation_loss, official_kd_weight, rocket_launching
 from multiview.distill.rocket import HINT_WEIGHT, Hint, RocketResult
 from multiview.models.rocket_wide_resnet import (
     Variant,
@@ -177,10 +177,10 @@ class Work:
         if teacher is None:
             loss = target_loss(self.splits.train_labels)
         else:
-            loss = taught_loss(
+            loss = distillation_loss(
                 self.splits.train_labels,
                 teacher,
-                partial(hinton_kd, temperature=cell.temperature),
+                Hinton(cell.temperature),
                 weight=official_kd_weight(self.splits.num_classes, cell.alpha),
                 label_weight=1 - cell.alpha,
             )

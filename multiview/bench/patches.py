@@ -21,7 +21,7 @@ from multiview.bench.bench import (
 )
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
 from multiview.distill import distillation_loss, distillation_objective
-from multiview.models import PatchNet, SingleMember, SummedPatchNet
+from multiview.models import PatchNet, SingleMember, SummedMembers
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.ntk import patch_net_gram
@@ -264,7 +264,7 @@ class PatchBench(Bench):
     ) -> list[Fitted]:
         """Train copies of all networks side by side; a sum by itself."""
         spec: TrainSpec = getattr(flow, course)
-        if any(isinstance(each, SummedPatchNet) for each in nets):
+        if any(isinstance(each, SummedMembers) for each in nets):
             spec = replace(flow.summed or spec, summed=True)
             if len(nets) > 1:
                 raise ValueError("a sum of networks is trained by itself: fit it alone.")
@@ -316,7 +316,7 @@ def patch_net(net: nn.Module) -> PatchNet:
     Raises:
         ValueError: If there is none, as of a network with dropout or gates.
     """
-    inner = net.net if isinstance(net, SingleMember | SummedPatchNet) else net
+    inner = net.net if isinstance(net, SingleMember | SummedMembers) else net
     if not isinstance(inner, PatchNet):
         raise ValueError(
             f"{type(inner).__name__} has no closed-form gradient: train it in a setting with Sgd."
@@ -326,6 +326,6 @@ def patch_net(net: nn.Module) -> PatchNet:
 
 def like(net: nn.Module, trained: PatchNet) -> nn.Module:
     """The trained network in the shape of the untrained one: a group, a single one or a sum."""
-    if isinstance(net, SummedPatchNet):
+    if isinstance(net, SummedMembers):
         return trained.summed()
     return trained.single() if isinstance(net, SingleMember) else trained

@@ -4,17 +4,19 @@ from multiview.distill.bias import best_shift, shifted
 from multiview.distill.combination import combine
 from multiview.distill.confusable import adjusted_rand, confusable_sets
 from multiview.distill.distillation import born_again, knowledge_distillation
+from multiview.distill.distillation_loss import distillation_loss, per_student
 from multiview.distill.dropout import (
     bregman,
     dropout_distillation,
     monte_carlo,
     squared_probabilities,
 )
+from multiview.distill.kd import Hinton, KDLoss, PaperUpdate, Squares
 from multiview.distill.losses import hinton_kd, l2_logits, paper_kd, truncated_probabilities
-from multiview.distill.patch import DistillationLoss, distillation_objective
+from multiview.distill.objective import distillation_objective
 from multiview.distill.rocket import (
     RocketResult,
-    hint_lesson,
+    hint_loss,
     official_kd_weight,
     rocket_launching,
     rocket_loss,
@@ -26,14 +28,15 @@ from multiview.distill.specialists import (
     specialist_rows,
 )
 from multiview.distill.teachers import averaged_logits, ensemble_teacher
-from multiview.distill.teaching import Lesson, per_student, taught_loss
 from multiview.models.rocket import Rocket
 
 __all__ = [
-    "DistillationLoss",
-    "Lesson",
+    "Hinton",
+    "KDLoss",
+    "PaperUpdate",
     "Rocket",
     "RocketResult",
+    "Squares",
     "adjusted_rand",
     "averaged_logits",
     "best_shift",
@@ -42,10 +45,11 @@ __all__ = [
     "combine",
     "confusable_sets",
     "corrected",
+    "distillation_loss",
     "distillation_objective",
     "dropout_distillation",
     "ensemble_teacher",
-    "hint_lesson",
+    "hint_loss",
     "hinton_kd",
     "knowledge_distillation",
     "l2_logits",
@@ -60,6 +64,5 @@ __all__ = [
     "specialist_labels",
     "specialist_rows",
     "squared_probabilities",
-    "taught_loss",
     "truncated_probabilities",
 ]

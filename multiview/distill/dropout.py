@@ -1,4 +1,4 @@
-"""Dropout distillation: a student without dropout learns what masks say on average."""
+"""Dropout distillation: a student without dropout learns the mean prediction over masks."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.distill.distillation import knowledge_distillation
-from multiview.distill.losses import Reduction, hinton_kd, l2_logits, refuse_misfits
+from multiview.distill.kd import Hinton, KDLoss
+from multiview.distill.losses import Reduction, l2_logits, refuse_misfits
 from multiview.distill.teachers import Average, averaged_logits
 from multiview.train.compute import ComputeSpec, chosen
 from multiview.train.loop import FitResult
@@ -39,14 +40,14 @@ def squared_probabilities(
 
 
 # The loss of each divergence, and what its ideal student is the mean of.
-_DIVERGENCES: dict[str, tuple[Callable[..., Tensor], Average]] = {
-    "kl": (partial(hinton_kd, temperature=1.0), "probabilities"),
-    "squared_logits": (l2_logits, "logits"),
-    "squared_probabilities": (squared_probabilities, "probabilities"),
+_DIVERGENCES: dict[str, tuple[KDLoss, Average]] = {
+    "kl": (Hinton(temperature=1.0), "probabilities"),
+    "squared_logits": (partial(l2_logits, reduction="none"), "logits"),
+    "squared_probabilities": (partial(squared_probabilities, reduction="none"), "probabilities"),
 }
 
 
-def bregman(divergence: Divergence) -> tuple[Callable[..., Tensor], Average]:
+def bregman(divergence: Divergence) -> tuple[KDLoss, Average]:
     """The loss D(teacher || student) of this name, and which mean of the masks minimises it.
 
     For a Bregman divergence of a convex phi, masks m with predictions f_m and their mean fbar,
@@ -186,7 +187,7 @@ def dropout_distillation(
             "compute.compile=True: compiled code does not see that dropout of the student is "
             "switched off: use dataclasses.replace(compute, compile=False)."
         )
-    lesson, average = bregman(divergence)
+    kd_loss, average = bregman(divergence)
     # The masks are drawn from torch's global generator, which ``fit`` lets follow from its own.
     teach = monte_carlo(teacher, masks, average, compute=compute)
     with dropout_off(student):
@@ -196,7 +197,7 @@ def dropout_distillation(
             inputs,
             spec=spec,
             generator=generator,
-            lesson=lesson,
+            kd_loss=kd_loss,
             weight=1.0,
             label_weight=0.0,
             compute=compute,

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.distill.distillation import refuse_labels
-from multiview.distill.losses import hinton_kd, refuse_misfits
-from multiview.distill.teaching import Lesson, Teacher, taught_loss
+from multiview.distill.distillation_loss import Teacher, distillation_loss
+from multiview.distill.kd import Hinton, KDLoss
+from multiview.distill.losses import refuse_misfits
 from multiview.models.groups import SideBySide
 from multiview.models.rocket import Rocket
 from multiview.train.compute import frozen
@@ -35,8 +36,8 @@ class RocketResult:
     fits: tuple[FitResult, ...]  # of the joint training, or of the boosters' and then the light's
 
 
-def hint_lesson(hint: Hint = "logits", temperature: float = 4.0) -> Lesson:
-    """How far the light net's logits l are from the booster's z, mean over samples.
+def hint_loss(hint: Hint = "logits", temperature: float = 4.0) -> KDLoss:
+    """How far the light net's logits l are from the booster's z, one value per sample.
 
     - "logits", L_mimic: ||l - z||^2, without a factor 1/2.
     - "probabilities", L_MSE: ||p - q||^2 of p = softmax(l) and q = softmax(z); its derivative
@@ -60,8 +61,8 @@ def hint_lesson(hint: Hint = "logits", temperature: float = 4.0) -> Lesson:
 
 
 def _mimic(light: Tensor, booster: Tensor) -> Tensor:
-    refuse_misfits(light, booster, "mean")
-    return (light - booster).square().sum(-1).mean()
+    refuse_misfits(light, booster, "none")
+    return (light - booster).square().sum(-1)
 
 
 def _squared(light: Tensor, booster: Tensor) -> Tensor:
@@ -69,11 +70,11 @@ def _squared(light: Tensor, booster: Tensor) -> Tensor:
 
 
 def _tempered(light: Tensor, booster: Tensor, temperature: float) -> Tensor:
-    refuse_misfits(light, booster, "mean")
+    refuse_misfits(light, booster, "none")
     target = (booster / temperature).softmax(-1)
-    said = (light / temperature).log_softmax(-1)
-    said = torch.where(target > 0, said, 0)  # 0 ln 0 = 0
-    return -(temperature**2) * (target * said).sum(-1).mean()
+    log_probability = (light / temperature).log_softmax(-1)
+    log_probability = torch.where(target > 0, log_probability, 0)  # 0 ln 0 = 0
+    return -(temperature**2) * (target * log_probability).sum(-1)
 
 
 def official_kd_weight(num_classes: int, alpha: float = 0.9) -> float:
@@ -108,11 +109,11 @@ def rocket_loss(
 
     Args:
         targets: Labels (n,) or probabilities (n, k) of all training samples; None for a loader's.
-        hint: See ``hint_lesson``.
+        hint: See ``hint_loss``.
         weight: lambda; 0.03 in the published code.
-        temperature: Of the tempered hint, and of the teacher's lesson.
-        teacher: A trained booster, which adds ``teacher_weight`` times ``hinton_kd`` for the light
-            net, as ``taught_loss`` takes it; it stays as it is. See ``official_kd_weight``.
+        temperature: Of the tempered hint, and of the teacher's ``Hinton``.
+        teacher: A trained booster, which adds ``teacher_weight`` times ``Hinton`` for the light
+            net, as ``distillation_loss`` takes it; it stays as it is. See ``official_kd_weight``.
         rocket: Whose ``hint_acts`` multiplies the weight; None where the hint acts all along.
 
     Raises:
@@ -128,7 +129,7 @@ def rocket_loss(
             f"teacher_weight={teacher_weight} and {'no' if teacher is None else 'a'} teacher: give "
             "both, or neither."
         )
-    distance, on_targets = hint_lesson(hint, temperature), target_loss(targets)
+    distance, on_targets = hint_loss(hint, temperature), target_loss(targets)
     further = _teaching(teacher, teacher_weight, temperature)
 
     def loss(logits: Float[Tensor, "n nets k"], inputs: Tensor, rows: Tensor | Given) -> Tensor:
@@ -138,7 +139,7 @@ def rocket_loss(
             )
         light, boosters = logits[:, 0], logits[:, 1:]
         shown = boosters.mean(1)
-        distant = distance(light, shown.detach() if block else shown)
+        distant = distance(light, shown.detach() if block else shown).mean()
         acts = 1.0 if rocket is None else rocket.hint_acts
         total = on_targets(logits, inputs, rows) + weight * acts * distant
         return total if further is None else total + further(light, inputs, rows)
@@ -243,8 +244,10 @@ def _one_after_the_other(
     light = copy.deepcopy(rocket.light)
 
     taught = frozen(boosters, settings.get("compute"))
-    lesson = hint_lesson(shared["hint"], shared["temperature"])
-    hinted = taught_loss(labels, lambda seen: taught(seen).mean(1), lesson, weight=shared["weight"])
+    kd_loss = hint_loss(shared["hint"], shared["temperature"])
+    hinted = distillation_loss(
+        labels, lambda seen: taught(seen).mean(1), kd_loss, weight=shared["weight"]
+    )
     further = _teaching(shared["teacher"], shared["teacher_weight"], shared["temperature"])
 
     def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
@@ -259,5 +262,5 @@ def _teaching(teacher: Teacher | None, weight: float, temperature: float) -> Los
     """What a trained booster adds for the light net."""
     if teacher is None:
         return None
-    lesson = partial(hinton_kd, temperature=temperature)
-    return taught_loss(None, teacher, lesson, weight=weight, label_weight=0.0)
+    kd_loss = Hinton(temperature)
+    return distillation_loss(None, teacher, kd_loss, weight=weight, label_weight=0.0)

@@ -52,7 +52,7 @@ class Rocket(Method):
             taught = {
                 "teacher": bench.trained(self.teacher).logits,
                 "teacher_weight": self.teacher_weight,
-                "kd_loss": self.kd_loss,
+                "temperature": self.kd_loss.temperature,
             }
         result = rocket_launching(
             light,

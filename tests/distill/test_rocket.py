@@ -1,7 +1,6 @@
 """Rocket launching: whom the hint moves and whom not, each hint's formula, and the procedure."""
 
 import copy
-from functools import partial
 from typing import Any
 
 import pytest
@@ -11,13 +10,14 @@ from unchecked import unchecked
 
 from multiview import stream
 from multiview.distill import (
+    Hinton,
     Rocket,
-    hint_lesson,
+    distillation_loss,
+    hint_loss,
     hinton_kd,
     official_kd_weight,
     rocket_launching,
     rocket_loss,
-    taught_loss,
 )
 from multiview.distill.rocket import Hint
 from multiview.train.checkpoint import Checkpoint
@@ -73,8 +73,8 @@ def by_path(light: Any, booster: Any, hint: Hint) -> tuple[Tensor, Tensor]:
     """
     through = copy.deepcopy(light[0])
     said, z = light[1](light[0](X)), booster[1](through(X))
-    lesson = hint_lesson(hint)
-    by_light, by_booster = grads(lesson(said, z), light[0], through)
+    distance = hint_loss(hint)(said, z).mean()
+    by_light, by_booster = grads(distance, light[0], through)
     return by_light, by_booster
 
 
@@ -87,7 +87,7 @@ class TestGradientFlow:
         (blocked,) = grads(hint_value(Rocket(light, booster), hint, block=True), booster[1])
         (free,) = grads(hint_value(Rocket(light, booster), hint, block=False), booster[1])
         assert blocked.abs().max() < 1e-6  # labels' gradients cancel to rounding
-        (own,) = grads(hint_lesson(hint)(light(X), booster(X)), booster[1])
+        (own,) = grads(hint_loss(hint)(light(X), booster(X)).mean(), booster[1])
         torch.testing.assert_close(free, own, atol=1e-6, rtol=1e-4)
         assert own.abs().max() > 1e-3
 
@@ -104,7 +104,7 @@ class TestGradientFlow:
     def test_the_light_nets_own_weights_are_moved(self, hint, block):
         light, booster = pair()
         (moved,) = grads(hint_value(Rocket(light, booster), hint, block=block), light[1])
-        (own,) = grads(hint_lesson(hint)(light(X), booster(X).detach()), light[1])
+        (own,) = grads(hint_loss(hint)(light(X), booster(X).detach()).mean(), light[1])
         torch.testing.assert_close(moved, own, atol=1e-6, rtol=1e-4)
         assert own.abs().max() > 1e-3
 
@@ -149,19 +149,19 @@ def test_hints_by_loops():
             squared += float((p[i] - q[i]) ** 2) / 7
             tempered -= T**2 * float(target[i] * hot[i].log()) / 7
     for hint, expected in zip(HINTS, (mimic, squared, tempered), strict=True):
-        assert hint_lesson(hint, T)(said, z).item() == pytest.approx(expected)
+        assert hint_loss(hint, T)(said, z).mean().item() == pytest.approx(expected)
 
 
 def test_the_derivative_of_squared_probabilities_is_the_papers():
     said, z = logits()
-    (found,) = torch.autograd.grad(7 * hint_lesson("probabilities")(said, z), said)
+    (found,) = torch.autograd.grad(hint_loss("probabilities")(said, z).sum(), said)
     p, q = said.softmax(1), z.softmax(1)
     expected = 2 * p * (p - q + (p * (q - p)).sum(1, keepdim=True))
     torch.testing.assert_close(found, expected.detach())
     sure = torch.tensor([[40.0, 0.0, 0.0]], requires_grad=True)
     wrong = torch.tensor([[0.0, 40.0, 0.0]])
-    (vanished,) = torch.autograd.grad(hint_lesson("probabilities")(sure, wrong), sure)
-    (mimic,) = torch.autograd.grad(hint_lesson("logits")(sure, wrong), sure)
+    (vanished,) = torch.autograd.grad(hint_loss("probabilities")(sure, wrong), sure)
+    (mimic,) = torch.autograd.grad(hint_loss("logits")(sure, wrong), sure)
     assert vanished.abs().max() < 1e-12
     assert mimic.abs().max() == 80
 
@@ -169,7 +169,7 @@ def test_the_derivative_of_squared_probabilities_is_the_papers():
 def test_a_blocked_tempered_hint_has_hinton_kds_gradient():
     """T^2 CE and T^2 KL differ by what the booster alone decides."""
     said, z = logits()
-    (ours,) = torch.autograd.grad(hint_lesson("tempered", 5.0)(said, z), said)
+    (ours,) = torch.autograd.grad(hint_loss("tempered", 5.0)(said, z).mean(), said)
     (theirs,) = torch.autograd.grad(hinton_kd(said, z, 5.0), said)
     torch.testing.assert_close(ours, theirs)
 
@@ -198,7 +198,8 @@ def test_the_loss_is_the_sum_of_its_terms():
     value = loss(Rocket(light, booster)(X), X, ROWS)
     said, z = light(X), booster(X)
     expected = sum(nn.functional.cross_entropy(each, Y) for each in (said, z))
-    expected += 0.3 * hint_lesson("tempered", 2.0)(said, z) + 0.6 * hinton_kd(said, teacher(X), 2.0)
+    expected += 0.3 * hint_loss("tempered", 2.0)(said, z).mean()
+    expected += 0.6 * hinton_kd(said, teacher(X), 2.0)
     torch.testing.assert_close(value, expected)
 
 
@@ -275,9 +276,9 @@ def test_without_joint_training_one_learns_after_the_other(shared):
     generator = stream(1)
     fit(own, X, target_loss(Y), SPEC, generator)
     mine = copy.deepcopy(mine)
-    hinted = taught_loss(Y, own, hint_lesson("probabilities"), weight=0.5)
-    further = taught_loss(
-        None, teacher, partial(hinton_kd, temperature=4.0), weight=0.2, label_weight=0.0
+    hinted = distillation_loss(Y, own, hint_loss("probabilities"), weight=0.5)
+    further = distillation_loss(
+        None, teacher, Hinton(temperature=4.0), weight=0.2, label_weight=0.0
     )
     kept = states(own)
     fit(mine, X, lambda *seen: hinted(*seen) + further(*seen), SPEC, generator)
