@@ -13,9 +13,7 @@ from multiview import stream
 from multiview.data import PatchBatch
 from multiview.distill import RocketResult, rocket_launching
 from multiview.ensemble import mean_logits
-from multiview.models import PatchNet, SingleMember
-from multiview.models.dropout_patch_net import DropoutPatchNet
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import DropoutPatchNet, PatchNet, SingleMember, shared_patch_nets
 from multiview.ntk import KernelOutputs, centred_one_hot, kernel_methods, patch_net_gram
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, fit, target_loss
