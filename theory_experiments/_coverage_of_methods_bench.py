@@ -14,7 +14,8 @@ from multiview.data import PatchBatch
 from multiview.distill import RocketResult, rocket_launching
 from multiview.ensemble import mean_logits
 from multiview.models import DropoutPatchNet, PatchNet, SingleMember, shared_patch_nets
-from multiview.ntk import KernelOutputs, centred_one_hot, kernel_methods, patch_net_gram
+from multiview.ntk import centred_one_hot, fit_kernels, patch_net_gram
+from multiview.ntk.members import Kind
 from multiview.train.compute import frozen
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -180,14 +181,26 @@ class Kernels:
         self.own = [
             patch_net_gram(weight, self.patches, **self.settings) for weight in self.start.weight
         ]
-        self.last: tuple[Tensor, KernelOutputs] | None = None
+        self.last: tuple[Tensor, list[Tensor]] | None = None
 
-    def __call__(self, patches: Float[Tensor, "n P d"]) -> KernelOutputs:
-        """All four models' outputs; kept for the next call, which asks for another of them."""
+    def fitted(self, kind: Kind) -> Classifier:
+        """The models of this kind; of the distilled ones that of the first member's features."""
+        fit = fit_kernels(kind, self.own, self.targets, self.ridge)
+
+        def outputs(patches: Float[Tensor, "n P d"]) -> Tensor:
+            found = fit(self.cross(patches))
+            return found[:, 0] if kind == "distilled" else found
+
+        return outputs
+
+    def cross(self, patches: Float[Tensor, "n P d"]) -> list[Tensor]:
+        """Kernels with the training samples; kept for the next call, of another kind of model."""
         if self.last is None or self.last[0] is not patches:
-            pairs = (
-                (own, patch_net_gram(weight, patches, self.patches, **self.settings))
-                for own, weight in zip(self.own, self.start.weight, strict=True)
+            self.last = (
+                patches,
+                [
+                    patch_net_gram(weight, patches, self.patches, **self.settings)
+                    for weight in self.start.weight
+                ],
             )
-            self.last = patches, kernel_methods(pairs, self.targets, self.ridge)
         return self.last[1]

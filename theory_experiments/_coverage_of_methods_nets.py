@@ -14,6 +14,7 @@ from multiview.distill.dropout import dropout_distillation, monte_carlo
 from multiview.distill.teaching import Lesson
 from multiview.ensemble import mean_logits
 from multiview.models import SingleMember
+from multiview.ntk.members import Kind as KernelKind
 from multiview.sparsity import GatedPatchNet, L0Spec, pruned, sparsify
 from multiview.sparsity.layers import gated_layers
 from multiview.train.compute import frozen
@@ -219,11 +220,6 @@ def gates(*, strong: bool, soft: bool) -> Callable[[Bench], Pruned]:
     return train
 
 
-def kernel(which: Literal["single", "ensemble", "summed", "distilled"]) -> Callable:
-    """A kernel model of networks at their start, by the name it has in ``KernelOutputs``."""
-
-    def train(bench: Bench) -> Classifier:
-        kernels = bench.kernels
-        return lambda patches: getattr(kernels(patches), which)
-
-    return train
+def kernel(kind: KernelKind) -> Callable[[Bench], Classifier]:
+    """Kernel models of networks at their start."""
+    return lambda bench: bench.kernels.fitted(kind)
