@@ -11,8 +11,7 @@ from tidy_tables import changed, repeated, table_of
 from figures import rocket_launching as figure
 from figures import style
 from multiview import stream
-from multiview.models import PatchNet
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import PatchNet, shared_patch_nets
 from multiview.probes import coverage_of, coverage_probes
 from multiview.runs.experiment import Context
 from theory_experiments import _patch_rocket as patches

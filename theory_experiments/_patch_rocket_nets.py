@@ -12,8 +12,7 @@ from multiview import stream
 from multiview.data import PatchBatch
 from multiview.distill import Hinton, knowledge_distillation, rocket_launching
 from multiview.distill.rocket import HINT_WEIGHT
-from multiview.models import SideBySide
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import SideBySide, shared_patch_nets
 from multiview.probes import view_norms
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec

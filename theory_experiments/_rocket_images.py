@@ -16,11 +16,8 @@ from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import Hinton, distillation_loss, official_kd_weight, rocket_launching
 from multiview.distill.rocket import HINT_WEIGHT, Hint, RocketResult
-from multiview.models.rocket_wide_resnet import (
-    Variant,
-    light_convolutions,
-    rocket_wide_resnets,
-)
+from multiview.models import light_convolutions, rocket_wide_resnets
+from multiview.models.rocket_wide_resnet import Variant
 from multiview.runs.experiment import Context
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.compute import ComputeSpec, outputs_of
