@@ -150,7 +150,7 @@ def rocket_kd(bench: Bench) -> Classifier:
     result = bench.launched(
         teacher=frozen(Alone(bench.members.member(1))),
         teacher_weight=1.0,
-        temperature=bench.cell.temperature,
+        kd_loss=Hinton(bench.cell.temperature),
     )
     return frozen(result.light)
 

@@ -8,6 +8,7 @@ from multiview.models.mlp import MLP
 from multiview.models.patch_net import PatchNet
 from multiview.models.quick_net import QuickNet
 from multiview.models.resnet import ResNet
+from multiview.models.rocket import Rocket
 from multiview.models.smoothed_relu import smoothed_relu, smoothed_relu_slope
 from multiview.models.wide_resnet import WideResNet
 
@@ -20,6 +21,7 @@ __all__ = [
     "PatchNet",
     "QuickNet",
     "ResNet",
+    "Rocket",
     "SideBySide",
     "SumOfNets",
     "WideResNet",
