@@ -18,6 +18,8 @@ from multiview.models import (
     ResNet,
     Rocket,
     SideBySide,
+    SingleMember,
+    SummedMembers,
     SumOfNets,
     WideResNet,
     smoothed_relu,
@@ -120,6 +122,31 @@ CALLS = {
         function=lambda weight: patch_net().with_weight(weight),
         arguments=lambda: {"weight": normal(2, 3, 4, 8)},
         right=lambda net, a: near(net.weight, a["weight"]) and net.weight is not a["weight"],
+    ),
+    "PatchNet, of": Call(
+        function=PatchNet.of,
+        arguments=lambda: {
+            "weight": normal(2, 3, 4, 8), "q": 4.0, "relu_knee": 3.0, "sigma_init": 0.3,
+        },
+        right=lambda net, a: near(net.weight, a["weight"])
+        and (net.q, net.relu_knee, net.sigma_init) == (a["q"], a["relu_knee"], a["sigma_init"]),
+    ),
+    "PatchNet, single": Call(
+        function=lambda index: patch_net().single(index),
+        arguments=lambda: {"index": 1},
+        right=lambda single, a: near(
+            next(single.parameters()), patch_net().weight[a["index"]].unsqueeze(0)
+        ),
+    ),
+    "SingleMember": Call(
+        function=lambda net: SingleMember(net)(normal(4, 6, 8)),
+        arguments=lambda: {"net": patch_net().member(0)},
+        right=lambda logits, a: near(logits, a["net"](normal(4, 6, 8))[:, 0]),
+    ),
+    "SummedMembers": Call(
+        function=lambda net: SummedMembers(net)(normal(4, 6, 8)),
+        arguments=lambda: {"net": patch_net()},
+        right=lambda logits, a: near(logits, a["net"](normal(4, 6, 8)).sum(1)),
     ),
     "MLP": _net(MLP, (2, 3), **FLAT, input_dropout=0.1, dropout=0.2),
     "MLP, called": _called(MLP, (2, 3), **FLAT),

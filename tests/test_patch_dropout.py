@@ -11,6 +11,7 @@ from tidy_tables import table_of
 from multiview import stream
 from multiview.distill.dropout import monte_carlo
 from multiview.ensemble import mean_logits
+from multiview.models import SingleMember
 from multiview.probes import coverage_of, coverage_probes
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
@@ -93,9 +94,9 @@ def test_teachers_and_students_are_those_of_their_names(trained):
         students = {name: net(patches) for name, net in alone.items()}
         rough = students["coarse_masks"]
         assert not torch.allclose(rough, students["coarse"].log_softmax(-1), atol=1e-4)
-        patch_masks = monte_carlo(nets_of.Alone(nets[PATCHES].member(0)), 3000)(patches)
+        patch_masks = monte_carlo(SingleMember(nets[PATCHES].member(0)), 3000)(patches)
         assert (rough.softmax(-1) - patch_masks.softmax(-1)).abs().mean() < 0.05
-    teacher = nets_of.Alone(nets[NEURONS].member(0))
+    teacher = SingleMember(nets[NEURONS].member(0))
     many = monte_carlo(teacher, 400, generator=stream(5, "many"))(patches)
     gap = (first.softmax(-1) - many.softmax(-1)).abs().mean()
     far = (alone["one_teacher"](patches).softmax(-1) - many.softmax(-1)).abs().mean()

@@ -25,7 +25,6 @@ from theory_experiments import _patch_l0_nets as nets_of
 from theory_experiments import l0_gates
 from theory_experiments._patch_l0_tables import patch_l0_tables
 from theory_experiments._patch_nets import draw_features, draw_train, new_nets
-from theory_experiments._patch_sgd import Alone
 
 SMOKE = script.PATCHES["smoke"]
 # Large weights answer at once, so that networks of other settings differ.
@@ -87,7 +86,7 @@ def test_neurons_and_views_are_counted_in_the_pruned_networks():
     first[0, 1, 0, 2] = first[0, 1, 0, 3] = 1.5  # one neuron for both views
     first[0, 1, 1, 0] = 9.0  # a view of the other class
     base = new_nets(CELL, "members", 1)
-    nets = SideBySide([Alone(base.with_weight(first)), Alone(base.with_weight(0 * first))])
+    nets = SideBySide([base.with_weight(each).single() for each in (first, 0 * first)])
     left = nets_of.Left(net=nets, expected=torch.zeros(2), gap=0.0)
     assert left.neurons().tolist() == [2.5, 0]
     assert left.fewest().tolist() == [2, 0]

@@ -148,7 +148,7 @@ def test_winners_are_those_of_neurons_in_whatever_block_or_net():
     made = light.with_weight(weight)
     assert isinstance(made, PatchNet)
     blocks, other = shared_patch_nets(booster, made, 2)
-    for net in (patch_nets.Alone(made), other):
+    for net in (made.single(), other):
         assert patch_nets.neuron_winners(PATCHES, net, features)[:3].tolist() == [1, 0, 1]
     both = patch_nets.Mean([other, blocks])
     assert patch_nets.neuron_winners(PATCHES, both, features)[1] == 0

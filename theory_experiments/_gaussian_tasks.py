@@ -9,6 +9,7 @@ from torch import Tensor
 
 from multiview import stream
 from multiview.data import sample_patches
+from multiview.models import SingleMember
 from multiview.train import TrainSpec
 from multiview.train.optim import OptimSpec
 from theory_experiments._learners import FAMILIES, Networks
@@ -90,11 +91,11 @@ def draw_targets(cell: TaskCell, *inputs: Float[Tensor, "n P d"]) -> list[Int[Te
     Without that, a class whose logit has a large mean or spread would take most samples.
     """
     generator = stream(cell.seed, "target", cell.target)
-    nets = new_networks(cell, cell.target, 1, cell.target_width, generator)
+    net = SingleMember(new_networks(cell, cell.target, 1, cell.target_width, generator))
 
     def logits(x: Tensor) -> Float[Tensor, "n k"]:
         with torch.no_grad():
-            return nets(x).squeeze(1)
+            return net(x)
 
     std, mean = torch.std_mean(logits(draw_inputs(cell, PILOT, "pilot")), 0)
     return [((logits(x) - mean) / std).argmax(1) for x in inputs]

@@ -12,6 +12,7 @@ from multiview import stream
 from multiview.data import PatchBatch
 from multiview.distill import Hinton, knowledge_distillation
 from multiview.distill.dropout import dropout_distillation, monte_carlo
+from multiview.models import SingleMember
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -19,7 +20,7 @@ from multiview.train.source import Augment
 from multiview.train.stochastic import without_dropout
 from theory_experiments._contrast import Progress, within
 from theory_experiments._patch_nets import new_nets
-from theory_experiments._patch_sgd import SGD, Alone, SgdCell
+from theory_experiments._patch_sgd import SGD, SgdCell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,10 +117,10 @@ def classifiers(
     progress: Progress,
 ) -> dict[str, Callable[[Tensor], Tensor]]:
     """Single classifiers: a teacher and its masks' mean, and students, as logits of patches."""
-    teacher = Alone(nets[Setting("neuron", cell.neuron, cell.width)].member(0))
+    teacher = SingleMember(nets[Setting("neuron", cell.neuron, cell.width)].member(0))
     standard = without_dropout(teacher)
     copied = without_dropout(teacher)
-    fresh = Alone(DropoutPatchNet(new_nets(cell, "student", 1)))
+    fresh = SingleMember(DropoutPatchNet(new_nets(cell, "student", 1)))
     # A copy knows what it is taught but for the masks' mean, and needs less time.
     parts = (within(progress, start, start + 0.06) for start in (0.6, 0.66, 0.72, 0.79, 0.86, 0.93))
     for student, optim in ((copied, cell.optim), (fresh, cell.student)):
@@ -132,13 +133,13 @@ def classifiers(
             progress=next(parts),
         )
     teachers = {
-        "one": Alone(plain.member(0)),
-        "all": Alone(nets[Setting("patch", cell.patches[-1], cell.width)].member(0)),
+        "one": SingleMember(plain.member(0)),
+        "all": SingleMember(nets[Setting("patch", cell.patches[-1], cell.width)].member(0)),
     }
     students = {}
     for name, each in teachers.items():
         for inputs, augment in (("clean", None), ("hidden", hiding(cell.hidden))):
-            student = students[f"{name}_{inputs}"] = Alone(
+            student = students[f"{name}_{inputs}"] = SingleMember(
                 DropoutPatchNet(new_nets(cell, "student", 1))
             )
             knowledge_distillation(
@@ -154,7 +155,7 @@ def classifiers(
                 progress=next(parts),
             )
     masks = monte_carlo(teacher, cell.num_masks, generator=stream(cell.seed, "masks"))
-    coarse = Alone(nets[Setting("patch", cell.patches[0], cell.width)].member(0)).eval()
+    coarse = SingleMember(nets[Setting("patch", cell.patches[0], cell.width)].member(0)).eval()
     coarse_masks = monte_carlo(coarse, cell.num_masks, generator=stream(cell.seed, "coarse"))
     taught = {"copied": copied, "fresh": fresh, **students}
     return {

@@ -11,15 +11,14 @@ from torch import Tensor
 from multiview import stream
 from multiview.data import PatchBatch
 from multiview.distill import Hinton, distillation_loss
-from multiview.models import PatchNet
+from multiview.models import PatchNet, SideBySide, SingleMember
 from multiview.models.dropout_patch_net import DropoutPatchNet
-from multiview.models.groups import SideBySide
 from multiview.sparsity import GatedPatchNet, L0Spec, expected_share, pruned, sparsify
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.optim import OptimSpec
 from theory_experiments._contrast import Progress, spans, within
 from theory_experiments._patch_nets import draw_train, new_nets
-from theory_experiments._patch_sgd import SGD, Alone, SgdCell
+from theory_experiments._patch_sgd import SGD, SgdCell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,7 @@ class Left:
 
     def weights(self) -> list[Float[Tensor, "k m d"]]:
         """Weights of each pruned network, as wide as its widest class."""
-        nets = (each.net for each in self.net.nets if isinstance(each, Alone))
+        nets = (each.net for each in self.net.nets if isinstance(each, SingleMember))
         return [each.weight.detach()[0] for each in nets if isinstance(each, PatchNet)]
 
     def neurons(self) -> Float[Tensor, " nets"]:
@@ -136,7 +135,7 @@ def sparse_nets(
         GatedPatchNet(start, dropout=cell.gates, generator=stream(cell.seed, "gates"))
         for start in starts
     ]
-    nets = SideBySide(Alone(each) for each in gated)
+    nets = SideBySide(SingleMember(each) for each in gated)
     sparsify(
         nets,
         train.patches,
@@ -217,7 +216,7 @@ def train_nets(
     left["one"] = sparse_nets(cell, train, starts, alike, parts["one"])
     left["all"] = sparse_nets(cell, train, [full] * many, sweep, parts["all"])
     for name, temperature in (("soft", cell.temperature), ("cool", 1.0)):
-        loss = distillation_loss(None, Alone(full), Hinton(temperature), label_weight=0.0)
+        loss = distillation_loss(None, full.single(), Hinton(temperature), label_weight=0.0)
         left[name] = sparse_nets(cell, train, [full] * many, sweep, parts[name], loss=loss)
     left |= _of_variants(cell, features, parts)
     young = [new_nets(cell, "members", 1)] * len(cell.scratch_strengths)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data import (
@@ -144,8 +144,8 @@ def hinton_lesson(
     return distillation_objective(batch.labels, teacher, Hinton(temperature))
 
 
-def logits_of(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members k"]:
-    """Logits of every member, without a graph."""
+def logits_of(net: nn.Module, batch: PatchBatch) -> Float[Tensor, "n *members k"]:
+    """Logits of the samples, of every member where the network has several, without a graph."""
     with torch.no_grad():
         return net(batch.patches)
 

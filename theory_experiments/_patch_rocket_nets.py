@@ -24,7 +24,7 @@ from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
 from theory_experiments._contrast import Progress, within
 from theory_experiments._patch_nets import new_nets
-from theory_experiments._patch_sgd import SGD, Alone, SgdCell
+from theory_experiments._patch_sgd import SGD, SgdCell
 
 # A light net and its booster, or the boosters' mean: from patches (n, P, d) to logits (n, k).
 Pair = tuple[nn.Module, nn.Module]
@@ -197,7 +197,7 @@ def train_pairs(cell: PatchRocketCell, train: PatchBatch, progress: Progress) ->
         progress=next(parts),
     )
     pairs["kd"] = (student, pairs["base"][1])
-    teacher = Alone(new_nets(cell, "teacher", 1, width=cell.booster_width))
+    teacher = new_nets(cell, "teacher", 1, width=cell.booster_width).single()
     order = stream(cell.seed, "sgd", "rocket")
     fit(teacher, train.patches, target_loss(train.labels), cell.optim, order, progress=next(parts))
     pairs["rocket_kd"] = launched(

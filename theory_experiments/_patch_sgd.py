@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from multiview import stream
 from multiview.data import MultiViewSpec, sample_patches
@@ -33,18 +33,6 @@ class SgdCell(NetCell):
     optim: OptimSpec = SGD
     num_test: int = 200  # of single-view and of multi-view samples each
     probes_per_view: int = 30
-
-
-class Alone(nn.Module):
-    """One network as a classifier: its logits (n, k) without the axis of members."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
-        """Logits of the only member."""
-        return self.net(patches).squeeze(1)
 
 
 def measured(

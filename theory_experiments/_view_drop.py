@@ -131,7 +131,7 @@ def _with_views(
     def outputs(batch: PatchBatch) -> dict[str, Tensor]:
         batch = seen(batch)
         single = logits_of(members, batch)
-        taught = logits_of(student, batch).squeeze(1)
+        taught = logits_of(student.single(), batch)
         return {"member": single, "ensemble": mean_logits(single), "distilled": taught}
 
     found = measured(cell, features, train, outputs, cell.num_test, cell.probes_per_view)

@@ -4,6 +4,7 @@ from multiview.models.fast_net import FastNet, FastTop
 from multiview.models.four_stage_resnet import FourStageResNet
 from multiview.models.groups import SideBySide, SumOfNets
 from multiview.models.lenet import LeNet5
+from multiview.models.members import SingleMember, SummedMembers
 from multiview.models.mlp import MLP
 from multiview.models.patch_net import PatchNet
 from multiview.models.quick_net import QuickNet
@@ -23,7 +24,9 @@ __all__ = [
     "ResNet",
     "Rocket",
     "SideBySide",
+    "SingleMember",
     "SumOfNets",
+    "SummedMembers",
     "WideResNet",
     "smoothed_relu",
     "smoothed_relu_slope",

@@ -1,5 +1,6 @@
 """PatchNet: many independent copies of the paper's two-layer network in one tensor."""
 
+import copy
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks, shapes
+from multiview.models.members import SingleMember, SummedMembers
 from multiview.models.smoothed_relu import power, smoothed_relu
 
 CHUNK_ELEMENTS = 2**19  # pre-activations held at a time: 2 MiB in float32 stay in cache
@@ -84,19 +86,66 @@ class PatchNet(nn.Module):
             logits.append(active.view(members, k, m, len(chunk), P).sum((2, 4)))
         return torch.cat(logits, dim=2).permute(2, 0, 1)
 
+    @classmethod
+    def of(
+        cls,
+        weight: Float[Tensor, "e k m d"],
+        *,
+        q: float = 4,
+        relu_knee: float = 3.0,
+        sigma_init: float = 0.03,
+    ) -> "PatchNet":
+        """Networks of these weights (copied), one for each of the first axis.
+
+        Args:
+            weight: Of member e, class k and neuron m.
+            q, relu_knee, sigma_init: As of the class.
+
+        Raises:
+            ValueError: If an argument is out of range, or the weights are of another shape.
+        """
+        smallest = cls(  # its weight is replaced, and costs one draw
+            members=1,
+            num_classes=1,
+            width=1,
+            patch_dim=1,
+            q=q,
+            relu_knee=relu_knee,
+            sigma_init=sigma_init,
+            generator=torch.Generator(),
+        )
+        return smallest.with_weight(weight)
+
     def with_weight(self, weight: Float[Tensor, "e k m d"]) -> "PatchNet":
         """The same kind of network with these weights (copied), any number of members."""
         shapes.fit(weight=(weight, "float e k m d"))
-        net = PatchNet.__new__(PatchNet)
-        nn.Module.__init__(net)
-        net.q, net.relu_knee, net.sigma_init = self.q, self.relu_knee, self.sigma_init
-        net.weight = nn.Parameter(weight.detach().clone())
-        return net
+        # All but the weights is copied as it is, so that nothing a subclass adds is lost.
+        return copy.deepcopy(self, {id(self.weight): nn.Parameter(weight.detach().clone())})
 
     def member(self, index: int | slice) -> "PatchNet":
         """The networks at ``index``, as a PatchNet of their own (weights copied)."""
         chosen = self.weight[index]
         return self.with_weight(chosen if chosen.dim() == 4 else chosen.unsqueeze(0))
+
+    def single(self, index: int = 0) -> SingleMember:
+        """One network as a classifier, with logits (n, k).
+
+        Where there is one network only, the classifier holds this very module, and to train it is
+        to train this. Of several, it holds a copy of the member, as ``member`` does.
+
+        Args:
+            index: Of the member, 0 to members - 1.
+
+        Raises:
+            ValueError: If there is no such member.
+        """
+        last = len(self.weight) - 1
+        index = checks.count("index", index, 0, last, meaning="is the number of a member")
+        return SingleMember(self.member(index) if last else self)
+
+    def summed(self) -> SummedMembers:
+        """The sum of the networks as one classifier of these very weights, with logits (n, k)."""
+        return SummedMembers(self)
 
 
 def refuse_patches(patches: Any, weight: Tensor) -> None:

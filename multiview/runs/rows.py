@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,7 @@ RESERVED = frozenset(
 
 
 TYPE = "__type__"  # beside the fields of a dataclass in a plain cell; no column of tables
+SETTING = "setting"  # the field of a cell whose own fields are columns without a prefix
 
 
 class DamagedRow(ValueError):
@@ -35,7 +36,9 @@ def plain_cell(cell: Any) -> dict[str, Any]:
     """A cell as nested dicts and lists; each dataclass in it with the name of its type.
 
     Without the name, two types with equal fields would be one cell. The name is that of the class
-    without its module, which is ``__main__`` where the script is run as a program.
+    without its module, which is ``__main__`` where the script is run as a program. A mapping with
+    names as keys, such as the methods of a cell, is a dict in its own order, on which ``row_key``
+    does not depend.
 
     Raises:
         ValueError: If a field cannot be written to JSON and read back equal; the message names it.
@@ -48,6 +51,12 @@ def plain_cell(cell: Any) -> dict[str, Any]:
                 f.name: plain(getattr(value, f.name), f"{where}.{f.name}") for f in fields(value)
             }
             return {TYPE: type(value).__qualname__, **own}
+        if isinstance(value, Mapping):
+            if wrong := [key for key in value if not isinstance(key, str) or key == TYPE]:
+                raise ValueError(
+                    f"{where} has the key {wrong[0]!r}: use strings other than {TYPE!r}."
+                )
+            return {key: plain(item, f"{where}[{key!r}]") for key, item in value.items()}
         if isinstance(value, tuple | list):
             return [plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
         if value is None or isinstance(value, str | int):
@@ -56,30 +65,56 @@ def plain_cell(cell: Any) -> dict[str, Any]:
             return float(value)
         raise ValueError(
             f"{where}={value!r} cannot stand in a cell: use finite numbers, strings, booleans, "
-            "None, tuples and dataclasses of them."
+            "None, and tuples, mappings and dataclasses of them."
         )
 
     return plain(cell, type(cell).__name__)
 
 
-def columns(cell: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def columns(cell: Mapping[str, Any]) -> dict[str, Any]:
     """A plain cell as table columns: nested names joined by dots, lists as tuples.
 
-    The names of types are left out.
+    The fields of a dataclass under the name ``setting`` join the cell's own, without that prefix.
+    The names of types are left out, and so is what describes rather than places a cell: a mapping,
+    or a list that holds one or a dataclass, unless all values in the mapping or dataclass are
+    scalars.
+
+    Raises:
+        ValueError: If two fields would have one column.
     """
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):  # a dataclass in a tuple
-            return {name: plain(item) for name, item in value.items() if name != TYPE}
-        return tuple(map(plain, value)) if isinstance(value, list) else value
-
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in cell.items():
-        if isinstance(value, dict):
-            found |= columns(value, f"{prefix}{name}.")
-        elif name != TYPE:
-            found[prefix + name] = plain(value)
+        joins = name == SETTING and isinstance(value, dict) and TYPE in value
+        for column, item in _columns(value, "") if joins else _columns({name: value}, ""):
+            if column in found:
+                raise ValueError(
+                    f"two fields of the cell have the column {column!r}: choose another name."
+                )
+            found[column] = item
     return found
+
+
+def _columns(plain: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Columns of a plain dataclass or mapping, names of types left out."""
+    for name, value in plain.items():
+        if isinstance(value, dict) and (TYPE in value or _flat(value)):
+            yield from _columns(value, f"{prefix}{name}.")
+        elif not isinstance(value, dict) and name != TYPE and _flat(value):
+            yield prefix + name, _as_column(value)
+
+
+def _flat(value: Any) -> bool:
+    """Whether every dict in a plain value holds scalars only."""
+    if isinstance(value, dict):
+        return not any(isinstance(item, dict | list) for item in value.values())
+    return all(map(_flat, value)) if isinstance(value, list) else True
+
+
+def _as_column(value: Any) -> Any:
+    """A plain value with tuples for lists, without the names of types."""
+    if isinstance(value, dict):
+        return {name: _as_column(item) for name, item in value.items() if name != TYPE}
+    return tuple(map(_as_column, value)) if isinstance(value, list) else value
 
 
 def refuse_untidy(result: Any) -> None:

@@ -1,5 +1,7 @@
 """PatchNet against a loop over members, classes, neurons and patches."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -45,6 +47,10 @@ def test_the_size_of_a_chunk_changes_no_output(monkeypatch):
     torch.testing.assert_close(net(patches), whole)
 
 
+def some_patches() -> torch.Tensor:
+    return torch.randn(6, 3, 8, generator=stream(0, "patches"))
+
+
 def make(**settings) -> PatchNet:
     default = {"num_classes": 4, "width": 5, "patch_dim": 8, "generator": stream(0, "init")}
     return PatchNet(**(default | settings))
@@ -84,3 +90,41 @@ def test_with_weight_copies():
     other.weight.data.zero_()
     assert net.weight.abs().sum() > 0
     assert (other.q, other.relu_knee, other.sigma_init) == (net.q, net.relu_knee, net.sigma_init)
+
+
+class Scaled(PatchNet):
+    """A subclass with a setting of its own."""
+
+    def __init__(self, *, scale: float = 1.0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.scale = scale
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        return self.scale * super().forward(patches)
+
+
+def test_a_subclass_keeps_its_kind_and_its_settings():
+    net = Scaled(members=3, scale=2.0, generator=stream(0), num_classes=4, width=5, patch_dim=8)
+    for other in (net.with_weight(net.weight[:1]), net.member(0), net.single(0).net):
+        assert isinstance(other, Scaled)
+        assert other.scale == 2.0
+        torch.testing.assert_close(other(some_patches()), net(some_patches())[:, :1])
+
+
+def test_a_net_of_weights_is_that_net():
+    net = make(members=2, q=3, relu_knee=1.5, sigma_init=0.4)
+    other = PatchNet.of(net.weight, q=3, relu_knee=1.5, sigma_init=0.4)
+    assert torch.equal(net(some_patches()), other(some_patches()))
+    assert other.weight is not net.weight
+    assert other.sigma_init == 0.4
+    scaled = Scaled.of(net.weight)
+    assert isinstance(scaled, Scaled)
+    assert scaled.scale == 1.0
+
+
+def test_with_weight_takes_no_gradient_and_no_frozen_state():
+    net = make(members=2)
+    net(some_patches()).sum().backward()
+    other = net.requires_grad_(False).with_weight(net.weight)
+    assert other.weight.requires_grad
+    assert other.weight.grad is None

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import re
 from dataclasses import dataclass, replace
@@ -119,11 +120,79 @@ def test_two_types_are_two_cells_with_the_same_columns():
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), Path("a"), np.ones(2), {"a": 1}, [object()], Coin]
+    "value", [float("nan"), float("inf"), Path("a"), np.ones(2), {1: 1}, [object()], Coin]
 )
 def test_a_cell_that_json_would_change_is_refused(value):
     with pytest.raises(ValueError, match=r"Anything\.x"):
         plain_cell(Anything(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({1: 1}, r"Anything\.x has the key 1: use strings"),
+        ({"__type__": "Wide"}, r"Anything\.x has the key '__type__'"),
+        ({"a": {"b": math.nan}}, r"Anything\.x\['a'\]\['b'\]=nan"),
+    ],
+)
+def test_a_mapping_of_other_keys_or_values_is_refused(value, message):
+    with pytest.raises(ValueError, match=message):
+        plain_cell(Anything(value))
+
+
+mappings = st.dictionaries(st.text(), nets | finite, max_size=3)
+
+
+@given(mappings, st.randoms())
+def test_a_mapping_keeps_its_order_and_its_key_does_not_depend_on_it(mapping, random):
+    names = random.sample(list(mapping), len(mapping))
+    other = {name: mapping[name] for name in names}
+    assert list(plain_cell(Anything(other))["x"]) == names
+    keys = {row_key("toy", Anything(each), "v") for each in (mapping, other)}
+    assert len(keys) == 1
+
+
+@given(mappings, mappings)
+def test_mappings_have_one_name_only_if_they_are_equal(one, other):
+    keys = [row_key("toy", Anything(each), "v") for each in (one, other)]
+    assert (keys[0] == keys[1]) == (one == other)
+
+
+def test_what_is_no_place_of_a_cell_is_no_column():
+    assert columns(plain_cell(Anything({"a": Wide(), "b": 1}))) == {}
+    assert columns(plain_cell(Anything({"a": 1, "b": None}))) == {"x.a": 1, "x.b": None}
+    assert columns(plain_cell(Anything(Anything({"a": [1]})))) == {}
+    assert columns(plain_cell(Anything((Anything(Wide()),)))) == {}
+    assert columns(plain_cell(Anything((1, (2, 3))))) == {"x": (1, (2, 3))}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A cell with a setting."""
+
+    setting: object
+    seed: int = 0
+
+
+def test_the_fields_of_the_setting_are_columns_of_the_cell():
+    setting = Anything(Wide(size=3))
+    assert columns(plain_cell(Placed(setting))) == {"x.size": 3, "seed": 0}
+    assert columns(plain_cell(Placed("weak"))) == {"setting": "weak", "seed": 0}
+    assert columns(plain_cell(Placed({"x": 1}))) == {"setting.x": 1, "seed": 0}
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A setting with a field that its cell has too."""
+
+    seed: int = 0
+
+
+def test_a_setting_with_a_column_of_its_cell_is_refused():
+    with pytest.raises(ValueError, match="column 'seed': choose another name"):
+        columns(plain_cell(Placed(Seeded())))
+    with pytest.raises(ValueError, match=r"column 'x\.size'"):
+        columns({"x": {"size": 1}, "setting": {"__type__": "Placed", "x.size": 2}})
 
 
 @given(results, arrays, st.sampled_from(["coin", "a/b", "", "data"]))
