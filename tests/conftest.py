@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
+import typechecking
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
-install_import_hook("multiview", "typechecking.check")
+typechecking.install("multiview")
 
 # Programs that tests start find this tree, whatever is installed, and what lies beside the tests.
 HERE = Path(__file__).parent
