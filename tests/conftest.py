@@ -3,6 +3,11 @@
 import os
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Many tests compute at the same time: each on one thread, and so do the programs they start.
+    # Before torch is imported, which reads it then.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import typechecking
 from hypothesis import settings
 

@@ -44,9 +44,14 @@ def checked(given: Any) -> Any:
     return given
 
 
+def says_anything(function: Callable) -> bool:
+    """Whether there is something to check: an annotation other than Any."""
+    return any(annotation is not Any for annotation in function.__annotations__.values())
+
+
 def _checked(function: Callable) -> Callable:
-    if not function.__annotations__ or hasattr(function, "__wrapped__"):
-        return function  # nothing to check, or checked already
+    if hasattr(function, "__wrapped__") or not says_anything(function):  # checked already
+        return function
     positional, extra, keywords = _parameters(function.__code__)
     hints: dict[str, Any] = {}
 
@@ -89,12 +94,14 @@ def _hints(function: Callable) -> dict[str, Any]:
             found |= typing.get_type_hints(holder, function.__globals__, include_extras=True)
         except NameError:
             continue
-    # The values of **settings: Unpack[...] have types of their own, which pyright checks.
-    return {name: Any if _is_unpacked(hint) else hint for name, hint in found.items()}
+    return {name: _of_value(hint) for name, hint in found.items()}
 
 
-def _is_unpacked(hint: Any) -> bool:
-    return typing.get_origin(hint) is typing.Unpack
+def _of_value(hint: Any) -> Any:
+    """What an annotation that is about more than one value says of that value."""
+    # A test of a type returns a bool; **settings: Unpack[...] is left to pyright.
+    special = {typing.TypeGuard: bool, typing.Unpack: Any}
+    return special.get(typing.get_origin(hint), hint)
 
 
 def _check(function: Callable, hint: Any, name: str, value: Any) -> None:
