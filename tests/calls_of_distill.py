@@ -1,5 +1,6 @@
 """Calls of multiview.distill."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from multiview import distill, stream
 from multiview.train.optim import OptimSpec
 
 STUDENT, TEACHER = normal(5, 3, name="student"), normal(5, 3, name="teacher")
+EACH = partial(distill.l2_logits, reduction="none")
 SPEC = OptimSpec(epochs=2, batch_size=3)
 INPUTS = torch.ones(5, 4)
 TRAINING = {"inputs": ("x", "labels", "targets", "samples"), "labels": ("targets",)}
@@ -118,10 +120,10 @@ def _fits(student: str) -> Any:
 
 
 def _taught(
-    targets: Any, teacher: Any, lesson: Any, weight: Any, label_weight: Any, smoothing: Any
+    targets: Any, teacher: Any, kd_loss: Any, weight: Any, label_weight: Any, smoothing: Any
 ):
     settings = {"weight": weight, "label_weight": label_weight, "smoothing": smoothing}
-    loss = distill.taught_loss(targets, teacher, lesson, **settings)
+    loss = distill.distillation_loss(targets, teacher, kd_loss, **settings)
     return loss(STUDENT, INPUTS, torch.arange(5))
 
 
@@ -144,8 +146,8 @@ def _rocket_right(found: Tensor, a: dict[str, Any]) -> bool:
     return near(found, sum(alone) + a["weight"] * hint)
 
 
-def _objective(labels: Tensor, teacher_logits: Tensor, loss: Any, weight: Any):
-    made = distill.distillation_objective(labels, teacher_logits, loss, weight)
+def _objective(labels: Tensor, teacher_logits: Tensor, kd_loss: Any, weight: Any):
+    made = distill.distillation_objective(labels, teacher_logits, kd_loss, weight)
     return made(STUDENT.unsqueeze(1), torch.arange(5), torch.arange(1))
 
 
@@ -304,7 +306,7 @@ CALLS = {
     "bregman": Call(
         function=lambda divergence: distill.bregman(divergence)[0](STUDENT, TEACHER),
         arguments=lambda: {"divergence": "squared_logits"},
-        right=lambda found, a: near(found, (STUDENT - TEACHER).square().sum(-1).mean() / 2),
+        right=lambda found, a: near(found, (STUDENT - TEACHER).square().sum(-1) / 2),
     ),
     "monte_carlo": Call(
         function=lambda **a: distill.monte_carlo(**a)(INPUTS),
@@ -314,14 +316,14 @@ CALLS = {
         },
         right=lambda found, a: found.shape == (5, 3) and finite(found),
     ),
-    "hint_lesson": Call(
-        function=lambda hint, temperature: distill.hint_lesson(hint, temperature)(STUDENT, TEACHER),
+    "hint_loss": Call(
+        function=lambda hint, temperature: distill.hint_loss(hint, temperature)(STUDENT, TEACHER),
         arguments=lambda: {"hint": "tempered", "temperature": 2.0},
         right=lambda found, a: near(
             found,
             -(a["temperature"] ** 2)
             * ((TEACHER / a["temperature"]).softmax(-1)
-               * (STUDENT / a["temperature"]).log_softmax(-1)).sum(-1).mean(),
+               * (STUDENT / a["temperature"]).log_softmax(-1)).sum(-1),
         ),
     ),
     "official_kd_weight": Call(
@@ -334,25 +336,28 @@ CALLS = {
             students, torch.stack([TEACHER, TEACHER], 1)
         ),
         arguments=lambda: {
-            "first": distill.l2_logits, "second": distill.l2_logits, "students": normal(5, 2, 3),
+            "first": EACH, "second": EACH, "students": normal(5, 2, 3),
         },
         right=lambda found, a: near(
-            found, (double(a["students"]) - TEACHER[:, None]).square().sum(-1).mean() / 2
+            found, (double(a["students"]) - TEACHER[:, None]).square().sum(-1) / 2
         ),
-        says={"first": ("lessons",), "second": ("lessons",), "students": ("teacher",)},
+        says={
+            "first": ("kd_losses",), "second": ("kd_losses",),
+            "students": ("student_logits", "teacher_logits"),
+        },
     ),
-    "taught_loss": Call(
+    "distillation_loss": Call(
         function=_taught,
         arguments=lambda: {
-            "targets": labels(), "teacher": TEACHER.clone(), "lesson": distill.l2_logits,
+            "targets": labels(), "teacher": TEACHER.clone(), "kd_loss": distill.l2_logits,
             "weight": 0.9, "label_weight": 0.1, "smoothing": 0.2,
         },
         right=_taught_right,
     ),
-    "taught_loss, by a net": Call(
+    "distillation_loss, by a net": Call(
         function=_taught,
         arguments=lambda: {
-            "targets": normal(5, 3).softmax(-1), "teacher": mlp(1), "lesson": distill.l2_logits,
+            "targets": normal(5, 3).softmax(-1), "teacher": mlp(1), "kd_loss": distill.l2_logits,
             "weight": 0.9, "label_weight": 0.1, "smoothing": 0.0,
         },
         right=_taught_right,
@@ -360,7 +365,7 @@ CALLS = {
     "distillation_objective": Call(
         function=_objective,
         arguments=lambda: {
-            "labels": labels(), "teacher_logits": TEACHER.clone(), "loss": distill.l2_logits,
+            "labels": labels(), "teacher_logits": TEACHER.clone(), "kd_loss": EACH,
             "weight": 0.7,
         },
         right=_objective_right,
@@ -369,7 +374,7 @@ CALLS = {
         function=distill.knowledge_distillation,
         arguments=lambda: {
             "student": mlp(), "teacher": mlp(1), "inputs": normal(5, 4), "labels": labels(),
-            "spec": SPEC, "generator": stream(0), "lesson": distill.hinton_kd, "weight": 0.9,
+            "spec": SPEC, "generator": stream(0), "kd_loss": distill.Hinton(), "weight": 0.9,
             "label_weight": 0.1,
         },
         right=_fits("student"),
@@ -388,7 +393,7 @@ CALLS = {
         function=_rocket,
         arguments=lambda: {
             "targets": labels(), "hint": "logits", "weight": 0.1, "block": True,
-            "temperature": 4.0, "teacher_weight": 0.0,
+            "teacher_weight": 0.0,
         },
         right=_rocket_right,
     ),
@@ -397,41 +402,57 @@ CALLS = {
         arguments=lambda: {
             "light": mlp(), "booster": mlp(1), "inputs": normal(5, 4), "labels": labels(),
             "spec": SPEC, "generator": stream(0), "hint": "logits", "weight": 0.1, "block": True,
-            "joint": True, "temperature": 4.0, "delay": 0.2,
+            "delay": 0.2,
         },
         right=_fits("light"),
         says=TRAINING,
     ),
-    "Rocket": Call(
-        function=lambda light, booster, delay: distill.Rocket(light, booster, delay=delay),
-        arguments=lambda: {"light": mlp(), "booster": [mlp(1)], "delay": 0.2},
-        right=lambda found, a: (
-            found.light is a["light"]
-            and found.delay < 1
-            and found(INPUTS).shape[1] == 1 + len(found.boosters)
-        ),
+    "sequential_rocket_launching": Call(
+        function=distill.sequential_rocket_launching,
+        arguments=lambda: {
+            "light": mlp(), "booster": mlp(1), "inputs": normal(5, 4), "labels": labels(),
+            "spec": SPEC, "generator": stream(0), "hint": "logits", "weight": 0.1,
+        },
+        right=_fits("booster"),
+        says=TRAINING,
     ),
     "RocketResult": Call(
         function=distill.RocketResult,
         arguments=lambda: {"light": mlp(), "boosters": [mlp(1)], "fits": (1,)},
         right=lambda found, a: all(getattr(found, name) is x for name, x in a.items()),
     ),
-    # Names of types, whose calls are those of the losses above.
-    "DistillationLoss": Call(
-        function=lambda student_logits: distill.l2_logits(student_logits, TEACHER),
+    "Hinton": Call(
+        function=lambda temperature: distill.Hinton(temperature)(STUDENT, TEACHER),
+        arguments=lambda: {"temperature": 2.0},
+        right=lambda found, a: near(
+            found,
+            distill.hinton_kd(STUDENT, TEACHER, a["temperature"], reduction="none"),
+        ),
+    ),
+    "Squares": Call(
+        function=lambda center: distill.Squares(center)(STUDENT, TEACHER),
+        arguments=lambda: {"center": False},
+        right=lambda found, a: near(
+            found, (STUDENT - TEACHER).var(-1, correction=0) / 2
+            if a["center"] else (STUDENT - TEACHER).square().mean(-1) / 2,
+        ),
+    ),
+    "PaperUpdate": Call(
+        function=lambda **a: distill.PaperUpdate(**a)(STUDENT, TEACHER),
+        arguments=lambda: {"tau": 0.5, "scale": 2.0, "gated": True},
+        right=lambda found, a: near(
+            found,
+            distill.paper_kd(STUDENT, TEACHER, a["tau"], scale=a["scale"], reduction="none"),
+        ),
+    ),
+    # The name of a type, whose calls are those of the losses above.
+    "KDLoss": Call(
+        function=lambda student_logits: distill.Squares(center=False)(student_logits, TEACHER),
         arguments=lambda: {"student_logits": STUDENT.clone()},
         right=lambda found, a: near(
-            found, (double(a["student_logits"]) - TEACHER).square().sum(-1).mean() / 2
+            found, (double(a["student_logits"]) - TEACHER).square().mean(-1) / 2
         ),
         says={"student_logits": ("teacher_logits",)},
-    ),
-    "Lesson": Call(
-        function=lambda teacher_logits: distill.hinton_kd(STUDENT, teacher_logits),
-        arguments=lambda: {"teacher_logits": TEACHER.clone()},
-        right=lambda found, a: _hinton(
-            found,
-            {"student_logits": STUDENT, "reduction": "mean", "temperature": 4.0} | a,
-        ),
     ),
 }  # fmt: skip
 

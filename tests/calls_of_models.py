@@ -19,6 +19,7 @@ from multiview.models import (
     PatchNet,
     QuickNet,
     ResNet,
+    Rocket,
     SideBySide,
     SingleMember,
     SummedMembers,
@@ -240,6 +241,15 @@ CALLS = {
         arguments=lambda: {"z": 3 * normal(4, 5), "q": 3.0, "relu_knee": 2.0},
         right=lambda found, a: near(
             found, (double(a["z"]).clamp(0, a["relu_knee"]) / a["relu_knee"]) ** (a["q"] - 1)
+        ),
+    ),
+    "Rocket": Call(
+        function=lambda light, booster, delay: Rocket(light, booster, delay=delay),
+        arguments=lambda: {"light": mlp(), "booster": [mlp(1)], "delay": 0.2},
+        right=lambda found, a: (
+            found.light is a["light"]
+            and found.delay < 1
+            and found(normal(5, 4)).shape[1] == 1 + len(found.boosters)
         ),
     ),
 }  # fmt: skip

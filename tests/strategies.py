@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from hypothesis import strategies as st
 
 from multiview import stream
@@ -64,3 +65,13 @@ def multi_view_specs(
         "other_strength": draw(strengths(0, 1)),
     }
     return MultiViewSpec(**(drawn | fixed))
+
+
+@st.composite
+def logit_pairs(draw):
+    """(student, teacher) logits (n, k) in float64."""
+    shape = (draw(st.integers(1, 5)), draw(st.integers(2, 6)))
+    generator = stream(draw(st.integers(0, 2**31)), "logits")
+    spread = draw(st.floats(0.1, 5.0))
+    student, teacher = spread * torch.randn(2, *shape, generator=generator, dtype=torch.float64)
+    return student, teacher

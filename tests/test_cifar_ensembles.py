@@ -13,6 +13,7 @@ from tidy_tables import alike, rows_as_table, texts, with_measures
 from figures import cifar_ensembles as figure
 from multiview import stream
 from multiview.data.splits import split
+from multiview.distill import Hinton
 from multiview.probes import agreement
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
@@ -70,7 +71,7 @@ def test_every_number_is_there_and_holds_together(row):
 
 def test_each_student_has_its_teacher_and_a_start_of_its_own(monkeypatch):
     taught, trained = [], {}
-    plain_loss, plain_train = ensembles.taught_loss, ensembles.train_group
+    plain_loss, plain_train = ensembles.distillation_loss, ensembles.train_group
 
     def note_loss(targets, teacher, **settings):
         taught.append((teacher, settings))
@@ -82,7 +83,7 @@ def test_each_student_has_its_teacher_and_a_start_of_its_own(monkeypatch):
         trained[name] = (next(iter(first.values())), recipe)
         return plain_train(name, nets, recipe, *rest, **settings)
 
-    monkeypatch.setattr(ensembles, "taught_loss", note_loss)
+    monkeypatch.setattr(ensembles, "distillation_loss", note_loss)
     monkeypatch.setattr(ensembles, "train_group", note_group)
     splits_seen = images().subset(30, 90, stream(0)).standardised()[0][:5]
     groups = {}
@@ -97,7 +98,7 @@ def test_each_student_has_its_teacher_and_a_start_of_its_own(monkeypatch):
     members = [net.eval() for net in groups["member"].nets]
     outputs = [net(splits_seen).detach() for net in members]
     (from_all, settings), (from_first, _), (from_last, _) = taught
-    assert settings["lesson"].keywords == {"temperature": CELL.temperature}
+    assert settings["kd_loss"] == Hinton(CELL.temperature)
     assert settings["weight"] == CELL.weight
     near = partial(torch.testing.assert_close, rtol=0.1, atol=0.1)  # teachers are in bfloat16
     near(from_all(splits_seen), sum(outputs) / 3)

@@ -7,10 +7,13 @@ import pytest
 import torch
 from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
+from theory_experiments._coverage_of_methods import METHODS, NETWORKS
+from theory_experiments._coverage_of_methods_bench import Bench, MethodsCell
 from tidy_tables import table_of as tidy_table
 
 from figures import coverage_of_methods as figure
 from figures import style
+from multiview.distill import Hinton, PaperUpdate, Squares
 from multiview.models import PatchNet
 from multiview.runs.experiment import Context
 from multiview.sparsity import sparsify
@@ -18,8 +21,6 @@ from theory_experiments import _coverage_of_methods as table_of
 from theory_experiments import _coverage_of_methods_bench as bench_of
 from theory_experiments import _coverage_of_methods_nets as nets_of
 from theory_experiments import coverage_of_methods as script
-from theory_experiments._coverage_of_methods import METHODS, NETWORKS
-from theory_experiments._coverage_of_methods_bench import Bench, MethodsCell
 from theory_experiments._patch_nets import new_nets
 
 # Long enough that networks of other settings answer otherwise.
@@ -121,24 +122,25 @@ def test_two_phases_begin_as_the_first_member_and_are_taught_by_the_second(train
     assert start.equal(bench.members.weight[0].detach().flatten())
     said = {}
 
-    def note(labels, teacher, lesson, weight=1.0):
-        said["last"] = teacher, lesson.func, weight
+    def note(labels, teacher, kd_loss, weight=1.0):
+        said["last"] = teacher, kd_loss, weight
         return None
 
-    monkeypatch.setattr(nets_of, "taught_loss", note)
+    monkeypatch.setattr(nets_of, "distillation_loss", note)
     monkeypatch.setattr(Bench, "taught", lambda self, student, loss=None: student)
     for name, teacher, weight in (
         ("hinton", bench.ensemble, 1.0),
-        ("squares", bench.ensemble, 1 / CELL.spec.num_classes),
+        ("squares", bench.ensemble, 1.0),
         ("paper", bench.ensemble, CELL.push),
         ("self_fresh", bench.logits[:, 1], 1.0),
         ("self_continued", bench.logits[:, 1], CELL.push),
     ):
         METHODS[name].train(bench)
-        given, function, heavy = said["last"]
+        given, kd_loss, heavy = said["last"]
         assert given.equal(teacher), name
         assert heavy == weight
-        assert (function is nets_of.paper_kd) == (name in ("paper", "self_continued"))
+        kind = {"squares": Squares}.get(name, PaperUpdate if weight == CELL.push else Hinton)
+        assert type(kd_loss) is kind
 
 
 def test_rockets_share_and_block_what_they_say(trained):

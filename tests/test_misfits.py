@@ -9,15 +9,16 @@ from unchecked import unchecked
 
 from multiview import stream
 from multiview.distill import (
+    Hinton,
     best_shift,
+    distillation_loss,
     distillation_objective,
-    hint_lesson,
+    hint_loss,
     hinton_kd,
     knowledge_distillation,
     l2_logits,
     paper_kd,
     rocket_launching,
-    taught_loss,
 )
 from multiview.models import DropoutPatchNet, PatchNet, SideBySide, shared_patch_nets
 from multiview.probes import patch_logits, view_coverage
@@ -55,7 +56,7 @@ def test_probes_and_training_refuse_patches_of_another_dimension():
         train_patch_net(wide, batch().patches, batch().labels, TrainSpec())
 
 
-@pytest.mark.parametrize("loss", [hinton_kd, l2_logits, paper_kd, hint_lesson("logits")])
+@pytest.mark.parametrize("loss", [hinton_kd, l2_logits, paper_kd, hint_loss("logits")])
 @pytest.mark.parametrize("shape", [(3,), (1, 3), (5, 1), (5, 2), (5, 1, 3)])
 def test_logits_that_do_not_fit_are_not_broadcast(loss, shape):
     with unchecked(), pytest.raises(ValueError, match="teacher_logits has shape"):
@@ -90,7 +91,7 @@ def test_a_class_that_both_exclude_adds_nothing():
     torch.testing.assert_close(hinton_kd(both[0], both[1]), expected)
     (gradient,) = torch.autograd.grad(hinton_kd(both[0], both[1]), both[0])
     assert gradient.isfinite().all()
-    tempered = hint_lesson("tempered")
+    tempered = hint_loss("tempered")
     torch.testing.assert_close(tempered(*both), tempered(student[:, :2], teacher[:, :2]))
 
 
@@ -111,14 +112,14 @@ CASES = {
     ),
     "teacher's logits of other classes": (
         lambda: fit(
-            mlp(), normal(5, 4), taught_loss(labels(), normal(5, 4)), SPEC, stream(0)
+            mlp(), normal(5, 4), distillation_loss(labels(), normal(5, 4)), SPEC, stream(0)
         ),
         "teacher gives",
     ),
     "objective of other classes": (
         lambda: train_patch_net(
             NET, batch().patches, batch().labels, TrainSpec(),
-            objective=distillation_objective(batch().labels, normal(5, 4), hinton_kd),
+            objective=distillation_objective(batch().labels, normal(5, 4), Hinton()),
         ),
         "teacher_logits are of 4 classes",
     ),

@@ -60,9 +60,9 @@ def smoke_table() -> pd.DataFrame:
     return derived(pd.DataFrame(lines))
 
 
-def over_classes(student, teacher, *, center, reduction):
+def over_classes(student, teacher, *, center):
     """Half the squared distance of 3 logits, over 3."""
-    return l2_logits(student, teacher, center=center, reduction=reduction) / 3
+    return l2_logits(student, teacher, center=center, reduction="none") / 3
 
 
 def test_the_lessons_are_those_of_each_student_alone():
@@ -72,10 +72,10 @@ def test_the_lessons_are_those_of_each_student_alone():
     logits = 2 * torch.randn(3, len(SPECS), 3, generator=generator)
     rows = torch.tensor([4, 0, 2])
     value, slope = lessons(cell, labels, taught, SPECS)(logits, rows, torch.arange(len(SPECS)))
-    push = partial(paper_kd, tau=cell.tau, scale=cell.scale)
+    push = partial(paper_kd, tau=cell.tau, scale=cell.scale, reduction="none")
     for i, student in enumerate(SPECS):
         loss = {
-            "hinton": partial(hinton_kd, temperature=student.temperature),
+            "hinton": partial(hinton_kd, temperature=student.temperature, reduction="none"),
             "squares": partial(over_classes, center=False),
             "squares_centred": partial(over_classes, center=True),
             "paper": push,

@@ -9,7 +9,7 @@ import torch
 
 from figures.ensemble_vs_ntk import draw
 from multiview.data import MultiViewSpec
-from multiview.distill import hinton_kd, paper_kd
+from multiview.distill import Hinton, PaperUpdate
 from multiview.runs.claims import judge
 from multiview.runs.estimates import select
 from multiview.runs.find import find
@@ -122,8 +122,8 @@ def test_each_student_has_its_own_start_and_teacher(monkeypatch):
     monkeypatch.setattr(
         patch_nets,
         "distillation_objective",
-        lambda labels, teacher, loss, weight=1.0: (
-            taught.append((teacher, loss.func, weight)) or objective(labels, teacher, loss, weight)
+        lambda labels, teacher, kd_loss, weight=1.0: (
+            taught.append((teacher, kd_loss, weight)) or objective(labels, teacher, kd_loss, weight)
         ),
     )
 
@@ -143,7 +143,8 @@ def test_each_student_has_its_own_start_and_teacher(monkeypatch):
         torch.testing.assert_close(teacher, logits.mean(1))
     for e, teacher in enumerate(teachers[n + 1 :]):
         torch.testing.assert_close(teacher, logits[:, (e + 1) % 3])
-    assert losses == (*[paper_kd] * n, hinton_kd, *[paper_kd] * 3)
+    update = PaperUpdate(tau=TINY.tau, scale=TINY.scale)
+    assert losses == (*[update] * n, Hinton(TINY.temperature), *[update] * 3)
     assert weights == (*[TINY.push] * n, 1.0, *[TINY.push] * 3)
     starts = students.weight
     assert len(starts) == n + 1 + 3

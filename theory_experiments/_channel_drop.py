@@ -6,7 +6,6 @@ of what may hold views; everything else is 0.
 """
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from jaxtyping import Float
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits
-from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
+from multiview.distill import Hinton, distillation_loss, ensemble_teacher
 from multiview.ensemble import mean_logits
 from multiview.probes import gain_by_count, view_counts
 from multiview.probes.view_counts import GainByCount
@@ -126,10 +125,10 @@ def _with_groups(
 
     labels, recipe = inputs.splits.train_labels, inputs.recipe
     members = group("members", cell.members, recipe, target_loss(labels))
-    taught = taught_loss(
+    taught = distillation_loss(
         labels,
         ensemble_teacher(members.nets, "logits", compute=recipe.compute),
-        partial(hinton_kd, temperature=cell.temperature),
+        Hinton(cell.temperature),
         weight=cell.weight,
     )
     rate = replace(recipe.optim, learning_rate=cell.student_rate)

@@ -13,7 +13,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, by_repetition, measured
 from theory_experiments._channel_inputs import DropCell
 from theory_experiments._view_drop import ViewDropCell
-from theory_experiments._views import MARGIN, MORE, NO_MORE, SAME
+from theory_experiments.views.units import MARGIN, MORE, NO_MORE, SAME
 
 PARTS = {
     "layer": "channels of a layer",

@@ -12,7 +12,7 @@ from multiview.runs.estimates import Estimate, largest, measured
 from theory_experiments._image_contrast import ImageCell
 from theory_experiments._patch_contrast import PatchCell
 from theory_experiments._patch_nets import PAPER_SPEC
-from theory_experiments._views import MARGIN, NO_MORE, SAME
+from theory_experiments.views.units import MARGIN, NO_MORE, SAME
 
 FIGURE = "Figure 1"
 GAINS = (1e-4, 1.0)

@@ -6,7 +6,7 @@ from multiview.runs.claims import Claim, at_least, at_most
 from multiview.runs.estimates import measured
 from theory_experiments._finite_size import FiniteCell
 from theory_experiments._trends import at_zero, per_doubling
-from theory_experiments._views import MARGIN, SAME
+from theory_experiments.views.units import MARGIN, SAME
 
 HALF = (0.49, 0.51)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.distill import best_shift, hinton_kd, per_student, shifted, taught_loss
+from multiview.distill import Hinton, best_shift, distillation_loss, per_student, shifted
 from multiview.runs.experiment import Context
 from multiview.train.compute import ComputeSpec, outputs_of
 from multiview.train.loop import Loss, target_loss
@@ -139,9 +139,9 @@ def _train(
         def lesson(part: slice) -> Loss:
             if not hot:
                 return target_loss(labels)
-            each = per_student(*(partial(hinton_kd, temperature=T) for T in hot[part]))
+            each = per_student(*(Hinton(T) for T in hot[part]))
             weights = {"weight": cell.weight, "label_weight": cell.label_weight}
-            return taught_loss(labels, taught[chosen], each, **weights)
+            return distillation_loss(labels, taught[chosen], each, **weights)
 
         # The same start for all of a size: they differ in what they are taught.
         nets = [

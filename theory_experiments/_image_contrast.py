@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.augment import flip_and_crop
 from multiview.data.images import ImageData, ImageName
-from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
+from multiview.distill import Hinton, distillation_loss, ensemble_teacher
 from multiview.ensemble import mean_probabilities
 from multiview.models import ConvNet, SideBySide, SumOfNets, WideResNet
 from multiview.ntk import centred_one_hot, gram, kernel_methods, plan_gram
@@ -227,12 +227,12 @@ def _train_networks(
     train_one(summed, "sum", label_loss, cell.members, 2 * cell.members)
     student = _net(cell, data, device, "student", 0)
     gentle = replace(cell.optim, learning_rate=cell.student_rate)
-    lesson = taught_loss(
+    on_teacher = distillation_loss(
         data.train_labels.to(device),
         ensemble_teacher(nets, "logits"),
-        partial(hinton_kd, temperature=cell.temperature),
+        Hinton(cell.temperature),
     )
-    train_one(student, "student", lesson, 2 * cell.members, works, gentle)
+    train_one(student, "student", on_teacher, 2 * cell.members, works, gentle)
     single = outputs_of(SideBySide(nets), test).cpu()
     both = outputs_of(SideBySide([summed, student]), test).cpu()
     return Outputs(single=single, summed=both[:, 0], distilled=both[:, 1])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.distill import ensemble_teacher, hinton_kd, taught_loss
+from multiview.distill import Hinton, distillation_loss, ensemble_teacher
 from multiview.ensemble import mean_logits, mean_probabilities
 from multiview.models import SideBySide, SumOfNets
 from multiview.probes import agreement
@@ -138,9 +138,9 @@ def _train(cell: EnsembleCell, splits: Splits, context: Context) -> dict[str, Tr
 
     on_labels = target_loss(splits.train_labels, recipe.smoothing)
     taught = partial(
-        taught_loss,
+        distillation_loss,
         splits.train_labels,
-        lesson=partial(hinton_kd, temperature=cell.temperature),
+        kd_loss=Hinton(cell.temperature),
         weight=cell.weight,
         smoothing=recipe.smoothing,
     )

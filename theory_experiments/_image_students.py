@@ -14,12 +14,12 @@ from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import (
+    Hinton,
+    Squares,
     averaged_logits,
     born_again,
-    hinton_kd,
-    l2_logits,
+    distillation_loss,
     per_student,
-    taught_loss,
 )
 from multiview.ensemble import mean_logits
 from multiview.models import SideBySide
@@ -104,10 +104,11 @@ def run_students(
     later: list[Trained] = []
 
     def teach(student: nn.Module, teacher: nn.Module) -> None:
-        lesson = partial(hinton_kd, temperature=cell.temperature)
         weights = {"weight": cell.weight, "label_weight": cell.label_weight}
         teacher_outputs = frozen(teacher, cell.recipe.compute)
-        loss = taught_loss(splits.train_labels, teacher_outputs, lesson, **weights)
+        loss = distillation_loss(
+            splits.train_labels, teacher_outputs, Hinton(cell.temperature), **weights
+        )
         done, step = len(later), (end - begin) / cell.rounds
         span = (begin + done * step, begin + (done + 1) * step)
         name = f"generation {done + 1}"
@@ -122,18 +123,12 @@ def _lessons(cell: StudentsCell, splits: Splits, members: Sequence[nn.Module], p
     together = frozen(SideBySide(members), cell.recipe.compute)
     normal, hot = cell.temperature, cell.hot
 
-    def at(T: float) -> partial:
-        return partial(hinton_kd, temperature=T)
-
-    def squares(student: Tensor, teacher: Tensor, *, center: bool) -> Tensor:
-        return l2_logits(student, teacher, center=center) / splits.num_classes
-
     lessons = {
-        "hinton": (at(normal), lambda each: averaged_logits(each, "probabilities", normal)),
-        "hinton_logits": (at(normal), mean_logits),
-        "hinton_hot": (at(hot), lambda each: averaged_logits(each, "probabilities", hot)),
-        "squares": (partial(squares, center=False), mean_logits),
-        "squares_centred": (partial(squares, center=True), mean_logits),
+        "hinton": (Hinton(normal), lambda each: averaged_logits(each, "probabilities", normal)),
+        "hinton_logits": (Hinton(normal), mean_logits),
+        "hinton_hot": (Hinton(hot), lambda each: averaged_logits(each, "probabilities", hot)),
+        "squares": (Squares(center=False), mean_logits),
+        "squares_centred": (Squares(), mean_logits),
     }
     chosen = [lessons[name] for name in LESSONS[part]]
 
@@ -141,9 +136,9 @@ def _lessons(cell: StudentsCell, splits: Splits, members: Sequence[nn.Module], p
         each = together(inputs)
         return torch.stack([view(each) for _, view in chosen], 1)
 
-    lesson = per_student(*(own for own, _ in chosen))
+    kd_loss = per_student(*(own for own, _ in chosen))
     weights = {"weight": cell.weight, "label_weight": cell.label_weight}
-    return taught_loss(splits.train_labels, teacher, lesson, **weights)
+    return distillation_loss(splits.train_labels, teacher, kd_loss, **weights)
 
 
 def _measured(

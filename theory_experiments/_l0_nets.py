@@ -11,17 +11,16 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data.splits import Splits
-from multiview.models import LeNet5, WideResNet
+from multiview.models import LeNet5
 from multiview.models.initial import draw_weights
 from multiview.models.wide_resnet import Block
 from multiview.sparsity import (
     Gated,
     GatedConv2d,
     eval_gates,
-    gate_blocks,
-    gate_layers,
     gated_layers,
     pruned,
+    with_gates,
 )
 from multiview.train.checkpoint import Checkpoint
 
@@ -42,20 +41,6 @@ class LeNet:
             image_shape=splits.image_shape,
             generator=generator,
         ).to(splits.train.device)
-
-
-def with_gates(
-    net: nn.Module, start: float | tuple[float, ...], generator: torch.Generator
-) -> nn.Module:
-    """A copy with the paper's gates: of a WideResNet in its blocks, else in all layers.
-
-    Args:
-        start: Rates of dropout at which the gates start.
-        generator: Sole source of the gates' start; advanced in place.
-    """
-    gate = gate_blocks if isinstance(net, WideResNet) else gate_layers
-    device = next(net.parameters()).device
-    return gate(copy.deepcopy(net).cpu(), dropout=start, generator=generator).to(device)
 
 
 def with_dropout(net: nn.Module, inputs: float, hidden: float) -> nn.Module:

@@ -13,7 +13,7 @@ from functools import partial
 from multiview.runs.claims import Claim, within
 from multiview.runs.estimates import Estimate, measured
 from theory_experiments._patch_dropout_nets import PatchDropoutCell
-from theory_experiments._views import LESS, MARGIN, MORE, NO_MORE, SAME
+from theory_experiments.views.units import LESS, MARGIN, MORE, NO_MORE, SAME
 
 SATURATED = "if its teacher, nearly certain at temperature 1, shows them"
 IDENTITY = "in logits an identity here, as masks stand outside the activation"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from multiview import stream
 from multiview.data import PatchBatch
-from multiview.distill import hinton_kd, knowledge_distillation
+from multiview.distill import Hinton, knowledge_distillation
 from multiview.distill.dropout import dropout_distillation, monte_carlo
 from multiview.models import DropoutPatchNet, SingleMember
 from multiview.train.loop import fit, target_loss
@@ -148,7 +147,7 @@ def classifiers(
                 train.patches,
                 spec=cell.student,
                 generator=stream(cell.seed, "sgd", "student"),
-                lesson=partial(hinton_kd, temperature=1.0),
+                kd_loss=Hinton(temperature=1.0),
                 weight=1.0,
                 label_weight=0.0,
                 augment=augment,

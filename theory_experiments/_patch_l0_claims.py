@@ -13,7 +13,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, average, by_repetition, largest, measured
 from theory_experiments._parts import SYNTHETIC
 from theory_experiments._patch_l0_nets import PatchL0Cell, strengths_of
-from theory_experiments._views import MARGIN, MORE, SAME, WORDS
+from theory_experiments.views.units import MARGIN, MORE, SAME, WORDS
 
 nan = math.nan
 LEVEL = 0.75  # c half way from both views to one

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import pairwise
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from multiview import stream
 from multiview.data import PatchBatch
-from multiview.distill import hinton_kd, taught_loss
+from multiview.distill import Hinton, distillation_loss
 from multiview.models import DropoutPatchNet, PatchNet, SideBySide, SingleMember
 from multiview.sparsity import GatedPatchNet, L0Spec, expected_share, pruned, sparsify
 from multiview.train.loop import Loss, fit, target_loss
@@ -216,8 +215,7 @@ def train_nets(
     left["one"] = sparse_nets(cell, train, starts, alike, parts["one"])
     left["all"] = sparse_nets(cell, train, [full] * many, sweep, parts["all"])
     for name, temperature in (("soft", cell.temperature), ("cool", 1.0)):
-        lesson = partial(hinton_kd, temperature=temperature)
-        loss = taught_loss(None, full.single(), lesson, label_weight=0.0)
+        loss = distillation_loss(None, full.single(), Hinton(temperature), label_weight=0.0)
         left[name] = sparse_nets(cell, train, [full] * many, sweep, parts[name], loss=loss)
     left |= _of_variants(cell, features, parts)
     young = [new_nets(cell, "members", 1)] * len(cell.scratch_strengths)

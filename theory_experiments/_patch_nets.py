@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from multiview.data import (
     stream_patches,
 )
 from multiview.data.provenance import Kind
-from multiview.distill import distillation_objective, hinton_kd, paper_kd
+from multiview.distill import Hinton, PaperUpdate, distillation_objective
 from multiview.models import PatchNet
 from multiview.runs.experiment import Context
 from multiview.train import TrainResult, TrainSpec, train_patch_net
@@ -134,16 +133,15 @@ def fit(
 
 def paper_lesson(cell: TeachingCell, batch: PatchBatch, teacher: Float[Tensor, "n k"]) -> Objective:
     """Labels and the paper's update with these teacher's logits on the batch."""
-    loss = partial(paper_kd, tau=cell.tau, scale=cell.scale)
-    return distillation_objective(batch.labels, teacher, loss, cell.push)
+    update = PaperUpdate(tau=cell.tau, scale=cell.scale)
+    return distillation_objective(batch.labels, teacher, update, cell.push)
 
 
 def hinton_lesson(
     temperature: float, batch: PatchBatch, teacher: Float[Tensor, "n k"]
 ) -> Objective:
     """Labels and Hinton's loss with these teacher's logits on the batch."""
-    loss = partial(hinton_kd, temperature=temperature)
-    return distillation_objective(batch.labels, teacher, loss)
+    return distillation_objective(batch.labels, teacher, Hinton(temperature))
 
 
 def logits_of(net: nn.Module, batch: PatchBatch) -> Float[Tensor, "n *members k"]:

@@ -20,7 +20,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import measured
 from theory_experiments._parts import SYNTHETIC
 from theory_experiments._patch_rocket_nets import PatchRocketCell
-from theory_experiments._views import LESS, MARGIN, MORE, NO_LESS, NO_MORE, SAME, WORDS
+from theory_experiments.views.units import LESS, MARGIN, MORE, NO_LESS, NO_MORE, SAME, WORDS
 
 THEORY = "derived; arXiv 2012.09816, Section 4"
 WHAT = "fraction of views that the light net covers"

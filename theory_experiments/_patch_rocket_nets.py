@@ -1,7 +1,6 @@
 """Light nets and boosters on synthetic patches: what they share, and how they are trained."""
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +10,15 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data import PatchBatch
-from multiview.distill import hinton_kd, knowledge_distillation, rocket_launching
-from multiview.distill.rocket import HINT_WEIGHT
-from multiview.models import SideBySide, shared_patch_nets
+from multiview.distill import (
+    Hinton,
+    knowledge_distillation,
+    rocket_launching,
+    sequential_rocket_launching,
+)
+from multiview.distill.rocket_loss import HINT_WEIGHT
+from multiview.models import SideBySide
+from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.probes import view_norms
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -128,11 +133,13 @@ def launched(
     shared: int = 0,
     width: int | None = None,
     boosters: int = 1,
+    joint: bool = True,
     **settings: Any,
 ) -> Pair:
-    """One training: the light net and its booster, or the mean of its boosters."""
+    """The light net and its booster, or the mean of its boosters, trained together if ``joint``."""
     light, others = untrained(cell, shared, width, boosters)
-    result = rocket_launching(
+    launch = rocket_launching if joint else sequential_rocket_launching
+    result = launch(
         light,
         others,
         train.patches,
@@ -140,7 +147,7 @@ def launched(
         spec=cell.optim,
         generator=stream(cell.seed, "sgd", "rocket"),
         weight=cell.weight if weight is None else weight,
-        temperature=cell.temperature,
+        kd_loss=Hinton(cell.temperature),
         progress=progress,
         **settings,
     )
@@ -184,7 +191,7 @@ def train_pairs(cell: PatchRocketCell, train: PatchBatch, progress: Progress) ->
         train.labels,
         spec=cell.optim,
         generator=stream(cell.seed, "sgd", "rocket"),
-        lesson=partial(hinton_kd, temperature=cell.temperature),
+        kd_loss=Hinton(cell.temperature),
         weight=cell.teacher_weight,
         label_weight=1.0,
         progress=next(parts),

@@ -7,7 +7,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, measured
 from theory_experiments._parts import SYNTHETIC
 from theory_experiments._patch_student_nets import LESSONS, PatchStudentsCell
-from theory_experiments._views import MARGIN, MORE, SAME
+from theory_experiments.views.units import MARGIN, MORE, SAME
 
 on_patches = partial(measured, part=SYNTHETIC)
 coverage = partial(on_patches, "coverage")

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from multiview.data import MultiViewSpec, PatchBatch
-from multiview.distill import hinton_kd, l2_logits, paper_kd
+from multiview.distill import Hinton, PaperUpdate, Squares
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
 from multiview.train import TrainSpec, differentiated
@@ -174,13 +173,10 @@ def lessons(
     omitted = torch.tensor([student.omitted for student in specs])
     heat = torch.tensor([[student.temperature] for student in specs])
 
-    def squares(student: Tensor, teacher: Tensor, *, center: bool) -> Tensor:
-        return l2_logits(student, teacher, center=center, reduction="none") / student.shape[-1]
-
-    push = {
-        "squares": partial(squares, center=False),
-        "squares_centred": partial(squares, center=True),
-        "paper": partial(paper_kd, tau=cell.tau, scale=cell.scale, reduction="none"),
+    kd_losses = {
+        "squares": Squares(center=False),
+        "squares_centred": Squares(),
+        "paper": PaperUpdate(tau=cell.tau, scale=cell.scale),
     }
 
     def total(logits: Tensor, rows: Tensor) -> Tensor:
@@ -192,9 +188,9 @@ def lessons(
             student, teacher = logits[:, which], taught[rows][:, which]
             if kind == "hinton":  # T^2 KL at T, of logits divided by T
                 T = heat[which]
-                soft = T.squeeze(1) ** 2 * hinton_kd(student / T, teacher / T, 1, reduction="none")
+                soft = T.squeeze(1) ** 2 * Hinton(1.0)(student / T, teacher / T)
             elif kind != "labels":
-                soft = push[kind](student, teacher) * (cell.push if kind == "paper" else 1)
+                soft = kd_losses[kind](student, teacher) * (cell.push if kind == "paper" else 1)
             else:
                 continue
             loss = loss.index_add(1, torch.tensor(which), soft)

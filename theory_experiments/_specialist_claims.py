@@ -10,7 +10,7 @@ from theory_experiments._parts import SYNTHETIC
 from theory_experiments._patch_specialists import PatchSpecialistCell
 from theory_experiments._specialist_sets import ImageSpecialistCell, kmeans_on
 from theory_experiments._specialist_tables import PART, relative_gain
-from theory_experiments._views import MARGIN, MORE, SAME
+from theory_experiments.views.units import MARGIN, MORE, SAME
 
 GAIN = (1e-4, 1.0)
 

@@ -6,7 +6,7 @@ from functools import partial
 from multiview.runs.claims import Claim, at_most, within
 from multiview.runs.estimates import Estimate, largest, measured
 from theory_experiments._theorems import TheoremCell
-from theory_experiments._views import SAME, WORDS
+from theory_experiments.views.units import SAME, WORDS
 
 PRIMARY = {"one, weak", "self, strong"}
 SMALL = at_most(0.001)

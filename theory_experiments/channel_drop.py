@@ -37,7 +37,7 @@ from theory_experiments._image_nets import Fast, Recipe, fast_recipe, gpu_recipe
 from theory_experiments._parts import claims_of, cost_of_parts
 from theory_experiments._view_drop import SMOKE as FEW_PATCHES
 from theory_experiments._view_drop import ViewDropCell, run_view_drop
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 AnyCell = DropCell | ViewDropCell
 CLASSIFIERS = {"member": "one network", "ensemble": "ensemble", "distilled": "distilled"}

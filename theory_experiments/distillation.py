@@ -38,7 +38,7 @@ from theory_experiments._parts import (
 from theory_experiments._patch_student_claims import patch_students_claims
 from theory_experiments._patch_student_tables import patch_students_tables
 from theory_experiments._patch_students import CELLS, PatchStudentsCell, run_patch_students
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 AnyCell = HintonCell | StudentsCell | PatchStudentsCell
 

@@ -46,7 +46,7 @@ from theory_experiments._patch_dropout import run_patch_dropout
 from theory_experiments._patch_dropout_claims import patch_dropout_claims
 from theory_experiments._patch_dropout_nets import PatchDropoutCell
 from theory_experiments._patch_dropout_tables import patch_dropout_tables
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 AnyCell = ImageDropoutCell | PatchDropoutCell
 IMAGES = ("mnist", "cifar10", "cifar100")

@@ -33,7 +33,7 @@ from theory_experiments._image_cost import kernels_and_training
 from theory_experiments._image_data import real_images
 from theory_experiments._patch_contrast import PatchCell, run_patches
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, STUDENT, only_cpu
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 
 @dataclass(frozen=True, kw_only=True)

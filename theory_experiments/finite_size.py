@@ -23,7 +23,7 @@ from theory_experiments import _finite_size as bench
 from theory_experiments._finite_size import FiniteCell
 from theory_experiments._finite_size_claims import axis_claims
 from theory_experiments._patch_nets import QUIET, SPEC, only_cpu
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 STEPS = TrainSpec(relative_step=0.6, loss_bound=0.05, max_steps=3000)
 BASE = FiniteCell(train=STEPS)

@@ -40,7 +40,7 @@ from theory_experiments._gaussian_tasks import TaskCell, draw_samples
 from theory_experiments._learners import FAMILIES
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, NetCell, only_cpu
 from theory_experiments._surrogates import gains
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 
 def run(cell: TaskCell, context: Context) -> dict[str, dict[str, Any]]:

@@ -60,7 +60,7 @@ from theory_experiments._patch_l0 import PATCHES, run_patch_l0
 from theory_experiments._patch_l0_claims import patch_l0_claims
 from theory_experiments._patch_l0_nets import PatchL0Cell
 from theory_experiments._patch_l0_tables import patch_l0_tables
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 AnyCell = L0ImageCell | PatchL0Cell
 ADAM = OptimSpec(

@@ -44,7 +44,7 @@ from theory_experiments._patch_nets import (
     only_cpu,
 )
 from theory_experiments._trace import follow, rise, tail
-from theory_experiments._views import SAME, WORDS
+from theory_experiments.views.units import SAME, WORDS
 
 
 def run(cell: LotteryCell, context: Context) -> dict[str, dict[str, Any]]:

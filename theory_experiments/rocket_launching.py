@@ -44,7 +44,7 @@ from theory_experiments._patch_rocket_nets import PatchRocketCell
 from theory_experiments._rocket_claims import NAMES, image_claims
 from theory_experiments._rocket_images import RocketImageCell, run_images, trainings
 from theory_experiments._rocket_tables import image_tables, patch_tables
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 AnyCell = RocketImageCell | PatchRocketCell
 

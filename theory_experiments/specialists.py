@@ -38,7 +38,7 @@ from theory_experiments._specialist_claims import image_claims, patch_claims
 from theory_experiments._specialist_sets import FAMILIES, ImageSpecialistCell
 from theory_experiments._specialist_tables import PART, image_tables, patch_tables
 from theory_experiments._specialists import run_image_specialists
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 Cell = ImageSpecialistCell | PatchSpecialistCell
 Cells = tuple[ImageSpecialistCell, PatchSpecialistCell]

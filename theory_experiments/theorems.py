@@ -26,7 +26,7 @@ from multiview.train import TrainSpec
 from theory_experiments._patch_nets import QUIET, STUDENT, only_cpu
 from theory_experiments._theorems import TheoremCell, run
 from theory_experiments._theorems_claims import theorem_claims
-from theory_experiments._views import counted_in_views
+from theory_experiments.views.units import counted_in_views
 
 BASES = (
     TheoremCell(setting="weak", spec=QUIET, relu_knee=10.0, sigma_init=0.1),

@@ -1,10 +1,10 @@
-"""Splits: training, validation and test images, ready to train on."""
+"""Samples to train, to choose and to test on; Splits, such of images."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from multiview.data.images import ImageData, standardise
@@ -12,19 +12,27 @@ from multiview.data.whitening import whitening_filters
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Splits:
-    """Images in float32, standardised by the channels of the training images, and labels.
+class Samples:
+    """Inputs of any shape and their labels, from 0 to ``num_classes`` - 1.
 
-    Whatever is chosen is chosen on the validation images; they come from the training file.
+    Whatever is chosen is chosen on the validation samples, of which there may be none.
     """
 
-    train: Float[Tensor, "n C H W"]
+    train: Shaped[Tensor, "n ..."]
     train_labels: Int[Tensor, " n"]
-    validation: Float[Tensor, "v C H W"]
+    validation: Shaped[Tensor, "v ..."]
     validation_labels: Int[Tensor, " v"]
-    test: Float[Tensor, "t C H W"]
+    test: Shaped[Tensor, "t ..."]
     test_labels: Int[Tensor, " t"]
     num_classes: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Splits(Samples):
+    """Images (n, C, H, W) in float32, standardised by the channels of the training images.
+
+    The validation images come from the training file.
+    """
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -4,21 +4,18 @@ from multiview.distill.bias import best_shift, shifted
 from multiview.distill.combination import combine
 from multiview.distill.confusable import adjusted_rand, confusable_sets
 from multiview.distill.distillation import born_again, knowledge_distillation
+from multiview.distill.distillation_loss import distillation_loss, per_student
 from multiview.distill.dropout import (
     bregman,
     dropout_distillation,
     monte_carlo,
     squared_probabilities,
 )
+from multiview.distill.kd import Hinton, KDLoss, PaperUpdate, Squares
 from multiview.distill.losses import hinton_kd, l2_logits, paper_kd, truncated_probabilities
-from multiview.distill.patch import DistillationLoss, distillation_objective
-from multiview.distill.rocket import (
-    RocketResult,
-    hint_lesson,
-    official_kd_weight,
-    rocket_launching,
-    rocket_loss,
-)
+from multiview.distill.objective import distillation_objective
+from multiview.distill.rocket import RocketResult, rocket_launching, sequential_rocket_launching
+from multiview.distill.rocket_loss import hint_loss, official_kd_weight, rocket_loss
 from multiview.distill.specialists import (
     corrected,
     specialist_from,
@@ -26,14 +23,13 @@ from multiview.distill.specialists import (
     specialist_rows,
 )
 from multiview.distill.teachers import averaged_logits, ensemble_teacher
-from multiview.distill.teaching import Lesson, per_student, taught_loss
-from multiview.models.rocket import Rocket
 
 __all__ = [
-    "DistillationLoss",
-    "Lesson",
-    "Rocket",
+    "Hinton",
+    "KDLoss",
+    "PaperUpdate",
     "RocketResult",
+    "Squares",
     "adjusted_rand",
     "averaged_logits",
     "best_shift",
@@ -42,10 +38,11 @@ __all__ = [
     "combine",
     "confusable_sets",
     "corrected",
+    "distillation_loss",
     "distillation_objective",
     "dropout_distillation",
     "ensemble_teacher",
-    "hint_lesson",
+    "hint_loss",
     "hinton_kd",
     "knowledge_distillation",
     "l2_logits",
@@ -55,11 +52,11 @@ __all__ = [
     "per_student",
     "rocket_launching",
     "rocket_loss",
+    "sequential_rocket_launching",
     "shifted",
     "specialist_from",
     "specialist_labels",
     "specialist_rows",
     "squared_probabilities",
-    "taught_loss",
     "truncated_probabilities",
 ]

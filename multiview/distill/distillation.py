@@ -1,16 +1,17 @@
-"""knowledge_distillation and born_again: students of any module, by any lesson."""
+"""knowledge_distillation and born_again: students of any module, by any loss."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from multiview import checks, shapes
-from multiview.distill.losses import hinton_kd
-from multiview.distill.teaching import Lesson, taught_loss
-from multiview.train.loop import FitResult, fit
+from multiview.distill.distillation_loss import distillation_loss
+from multiview.distill.kd import Hinton, KDLoss
+from multiview.distill.teachers import share_weights
+from multiview.train.loop import FitResult, FitSettings, fit
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Loader, refuse_no_source
 
@@ -23,12 +24,12 @@ def knowledge_distillation(
     *,
     spec: OptimSpec,
     generator: torch.Generator,
-    lesson: Lesson = hinton_kd,
+    kd_loss: KDLoss = Hinton(),
     weight: float = 0.9,
     label_weight: float = 0.1,
-    **settings: Any,
+    **settings: Unpack[FitSettings],
 ) -> FitResult:
-    """Train ``student``, any module, in place on what ``teacher``, any module, says of its inputs.
+    """Train ``student``, any module, in place on the logits of ``teacher``, any module.
 
     Both see the same inputs, augmented alike. A teacher that is a module stays in eval mode and
     without gradients, whatever mode it was handed over in; nothing of it changes, running
@@ -51,10 +52,10 @@ def knowledge_distillation(
         teacher: A module; or a function from inputs to logits, such as ``ensemble_teacher``.
         inputs: All training samples, or a loader of batches (inputs, labels).
         labels: Of the samples, where they are given as a tensor.
-        lesson: By default T^2 KL at T = 4. ``l2_logits`` and all else that compares logits will do.
-        weight: Of the lesson; 0.9 beside 0.1 of the labels is the literature's usual mixture.
+        kd_loss: By default T^2 KL at T = 4; anything that ``distillation_loss`` takes.
+        weight: Of ``kd_loss``; 0.9 beside 0.1 of the labels is the literature's usual mixture.
         label_weight: Of cross-entropy with the labels; 0 for samples without labels.
-        settings: ``augment``, ``score``, ``progress``, ``compute`` or ``checkpoint`` of ``fit``.
+        settings: Of ``fit``.
 
     Raises:
         Diverged, ValueError: As ``fit``; or if labels are asked for and there are none.
@@ -69,14 +70,12 @@ def knowledge_distillation(
     refuse_labels(inputs, labels)
     if isinstance(teacher, Tensor):
         raise ValueError(
-            "teacher is a tensor of logits: use taught_loss and fit, which take one where nothing "
-            "is augmented."
+            "teacher is a tensor of logits: use distillation_loss and fit, which take one where "
+            "nothing is augmented."
         )
-    if isinstance(teacher, nn.Module):
-        own = {id(each) for each in student.parameters()}
-        if any(id(each) in own for each in teacher.parameters()):
-            raise ValueError("student and teacher share weights: teach a copy, copy.deepcopy(...).")
-    loss = taught_loss(labels, teacher, lesson, weight=weight, label_weight=label_weight)
+    if isinstance(teacher, nn.Module) and share_weights(student, teacher):
+        raise ValueError("student and teacher share weights: use a copy, copy.deepcopy(...).")
+    loss = distillation_loss(labels, teacher, kd_loss, weight=weight, label_weight=label_weight)
     return fit(student, inputs, loss, spec, generator, **settings)
 
 

@@ -1,8 +1,8 @@
-"""Dropout distillation: a student without dropout learns what masks say on average."""
+"""Dropout distillation: a student without dropout learns the mean prediction over masks."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Literal, Unpack, get_args
 
 import torch
 from jaxtyping import Float, Shaped
@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.distill.distillation import knowledge_distillation
-from multiview.distill.losses import Reduction, hinton_kd, l2_logits, refuse_misfits
-from multiview.distill.teachers import Average, averaged_logits
+from multiview.distill.kd import Hinton, KDLoss
+from multiview.distill.losses import Reduction, l2_logits, refuse_misfits
+from multiview.distill.teachers import Average, averaged_logits, share_weights
 from multiview.train.compute import ComputeSpec, chosen
-from multiview.train.loop import FitResult
+from multiview.train.loop import FitResult, FitSettings
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Loader
 from multiview.train.stochastic import dropout_off, stochastic
@@ -39,14 +40,14 @@ def squared_probabilities(
 
 
 # The loss of each divergence, and what its ideal student is the mean of.
-_DIVERGENCES: dict[str, tuple[Callable[..., Tensor], Average]] = {
-    "kl": (partial(hinton_kd, temperature=1.0), "probabilities"),
-    "squared_logits": (l2_logits, "logits"),
-    "squared_probabilities": (squared_probabilities, "probabilities"),
+_DIVERGENCES: dict[str, tuple[KDLoss, Average]] = {
+    "kl": (Hinton(temperature=1.0), "probabilities"),
+    "squared_logits": (partial(l2_logits, reduction="none"), "logits"),
+    "squared_probabilities": (partial(squared_probabilities, reduction="none"), "probabilities"),
 }
 
 
-def bregman(divergence: Divergence) -> tuple[Callable[..., Tensor], Average]:
+def bregman(divergence: Divergence) -> tuple[KDLoss, Average]:
     """The loss D(teacher || student) of this name, and which mean of the masks minimises it.
 
     For a Bregman divergence of a convex phi, masks m with predictions f_m and their mean fbar,
@@ -139,8 +140,7 @@ def dropout_distillation(
     generator: torch.Generator,
     divergence: Divergence = "kl",
     masks: int = 1,
-    compute: ComputeSpec | None = None,
-    **settings: Any,
+    **settings: Unpack[FitSettings],
 ) -> FitResult:
     """Train ``student``, any module, in place on ``teacher``, any module, under random dropout.
 
@@ -165,10 +165,9 @@ def dropout_distillation(
         student: ``without_dropout(teacher)``, which starts as the standard prediction, or a net of
             its own, smaller perhaps.
         inputs: All training samples, or a loader of batches, whose labels are not looked at.
-        divergence: One of ``bregman``: which mean of the masks is taught, and how far off is.
+        divergence: One of ``bregman``: the loss, and which mean over the masks is the target.
         masks: Of each sample at each step, averaged: more leave less noise and the same target.
-        compute: Of the student and of the teacher; not compiled.
-        settings: ``augment``, ``score``, ``progress`` or ``checkpoint`` of ``fit``.
+        settings: Of ``fit``; ``compute`` is that of the teacher too, and does not compile.
 
     Raises:
         Diverged, ValueError: As ``fit``, ``bregman`` and ``monte_carlo``; or if student and teacher
@@ -176,29 +175,29 @@ def dropout_distillation(
     """
     checks.module("student", student)
     checks.module("teacher", teacher)
-    if {id(each) for each in student.parameters()} & {id(each) for each in teacher.parameters()}:
+    if share_weights(student, teacher):
         raise ValueError(
             "student and teacher share weights, so the teacher would change: use "
             "student=without_dropout(teacher), a copy."
         )
+    compute = settings.get("compute")
     if chosen(compute).compile:
         raise ValueError(
             "compute.compile=True: compiled code does not see that dropout of the student is "
             "switched off: use dataclasses.replace(compute, compile=False)."
         )
-    lesson, average = bregman(divergence)
+    kd_loss, average = bregman(divergence)
     # The masks are drawn from torch's global generator, which ``fit`` lets follow from its own.
-    teach = monte_carlo(teacher, masks, average, compute=compute)
+    teacher_logits = monte_carlo(teacher, masks, average, compute=compute)
     with dropout_off(student):
         return knowledge_distillation(
             student,
-            teach,
+            teacher_logits,
             inputs,
             spec=spec,
             generator=generator,
-            lesson=lesson,
+            kd_loss=kd_loss,
             weight=1.0,
             label_weight=0.0,
-            compute=compute,
             **settings,
         )

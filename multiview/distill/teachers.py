@@ -24,7 +24,7 @@ def averaged_logits(
 
     Hinton, Vinyals & Dean (arXiv 1503.02531, Section 2) allow the arithmetic mean of the
     distributions, "probabilities", and the geometric one, "logits", which is free of T. The
-    arithmetic mean must be taken at the temperature that the student is taught at: that at T = 1,
+    arithmetic mean must be taken at the temperature of the student's loss: that at T = 1,
     softened afterwards, is another distribution.
 
     Raises:
@@ -40,6 +40,12 @@ def averaged_logits(
     return temperature * log_mean
 
 
+def share_weights(first: nn.Module, second: nn.Module) -> bool:
+    """Whether two networks hold a parameter in common."""
+    own = {id(each) for each in first.parameters()}
+    return any(id(each) in own for each in second.parameters())
+
+
 def ensemble_teacher(
     members: Sequence[nn.Module],
     average: Average = "probabilities",
@@ -49,7 +55,7 @@ def ensemble_teacher(
     """The members' ``averaged_logits`` on any inputs, each of them ``frozen``.
 
     Args:
-        temperature: That of the lesson; by default that of ``hinton_kd``.
+        temperature: That of the student's loss; by default that of ``Hinton``.
 
     Raises:
         ValueError: If there are no members; and as ``averaged_logits``, here rather than at the

@@ -22,7 +22,7 @@ MOST_SEEDS = 10**6  # a claim that needs more is called undecidable
 SMALLEST_P = 1e-9  # beyond, a p-value says more about the model than about the values
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Claim:
     """A prediction that the rows of one run can contradict.
 

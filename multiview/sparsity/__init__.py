@@ -26,7 +26,7 @@ from multiview.sparsity.layers import (
 from multiview.sparsity.penalty import L0Spec, expected_l0, expected_share, l0_penalty
 from multiview.sparsity.prune import pruned
 from multiview.sparsity.training import Sparsifying, retake_statistics, sparsify
-from multiview.sparsity.wrap import gate_blocks, gate_layers
+from multiview.sparsity.wrap import gate_blocks, gate_layers, with_gates
 
 __all__ = [
     "Gated",
@@ -54,4 +54,5 @@ __all__ = [
     "sampled_gates",
     "sparsify",
     "units_left",
+    "with_gates",
 ]

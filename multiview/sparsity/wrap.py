@@ -1,12 +1,13 @@
 """Put gates into networks: into all layers of a plain one, into the blocks of a residual one."""
 
+import copy
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from multiview import checks
-from multiview.models.wide_resnet import Block
+from multiview.models.wide_resnet import Block, WideResNet
 from multiview.sparsity.layers import GatedConv2d, GatedLinear, gated_layers, initial_dropout
 from multiview.sparsity.survival import weighted
 
@@ -57,6 +58,23 @@ def gate_layers(
         else:
             _gate_conv(chain[i:], settings)
     return net
+
+
+def with_gates(
+    net: nn.Module, dropout: float | tuple[float, ...], generator: torch.Generator
+) -> nn.Module:
+    """A copy with the gates of the paper: of a WideResNet in its blocks, else in all layers.
+
+    Args:
+        dropout: Rates at which the gates start.
+        generator: Sole source of the gates' start; advanced in place.
+
+    Raises:
+        ValueError: As ``gate_blocks`` and ``gate_layers``.
+    """
+    gate = gate_blocks if isinstance(net, WideResNet) else gate_layers
+    device = next(net.parameters()).device
+    return gate(copy.deepcopy(net).cpu(), dropout=dropout, generator=generator).to(device)
 
 
 def _refuse_gated(net: nn.Module) -> None:

@@ -11,6 +11,8 @@ from unchecked import unchecked
 
 from multiview import stream
 from multiview.distill import (
+    Hinton,
+    Squares,
     born_again,
     distillation,
     ensemble_teacher,
@@ -40,11 +42,13 @@ def test_the_five_lines_of_the_documentation_run():
     assert doctest.testmod(distillation).failed == 0
 
 
-@pytest.mark.parametrize("lesson", [hinton_kd, l2_logits, partial(l2_logits, center=True)])
-def test_a_student_of_the_teachers_shape_becomes_the_teacher(lesson):
+@pytest.mark.parametrize(
+    "kd_loss", [Hinton(), Squares(), hinton_kd, l2_logits, partial(l2_logits, center=True)]
+)
+def test_a_student_of_the_teachers_shape_becomes_the_teacher(kd_loss):
     teacher, student = plain(0), plain(1)
     spec = OptimSpec(epochs=300, batch_size=90, learning_rate=0.2, weight_decay=0.0)
-    settings = {"spec": spec, "generator": stream(0), "lesson": lesson, "label_weight": 0.0}
+    settings = {"spec": spec, "generator": stream(0), "kd_loss": kd_loss, "label_weight": 0.0}
     knowledge_distillation(student, teacher, X, **settings)
     of_teacher, of_student = teacher(X).softmax(-1), student(X).softmax(-1)
     assert (of_teacher - of_student).abs().max() < 0.01
@@ -94,7 +98,7 @@ def test_labels_come_from_the_loader_with_their_samples():
     assert (student(X).argmax(1) == X[:, :3].argmax(1)).float().mean() > 0.95
 
 
-def test_unlabelled_inputs_need_a_lesson_alone():
+def test_unlabelled_inputs_need_a_teacher_alone():
     with pytest.raises(ValueError, match="label_weight"):
         knowledge_distillation(plain(1), plain(0), X, spec=SPEC, generator=stream(0))
     with pytest.raises(ValueError, match="weight=-1"):
@@ -115,7 +119,7 @@ def test_what_would_teach_the_wrong_sample_is_refused():
         knowledge_distillation(student, student, X, Y, **settings)
 
 
-def test_an_ensemble_teaches_by_default_at_the_default_lessons_temperature():
+def test_an_ensemble_teaches_by_default_at_the_default_temperature():
     members = [plain(0), plain(1)]
     teach, logits = ensemble_teacher(members), torch.stack([each(X) for each in members], 1)
     torch.testing.assert_close((teach(X) / 4).softmax(-1), (logits / 4).softmax(-1).mean(1))

@@ -6,20 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import logit_pairs
 from unchecked import unchecked
 
 from multiview import stream
 from multiview.distill import hinton_kd, l2_logits, paper_kd, truncated_probabilities
-
-
-@st.composite
-def logit_pairs(draw):
-    """(student, teacher) logits (n, k) in float64."""
-    shape = (draw(st.integers(1, 5)), draw(st.integers(2, 6)))
-    generator = stream(draw(st.integers(0, 2**31)), "logits")
-    spread = draw(st.floats(0.1, 5.0))
-    student, teacher = spread * torch.randn(2, *shape, generator=generator, dtype=torch.float64)
-    return student, teacher
 
 
 def kl_by_loops(student, teacher, temperature):

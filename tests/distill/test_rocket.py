@@ -1,7 +1,6 @@
 """Rocket launching: whom the hint moves and whom not, each hint's formula, and the procedure."""
 
 import copy
-from functools import partial
 from typing import Any
 
 import pytest
@@ -11,15 +10,18 @@ from unchecked import unchecked
 
 from multiview import stream
 from multiview.distill import (
-    Rocket,
-    hint_lesson,
+    Hinton,
+    Squares,
+    distillation_loss,
+    hint_loss,
     hinton_kd,
     official_kd_weight,
     rocket_launching,
     rocket_loss,
-    taught_loss,
+    sequential_rocket_launching,
 )
-from multiview.distill.rocket import Hint
+from multiview.distill.rocket_loss import Hint
+from multiview.models import Rocket
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.loop import error_score, fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -73,8 +75,8 @@ def by_path(light: Any, booster: Any, hint: Hint) -> tuple[Tensor, Tensor]:
     """
     through = copy.deepcopy(light[0])
     said, z = light[1](light[0](X)), booster[1](through(X))
-    lesson = hint_lesson(hint)
-    by_light, by_booster = grads(lesson(said, z), light[0], through)
+    distance = hint_loss(hint)(said, z).mean()
+    by_light, by_booster = grads(distance, light[0], through)
     return by_light, by_booster
 
 
@@ -87,7 +89,7 @@ class TestGradientFlow:
         (blocked,) = grads(hint_value(Rocket(light, booster), hint, block=True), booster[1])
         (free,) = grads(hint_value(Rocket(light, booster), hint, block=False), booster[1])
         assert blocked.abs().max() < 1e-6  # labels' gradients cancel to rounding
-        (own,) = grads(hint_lesson(hint)(light(X), booster(X)), booster[1])
+        (own,) = grads(hint_loss(hint)(light(X), booster(X)).mean(), booster[1])
         torch.testing.assert_close(free, own, atol=1e-6, rtol=1e-4)
         assert own.abs().max() > 1e-3
 
@@ -104,7 +106,7 @@ class TestGradientFlow:
     def test_the_light_nets_own_weights_are_moved(self, hint, block):
         light, booster = pair()
         (moved,) = grads(hint_value(Rocket(light, booster), hint, block=block), light[1])
-        (own,) = grads(hint_lesson(hint)(light(X), booster(X).detach()), light[1])
+        (own,) = grads(hint_loss(hint)(light(X), booster(X).detach()).mean(), light[1])
         torch.testing.assert_close(moved, own, atol=1e-6, rtol=1e-4)
         assert own.abs().max() > 1e-3
 
@@ -149,19 +151,19 @@ def test_hints_by_loops():
             squared += float((p[i] - q[i]) ** 2) / 7
             tempered -= T**2 * float(target[i] * hot[i].log()) / 7
     for hint, expected in zip(HINTS, (mimic, squared, tempered), strict=True):
-        assert hint_lesson(hint, T)(said, z).item() == pytest.approx(expected)
+        assert hint_loss(hint, T)(said, z).mean().item() == pytest.approx(expected)
 
 
 def test_the_derivative_of_squared_probabilities_is_the_papers():
     said, z = logits()
-    (found,) = torch.autograd.grad(7 * hint_lesson("probabilities")(said, z), said)
+    (found,) = torch.autograd.grad(hint_loss("probabilities")(said, z).sum(), said)
     p, q = said.softmax(1), z.softmax(1)
     expected = 2 * p * (p - q + (p * (q - p)).sum(1, keepdim=True))
     torch.testing.assert_close(found, expected.detach())
     sure = torch.tensor([[40.0, 0.0, 0.0]], requires_grad=True)
     wrong = torch.tensor([[0.0, 40.0, 0.0]])
-    (vanished,) = torch.autograd.grad(hint_lesson("probabilities")(sure, wrong), sure)
-    (mimic,) = torch.autograd.grad(hint_lesson("logits")(sure, wrong), sure)
+    (vanished,) = torch.autograd.grad(hint_loss("probabilities")(sure, wrong), sure)
+    (mimic,) = torch.autograd.grad(hint_loss("logits")(sure, wrong), sure)
     assert vanished.abs().max() < 1e-12
     assert mimic.abs().max() == 80
 
@@ -169,7 +171,7 @@ def test_the_derivative_of_squared_probabilities_is_the_papers():
 def test_a_blocked_tempered_hint_has_hinton_kds_gradient():
     """T^2 CE and T^2 KL differ by what the booster alone decides."""
     said, z = logits()
-    (ours,) = torch.autograd.grad(hint_lesson("tempered", 5.0)(said, z), said)
+    (ours,) = torch.autograd.grad(hint_loss("tempered", 5.0)(said, z).mean(), said)
     (theirs,) = torch.autograd.grad(hinton_kd(said, z, 5.0), said)
     torch.testing.assert_close(ours, theirs)
 
@@ -192,13 +194,13 @@ def test_a_partial_batch_weighs_no_less_per_sample(hint):
 def test_the_loss_is_the_sum_of_its_terms():
     light, booster = pair()
     teacher = pair()[1]
-    loss = rocket_loss(
-        Y, weight=0.3, temperature=2.0, teacher=teacher, teacher_weight=0.6, hint="tempered"
-    )
+    settings = {"weight": 0.3, "teacher": teacher, "teacher_weight": 0.6}
+    loss = rocket_loss(Y, hint=hint_loss("tempered", 2.0), kd_loss=Hinton(3.0), **settings)
     value = loss(Rocket(light, booster)(X), X, ROWS)
     said, z = light(X), booster(X)
     expected = sum(nn.functional.cross_entropy(each, Y) for each in (said, z))
-    expected += 0.3 * hint_lesson("tempered", 2.0)(said, z) + 0.6 * hinton_kd(said, teacher(X), 2.0)
+    expected += 0.3 * hint_loss("tempered", 2.0)(said, z).mean()
+    expected += 0.6 * hinton_kd(said, teacher(X), 3.0)
     torch.testing.assert_close(value, expected)
 
 
@@ -275,15 +277,15 @@ def test_without_joint_training_one_learns_after_the_other(shared):
     generator = stream(1)
     fit(own, X, target_loss(Y), SPEC, generator)
     mine = copy.deepcopy(mine)
-    hinted = taught_loss(Y, own, hint_lesson("probabilities"), weight=0.5)
-    further = taught_loss(
-        None, teacher, partial(hinton_kd, temperature=4.0), weight=0.2, label_weight=0.0
+    hinted = distillation_loss(Y, own, hint_loss("probabilities"), weight=0.5)
+    further = distillation_loss(
+        None, teacher, Hinton(temperature=4.0), weight=0.2, label_weight=0.0
     )
     kept = states(own)
     fit(mine, X, lambda *seen: hinted(*seen) + further(*seen), SPEC, generator)
 
     start = states(light)
-    result = rocket_launching(
+    result = sequential_rocket_launching(
         light,
         booster,
         X,
@@ -292,7 +294,6 @@ def test_without_joint_training_one_learns_after_the_other(shared):
         generator=stream(1),
         hint="probabilities",
         weight=0.5,
-        joint=False,
         teacher=teacher,
         teacher_weight=0.2,
     )
@@ -353,8 +354,8 @@ def test_a_training_with_delay_goes_on_to_the_same_bits(tmp_path):
 def test_each_training_of_two_has_a_checkpoint(tmp_path):
     def train(checkpoint=None):
         light, booster = pair()
-        settings = {"spec": SPEC, "generator": stream(1), "joint": False, "checkpoint": checkpoint}
-        return states(rocket_launching(light, booster, X, Y, **settings).light)
+        settings = {"spec": SPEC, "generator": stream(1), "checkpoint": checkpoint}
+        return states(sequential_rocket_launching(light, booster, X, Y, **settings).light)
 
     kept = Checkpoint(path=tmp_path / "kept.pt", seconds=0.0)
     assert equal(train(kept), train())
@@ -381,21 +382,32 @@ def test_scores_are_the_light_nets_first():
         ({"hint": "attention"}, "hint='attention'"),
         ({"weight": -1.0}, "weight=-1"),
         ({"weight": float("nan")}, "weight=nan"),
-        ({"temperature": 0.0, "hint": "tempered"}, "temperature=0"),
-        ({"delay": 1.0}, "delay=1"),
-        ({"delay": 0.5, "joint": False}, "joint=False"),
-        ({"block": False, "joint": False}, "joint=False"),
+        ({"kd_loss": 4.0}, "kd_loss=4"),
         ({"teacher_weight": 0.5}, "no teacher"),
         ({"teacher": nn.Linear(6, 3)}, "a teacher"),
         ({"labels": None}, "labels is None"),
         ({"labels": Y[:3]}, "3 labels for 50"),
     ],
 )
-def test_bad_settings_are_refused(change, says):
+@pytest.mark.parametrize("procedure", [rocket_launching, sequential_rocket_launching])
+def test_bad_settings_are_refused(procedure, change, says):
     light, booster = pair()
     settings = {"spec": SPEC, "generator": stream(1), "labels": Y} | change
     with unchecked(), pytest.raises(ValueError, match=says):
-        rocket_launching(light, booster, X, **settings)
+        procedure(light, booster, X, **settings)
+
+
+def test_a_delay_is_a_fraction_of_the_steps():
+    with pytest.raises(ValueError, match="delay=1"):
+        rocket_launching(*pair(), X, Y, spec=SPEC, generator=stream(1), delay=1.0)
+
+
+def test_a_hint_may_be_any_function_of_both_logits():
+    light, booster = pair(shared=False)
+    value = rocket_loss(Y, hint=Squares(center=False), weight=2.0)
+    named = rocket_loss(Y, hint="logits", weight=1 / 3)
+    outputs = Rocket(light, booster)(X)
+    torch.testing.assert_close(value(outputs, X, ROWS), named(outputs, X, ROWS))
 
 
 def test_nets_that_are_one_are_refused():

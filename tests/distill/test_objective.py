@@ -1,12 +1,11 @@
 """Distillation objectives for patch nets."""
 
-from functools import partial
-
+import pytest
 import torch
 from torch.nn import functional
 
 from multiview import stream
-from multiview.distill import distillation_objective, hinton_kd
+from multiview.distill import Hinton, distillation_objective, hinton_kd
 
 
 def test_the_objective_is_cross_entropy_plus_the_weighted_loss_sample_by_sample():
@@ -15,8 +14,7 @@ def test_the_objective_is_cross_entropy_plus_the_weighted_loss_sample_by_sample(
     teacher = torch.randn(4, 3, generator=generator)
     logits = torch.randn(2, 5, 3, generator=generator)
     rows = torch.tensor([3, 0])
-    loss = partial(hinton_kd, temperature=2.0)
-    value, residual = distillation_objective(labels, teacher, loss, weight=0.7)(
+    value, residual = distillation_objective(labels, teacher, Hinton(2.0), weight=0.7)(
         logits, rows, torch.arange(logits.shape[1])
     )
     for i, row in enumerate(rows.tolist()):
@@ -27,3 +25,10 @@ def test_the_objective_is_cross_entropy_plus_the_weighted_loss_sample_by_sample(
             expected.backward()
             torch.testing.assert_close(value[i, net], expected.detach())
             torch.testing.assert_close(residual[i, net], leaf.grad)
+
+
+def test_a_mean_is_refused_where_each_sample_is_asked_for():
+    teacher, labels = torch.zeros(4, 3), torch.tensor([1, 0, 2, 2])
+    objective = distillation_objective(labels, teacher, hinton_kd)
+    with pytest.raises(ValueError, match=r"one value per sample and net, \(2, 5\), and no mean"):
+        objective(torch.ones(2, 5, 3), torch.tensor([3, 0]), torch.arange(5))

@@ -1,0 +1,31 @@
+"""Settings, and the benches on which methods are trained and measured."""
+
+from multiview.bench.bench import Bench, Context, Fitted, Setting, SoftTargets
+from multiview.bench.cell import Cell, check, run
+from multiview.bench.entry import Entry, adds, averaged, constant, like
+from multiview.bench.method import Classifier, Logits, Measure, Method
+from multiview.bench.patches import Flow, PatchBench, PatchSetting, Sgd
+
+__all__ = [
+    "Bench",
+    "Cell",
+    "Classifier",
+    "Context",
+    "Entry",
+    "Fitted",
+    "Flow",
+    "Logits",
+    "Measure",
+    "Method",
+    "PatchBench",
+    "PatchSetting",
+    "Setting",
+    "Sgd",
+    "SoftTargets",
+    "adds",
+    "averaged",
+    "check",
+    "constant",
+    "like",
+    "run",
+]

@@ -1,0 +1,261 @@
+"""Bench: one draw of training samples, and the methods trained on them, each once."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor, nn
+
+from multiview import stream
+from multiview.bench.method import Classifier, Logits, Method, with_needs
+from multiview.distill import Hinton, KDLoss
+from multiview.train import frozen
+from multiview.train.loop import Loss
+
+# Which settings of the trainer apply: those of networks on labels, or of whatever is taught.
+Course = Literal["labels", "students"]
+# Of hidden units, or of whole patches of the input.
+DropoutKind = Literal["neuron", "patch"]
+# gram(x) of all pairs of x, gram(x, y) of x and y: (n, n), (n, m), or one such for each class.
+Gram = Callable[..., Tensor]
+
+
+class Context(Protocol):
+    """Where a cell is computed; nothing in it changes a result."""
+
+    @property
+    def device(self) -> str:
+        """Of torch."""
+        ...
+
+    @property
+    def data_dir(self) -> Path | None:
+        """Folder of real data sets."""
+        ...
+
+    @property
+    def scratch(self) -> Path | None:
+        """Folder of this cell alone, for checkpoints; None where none are kept."""
+        ...
+
+    @property
+    def progress(self) -> Callable[..., None]:
+        """``progress(message, fraction of the cell done)``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SoftTargets:
+    """What a network is taught beside the labels.
+
+    Attributes:
+        teacher: From the inputs as the students see them to logits (n, k), the same for every
+            student, or (n, students, k).
+        weight: Of ``kd_loss``, beside ``label_weight`` of cross-entropy with the labels.
+    """
+
+    teacher: Logits
+    kd_loss: KDLoss = field(default_factory=Hinton)
+    weight: float = 1.0
+    label_weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fitted:
+    """A network after training.
+
+    Attributes:
+        best: The network as it was when best on validation samples, where there are such.
+        notes: What only the training knows.
+    """
+
+    net: nn.Module
+    best: Logits | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Bench(ABC):
+    """One draw of everything random of a setting, on which methods are trained.
+
+    Attributes:
+        inputs, labels: The training samples.
+        members: K, the number of networks of an ensemble where a method does not say.
+        side_by_side: Whether methods that may be trained in one go are.
+    """
+
+    inputs: Shaped[Tensor, "n ..."]
+    labels: Int[Tensor, " n"]
+    num_classes: int
+    members: int
+    side_by_side: bool = False
+
+    def __init__(self, seed: int, context: Context) -> None:
+        self.seed, self.context = seed, context
+        self._done: dict[Method, Classifier] = {}
+        self._wanted: list[Method] = []
+        self._now: Method | None = None
+
+    def plan(self, methods: Sequence[Method]) -> None:
+        """Say what will be asked for, so that progress counts it and likes train together."""
+        self._wanted = with_needs(methods)
+
+    def trained(self, method: Method) -> Classifier:
+        """What the method left; equal methods are trained once."""
+        if method not in self._done:
+            for part in method.needs():
+                self.trained(part)
+            together = [method]
+            if self.side_by_side:
+                together += [each for each in self._wanted if self._joins(method, each)]
+            self._now = method
+            kind = type(method)
+            found = kind.train_together(self, together) if together[1:] else [method.train(self)]
+            self._done |= dict(zip(together, found, strict=True))
+        return self._done[method]
+
+    def _joins(self, method: Method, other: Method) -> bool:
+        ready = all(part in self._done for part in other.needs())
+        return other != method and other not in self._done and ready and method.beside(other)
+
+    def report(self, message: str, fraction: float) -> None:
+        """Progress of the method that is being trained."""
+        total = max(1, len(self._wanted))
+        done = min(len(self._done) + fraction, total) / total
+        self.context.progress(f"{type(self._now).__name__}: {message}", done)
+
+    def stream(self, *names: Any) -> torch.Generator:
+        """Generator of this repetition's draws of this name."""
+        return stream(self.seed, *names)
+
+    def frozen(self, net: nn.Module) -> Logits:
+        """The network as a function of inputs, in eval mode and without gradients."""
+        return frozen(net)
+
+    def outputs(
+        self, logits: Logits, inputs: Shaped[Tensor, "n ..."]
+    ) -> Float[Tensor, "n *networks k"]:
+        """Logits of many inputs for a test, some at a time."""
+        with torch.no_grad():
+            return torch.cat([logits(part) for part in inputs.split(500)])
+
+    @abstractmethod
+    def one(self, name: str, index: int = 0) -> nn.Module:
+        """An untrained network, (n, ...) -> (n, k); those of another name start elsewhere."""
+
+    @abstractmethod
+    def group(self, name: str, number: int) -> nn.Module:
+        """As many untrained networks side by side, (n, ...) -> (n, number, k)."""
+
+    @abstractmethod
+    def summed(self, name: str, number: int) -> nn.Module:
+        """As many untrained networks as one classifier, the sum of their logits (n, k)."""
+
+    @abstractmethod
+    def member(self, group: nn.Module, index: int) -> nn.Module:
+        """A copy of one network of a group, (n, ...) -> (n, k)."""
+
+    @abstractmethod
+    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
+        """An untrained network with dropout, (n, ...) -> (n, k)."""
+
+    @abstractmethod
+    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
+        """A copy of a network with hard-concrete gates, opened at this rate of dropout."""
+
+    @abstractmethod
+    def pair(
+        self, shared: int, boosters: int, start: str, width: int | None
+    ) -> tuple[nn.Module, list[nn.Module]]:
+        """An untrained light network of the students' start, and its boosters.
+
+        Args:
+            shared: How much of the light network is its booster's too.
+            start: Name of the boosters' initial weights.
+            width: Of the boosters; None: as the light network's.
+        """
+
+    @abstractmethod
+    def tangent_gram(self, net: nn.Module) -> Gram:
+        """The tangent kernel of one network as it is, of pairs of inputs."""
+
+    @abstractmethod
+    def kernel_networks(self, number: int, width: int | None, scale: float | None) -> list:
+        """Untrained networks whose tangent kernels are taken.
+
+        Args:
+            width: Of each; None: as of other networks here.
+            scale: Standard deviation of initial weights, likewise.
+        """
+
+    @abstractmethod
+    def loss(self, soft: SoftTargets | None) -> Loss:
+        """Cross-entropy with the labels, and what is taught beside it, as ``fit`` takes it."""
+
+    @abstractmethod
+    def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
+        """Settings of procedures that train by themselves: ``spec``, ``generator`` and so on."""
+
+    @abstractmethod
+    def fit(
+        self,
+        nets: Sequence[nn.Module],
+        soft: Sequence[SoftTargets | None],
+        course: Course = "labels",
+        order: str = "student",
+    ) -> list[Fitted]:
+        """Train networks, or groups of them, on the labels and what each is taught beside them.
+
+        Args:
+            soft: One of each network, None where it learns from labels alone.
+            order: Name of the order in which samples are met, where there is one.
+        """
+
+    def fit_one(self, net: nn.Module, soft: SoftTargets | None = None, **settings: Any) -> Fitted:
+        """Train one network, or one group, as ``fit`` does."""
+        (fitted,) = self.fit([net], [soft], **settings)
+        return fitted
+
+    def soft_targets(
+        self, teacher: Method, kd_loss: KDLoss, weight: float = 1.0, label_weight: float = 1.0
+    ) -> SoftTargets:
+        """What a trained method teaches."""
+        logits = self.trained(teacher).logits
+        return SoftTargets(
+            teacher=logits, kd_loss=kd_loss, weight=weight, label_weight=label_weight
+        )
+
+
+class Setting(ABC):
+    """What networks are trained on, of which kind they are and how they are trained.
+
+    A frozen dataclass of plain data, so that it can stand in a cell.
+    """
+
+    members: int
+
+    @abstractmethod
+    def bench(self, seed: int, context: Context) -> Bench:
+        """The bench of one repetition."""
+
+    def check(self, context: Context) -> None:
+        """Refuse what a bench could not be made from, such as missing data.
+
+        Raises:
+            ValueError: If it cannot; as all checks here.
+        """
+
+    def check_dropout(self, kind: DropoutKind) -> None:
+        """Refuse a kind of dropout that networks here cannot have."""
+
+    def check_sgd(self, method: str) -> None:
+        """Refuse a method that needs minibatches, where training has none."""
+
+    def check_shared(self, shared: int) -> None:
+        """Refuse an amount of a light network that cannot be its booster's too."""
+
+    def check_kernels(self) -> None:
+        """Refuse tangent kernels where they would not fit."""

@@ -1,0 +1,67 @@
+"""Cell: a setting, named methods and measures, as plain data; run computes one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from multiview.bench.bench import Context, Setting
+from multiview.bench.method import Measure, Method, with_needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One repetition of named methods in one setting.
+
+    Attributes:
+        part: Which part of an experiment this is.
+        seed: Everything random follows from it.
+    """
+
+    part: str = ""
+    setting: Setting
+    methods: Mapping[str, Method] = field(default_factory=dict)
+    measures: tuple[Measure, ...] = ()
+    seed: int = 0
+
+    def __str__(self) -> str:
+        named = f"{self.part}, " if self.part else ""
+        return f"{named}{', '.join(self.methods)} in {self.setting}, seed {self.seed}"
+
+
+def run(cell: Cell, context: Context) -> dict[str, dict[str, Any]]:
+    """Train every method of a cell on one draw of its samples, and measure.
+
+    Returns:
+        ``{method: {measure: value}}``: what the methods noted and the measures found.
+    """
+    bench = cell.setting.bench(cell.seed, context)
+    bench.plan(list(cell.methods.values()))
+    trained = {name: bench.trained(method) for name, method in cell.methods.items()}
+    row = {name: dict(each.notes) for name, each in trained.items()}
+    for measure in cell.measures:
+        for name, found in measure.of(bench, trained).items():
+            row[name] = row.get(name, {}) | dict(found)
+    return row
+
+
+def check(cells: Iterable[Cell], context: Context) -> None:
+    """Refuse cells that could not be computed, before any is.
+
+    Raises:
+        ValueError: If data are missing, or a method or measure does not fit its setting.
+    """
+    seen: list[tuple[Setting, Sequence[Method], Sequence[Measure]]] = []
+    for cell in cells:
+        known = (cell.setting, list(cell.methods.values()), cell.measures)
+        if known in seen:  # another repetition of it
+            continue
+        seen.append(known)
+        cell.setting.check(context)
+        for name, method in cell.methods.items():
+            for each in with_needs([method]):
+                try:
+                    each.check(cell.setting)
+                except ValueError as error:
+                    raise ValueError(f"method {name!r}: {error}") from error
+        for measure in cell.measures:
+            measure.check(cell.setting)

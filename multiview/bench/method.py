@@ -1,0 +1,103 @@
+"""What a method is, what it leaves, and what a measure makes of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from multiview.bench.bench import Bench, Setting
+
+# From inputs (n, ...) to logits (n, k), or (n, networks, k) of several networks alike.
+Logits = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Classifier:
+    """What a method leaves.
+
+    Attributes:
+        logits: In eval mode and without gradients.
+        net: The network behind it, for methods that go on from it, which copy it first. None where
+            there is no single module, as of a mean over dropout masks.
+        best: The logits of the networks as they were when best on validation samples.
+        companion: The logits of what was trained beside it, such as the boosters of a rocket.
+        notes: What training alone knows, such as its ``steps``; it joins what is measured.
+    """
+
+    logits: Logits
+    net: nn.Module | None = None
+    best: Logits | None = None
+    companion: Logits | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Method(ABC):
+    """One way to come from training samples to a classifier: a frozen dataclass of its settings.
+
+    What it builds on stands in its fields as methods, by value; a bench trains equal methods once.
+    """
+
+    @abstractmethod
+    def train(self, bench: "Bench") -> Classifier:
+        """The classifier, trained on the samples of the bench.
+
+        Methods of its fields are trained already: ``bench.trained`` gives what they left, which
+        this must not change in place.
+        """
+
+    def check(self, setting: "Setting") -> None:
+        """Refuse a setting in which the method cannot be trained.
+
+        Raises:
+            ValueError: If it cannot; the message says what is possible.
+        """
+
+    def needs(self) -> Iterator["Method"]:
+        """The methods that this one builds on: those among its fields."""
+        for each in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, each.name)
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, Method):
+                    yield part
+
+    def beside(self, other: "Method") -> bool:
+        """Whether both can be trained in one go, as ``train_together`` does."""
+        return False
+
+    @classmethod
+    def train_together(cls, bench: "Bench", methods: Sequence["Method"]) -> list[Classifier]:
+        """Train methods that are ``beside`` one another."""
+        return [each.train(bench) for each in methods]
+
+
+class Measure(ABC):
+    """What is measured of trained methods: a frozen dataclass of its settings."""
+
+    @abstractmethod
+    def of(
+        self, bench: "Bench", trained: Mapping[str, Classifier]
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Values by method and measure, as the row of a run holds them.
+
+        Args:
+            trained: Classifiers by the names of their methods.
+        """
+
+    def check(self, setting: "Setting") -> None:
+        """Refuse a setting in which this cannot be measured.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+
+
+def with_needs(methods: Sequence[Method]) -> list[Method]:
+    """The methods and all that they build on, each once, what is built on first."""
+    found: dict[Method, None] = {}
+    for method in methods:
+        found |= dict.fromkeys(with_needs(list(method.needs())))
+        found[method] = None
+    return list(found)

@@ -1,0 +1,300 @@
+"""Networks of any kind on samples of any kind: the bench of images and of a user's own data."""
+
+import copy
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from multiview.bench.bench import (
+    Bench,
+    Context,
+    Course,
+    DropoutKind,
+    Fitted,
+    Gram,
+    Setting,
+    SoftTargets,
+)
+from multiview.bench.method import Logits
+from multiview.bench.recipe import Recipe
+from multiview.data.splits import Samples
+from multiview.distill import distillation_loss, per_student
+from multiview.models import SideBySide, SumOfNets
+from multiview.ntk import gram
+from multiview.sparsity import with_gates
+from multiview.train import (
+    Checkpoint,
+    ComputeSpec,
+    FitResult,
+    error_score,
+    fit,
+    frozen,
+    target_loss,
+)
+from multiview.train.loop import Loss
+
+MOST_KERNEL_SAMPLES = 4000  # n^2 numbers of a kernel, each of several, in float64
+Build = Callable[[torch.Generator], nn.Module]
+
+
+class ModuleSetting(Setting):
+    """What networks of any kind are trained on, and how.
+
+    Attributes:
+        recipe: Of networks on labels.
+        students: Of whatever is taught.
+    """
+
+    members: int
+    num_train: int | None
+    recipe: Recipe
+    students: Recipe
+
+    def check_dropout(self, kind: DropoutKind) -> None:
+        """Refuse dropout of patches."""
+        if kind == "patch":
+            raise ValueError(
+                "kind='patch' drops patches of synthetic samples, and these inputs have none: use "
+                "kind='neuron'."
+            )
+
+    def check_shared(self, shared: int) -> None:
+        """Refuse to share layers of networks that have no booster made for them."""
+        if shared:
+            raise ValueError(
+                f"shared={shared}: networks here share nothing with a booster: use shared=0."
+            )
+
+    def check_kernels(self) -> None:
+        """Refuse kernels of too many samples."""
+        if self.num_train is None or self.num_train > MOST_KERNEL_SAMPLES:
+            raise ValueError(
+                f"num_train={self.num_train}: tangent kernels of more than {MOST_KERNEL_SAMPLES} "
+                "samples do not fit into memory: use fewer samples, or no kernels."
+            )
+
+
+class ModuleBench(Bench):
+    """One draw of samples, and networks that a function builds.
+
+    Attributes:
+        samples: To train, to choose and to test on.
+        build: From a generator of initial weights to an untrained network, (n, ...) -> (n, k).
+    """
+
+    def __init__(
+        self, setting: ModuleSetting, samples: Samples, build: Build, seed: int, context: Context
+    ) -> None:
+        super().__init__(seed, context)
+        self.setting, self.samples, self.build = setting, samples, build
+        self.inputs, self.labels = samples.train, samples.train_labels
+        self.num_classes, self.members = samples.num_classes, setting.members
+        self.side_by_side = setting.students.together > 1
+        self._exact = False
+        self._fits = 0
+
+    def frozen(self, net: nn.Module) -> Logits:
+        """The network's outputs: as fast as training has them for students, exact in tests.
+
+        Rounded to bfloat16 the two best of 100 logits are equal in 2% of images, and a tie counts
+        as an error.
+        """
+        compute = self.setting.recipe.compute
+        fast, exact = frozen(net, compute), frozen(net, exact_arithmetic(compute))
+        return lambda inputs: (exact if self._exact else fast)(inputs)
+
+    def outputs(self, logits: Logits, inputs: Tensor) -> Tensor:
+        """Logits in float32, on the CPU."""
+        self._exact = True
+        try:
+            return super().outputs(logits, inputs).cpu()
+        finally:
+            self._exact = False
+
+    def one(self, name: str, index: int = 0) -> nn.Module:
+        """One untrained network, the ``index``-th of its name."""
+        return self.build(self.stream("init", name, index))
+
+    def group(self, name: str, number: int) -> nn.Module:
+        """Untrained networks side by side."""
+        return SideBySide([self.one(name, i) for i in range(number)])
+
+    def summed(self, name: str, number: int) -> nn.Module:
+        """Untrained networks as one module, their sum."""
+        return SumOfNets([self.one(name, i) for i in range(number)])
+
+    def member(self, group: nn.Module, index: int) -> nn.Module:
+        """A copy of one network of a group."""
+        assert isinstance(group, SideBySide)
+        return copy.deepcopy(group.nets[index])
+
+    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
+        """A network whose own dropout layers have this rate.
+
+        Raises:
+            ValueError: If it has none.
+        """
+        net = self.one(name)
+        layers = [each for each in net.modules() if isinstance(each, nn.Dropout)]
+        if not layers:
+            raise ValueError(
+                f"{type(net).__name__} has no dropout layer: choose a network that has one, such "
+                "as Quick or Dense."
+            )
+        for each in layers:
+            each.p = rate
+        return net
+
+    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
+        """A copy with gates on its layers, or in the blocks of a WideResNet."""
+        return with_gates(net, dropout, self.stream("gates"))
+
+    def pair(
+        self, shared: int, boosters: int, start: str, width: int | None
+    ) -> tuple[nn.Module, list[nn.Module]]:
+        """A light network and boosters that share nothing."""
+        return self.one("student"), [self.one(start, i) for i in range(boosters)]
+
+    def tangent_gram(self, net: nn.Module) -> Gram:
+        """One kernel for all classes: the trace over outputs."""
+        return lambda *inputs: gram(net, *inputs, outputs="trace").cpu()
+
+    def kernel_networks(self, number: int, width: int | None, scale: float | None) -> list:
+        """The members' networks, untrained."""
+        return [self.one("members", i).eval() for i in range(number)]
+
+    def loss(self, soft: SoftTargets | None) -> Loss:
+        """Of one network: the labels, and a teacher that sees what it sees."""
+        return self._loss([soft], [0])
+
+    def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
+        """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
+        recipe: Recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
+        return {
+            "spec": recipe.optim,
+            "generator": self.stream("images", "order"),
+            "augment": recipe.augment if recipe.augments else None,
+            "compute": recipe.compute,
+            "progress": self.report,
+            "checkpoint": self._checkpoint(),
+        }
+
+    def fit(
+        self,
+        nets: Sequence[nn.Module],
+        soft: Sequence[SoftTargets | None],
+        course: Course = "labels",
+        order: str = "student",
+    ) -> list[Fitted]:
+        """Train networks in place, several at once as the recipe says.
+
+        All see the same inputs in the same order and differ in their initial weights alone, as in
+        the paper's definition of an ensemble; what stands beside a network changes it by rounding
+        at most.
+        """
+        recipe: Recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
+        singles = [one for net in nets for one in single_networks(net)]
+        targets = [each for net, each in zip(nets, soft, strict=True) for _ in single_networks(net)]
+        columns = [i for net in nets for i, _ in enumerate(single_networks(net))]
+        states: list[dict[str, Tensor]] = []
+        for first in range(0, len(singles), recipe.together):
+            part = slice(first, first + recipe.together)
+            result = self._fit(singles, part, self._loss(targets[part], columns[part]), course)
+            states += [each.state for each in result.best]
+        fitted, first = [], 0
+        for net in nets:
+            number = len(single_networks(net))
+            best = partial(self._in_states, net, states[first : first + number])
+            fitted.append(Fitted(net=net, best=best if states else None))
+            first += number
+        return fitted
+
+    def _fit(self, nets: Sequence[nn.Module], part: slice, loss: Loss, course: Course) -> FitResult:
+        """Train a part of the networks side by side."""
+        settings, samples = self.training(course), self.samples
+        if len(samples.validation):
+            held = samples.validation, samples.validation_labels
+            settings["score"] = error_score(*held, settings["compute"])
+        share = partial(self._share, part, len(nets))
+        return fit(SideBySide(nets[part]), self.inputs, loss, **settings | {"progress": share})
+
+    def _share(self, part: slice, number: int, message: str, fraction: float) -> None:
+        """Report progress of a part of the networks."""
+        size = min(part.stop, number) - part.start
+        label = f"{part.start + 1}-{part.start + size} of {number}: {message}"
+        self.report(label, (part.start + fraction * size) / number)
+
+    def _loss(self, soft: Sequence[SoftTargets | None], columns: Sequence[int]) -> Loss:
+        """The loss of networks side by side: the labels, and what each is taught beside them."""
+        smoothing = self.setting.recipe.smoothing
+        taught = [each for each in soft if each is not None]
+        if not taught:
+            return target_loss(self.labels, smoothing)
+        first = taught[0]
+        alike = all(
+            (each.weight, each.label_weight) == (first.weight, first.label_weight)
+            for each in taught
+        )
+        if len(taught) < len(soft) or not alike:
+            raise ValueError("networks side by side are all taught, by weights that are equal.")
+        losses = [each.kd_loss for each in taught]
+        return distillation_loss(
+            self.labels,
+            partial(_teach, [each.teacher for each in taught], columns),
+            losses[0] if all(each == losses[0] for each in losses) else per_student(*losses),
+            weight=first.weight,
+            label_weight=first.label_weight,
+            smoothing=smoothing,
+        )
+
+    def _in_states(
+        self, net: nn.Module, states: Sequence[dict[str, Tensor]], inputs: Tensor
+    ) -> Float[Tensor, "n *networks k"]:
+        """The outputs of a network, or of a group, in other states; it is left as it was."""
+        nets = single_networks(net)
+        last = [copy.deepcopy(each.state_dict()) for each in nets]
+        for each, state in zip(nets, states, strict=True):
+            each.load_state_dict(state)
+        try:
+            return self.frozen(net)(inputs)
+        finally:
+            for each, state in zip(nets, last, strict=True):
+                each.load_state_dict(state)
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """Of the next training: trainings are counted, and always the same in the same order."""
+        self._fits += 1
+        if self.context.scratch is None:
+            return None
+        name = hashlib.sha256(repr(self._now).encode()).hexdigest()[:12]
+        # Another machine may round filters or channels otherwise: a cell does not stop for that.
+        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{self._fits}.pt"
+        return Checkpoint(path=path, strict=False)
+
+
+def _teach(
+    teachers: Sequence[Logits], columns: Sequence[int], inputs: Tensor
+) -> Float[Tensor, "n *students k"]:
+    """What each student is taught; a teacher of several is asked once."""
+    asked = {teacher: teacher(inputs) for teacher in dict.fromkeys(teachers)}
+    own = [
+        logits if (logits := asked[teacher]).dim() == 2 else logits[:, column]
+        for teacher, column in zip(teachers, columns, strict=True)
+    ]
+    return torch.stack(own, 1)
+
+
+def single_networks(net: nn.Module) -> list[nn.Module]:
+    """The networks that are trained each by itself: those of a group, or the only one."""
+    return list(net.nets) if isinstance(net, SideBySide) else [net]
+
+
+def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:
+    """The choices without rounding to bfloat16, and without compilation."""
+    return replace(compute, bfloat16=False, compile=False)

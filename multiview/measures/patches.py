@@ -1,0 +1,125 @@
+"""What is measured of classifiers of synthetic patches: errors, and the views they have learned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from multiview.bench.bench import Bench, Setting
+from multiview.bench.method import Classifier, Measure
+from multiview.bench.patches import PatchBench, PatchSetting
+from multiview.data import stream_patches
+from multiview.data.provenance import Kind
+from multiview.probes import coverage_of, coverage_probes
+from multiview.theory import lost_error, single_view_error
+from multiview.train.metrics import wrong
+
+Row = dict[str, dict[str, Any]]
+
+
+def patch_bench(bench: Bench) -> PatchBench:
+    """The bench as one of patches.
+
+    Raises:
+        TypeError: If it is another.
+    """
+    if not isinstance(bench, PatchBench):
+        raise TypeError(f"views are known on synthetic patches, not on a {type(bench).__name__}.")
+    return bench
+
+
+class PatchMeasure(Measure):
+    """A measure that only synthetic patches allow."""
+
+    def check(self, setting: Setting) -> None:
+        """Refuse all but synthetic patches."""
+        if not isinstance(setting, PatchSetting):
+            raise ValueError(
+                f"{type(self).__name__} measures views, which only synthetic patches name: leave "
+                "it out, or use a PatchSetting."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views(PatchMeasure):
+    """Which views each classifier has learned.
+
+    ``coverage``, c, the fraction of views covered; ``margin``, its mean over probes that show one
+    view; ``both``, the fraction of classes of which all views are covered; ``views``, the fractions
+    of classes of which 0, 1, ..., L are; ``law``, the single-view error that c predicts;
+    ``covered``, the views covered, (k, L), or (networks, k, L) of several networks, whose numbers
+    are means.
+    """
+
+    probes_per_view: int
+
+    def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
+        """By method, on samples that show one view of one class."""
+        here = patch_bench(bench)
+        spec = here.setting.spec
+        probes = coverage_probes(spec, here.features, here.stream("probes"), self.probes_per_view)
+        row: Row = {}
+        for name, logits in _outputs(trained, probes.patches).items():
+            found = coverage_of(logits, probes)
+            c = float(found.fraction.double().mean())
+            row[name] = {
+                "coverage": c,
+                "margin": float(found.margin.mean((-2, -1)).double().mean()),
+                "both": float(found.covered.all(-1).double().mean()),
+                "views": views_per_class(found.covered),
+                "law": single_view_error(c, lost_error(spec, spec.num_views * c)),
+                "covered": found.covered,
+            }
+        return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchErrors(PatchMeasure):
+    """Errors on fresh test samples: ``single`` on single-view ones, ``multi`` on multi-view ones.
+
+    Of several networks the means, and with ``_each`` at the end a list of theirs.
+
+    Attributes:
+        num_test: Number of samples of each kind; never held all at once.
+    """
+
+    num_test: int
+    kinds: tuple[Kind, ...] = ("single", "multi")
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            if kind not in get_args(Kind):
+                raise ValueError(f"kinds={self.kinds}: {kind!r} is none of {get_args(Kind)}.")
+
+    def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
+        """By method, on samples that all classifiers share."""
+        here, row = patch_bench(bench), {name: {} for name in trained}
+        for kind in self.kinds:
+            mistakes: dict[str, Tensor] = {}
+            drawn = here.stream("test", kind)
+            spec, features = here.setting.spec, here.features
+            for batch in stream_patches(spec, features, self.num_test, drawn, kind):
+                for name, logits in _outputs(trained, batch.patches).items():
+                    count = wrong(logits, batch.labels).sum(0)
+                    mistakes[name] = mistakes.get(name, torch.zeros(())) + count
+            for name, count in mistakes.items():
+                error = count.double() / self.num_test
+                row[name][kind] = float(error.mean())
+                if error.dim():
+                    row[name][f"{kind}_each"] = error.tolist()
+        return row
+
+
+def _outputs(trained: Mapping[str, Classifier], patches: Tensor) -> dict[str, Tensor]:
+    """Every classifier's logits: all on one batch before the next, which kernels need but once."""
+    with torch.no_grad():
+        return {name: each.logits(patches) for name, each in trained.items()}
+
+
+def views_per_class(covered: Bool[Tensor, "*networks k L"]) -> list[float]:
+    """Fractions of the classes of which 0, 1, ..., L views are covered."""
+    each = covered.sum(-1).flatten()
+    return (each.bincount(minlength=covered.shape[-1] + 1).double() / len(each)).tolist()

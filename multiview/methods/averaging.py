@@ -1,0 +1,130 @@
+"""Networks on labels, their ensemble, and networks trained as their sum."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from multiview.bench.bench import Bench
+from multiview.bench.method import Classifier, Method
+from multiview.ensemble import mean_logits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Members(Method):
+    """K networks on labels, alike but for their initial weights: logits (n, K, k).
+
+    Attributes:
+        number: K; None: as many as the setting says.
+    """
+
+    number: int | None = None
+    start: str = "members"
+
+    def train(self, bench: Bench) -> Classifier:
+        """The networks, each by itself."""
+        nets = bench.group(self.start, self.number or bench.members)
+        fitted = bench.fit_one(nets, order="members")
+        return Classifier(
+            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member(Method):
+    """One of several networks by itself."""
+
+    index: int = 0
+    of: Members = Members()
+
+    def train(self, bench: Bench) -> Classifier:
+        """A copy of that network; nothing is trained."""
+        group = bench.trained(self.of).net
+        assert group is not None
+        net = bench.member(group, self.index)
+        return Classifier(logits=bench.frozen(net), net=net)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels(Method):
+    """A network of the students' start on labels alone, for as many steps as students take."""
+
+    start: str = "student"
+
+    def train(self, bench: Bench) -> Classifier:
+        """The network."""
+        fitted = bench.fit_one(bench.one(self.start), course="students")
+        return Classifier(
+            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble(Method):
+    """The mean of several networks' logits.
+
+    Attributes:
+        of: A method that leaves logits (n, K, k).
+        size: Of the first so many networks; None: of all.
+    """
+
+    of: Method = Members()
+    size: int | None = None
+
+    def train(self, bench: Bench) -> Classifier:
+        """The mean; nothing is trained."""
+        members = bench.trained(self.of)
+
+        def mean(inputs: Tensor) -> Float[Tensor, "n k"]:
+            return mean_logits(members.logits(inputs)[:, : self.size])
+
+        best = members.best
+        return Classifier(
+            logits=mean,
+            best=None if best is None else lambda inputs: mean_logits(best(inputs)[:, : self.size]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbours(Method):
+    """For each of several networks the next one, the first for the last: logits (n, K, k).
+
+    The teachers of self-distillation in which every network is taught by another.
+    """
+
+    of: Method = Members()
+
+    def train(self, bench: Bench) -> Classifier:
+        """The same networks in another order; nothing is trained."""
+        members = bench.trained(self.of).logits
+        return Classifier(logits=lambda inputs: members(inputs).roll(-1, dims=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summed(Method):
+    """As many networks as members, trained as one by the gradient of the sum of their logits."""
+
+    number: int | None = None
+
+    def train(self, bench: Bench) -> Classifier:
+        """The sum."""
+        nets = bench.summed("sum", self.number or bench.members)
+        fitted = bench.fit_one(nets, order="sum")
+        return Classifier(
+            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanOf(Method):
+    """The mean of the logits of several methods, (n, k) each."""
+
+    of: tuple[Method, ...]
+
+    def train(self, bench: Bench) -> Classifier:
+        """The mean; nothing is trained."""
+        parts = [bench.trained(each).logits for each in self.of]
+        return Classifier(
+            logits=lambda inputs: mean_logits(torch.stack([part(inputs) for part in parts], 1))
+        )

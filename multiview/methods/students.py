@@ -1,0 +1,71 @@
+"""Students of any teacher by any KD loss, from fresh starts or from where others ended."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from multiview.bench.bench import Bench
+from multiview.bench.method import Classifier, Method
+from multiview.distill import Hinton, KDLoss
+from multiview.methods.averaging import Ensemble
+
+
+@dataclass(frozen=True, kw_only=True)
+class Student(Method):
+    """A network taught by what another method says of the training samples, beside the labels.
+
+    Attributes:
+        teacher: Leaves logits (n, k), or (n, number, k) for a teacher of its own for each student.
+        kd_loss: What compares the student's logits with the teacher's.
+        weight: Of ``kd_loss``.
+        label_weight: Of cross-entropy with the labels.
+        start: Name of the initial weights, or the method whose network goes on learning.
+        number: None: one student, (n, k); else as many of the start, (n, number, k).
+    """
+
+    teacher: Method = Ensemble()
+    kd_loss: KDLoss = Hinton()
+    weight: float = 1.0
+    label_weight: float = 1.0
+    start: str | Method = "student"
+    number: int | None = None
+
+    def train(self, bench: Bench) -> Classifier:
+        """The student."""
+        (trained,) = self.train_together(bench, [self])
+        return trained
+
+    def beside(self, other: Method) -> bool:
+        """Students learn side by side if their teachers are there and labels weigh the same."""
+        return isinstance(other, Student) and other.label_weight == self.label_weight
+
+    @classmethod
+    def train_together(cls, bench: Bench, methods: Sequence[Method]) -> list[Classifier]:
+        """Train students side by side."""
+        students = [each for each in methods if isinstance(each, Student)]
+        fitted = bench.fit(
+            [each._untrained(bench) for each in students],
+            [
+                bench.soft_targets(each.teacher, each.kd_loss, each.weight, each.label_weight)
+                for each in students
+            ],
+            course="students",
+        )
+        return [
+            Classifier(
+                logits=bench.frozen(each.net), net=each.net, best=each.best, notes=each.notes
+            )
+            for each in fitted
+        ]
+
+    def _untrained(self, bench: Bench) -> nn.Module:
+        if isinstance(self.start, Method):
+            net = bench.trained(self.start).net
+            if net is None:
+                raise ValueError(f"start={self.start} leaves no network to go on from.")
+            return copy.deepcopy(net)
+        if self.number is None:
+            return bench.one(self.start)
+        return bench.group(self.start, self.number)

@@ -1,0 +1,1 @@
+"""What several experiments share beside their settings: units of views, names in tables."""
