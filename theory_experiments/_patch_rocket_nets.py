@@ -17,8 +17,7 @@ from multiview.distill import (
     sequential_rocket_launching,
 )
 from multiview.distill.rocket_loss import HINT_WEIGHT
-from multiview.models import SideBySide
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import SideBySide, shared_patch_nets
 from multiview.probes import view_norms
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec

@@ -24,11 +24,8 @@ from multiview.distill import (
     sequential_rocket_launching,
 )
 from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
-from multiview.models.rocket_wide_resnet import (
-    Variant,
-    light_convolutions,
-    rocket_wide_resnets,
-)
+from multiview.models import light_convolutions, rocket_wide_resnets
+from multiview.models.rocket_wide_resnet import Variant
 from multiview.runs.experiment import Context
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.compute import ComputeSpec, outputs_of
