@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from multiview.data.splits import Splits
 from multiview.distill import averaged_logits, hinton_kd, monte_carlo
 from multiview.models import QuickNet
-from multiview.train.compute import ComputeSpec, outputs_of
-from multiview.train.loop import Loss, target_loss
+from multiview.train import ComputeSpec, outputs_of, target_loss
+from multiview.train.loop import Loss
 from multiview.train.source import LoaderTargets
 from multiview.train.stochastic import DropoutSwitch
 from theory_experiments._contrast import error

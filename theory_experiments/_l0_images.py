@@ -20,10 +20,8 @@ from multiview.sparsity import (
     sparsify,
     units_left,
 )
+from multiview.train import OptimSpec, fit, outputs_of, target_loss
 from multiview.train.averaging import Averaged
-from multiview.train.compute import outputs_of
-from multiview.train.loop import fit, target_loss
-from multiview.train.optim import OptimSpec
 from multiview.train.source import source_of
 from theory_experiments._contrast import error
 from theory_experiments._image_nets import Dense, Recipe, Residual

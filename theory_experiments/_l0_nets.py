@@ -22,7 +22,7 @@ from multiview.sparsity import (
     pruned,
     with_gates,
 )
-from multiview.train.checkpoint import Checkpoint
+from multiview.train import Checkpoint
 
 OPEN, CLOSED = 5.0, -5.0  # log a at which a gate of test time is exactly 1, or 0
 

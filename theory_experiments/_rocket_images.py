@@ -27,10 +27,7 @@ from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
 from multiview.models import light_convolutions, rocket_wide_resnets
 from multiview.models.rocket_wide_resnet import Variant
 from multiview.runs.experiment import Context
-from multiview.train.checkpoint import Checkpoint
-from multiview.train.compute import ComputeSpec, outputs_of
-from multiview.train.loop import fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import Checkpoint, ComputeSpec, OptimSpec, fit, outputs_of, target_loss
 from theory_experiments._contrast import Progress, error, within
 
 OPTIM = OptimSpec(

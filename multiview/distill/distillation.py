@@ -11,8 +11,8 @@ from multiview import checks, shapes
 from multiview.distill.distillation_loss import distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.teachers import share_weights
-from multiview.train.loop import FitResult, FitSettings, fit
-from multiview.train.optim import OptimSpec
+from multiview.train import FitResult, OptimSpec, fit
+from multiview.train.loop import FitSettings
 from multiview.train.source import Loader, refuse_no_source
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from multiview import checks, shapes
 from multiview.distill.kd import Hinton, KDLoss
-from multiview.train.compute import frozen
-from multiview.train.loop import Loss, numbered, target_loss, targets_at
+from multiview.train import frozen, target_loss
+from multiview.train.loop import Loss, numbered, targets_at
 from multiview.train.source import LoaderTargets
 
 # A function of the inputs, or its logits on all training samples.

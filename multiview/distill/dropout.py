@@ -13,9 +13,9 @@ from multiview.distill.distillation import knowledge_distillation
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.losses import Reduction, l2_logits, refuse_misfits
 from multiview.distill.teachers import Average, averaged_logits, share_weights
-from multiview.train.compute import ComputeSpec, chosen
-from multiview.train.loop import FitResult, FitSettings
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, FitResult, OptimSpec
+from multiview.train.compute import chosen
+from multiview.train.loop import FitSettings
 from multiview.train.source import Loader
 from multiview.train.stochastic import dropout_off, stochastic
 from multiview.train.training import forked_rng

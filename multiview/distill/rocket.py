@@ -22,9 +22,8 @@ from multiview.distill.rocket_loss import (
 from multiview.distill.teachers import share_weights
 from multiview.models.groups import SideBySide
 from multiview.models.rocket import Rocket
-from multiview.train.compute import frozen
-from multiview.train.loop import FitResult, FitSettings, fit, in_turn, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import FitResult, OptimSpec, fit, frozen, target_loss
+from multiview.train.loop import FitSettings, in_turn
 from multiview.train.source import Loader, LoaderTargets
 
 Booster = nn.Module | Sequence[nn.Module]

@@ -12,7 +12,8 @@ from multiview.distill.distillation_loss import Teacher, distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.losses import refuse_misfits
 from multiview.models.rocket import Rocket
-from multiview.train.loop import Loss, numbered, target_loss
+from multiview.train import target_loss
+from multiview.train.loop import Loss, numbered
 from multiview.train.source import LoaderTargets
 
 Hint = Literal["logits", "probabilities", "tempered"]

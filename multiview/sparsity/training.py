@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from multiview import checks, shapes
 from multiview.sparsity.layers import layers_with_gates
 from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
+from multiview.train import FitResult, OptimSpec, fit, target_loss
 from multiview.train.averaging import Averaged
-from multiview.train.loop import FitResult, FitSettings, Loss, fit, in_turn, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train.loop import FitSettings, Loss, in_turn
 from multiview.train.source import Loader, LoaderTargets, refuse_no_source, source_of
 
 
