@@ -213,15 +213,17 @@ class ModuleBench(Bench):
         targets = [each for net, each in zip(nets, soft, strict=True) for _ in single_networks(net)]
         columns = [i for net in nets for i, _ in enumerate(single_networks(net))]
         states: list[dict[str, Tensor]] = []
-        for first in range(0, len(singles), recipe.together):
-            part = slice(first, first + recipe.together)
+        # What a network draws by itself would depend on those that draw beside it.
+        together = 1 if any(map(draws, singles)) else recipe.together
+        for first in range(0, len(singles), together):
+            part = slice(first, first + together)
             result = self._fit(singles, part, self._loss(targets[part], columns[part]), course)
             states += [each.state for each in result.best]
         fitted, first = [], 0
         for net in nets:
             number = len(single_networks(net))
             best = partial(self._in_states, net, states[first : first + number])
-            fitted.append(Fitted(net=net, best=best if states else None))
+            fitted.append(Fitted(net=net.eval(), best=best if states else None))
             first += number
         return fitted
 
@@ -309,6 +311,11 @@ def _teach(
 def single_networks(net: nn.Module) -> list[nn.Module]:
     """The networks that are trained each by itself: those of a group, or the only one."""
     return list(net.nets) if isinstance(net, SideBySide) else [net]
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a network has dropout, and so draws in training."""
+    return any(isinstance(each, nn.modules.dropout._DropoutNd) for each in net.modules())
 
 
 def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:

@@ -25,7 +25,7 @@ from multiview.sparsity.layers import (
 )
 from multiview.sparsity.penalty import L0Spec, expected_l0, expected_share, l0_penalty
 from multiview.sparsity.prune import pruned
-from multiview.sparsity.training import Sparsifying, retake_statistics, sparsify
+from multiview.sparsity.training import Sparsifying, recalibrate_batchnorm, sparsify
 from multiview.sparsity.wrap import gate_blocks, gate_layers, with_gates
 
 __all__ = [
@@ -50,7 +50,7 @@ __all__ = [
     "number_of_gates",
     "open_probability",
     "pruned",
-    "retake_statistics",
+    "recalibrate_batchnorm",
     "sampled_gates",
     "sparsify",
     "units_left",
