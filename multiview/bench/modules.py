@@ -171,7 +171,17 @@ class ModuleBench(Bench):
 
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Of one network: the labels, and a teacher that sees what it sees."""
-        return self._loss([soft], [0])
+        smoothing = self.setting.recipe.smoothing
+        if soft is None:
+            return target_loss(self.labels, smoothing)
+        return distillation_loss(
+            self.labels,
+            soft.teacher,
+            soft.kd_loss,
+            weight=soft.weight,
+            label_weight=soft.label_weight,
+            smoothing=smoothing,
+        )
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
@@ -237,18 +247,14 @@ class ModuleBench(Bench):
         if not taught:
             return target_loss(self.labels, smoothing)
         first = taught[0]
-        alike = all(
-            (each.weight, each.label_weight) == (first.weight, first.label_weight)
-            for each in taught
-        )
-        if len(taught) < len(soft) or not alike:
-            raise ValueError("networks side by side are all taught, by weights that are equal.")
-        losses = [each.kd_loss for each in taught]
+        if len(taught) < len(soft) or any(t.label_weight != first.label_weight for t in taught):
+            raise ValueError("networks side by side are all taught, and labels weigh the same.")
+        alike = all((t.kd_loss, t.weight) == (first.kd_loss, first.weight) for t in taught)
         return distillation_loss(
             self.labels,
             partial(_teach, [each.teacher for each in taught], columns),
-            losses[0] if all(each == losses[0] for each in losses) else per_student(*losses),
-            weight=first.weight,
+            first.kd_loss if alike else per_student(*(_Weighted(t) for t in taught)),
+            weight=first.weight if alike else 1.0,
             label_weight=first.label_weight,
             smoothing=smoothing,
         )
@@ -276,6 +282,16 @@ class ModuleBench(Bench):
         # Another machine may round filters or channels otherwise: a cell does not stop for that.
         path = self.context.scratch / f"{type(self._now).__name__}-{name}-{self._fits}.pt"
         return Checkpoint(path=path, strict=False)
+
+
+class _Weighted:
+    """A KD loss times its weight, for students whose weights differ."""
+
+    def __init__(self, soft: SoftTargets) -> None:
+        self.soft = soft
+
+    def __call__(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        return self.soft.weight * self.soft.kd_loss(student_logits, teacher_logits)
 
 
 def _teach(

@@ -1,4 +1,9 @@
-"""L0 regularisation: hard-concrete gates, their penalty, and networks without what they close."""
+"""L0 regularisation: hard-concrete gates, their penalty, and networks without what they close.
+
+Of a hard-concrete gate z with parameter log a: ``eval_gates`` is its value at test time,
+``open_probability`` is P(z != 0), ``full_probability`` P(z = 1), ``mean_gates`` E z and
+``median_gates`` the median. ``number_of_gates`` counts those of a network.
+"""
 
 from multiview.sparsity.flops import flops, units_left
 from multiview.sparsity.hard_concrete import (
