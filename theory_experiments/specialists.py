@@ -26,10 +26,10 @@ from theory_experiments._image_nets import Fast, fast_recipe, gpu_recipe
 from theory_experiments._parts import (
     SYNTHETIC,
     cells_of,
+    check_images_present,
     claims_of,
     cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC
@@ -155,7 +155,7 @@ EXPERIMENT = Experiment(
         "paper": Preset(cells=parts_of(PAPER), seeds=5, first_seed=10),
     },
     claims=claims_of({PART: image_claims, SYNTHETIC: patch_claims}),
-    check=refuse_missing_images,
+    check=check_images_present,
     cost=cost,
     options=Options,
     derived=derived,
