@@ -1,6 +1,6 @@
 """What is measured of trained methods."""
 
-from multiview.measures.errors import Errors, ErrorsBySize, Pairs
+from multiview.measures.errors import ErrorsBySize, Pairs, TestErrors
 from multiview.measures.patches import PatchErrors, Views
 
-__all__ = ["Errors", "ErrorsBySize", "Pairs", "PatchErrors", "Views"]
+__all__ = ["ErrorsBySize", "Pairs", "PatchErrors", "TestErrors", "Views"]
