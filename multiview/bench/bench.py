@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -24,6 +24,7 @@ DropoutKind = Literal["neuron", "patch"]
 Gram = Callable[..., Tensor]
 
 
+@runtime_checkable
 class Context(Protocol):
     """Where a cell is computed; nothing in it changes a result."""
 

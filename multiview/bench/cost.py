@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from multiview.bench.bench import Context, Course, Fitted, SoftTargets
 from multiview.bench.cell import Cell
 from multiview.bench.images import MADE_UP, ImageSetting
+from multiview.bench.method import Method
 from multiview.bench.modules import ModuleBench, single_networks
 
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
@@ -114,36 +115,32 @@ class CountingBench(ModuleBench):
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
-    real = [each for each in cells if of_real_images(each)]
-    if not real:
-        return None
     counted: list[tuple[Cell, CountingBench]] = []
-    for cell in real:
+    for cell in cells:
+        if not isinstance(cell.setting, ImageSetting) or cell.setting.data == MADE_UP:
+            continue
         like = [bench for other, bench in counted if replace(other, seed=cell.seed) == cell]
-        counted.append((cell, like[0] if like else count(cell, context)))
+        found = like[0] if like else count(cell.setting, cell.methods.values(), context)
+        counted.append((cell, found))
+    if not counted:
+        return None
     return time_and_memory(
         sum(bench.flop for _, bench in counted),
         max(bench.memory for _, bench in counted),
-        len(real),
+        len(counted),
         context.device,
-        all(cell.setting.recipe.compute.bfloat16 for cell in real),
+        all(bench.setting.recipe.compute.bfloat16 for _, bench in counted),
     )
 
 
-def of_real_images(cell: Cell) -> bool:
-    """Whether a cell trains on a real data set."""
-    return isinstance(cell.setting, ImageSetting) and cell.setting.data != MADE_UP
-
-
-def count(cell: Cell, context: Context) -> CountingBench:
-    """The bench that has counted all methods of a cell."""
-    setting = cell.setting
-    images = setting.images(cell.seed, context)
+def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> CountingBench:
+    """The bench that has counted the training of these methods."""
+    images = setting.images(0, context)
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
     whole = len(images.train_labels) - setting.num_validation
-    bench = CountingBench(few.bench(cell.seed, context), setting.num_train or whole)
-    for method in cell.methods.values():
+    bench = CountingBench(few.bench(0, context), setting.num_train or whole)
+    for method in methods:
         bench.trained(method)
     return bench
 
