@@ -1,5 +1,7 @@
 """What is measured of trained methods."""
 
+from multiview.measures.averages import Averages
+from multiview.measures.midway import Midway
 from multiview.measures.patches import PatchErrors, Views
 
-__all__ = ["PatchErrors", "Views"]
+__all__ = ["Averages", "Midway", "PatchErrors", "Views"]
