@@ -7,7 +7,6 @@ from typing import Any, Generic, TypeVar
 from multiview.bench.bench import Context, Setting
 from multiview.bench.method import Measure, Method, with_needs
 
-
 S = TypeVar("S", bound=Setting)
 
 
@@ -35,6 +34,10 @@ class Cell(Generic[S]):
         """
         other: Any = replace(self.setting, **setting)  # type: ignore[type-var]
         return replace(self, part=self.part if part is None else part, setting=other)
+
+    def __str__(self) -> str:
+        named = f"{self.part}, " if self.part else ""
+        return f"{named}{', '.join(self.methods)} in {self.setting}, seed {self.seed}"
 
 
 def run(cell: Cell, context: Context) -> dict[str, dict[str, Any]]:
