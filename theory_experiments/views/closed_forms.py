@@ -31,7 +31,7 @@ def by_method(lines: pd.DataFrame, measure: str) -> dict[str, float]:
 def spec_of(lines: pd.DataFrame) -> MultiViewSpec:
     """The distribution of a cell's samples, from the cell's columns."""
     values: dict[str, Any] = {
-        each.name: lines[f"spec.{each.name}"].iloc[0] for each in fields(MultiViewSpec)
+        each.name: lines[f"spec.{each.name}"].tolist()[0] for each in fields(MultiViewSpec)
     }
     if math.isnan(float(values["sigma_background"] or 0)):  # another cell's column has a number
         values["sigma_background"] = None
