@@ -21,7 +21,7 @@ class Cell(Generic[S]):
 
     part: str = ""
     setting: S
-    methods: Mapping[str, Method] = field(default_factory=dict)
+    methods: Mapping[str, Method] = field(default_factory=dict, hash=False)
     measures: tuple[Measure, ...] = ()
     seed: int = 0
 
