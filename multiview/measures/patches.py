@@ -51,7 +51,8 @@ class Views(PatchMeasure):
     view; ``both``, the fraction of classes of which all views are covered; ``views``, the fractions
     of classes of which 0, 1, ..., L are; ``law``, the single-view error that c predicts;
     ``covered``, the views covered, (k, L), or (networks, k, L) of several networks, whose numbers
-    are means.
+    are means; ``dominant_view``, the view of each class that is recognised by the larger margin,
+    (k,) or (networks, k).
     """
 
     probes_per_view: int
@@ -72,6 +73,7 @@ class Views(PatchMeasure):
                 "views": views_per_class(found.covered),
                 "law": single_view_error(c, lost_error(spec, spec.num_views * c)),
                 "covered": found.covered,
+                "dominant_view": found.margin.argmax(-1),
             }
         return row
 
