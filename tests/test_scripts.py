@@ -8,10 +8,8 @@ import pytest
 import torch
 
 from figures.ensemble_vs_ntk import draw
-from multiview import stream
 from multiview.data import MultiViewSpec
 from multiview.distill import Hinton, PaperUpdate
-from multiview.ntk import centred_one_hot, kernel_methods
 from multiview.runs.claims import judge
 from multiview.runs.estimates import select
 from multiview.runs.find import find
@@ -107,17 +105,6 @@ def test_a_patch_row_holds_together():
         everyone = float(first["covered"].any(0).double().mean())
         assert row[f"{prefix}ensemble"]["union"] == pytest.approx(everyone)
     assert {row[name]["model"] for name in row if name.startswith("kernel_")} == {"kernel"}
-
-
-def test_kernel_students_have_every_members_features():
-    generator = stream(0, "kernels")
-    features = [torch.randn(30, 12, generator=generator).double() for _ in range(3)]
-    pairs = [(each[:20] @ each[:20].T, each[20:] @ each[:20].T) for each in features]
-    targets = centred_one_hot(torch.arange(20) % 3, 3)
-    students = patch_contrast.kernel_students(pairs, targets, 0.1)
-    for e in range(3):
-        rotated = kernel_methods(pairs[e:] + pairs[:e], targets, 0.1)
-        torch.testing.assert_close(students[:, e], rotated.distilled)
 
 
 def test_closed_forms_and_errors_on_the_distribution_are_derived():

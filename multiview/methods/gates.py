@@ -1,6 +1,6 @@
 """Networks behind hard-concrete gates, those units closed at the end removed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multiview.bench.bench import Bench, Setting
 from multiview.bench.method import Classifier, Method
@@ -38,13 +38,16 @@ class Gates(Method):
         soft = None
         if self.teacher is not None:
             soft = bench.soft_targets(self.teacher, self.kd_loss, self.weight)
+        settings = bench.training()
+        decay = settings["spec"].weight_decay  # of weights whose gates are open, in the penalty
+        settings["spec"] = replace(settings["spec"], weight_decay=0.0)
         sparsify(
             net,
             bench.inputs,
             bench.labels,
-            penalty=L0Spec(strength=self.strength, delay=self.delay),
+            penalty=L0Spec(strength=self.strength, delay=self.delay, weight_decay=decay),
             loss=None if soft is None else bench.loss(soft),
-            **bench.training(),
+            **settings,
         )
         states = [(each.gates() != 0).double() for each in gated_layers(net).values()]
         open_gates = sum(float(each.sum()) for each in states)

@@ -129,11 +129,17 @@ def error_score(
     labels: Int[Tensor, " n"],
     compute: ComputeSpec | None = None,
 ) -> Score:
-    """The fraction of these samples, held out from training, that each net gets wrong."""
+    """The fraction of these samples, held out from training, that each net gets wrong.
+
+    Raises:
+        ValueError: If there are not as many labels as inputs; when called, if the net has no output
+            of a label.
+    """
     shapes.fit(inputs=(inputs, "any n *axes"), labels=(labels, "int n"))
 
     def score(module: nn.Module) -> Tensor:
         outputs = outputs_of(module, inputs, compute=compute)
+        shapes.labels("labels", labels, outputs.shape[-1], "the net")
         return wrong(outputs, labels).float().mean(0).reshape(-1)
 
     return score
