@@ -26,9 +26,7 @@ class Members(Method):
         """The networks, each by itself."""
         nets = bench.group(self.start, self.number or bench.members)
         fitted = bench.fit_one(nets, order="members")
-        return Classifier(
-            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
-        )
+        return bench.classifier(fitted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +53,7 @@ class Labels(Method):
     def train(self, bench: Bench) -> Classifier:
         """The network."""
         fitted = bench.fit_one(bench.one(self.start), course="students")
-        return Classifier(
-            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
-        )
+        return bench.classifier(fitted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +107,7 @@ class Summed(Method):
         """The sum."""
         nets = bench.summed("sum", self.number or bench.members)
         fitted = bench.fit_one(nets, order="sum")
-        return Classifier(
-            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
-        )
+        return bench.classifier(fitted)
 
 
 @dataclass(frozen=True, kw_only=True)
