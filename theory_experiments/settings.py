@@ -51,6 +51,7 @@ def taught_for(setting: PatchSetting, steps: int) -> PatchSetting:
     students = replace(flow.students, max_steps=steps)
     return replace(setting, training=replace(flow, students=students))
 
+
 __all__ = [
     "BY_FLOW",
     "BY_SGD",

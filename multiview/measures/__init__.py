@@ -1,8 +1,17 @@
 """What is measured of trained methods."""
 
 from multiview.measures.averages import Averages
-from multiview.measures.errors import TestErrors
+from multiview.measures.errors import Errors, ErrorsBySize, Pairs, TestErrors
 from multiview.measures.midway import Midway
 from multiview.measures.patches import PatchErrors, Views
 
-__all__ = ["Averages", "Midway", "PatchErrors", "TestErrors", "Views"]
+__all__ = [
+    "Averages",
+    "Errors",
+    "ErrorsBySize",
+    "Midway",
+    "Pairs",
+    "PatchErrors",
+    "TestErrors",
+    "Views",
+]
