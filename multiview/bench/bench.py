@@ -70,11 +70,13 @@ class Fitted:
 
     Attributes:
         best: The network as it was when best on validation samples, where there are such.
+        midway: The network as it was after half of the steps, where training keeps it.
         notes: What only the training knows.
     """
 
     net: nn.Module
     best: Logits | None = None
+    midway: Logits | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -111,9 +113,7 @@ class Bench(ABC):
         if method not in self._done:
             for part in method.needs():
                 self.trained(part)
-            together = [method]
-            if self.side_by_side:
-                together += [each for each in self._wanted if self._joins(method, each)]
+            together = self._together(method)
             self._now = method
             kind = type(method)
             found = kind.train_together(self, together) if together[1:] else [method.train(self)]
@@ -124,9 +124,24 @@ class Bench(ABC):
         """Whether this method, or one equal to it, has been trained here."""
         return method in self._done
 
-    def _joins(self, method: Method, other: Method) -> bool:
-        ready = all(part in self._done for part in other.needs())
-        return other != method and other not in self._done and ready and method.beside(other)
+    def _together(self, method: Method) -> list[Method]:
+        """The method and those wanted that are trained in one go with it, what they need trained.
+
+        Those that build on one of the same kind that is still to be trained wait for it.
+        """
+        found = [method]
+        if self.side_by_side:
+            for other in self._wanted:
+                first = [each for each in with_needs([other])[:-1] if each not in self._done]
+                if (
+                    other not in (method, *self._done)
+                    and method.beside(other)
+                    and not any(method.beside(each) for each in first)
+                ):
+                    for part in other.needs():
+                        self.trained(part)
+                    found.append(other)
+        return found
 
     def report(self, message: str, fraction: float) -> None:
         """Progress of the method that is being trained."""
@@ -220,6 +235,16 @@ class Bench(ABC):
             soft: One of each network, None where it learns from labels alone.
             order: Name of the order in which samples are met, where there is one.
         """
+
+    def classifier(self, fitted: Fitted) -> Classifier:
+        """A network that was trained, as what a method leaves."""
+        return Classifier(
+            logits=self.frozen(fitted.net),
+            net=fitted.net,
+            best=fitted.best,
+            midway=fitted.midway,
+            notes=fitted.notes,
+        )
 
     def fit_one(self, net: nn.Module, soft: SoftTargets | None = None, **settings: Any) -> Fitted:
         """Train one network, or one group, as ``fit`` does."""

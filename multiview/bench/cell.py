@@ -1,7 +1,7 @@
 """Cell: a setting, named methods and measures, as plain data; run computes one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from multiview.bench.bench import Context, Setting
@@ -26,6 +26,16 @@ class Cell:
     def __str__(self) -> str:
         named = f"{self.part}, " if self.part else ""
         return f"{named}{', '.join(self.methods)} in {self.setting}, seed {self.seed}"
+
+    def changed(self, part: str | None = None, **setting: Any) -> "Cell":
+        """A cell of the same methods and measures in a setting with other values.
+
+        Args:
+            part: Its part; None: this cell's.
+            setting: Fields of the setting.
+        """
+        other = replace(self.setting, **setting)  # type: ignore[type-var]
+        return replace(self, part=self.part if part is None else part, setting=other)
 
 
 def run(cell: Cell, context: Context) -> dict[str, dict[str, Any]]:

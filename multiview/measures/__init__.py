@@ -1,9 +1,23 @@
 """What is measured of trained methods."""
 
+from multiview.measures.averages import Averages
 from multiview.measures.companions import Companions
-from multiview.measures.errors import TestErrors
+from multiview.measures.errors import Errors, ErrorsBySize, Pairs, TestErrors
+from multiview.measures.midway import Midway
 from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
 from multiview.measures.varied import Varied
 
-__all__ = ["Companions", "PatchErrors", "StrongestNeurons", "TestErrors", "Varied", "Views"]
+__all__ = [
+    "Averages",
+    "Companions",
+    "Errors",
+    "ErrorsBySize",
+    "Midway",
+    "Pairs",
+    "PatchErrors",
+    "StrongestNeurons",
+    "TestErrors",
+    "Varied",
+    "Views",
+]
