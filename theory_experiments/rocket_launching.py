@@ -54,7 +54,7 @@ EXPERIMENT = Experiment(
     check=check,
     cost=cost,
     options=Options,
-    derived=derived_of({SYNTHETIC: patches.derived}),
+    derived=derived_of(dict.fromkeys(images.NAMES, images.derived) | {SYNTHETIC: patches.derived}),
     tables=tables_of(dict.fromkeys(images.NAMES, images.tables) | {SYNTHETIC: patches.tables}),
     figure="rocket_launching",
 )

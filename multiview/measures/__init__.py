@@ -6,6 +6,7 @@ from multiview.measures.errors import Errors, ErrorsBySize, Pairs, TestErrors
 from multiview.measures.midway import Midway
 from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
+from multiview.measures.sizes import Parameters, SampleSizes
 from multiview.measures.varied import Varied
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     "ErrorsBySize",
     "Midway",
     "Pairs",
+    "Parameters",
     "PatchErrors",
+    "SampleSizes",
     "StrongestNeurons",
     "TestErrors",
     "Varied",

@@ -40,10 +40,12 @@ class Errors(SampleMeasure):
         best: Whether also in the states that were best on validation samples, where a method keeps
             them: ``error_best`` and ``each_best``.
         train: Whether also on the training samples as they are: ``train``.
+        validation: Whether also on the samples that are held out to choose on: ``validation``.
     """
 
     best: bool = False
     train: bool = False
+    validation: bool = False
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
         """By method."""
@@ -53,9 +55,14 @@ class Errors(SampleMeasure):
         found = mean_and_each("", on_test(bench, classifier.logits))
         if self.best and classifier.best is not None:
             found |= mean_and_each("_best", on_test(bench, classifier.best))
-        if self.train:
-            outputs = bench.outputs(classifier.logits, bench.inputs)
-            found["train"] = mean_and_each("", errors(outputs, bench.labels.cpu()))["error"]
+        samples = bench.samples
+        for name, wanted, inputs, labels in (
+            ("train", self.train, samples.train, samples.train_labels),
+            ("validation", self.validation, samples.validation, samples.validation_labels),
+        ):
+            if wanted:
+                outputs = bench.outputs(classifier.logits, inputs)
+                found[name] = float(errors(outputs, labels.cpu()).mean())
         return found
 
 

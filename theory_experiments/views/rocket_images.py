@@ -123,9 +123,7 @@ LAPTOP = {
     "cifar100": [CIFAR100(replace(LAPTOP_SETTING, data="cifar100"), depths=(4,))],
 }
 SMOKE_SETTING = with_recipe(
-    replace(
-        LAPTOP_SETTING, data=MADE_UP, num_train=30, num_validation=10, num_test=30, shrink=4
-    ),
+    replace(LAPTOP_SETTING, data=MADE_UP, num_train=30, num_validation=10, num_test=30, shrink=4),
     Recipe(
         optim=OptimSpec(epochs=1, batch_size=30, learning_rate=0.05),
         padding=1,
@@ -172,7 +170,9 @@ PUBLISHED: dict[str, dict[str, float]] = {
     "cifar100": {"base": 43.7, "kd": 36.4, "rocket": 33.3, "rocket_kd": 33.0},
 }
 PUBLISHED_SECONDS = (6153.0, 7275.0)  # joint, and one after the other
-PUBLISHED_IMAGES = 45_000  # the least of CIFAR's 50,000 that, others being held out, are the paper's
+PUBLISHED_IMAGES = (
+    45_000  # the least of CIFAR's 50,000 that, others being held out, are the paper's
+)
 # Of pairs (worse, better) that the paper's tables order, with where they stand.
 ORDERED = (
     ("base", "rocket", "Table 1"),
@@ -228,13 +228,18 @@ def claims(cell: Cell) -> Iterator[Claim]:
     )
 
 
+def derived(lines: pd.DataFrame) -> pd.DataFrame:
+    """The lines with the ``name`` of the part, as tables and figures show it."""
+    return lines.assign(name=lines["part"].map(NAMES.get))
+
+
 def tables(table: pd.DataFrame) -> Iterator[Listing]:
     """Errors of all methods, what each gains over the light net alone, depths and times."""
     first = select(table, method="data").iloc[0].to_dict()
     known = {} if first["data"] == MADE_UP else PUBLISHED[first["part"]]
     other = " (other size)" if other_size(first) else ""
     yield Listing(
-        title=f"{NAMES[first['part']]}: {sizes_of(first)}. Test error of the light net (of the "
+        title=f"{first['name']}: {sizes_of(first)}. Test error of the light net (of the "
         "booster where named) in %; gains over the light net alone in points",
         lines=lines_of(LABELS),
         columns=_error_columns(known, other),

@@ -145,7 +145,10 @@ def claims(cell: Cell) -> Iterator[Claim]:
     """What this experiment alone varies: predictions P2, P3 and P5, and the paper's of sharing."""
     setting = cell.setting
     assert isinstance(setting, PatchSetting)
-    every, shared = f"all {setting.width} neurons of the light net shared", f"shared_{setting.width}"
+    every, shared = (
+        f"all {setting.width} neurons of the light net shared",
+        f"shared_{setting.width}",
+    )
     rockets = [each for each in cell.methods.values() if isinstance(each, Rocket)]
     few, *_, most = sorted({each.width for each in rockets if each.width is not None})
     strongest = "the strongest neurons of light net and booster are on the same view"
