@@ -67,7 +67,8 @@ class CountingBench(ModuleBench):
     """
 
     def __init__(self, bench: ModuleBench, num_train: int) -> None:
-        super().__init__(bench.setting, bench.samples, bench.build, bench.seed, bench.context)
+        where = bench.seed, bench.context, bench.build_pair
+        super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
         self.flop = self.weights = self.at_once = 0.0
         self._exact = True  # without compilation
@@ -101,6 +102,14 @@ class CountingBench(ModuleBench):
         self._count([self.one("counted")], course)
         settings = super().training(course, order)
         return settings | {"spec": replace(settings["spec"], epochs=1), "checkpoint": None}
+
+    def pair(
+        self, shared: int, boosters: int, start: str, width: int | None
+    ) -> tuple[nn.Module, list[nn.Module]]:
+        """A light network, which ``training`` counts, and its boosters, which are counted here."""
+        light, others = super().pair(shared, boosters, start, width)
+        self._count(others, "students")
+        return light, others
 
     def _count(self, nets: Sequence[nn.Module], course: Course) -> None:
         """Add the training of networks of one shape each."""
