@@ -1,6 +1,6 @@
 """What is measured of trained methods."""
 
-from multiview.measures.errors import TestErrors
+from multiview.measures.errors import ErrorsBySize, Pairs, TestErrors
 from multiview.measures.patches import PatchErrors, Views
 
-__all__ = ["PatchErrors", "TestErrors", "Views"]
+__all__ = ["ErrorsBySize", "Pairs", "PatchErrors", "TestErrors", "Views"]

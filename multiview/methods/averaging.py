@@ -1,13 +1,16 @@
 """Networks on labels, their ensemble, and networks trained as their sum."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from multiview.bench.bench import Bench
-from multiview.bench.method import Classifier, Method
+from multiview.bench.method import Classifier, Logits, Method
+from multiview.distill import averaged_logits
+from multiview.distill.teachers import Average
 from multiview.ensemble import mean_logits
 
 
@@ -62,28 +65,29 @@ class Labels(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(Method):
-    """The mean of several networks' logits.
+    """The mean of several networks' logits, or the logits of their mean probabilities.
 
     Attributes:
         of: A method that leaves logits (n, K, k).
         size: Of the first so many networks; None: of all.
+        average: Which mean is taken.
+        temperature: T of the probabilities, which for a teacher is that of the student's loss.
     """
 
     of: Method = Members()
     size: int | None = None
+    average: Average = "logits"
+    temperature: float = 1.0
 
     def train(self, bench: Bench) -> Classifier:
         """The mean; nothing is trained."""
         members = bench.trained(self.of)
+        best = None if members.best is None else partial(self._mean, members.best)
+        return Classifier(logits=partial(self._mean, members.logits), best=best)
 
-        def mean(inputs: Tensor) -> Float[Tensor, "n k"]:
-            return mean_logits(members.logits(inputs)[:, : self.size])
-
-        best = members.best
-        return Classifier(
-            logits=mean,
-            best=None if best is None else lambda inputs: mean_logits(best(inputs)[:, : self.size]),
-        )
+    def _mean(self, members: Logits, inputs: Tensor) -> Float[Tensor, "n k"]:
+        """The mean over the networks."""
+        return averaged_logits(members(inputs)[:, : self.size], self.average, self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
