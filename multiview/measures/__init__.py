@@ -1,5 +1,6 @@
 """What is measured of trained methods."""
 
+from multiview.measures.gates import Flops, Neurons
 from multiview.measures.patches import PatchErrors, Views
 
-__all__ = ["PatchErrors", "Views"]
+__all__ = ["Flops", "Neurons", "PatchErrors", "Views"]

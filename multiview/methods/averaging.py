@@ -128,3 +128,15 @@ class MeanOf(Method):
         return Classifier(
             logits=lambda inputs: mean_logits(torch.stack([part(inputs) for part in parts], 1))
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Method):
+    """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k)."""
+
+    of: tuple[Method, ...]
+
+    def train(self, bench: Bench) -> Classifier:
+        """The group; nothing more is trained."""
+        parts = [bench.trained(each).logits for each in self.of]
+        return Classifier(logits=lambda inputs: torch.stack([part(inputs) for part in parts], 1))

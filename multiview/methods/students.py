@@ -54,7 +54,9 @@ class Student(Method):
             course="students",
         )
         return [
-            Classifier(logits=bench.frozen(each.net), net=each.net, best=each.best, notes=each.notes)
+            Classifier(
+                logits=bench.frozen(each.net), net=each.net, best=each.best, notes=each.notes
+            )
             for each in fitted
         ]
 

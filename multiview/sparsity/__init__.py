@@ -1,5 +1,12 @@
 """L0 regularisation: hard-concrete gates, their penalty, and networks without what they close."""
 
+from multiview.sparsity.baselines import (
+    magnitude_pruned,
+    reinitialised,
+    remaining,
+    share_open,
+    with_dropout,
+)
 from multiview.sparsity.flops import flops, units_left
 from multiview.sparsity.hard_concrete import (
     HardConcrete,
@@ -40,14 +47,19 @@ __all__ = [
     "gate_layers",
     "gated_layers",
     "l0_penalty",
+    "magnitude_pruned",
     "mean_gates",
     "median_gates",
     "number_of_gates",
     "open_probability",
     "pruned",
+    "reinitialised",
+    "remaining",
     "retake_statistics",
     "sampled_gates",
+    "share_open",
     "sparsify",
     "units_left",
+    "with_dropout",
     "with_gates",
 ]

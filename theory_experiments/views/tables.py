@@ -11,9 +11,7 @@ def labelled(table: pd.DataFrame, entries: Mapping[str, Entry]) -> pd.DataFrame:
     """The table with the ``label`` and ``group`` of each method; others have none."""
     named = {name: each.label for name, each in entries.items()}
     groups = {name: each.group for name, each in entries.items()}
-    return table.assign(
-        label=table["method"].map(named.get), group=table["method"].map(groups.get)
-    )
+    return table.assign(label=table["method"].map(named.get), group=table["method"].map(groups.get))
 
 
 def with_predictions(table: pd.DataFrame, entries: Mapping[str, Entry]) -> pd.DataFrame:
