@@ -393,7 +393,7 @@ CALLS = {
         function=_rocket,
         arguments=lambda: {
             "targets": labels(), "hint": "logits", "weight": 0.1, "block": True,
-            "temperature": 4.0, "teacher_weight": 0.0,
+            "teacher_weight": 0.0,
         },
         right=_rocket_right,
     ),
@@ -402,19 +402,19 @@ CALLS = {
         arguments=lambda: {
             "light": mlp(), "booster": mlp(1), "inputs": normal(5, 4), "labels": labels(),
             "spec": SPEC, "generator": stream(0), "hint": "logits", "weight": 0.1, "block": True,
-            "joint": True, "temperature": 4.0, "delay": 0.2,
+            "delay": 0.2,
         },
         right=_fits("light"),
         says=TRAINING,
     ),
-    "Rocket": Call(
-        function=lambda light, booster, delay: distill.Rocket(light, booster, delay=delay),
-        arguments=lambda: {"light": mlp(), "booster": [mlp(1)], "delay": 0.2},
-        right=lambda found, a: (
-            found.light is a["light"]
-            and found.delay < 1
-            and found(INPUTS).shape[1] == 1 + len(found.boosters)
-        ),
+    "sequential_rocket_launching": Call(
+        function=distill.sequential_rocket_launching,
+        arguments=lambda: {
+            "light": mlp(), "booster": mlp(1), "inputs": normal(5, 4), "labels": labels(),
+            "spec": SPEC, "generator": stream(0), "hint": "logits", "weight": 0.1,
+        },
+        right=_fits("booster"),
+        says=TRAINING,
     ),
     "RocketResult": Call(
         function=distill.RocketResult,

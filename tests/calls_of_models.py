@@ -9,18 +9,25 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.models import (
     MLP,
+    ConvNet,
+    DropoutPatchNet,
     FastNet,
     FastTop,
     FourStageResNet,
     LeNet5,
+    NeuronBlocks,
     PatchNet,
     QuickNet,
     ResNet,
+    Rocket,
     SideBySide,
     SingleMember,
     SummedMembers,
     SumOfNets,
     WideResNet,
+    light_convolutions,
+    rocket_wide_resnets,
+    shared_patch_nets,
     smoothed_relu,
     smoothed_relu_slope,
 )
@@ -93,6 +100,20 @@ def _of_nets(kind: Any, axis: int | None) -> Call:
     )
 
 
+def _shares(nets: Any, a: dict[str, Any]) -> bool:
+    """Whether two nets answer as those they were made of, but for the neurons that are shared."""
+    patches, shared = normal(4, 6, 8), a["shared"]
+    common = a["booster"].weight[:, :, :shared]
+    mixed = torch.cat([common, a["light"].weight[:, :, shared:]], 2)
+    light = a["light"].with_weight(mixed)
+    wanted = [_patch_logits(net, patches)[:, 0] for net in (light, a["booster"])]
+    return all(near(net(patches), logits) for net, logits in zip(nets, wanted, strict=True))
+
+
+def _in_blocks(booster_depth: int, light_depth: int, variant: str) -> int:
+    return light_depth - 4 if variant == "interval" else 2 * (booster_depth - 4) // 3
+
+
 RESNET = {"depth": 8, "num_classes": 3, "image_shape": (1, 4, 4), "norm": "group"}
 WIDE = {"depth": 10, "widen": 1, "num_classes": 3, "image_shape": (1, 4, 4), "norm": "group"}
 QUICK = {"image_shape": (1, 8, 8), "num_classes": 3, "widths": (2, 3, 2), "hidden": 4}
@@ -100,6 +121,11 @@ LENET = {"image_shape": (1, 16, 16), "num_classes": 3, "widths": (2, 3, 4)}
 FAST = {"widths": (2, 3, 2), "num_classes": 3, "image_shape": (1, 9, 9)}
 TOP = {"widths": (2, 3), "num_classes": 3, "image_shape": (1, 4, 4)}
 FLAT = {"input_shape": (2, 3), "num_classes": 3, "widths": (4, 5)}
+CONV = {"image_shape": (1, 8, 8), "num_classes": 3, "widths": (2, 3)}
+ROCKET = {
+    "booster_depth": 16, "light_depth": 10, "widen": 1, "variant": "interval", "shared": 2,
+    "num_classes": 3, "image_shape": (1, 8, 8), "booster_dropout": 0.1,
+}  # fmt: skip
 FOUR = {"depth": 18, "num_classes": 2, "image_shape": (1, 8, 8), "norm": "batch"}
 CALLS = {
     "PatchNet": Call(
@@ -147,6 +173,45 @@ CALLS = {
         arguments=lambda: {"net": patch_net()},
         right=lambda logits, a: near(logits, a["net"](normal(4, 6, 8)).sum(1)),
     ),
+    "DropoutPatchNet": Call(
+        function=DropoutPatchNet,
+        arguments=lambda: {"net": patch_net(), "neuron": 0.5, "patch": 0.25},
+        right=lambda net, a: near(net.plain().weight, a["net"].weight)
+        and (net.neuron.p, net.patch.p) == (a["neuron"], a["patch"]),
+    ),
+    "DropoutPatchNet, called": Call(
+        function=lambda patches: DropoutPatchNet(patch_net()).eval()(patches),
+        arguments=lambda: {"patches": normal(4, 6, 8)},
+        right=lambda found, a: near_where_finite(
+            found, _patch_logits(patch_net(), a["patches"]), a["patches"]
+        ),
+    ),
+    "NeuronBlocks": Call(
+        function=lambda blocks, q, relu_knee: NeuronBlocks(blocks, q=q, relu_knee=relu_knee),
+        arguments=lambda: {"blocks": [normal(3, 2, 8)], "q": 4.0, "relu_knee": 3.0},
+        right=lambda net, a: near(torch.cat([*net.blocks], 1), torch.cat([*a["blocks"]], 1))
+        and (net.q, net.relu_knee) == (a["q"], a["relu_knee"]),
+    ),
+    "shared_patch_nets": Call(
+        function=shared_patch_nets,
+        arguments=lambda: {"light": patch_net(1), "booster": patch_net(1), "shared": 1},
+        right=_shares,
+    ),
+    "rocket_wide_resnets": Call(
+        function=rocket_wide_resnets,
+        arguments=lambda: {**ROCKET, "generator": stream(0, "init")},
+        right=lambda nets, a: all(
+            net.eval()(torch.zeros(2, *a["image_shape"])).shape == (2, a["num_classes"])
+            for net in nets
+        ),
+    ),
+    "light_convolutions": Call(
+        function=light_convolutions,
+        arguments=lambda: {"booster_depth": 16, "light_depth": 10, "variant": "interval"},
+        right=lambda found, a: found == 1 + _in_blocks(**a),
+    ),
+    "ConvNet": _net(ConvNet, (1, 8, 8), **CONV),
+    "ConvNet, called": _called(ConvNet, (1, 8, 8), **CONV),
     "MLP": _net(MLP, (2, 3), **FLAT, input_dropout=0.1, dropout=0.2),
     "MLP, called": _called(MLP, (2, 3), **FLAT),
     "FastNet": _net(FastNet, (1, 9, 9), **FAST, whitening=normal(4, 1, 2, 2)),
@@ -176,6 +241,15 @@ CALLS = {
         arguments=lambda: {"z": 3 * normal(4, 5), "q": 3.0, "relu_knee": 2.0},
         right=lambda found, a: near(
             found, (double(a["z"]).clamp(0, a["relu_knee"]) / a["relu_knee"]) ** (a["q"] - 1)
+        ),
+    ),
+    "Rocket": Call(
+        function=lambda light, booster, delay: Rocket(light, booster, delay=delay),
+        arguments=lambda: {"light": mlp(), "booster": [mlp(1)], "delay": 0.2},
+        right=lambda found, a: (
+            found.light is a["light"]
+            and found.delay < 1
+            and found(normal(5, 4)).shape[1] == 1 + len(found.boosters)
         ),
     ),
 }  # fmt: skip

@@ -126,6 +126,17 @@ def _plain(found: ntk.Descent) -> bool:
     return type(found.learning_rate) in (int, float) and {*map(type, found.steps)} == {int}
 
 
+def _fits_as_kernel_methods(found: ntk.FittedKernels, a: dict[str, Any]) -> bool:
+    """Whether a model of one kind predicts its training samples as the four methods together."""
+    kernels = [double(each) for each in a["kernels"]]
+    settings = {name: a[name] for name in ("ridge", "temperature", "student_ridge")}
+    pairs = [(each, each) for each in kernels]
+    outputs = ntk.kernel_methods(pairs, a["targets"], **settings)
+    expected = getattr(outputs, a["kind"])
+    own = found(kernels)
+    return near(own[:, 0] if a["kind"] == "distilled" else own, expected)
+
+
 def _compared(
     fit: Callable[[dict[str, Any], Tensor, Tensor, bool], ntk.KernelModel],
     teach: Callable[[dict[str, Any], Tensor], Tensor],
@@ -302,6 +313,11 @@ CALLS = {
         },
         right=holds,
     ),
+    "FittedKernels": Call(
+        function=ntk.FittedKernels,
+        arguments=lambda: {"kind": "single", "models": (ntk.KernelModel(dual=_y(), layout=TRACE),)},
+        right=holds,
+    ),
     "KernelOutputs": Call(
         function=ntk.KernelOutputs,
         arguments=lambda: {
@@ -458,6 +474,15 @@ CALLS = {
             "student_ridge": 0.2,
         },
         right=_compared(_ridge_fit, _ridge_teach),
+        says=KERNELS,
+    ),
+    "fit_kernels": Call(
+        function=ntk.fit_kernels,
+        arguments=lambda: {
+            "kind": "distilled", "kernels": [train for train, _ in _pairs()], "targets": _y(),
+            "ridge": 0.1, "temperature": 2.0, "student_ridge": 0.2,
+        },
+        right=_fits_as_kernel_methods,
         says=KERNELS,
     ),
     "descent_methods": Call(

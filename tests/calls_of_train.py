@@ -1,26 +1,48 @@
 """Calls of multiview.train, and of fit, which all minibatch trainings go through."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
-from one_call import Call, batch, double, finite, keeps, labels, mlp, near, normal, patch_net
+from one_call import (
+    Call,
+    batch,
+    double,
+    finite,
+    holds,
+    keeps,
+    labels,
+    mlp,
+    near,
+    near_where_finite,
+    normal,
+    patch_net,
+)
 from torch import Tensor, nn
 
 from multiview import stream
 from multiview.train import (
+    Checkpoint,
+    ComputeSpec,
     Diverged,
+    FitResult,
+    OptimSpec,
     TrainResult,
     TrainSpec,
     cross_entropy,
     differentiated,
+    error_score,
+    fit,
+    frozen,
+    outputs_of,
     per_member,
     rescaled,
+    target_loss,
     train_patch_net,
 )
-from multiview.train.compute import ComputeSpec
-from multiview.train.loop import FitResult, fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train.metrics import wrong
 
+INPUTS = torch.ones(5, 4)
 ROWS, NETS, LOGITS = torch.arange(5), torch.arange(2), normal(5, 2, 3, name="logits")
 
 
@@ -124,9 +146,6 @@ CALLS = {
         },
         right=_trained,
     ),
-}  # fmt: skip
-# What the package does not re-export, and every minibatch training rests on.
-FURTHER = {
     "OptimSpec": Call(
         function=OptimSpec,
         arguments=OPTIM_FIELDS.copy,
@@ -150,5 +169,56 @@ FURTHER = {
         },
         right=_fitted,
         says={"labels": ("targets",), "inputs": ("x", "labels", "targets")},
+    ),
+    "FitResult": Call(
+        function=FitResult,
+        arguments=lambda: {
+            "steps": 4, "loss": torch.zeros(2), "scores": torch.zeros(2, 1), "best": (1,),
+        },
+        right=holds,
+    ),
+    "Checkpoint": Call(
+        function=lambda **a: Checkpoint(path=Path("kept.pt"), **a),
+        arguments=lambda: {"seconds": 1.0, "strict": False},
+        right=keeps,
+    ),
+    "target_loss": Call(
+        function=lambda targets, smoothing: target_loss(targets, smoothing)(
+            LOGITS[:, 0], INPUTS, ROWS
+        ),
+        arguments=lambda: {"targets": labels(), "smoothing": 0.1},
+        right=lambda found, a: near(
+            found,
+            nn.functional.cross_entropy(
+                LOGITS[:, 0].double(),
+                a["targets"][:5] if a["targets"].dim() == 1 else double(a["targets"][:5]),
+                label_smoothing=a["smoothing"],
+            ),
+        ),
+    ),
+    "error_score": Call(
+        function=lambda **a: error_score(**a)(mlp()),
+        arguments=lambda: {"inputs": normal(5, 4), "labels": labels(), "compute": ComputeSpec()},
+        right=lambda found, a: near(
+            found, wrong(mlp()(a["inputs"]), a["labels"]).float().mean().reshape(1)
+        ),
+        says={"inputs": ("x",)},
+    ),
+    "frozen": Call(
+        function=lambda module, compute, inputs: frozen(module, compute)(inputs),
+        arguments=lambda: {"module": mlp(), "compute": ComputeSpec(), "inputs": normal(5, 4)},
+        right=lambda found, a: (
+            not found.requires_grad
+            and near_where_finite(found, a["module"](a["inputs"]), a["inputs"])
+        ),
+        says={"inputs": ("x",)},
+    ),
+    "outputs_of": Call(
+        function=outputs_of,
+        arguments=lambda: {
+            "module": mlp(), "inputs": normal(5, 4), "compute": ComputeSpec(), "batch_size": 2,
+        },
+        right=lambda found, a: near_where_finite(found, a["module"](a["inputs"]), a["inputs"]),
+        says={"inputs": ("x",)},
     ),
 }  # fmt: skip

@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
-from hypothesis import settings
-from jaxtyping import install_import_hook
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Many tests compute at the same time: each on one thread, and so do the programs they start.
+    # Before torch is imported, which reads it then.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-install_import_hook("multiview", "typechecking.check")
+import typechecking
+from hypothesis import settings
+
+typechecking.install("multiview")
 
 # Programs that tests start find this tree, whatever is installed, and what lies beside the tests.
 HERE = Path(__file__).parent

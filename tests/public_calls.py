@@ -7,7 +7,6 @@ from calls_of_ntk import CALLS as NTK
 from calls_of_probes import CALLS as PROBES
 from calls_of_sparsity import CALLS as SPARSITY
 from calls_of_train import CALLS as TRAIN
-from calls_of_train import FURTHER as MINIBATCH
 from one_call import Call
 
 PARTS = (
@@ -16,5 +15,3 @@ PARTS = (
 )
 MODULES = ("multiview", *(f"multiview.{part}" for part in PARTS))
 CALLS: dict[str, Call] = DATA | MODELS | TRAIN | DISTILL | SPARSITY | PROBES | NTK
-# Not re-exported, and every minibatch training rests on them.
-FURTHER: dict[str, Call] = MINIBATCH

@@ -7,6 +7,8 @@ import pytest
 import torch
 from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
+from theory_experiments._coverage_of_methods import METHODS, NETWORKS
+from theory_experiments._coverage_of_methods_bench import Bench, MethodsCell
 from tidy_tables import table_of as tidy_table
 
 from figures import coverage_of_methods as figure
@@ -19,8 +21,6 @@ from theory_experiments import _coverage_of_methods as table_of
 from theory_experiments import _coverage_of_methods_bench as bench_of
 from theory_experiments import _coverage_of_methods_nets as nets_of
 from theory_experiments import coverage_of_methods as script
-from theory_experiments._coverage_of_methods import METHODS, NETWORKS
-from theory_experiments._coverage_of_methods_bench import Bench, MethodsCell
 from theory_experiments._patch_nets import new_nets
 
 # Long enough that networks of other settings answer otherwise.

@@ -4,14 +4,14 @@ import math
 
 import pandas as pd
 import pytest
+from theory_experiments._coverage_of_methods import METHODS, NETWORKS
+from theory_experiments._coverage_of_methods_bench import MethodsCell
 from tidy_tables import Row, changed, repeated
 
 from multiview.runs.claims import judge
 from multiview.runs.experiment import NoOptions
 from theory_experiments import _coverage_of_methods_claims as claims_of
 from theory_experiments import coverage_of_methods as script
-from theory_experiments._coverage_of_methods import METHODS, NETWORKS
-from theory_experiments._coverage_of_methods_bench import MethodsCell
 
 OF_THE_PAPER = {f"rocket: {how} shared, the paper (P2)" for how in ("half", "all")}
 CLAIMS = script.EXPERIMENT.claims_about("laptop", NoOptions())

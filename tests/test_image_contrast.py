@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from multiview import stream
 from multiview.data.images import ImageData
-from multiview.models.conv_net import ConvNet
+from multiview.models import ConvNet
 from multiview.ntk import centred_one_hot, gram, plan_gram, predict, solve
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec

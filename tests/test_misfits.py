@@ -20,9 +20,7 @@ from multiview.distill import (
     paper_kd,
     rocket_launching,
 )
-from multiview.models import PatchNet, SideBySide
-from multiview.models.dropout_patch_net import DropoutPatchNet
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import DropoutPatchNet, PatchNet, SideBySide, shared_patch_nets
 from multiview.probes import patch_logits, view_coverage
 from multiview.sparsity import GatedPatchNet, gate_layers, sparsify
 from multiview.sparsity.penalty import L0Spec

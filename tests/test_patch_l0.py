@@ -14,7 +14,7 @@ from figures import _l0_patches, style
 from multiview import stream
 from multiview.distill import hinton_kd
 from multiview.ensemble import mean_logits
-from multiview.models.groups import SideBySide
+from multiview.models import SideBySide
 from multiview.probes import Coverage, coverage_of, coverage_probes
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context

@@ -1,6 +1,7 @@
 """rocket_launching on patches: how each pair is trained, what is measured, claims and table."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tidy_tables import changed, repeated, table_of
 from figures import rocket_launching as figure
 from figures import style
 from multiview import stream
+from multiview.distill import rocket_launching, sequential_rocket_launching
 from multiview.models import PatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.probes import coverage_of, coverage_probes
@@ -36,16 +38,17 @@ def quiet(message: str, fraction: float) -> None:
 
 
 def test_pairs_on_patches_are_trained_as_named(monkeypatch):
-    noted, plain = {}, patch_nets.rocket_launching
+    noted = {}
 
-    def note(light, boosters, *data, **settings):
+    def note(procedure, light, boosters, *data, **settings):
         widths = [sum(block.shape[1] for block in net.blocks) for net in (light, *boosters)]
         shared = {id(p) for p in light.parameters()} & {id(p) for p in boosters[0].parameters()}
         start = torch.cat(list(light.blocks), 1).detach().clone()
-        noted[len(noted)] = (widths, len(shared), start, settings)
-        return plain(light, boosters, *data, **settings)
+        noted[len(noted)] = (widths, len(shared), start, settings | {"by": procedure})
+        return procedure(light, boosters, *data, **settings)
 
-    monkeypatch.setattr(patch_nets, "rocket_launching", note)
+    for procedure in (rocket_launching, sequential_rocket_launching):
+        monkeypatch.setattr(patch_nets, procedure.__name__, partial(note, procedure))
     cell = replace(PATCHES, optim=replace(PATCHES.optim, epochs=1))
     train = draw_train(cell, draw_features(cell))
     pairs = patch_nets.train_pairs(cell, train, quiet)
@@ -59,7 +62,8 @@ def test_pairs_on_patches_are_trained_as_named(monkeypatch):
             assert start.equal(noted[0][2])
         weight = {"base": 0.0, "weight_0.1": 0.1}.get(name, cell.weight)
         assert settings["weight"] == weight
-        assert settings.get("joint", True) is not name.startswith("no_joint")
+        joint = not name.startswith("no_joint")
+        assert settings["by"] is (rocket_launching if joint else sequential_rocket_launching)
         assert settings.get("block", True) is (name != "no_block")
         assert settings.get("delay", 0.0) == (0.5 if name == "late" else 0.0)
         assert ("teacher" in settings) is (name == "rocket_kd")

@@ -13,8 +13,8 @@ from theory_experiments import _patch_students as script
 from theory_experiments._patch_student_claims import patch_students_claims
 from theory_experiments._patch_student_nets import LESSONS, students_of
 from theory_experiments._patch_student_rows import axes_of
-from theory_experiments.views.units import MARGIN
 from theory_experiments.distillation import derived
+from theory_experiments.views.units import MARGIN
 
 CELL = script.LAPTOP
 SPECS = [student for group in students_of(CELL).values() for student in group]

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -14,7 +15,14 @@ from figures import rocket_launching as figure
 from figures import style
 from multiview import stream
 from multiview.data.splits import split
-from multiview.distill import official_kd_weight
+from multiview.distill import (
+    Hinton,
+    hint_loss,
+    official_kd_weight,
+    rocket_launching,
+    sequential_rocket_launching,
+)
+from multiview.distill.rocket_loss import Hint
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
 from multiview.runs.find import find
@@ -49,17 +57,19 @@ def weights(net: torch.nn.Module) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def calls():
     """Every launching of a run on images: nets as they began, settings; and the row."""
-    noted, plain = {}, parts.rocket_launching
+    noted = {}
 
-    def note(light, booster, *data, **settings):
+    def note(procedure, light, booster, *data, **settings):
         shared = {id(p) for p in light.parameters()} & {id(p) for p in booster.parameters()}
         start = (weights(light), weights(booster), len(shared))
-        result = plain(light, booster, *data, **settings)
+        result = procedure(light, booster, *data, **settings)
+        settings["joint"] = procedure is rocket_launching
         noted[len(noted)] = (start, settings, result)
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parts, "rocket_launching", note)
+        for procedure in (rocket_launching, sequential_rocket_launching):
+            patch.setattr(parts, procedure.__name__, partial(note, procedure))
         row = parts.run_images(CELL, images(), Context())
     return list(noted.values()), row
 
@@ -68,19 +78,23 @@ def test_launchings_differ_in_what_they_are_named_by(calls):
     noted, _ = calls
     names = ["no_joint", *parts.trainings(CELL)]
     assert names[1] == "rocket"
-    usual = {"hint": "logits", "weight": CELL.weight, "teacher_weight": 0.0, "temperature": 4.0}
+    usual = {"joint": True, "weight": CELL.weight, "teacher_weight": 0.0, "kd_loss": Hinton(4.0)}
     kd = official_kd_weight(images().num_classes)
     expected = {
         "no_joint": {"joint": False},
         "rocket_kd": {"teacher_weight": kd},
         "no_block": {"block": False},
-        "squared": {"hint": "probabilities", "weight": 0.5},
-        "tempered": {"hint": "tempered", "weight": 0.7},
+        "squared": {"weight": 0.5},
+        "tempered": {"weight": 0.7},
     }
-    looked_at = {*usual, "joint", "block"}
+    hints: dict[str, Hint] = {"squared": "probabilities", "tempered": "tempered"}
+    pair = torch.randn(2, 5, 3, generator=stream(0, "hint"))
+    looked_at = {*usual, "block"}
     for name, (start, settings, _) in zip(names, noted, strict=True):
         own = {key: value for key, value in settings.items() if key in looked_at}
         assert own == usual | expected.get(name, {}), name
+        hint = hint_loss(hints.get(name, "logits"), CELL.temperature)
+        assert settings["hint"](*pair).equal(hint(*pair)), name
         assert start[2] == {"no_sharing": 0, "depth_3": 3}.get(name, 9)  # 7 and two shortcuts
         assert start[1].equal(noted[0][0][1])  # one start for all boosters
         assert settings["spec"] == CELL.optim

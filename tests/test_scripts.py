@@ -8,10 +8,8 @@ import pytest
 import torch
 
 from figures.ensemble_vs_ntk import draw
-from multiview import stream
 from multiview.data import MultiViewSpec
-from multiview.distill import hinton_kd, paper_kd
-from multiview.ntk import centred_one_hot, kernel_methods
+from multiview.distill import Hinton, PaperUpdate
 from multiview.runs.claims import judge
 from multiview.runs.estimates import select
 from multiview.runs.find import find
@@ -109,17 +107,6 @@ def test_a_patch_row_holds_together():
     assert {row[name]["model"] for name in row if name.startswith("kernel_")} == {"kernel"}
 
 
-def test_kernel_students_have_every_members_features():
-    generator = stream(0, "kernels")
-    features = [torch.randn(30, 12, generator=generator).double() for _ in range(3)]
-    pairs = [(each[:20] @ each[:20].T, each[20:] @ each[:20].T) for each in features]
-    targets = centred_one_hot(torch.arange(20) % 3, 3)
-    students = patch_contrast.kernel_students(pairs, targets, 0.1)
-    for e in range(3):
-        rotated = kernel_methods(pairs[e:] + pairs[:e], targets, 0.1)
-        torch.testing.assert_close(students[:, e], rotated.distilled)
-
-
 def test_closed_forms_and_errors_on_the_distribution_are_derived():
     line = {"data": "patches", "members": 4, "method": "ensemble_3", "size": 3.0, "single": 0.4}
     cell = {"multi": 0.1, "coverage": 0.5, "spec.mu": 0.25}
@@ -135,8 +122,8 @@ def test_each_student_has_its_own_start_and_teacher(monkeypatch):
     monkeypatch.setattr(
         patch_nets,
         "distillation_objective",
-        lambda labels, teacher, loss, weight=1.0: (
-            taught.append((teacher, loss.func, weight)) or objective(labels, teacher, loss, weight)
+        lambda labels, teacher, kd_loss, weight=1.0: (
+            taught.append((teacher, kd_loss, weight)) or objective(labels, teacher, kd_loss, weight)
         ),
     )
 
@@ -156,7 +143,8 @@ def test_each_student_has_its_own_start_and_teacher(monkeypatch):
         torch.testing.assert_close(teacher, logits.mean(1))
     for e, teacher in enumerate(teachers[n + 1 :]):
         torch.testing.assert_close(teacher, logits[:, (e + 1) % 3])
-    assert losses == (*[paper_kd] * n, hinton_kd, *[paper_kd] * 3)
+    update = PaperUpdate(tau=TINY.tau, scale=TINY.scale)
+    assert losses == (*[update] * n, Hinton(TINY.temperature), *[update] * 3)
     assert weights == (*[TINY.push] * n, 1.0, *[TINY.push] * 3)
     starts = students.weight
     assert len(starts) == n + 1 + 3

@@ -17,9 +17,7 @@ from multiview.data.augment import flip_and_crop
 from multiview.data.images import ImageData, ImageName
 from multiview.distill import Hinton, distillation_loss, ensemble_teacher
 from multiview.ensemble import mean_probabilities
-from multiview.models import WideResNet
-from multiview.models.conv_net import ConvNet
-from multiview.models.groups import SideBySide, SumOfNets
+from multiview.models import ConvNet, SideBySide, SumOfNets, WideResNet
 from multiview.ntk import centred_one_hot, gram, kernel_methods, plan_gram
 from multiview.train.compute import outputs_of
 from multiview.train.loop import Loss, fit, target_loss

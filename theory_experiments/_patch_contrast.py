@@ -6,7 +6,7 @@ Hinton's loss, and into itself. The kernels' networks are wider and start larger
 ``kernel_sigma_init``): at the networks' own start few neurons carry the kernel.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,7 +19,8 @@ from multiview import stream
 from multiview.data import PatchBatch, sample_patches
 from multiview.ensemble import mean_logits
 from multiview.models import PatchNet
-from multiview.ntk import centred_one_hot, kernel_methods, patch_net_gram, predict, solve
+from multiview.ntk import centred_one_hot, fit_kernels, patch_net_gram
+from multiview.ntk.members import Kind
 from multiview.probes import (
     coverage_of,
     coverage_probes,
@@ -218,26 +219,20 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> tuple[Row
     test = torch.cat([single.patches, multi.patches, probes.patches])
     gram: Callable[..., Tensor] = partial(patch_net_gram, q=cell.q, relu_knee=cell.relu_knee)
 
-    def kernels() -> Iterator[tuple[Tensor, Tensor]]:
-        for e, weight in enumerate(start.weight):
-            progress(f"kernel {e + 1}/{cell.members}", e / cell.members)
-            # float32 products: wrong by 1e-6 of the diagonal, a thousandth of the ridge.
-            yield (
-                gram(weight, train.patches, dtype=torch.float32),
-                gram(weight, test, train.patches, dtype=torch.float32),
-            )
-
+    pairs = []
+    for e, weight in enumerate(start.weight):
+        progress(f"kernel {e + 1}/{cell.members}", e / cell.members)
+        # float32 products: wrong by 1e-6 of the diagonal, a thousandth of the ridge.
+        own = gram(weight, train.patches, dtype=torch.float32)
+        pairs.append((own, gram(weight, test, train.patches, dtype=torch.float32)))
+    grams, cross = zip(*pairs, strict=True)
     targets = centred_one_hot(train.labels, cell.spec.num_classes)
-    pairs = list(kernels())
-    outputs = kernel_methods(pairs, targets, cell.ridge)
-    students = kernel_students(pairs, targets, cell.ridge)
+    kinds: tuple[Kind, ...] = ("single", "summed", "distilled")
+    fits = [fit_kernels(kind, grams, targets, cell.ridge) for kind in kinds]
     on_single, on_multi, on_probes = (
         Outputs(single=one, summed=summed, distilled=distilled)
         for one, summed, distilled in zip(
-            outputs.single.split([n, n, len(probes)]),
-            outputs.summed.split([n, n, len(probes)]),
-            students.split([n, n, len(probes)]),
-            strict=True,
+            *(fit(cross).split([n, n, len(probes)]) for fit in fits), strict=True
         )
     )
     classifiers = {
@@ -251,16 +246,7 @@ def _kernels(cell: PatchCell, samples: Samples, progress: Progress) -> tuple[Row
         errors_by_method(on_multi, multi.labels, "multi"),
         _views(classifiers, probes),
     )
-    return row, outputs.jitter
-
-
-def kernel_students(
-    pairs: Sequence[tuple[Tensor, Tensor]], targets: Float[Tensor, "n k"], ridge: float
-) -> Float[Tensor, "t members k"]:
-    """Students of an ensemble of kernels: each member's features, fit to its outputs."""
-    fitted = [predict(train, solve(train, targets, ridge)) for train, _ in pairs]
-    ensemble = mean_logits(torch.stack(fitted, 1))
-    return torch.stack([predict(test, solve(train, ensemble, ridge)) for train, test in pairs], 1)
+    return row, max(fit.jitter for fit in fits)
 
 
 def _explanation(

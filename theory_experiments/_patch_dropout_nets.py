@@ -12,8 +12,7 @@ from multiview import stream
 from multiview.data import PatchBatch
 from multiview.distill import Hinton, knowledge_distillation
 from multiview.distill.dropout import dropout_distillation, monte_carlo
-from multiview.models import SingleMember
-from multiview.models.dropout_patch_net import DropoutPatchNet
+from multiview.models import DropoutPatchNet, SingleMember
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Augment

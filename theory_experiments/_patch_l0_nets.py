@@ -11,8 +11,7 @@ from torch import Tensor
 from multiview import stream
 from multiview.data import PatchBatch
 from multiview.distill import Hinton, distillation_loss
-from multiview.models import PatchNet, SideBySide, SingleMember
-from multiview.models.dropout_patch_net import DropoutPatchNet
+from multiview.models import DropoutPatchNet, PatchNet, SideBySide, SingleMember
 from multiview.sparsity import GatedPatchNet, L0Spec, expected_share, pruned, sparsify
 from multiview.train.loop import Loss, fit, target_loss
 from multiview.train.optim import OptimSpec

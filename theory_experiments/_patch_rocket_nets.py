@@ -10,8 +10,13 @@ from torch import Tensor, nn
 
 from multiview import stream
 from multiview.data import PatchBatch
-from multiview.distill import Hinton, knowledge_distillation, rocket_launching
-from multiview.distill.rocket import HINT_WEIGHT
+from multiview.distill import (
+    Hinton,
+    knowledge_distillation,
+    rocket_launching,
+    sequential_rocket_launching,
+)
+from multiview.distill.rocket_loss import HINT_WEIGHT
 from multiview.models import SideBySide
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.probes import view_norms
@@ -128,11 +133,13 @@ def launched(
     shared: int = 0,
     width: int | None = None,
     boosters: int = 1,
+    joint: bool = True,
     **settings: Any,
 ) -> Pair:
-    """One training: the light net and its booster, or the mean of its boosters."""
+    """The light net and its booster, or the mean of its boosters, trained together if ``joint``."""
     light, others = untrained(cell, shared, width, boosters)
-    result = rocket_launching(
+    launch = rocket_launching if joint else sequential_rocket_launching
+    result = launch(
         light,
         others,
         train.patches,
@@ -140,7 +147,7 @@ def launched(
         spec=cell.optim,
         generator=stream(cell.seed, "sgd", "rocket"),
         weight=cell.weight if weight is None else weight,
-        temperature=cell.temperature,
+        kd_loss=Hinton(cell.temperature),
         progress=progress,
         **settings,
     )

@@ -14,8 +14,16 @@ from multiview import stream
 from multiview.data.augment import flip_and_crop
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.distill import Hinton, distillation_loss, official_kd_weight, rocket_launching
-from multiview.distill.rocket import HINT_WEIGHT, Hint, RocketResult
+from multiview.distill import (
+    Hinton,
+    RocketResult,
+    distillation_loss,
+    hint_loss,
+    official_kd_weight,
+    rocket_launching,
+    sequential_rocket_launching,
+)
+from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
 from multiview.models.rocket_wide_resnet import (
     Variant,
     light_convolutions,
@@ -147,20 +155,22 @@ class Work:
         hint: Hint = "logits",
         weight: float | None = None,
         teacher: nn.Module | None = None,
+        joint: bool = True,
         **settings: Any,
     ) -> RocketResult:
-        """A light net trained with the hints of its booster."""
+        """A light net trained with the hints of its booster, beside it or after it."""
         cell = self.cell
         kd = official_kd_weight(self.splits.num_classes, cell.alpha)
-        return rocket_launching(
+        launch = rocket_launching if joint else sequential_rocket_launching
+        return launch(
             *self.nets(shared),
             self.splits.train,
             self.splits.train_labels,
-            hint=hint,
+            hint=hint_loss(hint, cell.temperature),
             weight=cell.weight if weight is None else weight,
-            temperature=cell.temperature,
             teacher=teacher,
             teacher_weight=0.0 if teacher is None else kd,
+            kd_loss=Hinton(cell.temperature),
             **self.settings(name),
             **settings,
         )

@@ -109,7 +109,9 @@ def entries(
         ),
         "paper": student(paper(), "of the ensemble, paper's update", theory=adds("ensemble")),
         "self_fresh": student(
-            Student(teacher=Member(index=1)), "of one net (self), fresh start", theory=adds("member")
+            Student(teacher=Member(index=1)),
+            "of one net (self), fresh start",
+            theory=adds("member"),
         ),
         "self_continued": student(
             paper(start=Member(index=0), teacher=Member(index=1)),
@@ -117,11 +119,19 @@ def entries(
             theory=adds("member"),
         ),
         "neuron": drop(neuron, "of neurons"),
-        "neuron_masks": drop(Masks(of=neuron, number=masks), "mean over its masks", theory=like("neuron")),
-        "neuron_distilled": drop(MaskStudent(of=neuron), "its masks, distilled", theory=like("neuron")),
+        "neuron_masks": drop(
+            Masks(of=neuron, number=masks), "mean over its masks", theory=like("neuron")
+        ),
+        "neuron_distilled": drop(
+            MaskStudent(of=neuron), "its masks, distilled", theory=like("neuron")
+        ),
         "patch": drop(patch, "of patches", theory=constant(1.0)),
-        "patch_masks": drop(Masks(of=patch, number=masks), "mean over its masks", theory=like("patch")),
-        "patch_distilled": drop(MaskStudent(of=patch), "its masks, distilled", theory=like("patch")),
+        "patch_masks": drop(
+            Masks(of=patch, number=masks), "mean over its masks", theory=like("patch")
+        ),
+        "patch_distilled": drop(
+            MaskStudent(of=patch), "its masks, distilled", theory=like("patch")
+        ),
         "rocket": rocket(launched, "light net, nothing shared", theory=adds("rocket_booster")),
         "rocket_booster": rocket(Booster(of=launched), "its booster", theory=constant(1 / 2)),
         "rocket_kd": rocket(
@@ -170,7 +180,9 @@ ENTRIES = entries()
 NETWORKS = tuple(name for name in ENTRIES if not name.startswith("kernel"))
 
 
-def cell(setting: PatchSetting, named: Mapping[str, Entry], views: Views, errors: PatchErrors) -> Cell:
+def cell(
+    setting: PatchSetting, named: Mapping[str, Entry], views: Views, errors: PatchErrors
+) -> Cell:
     """All methods, and the first member by itself, the start of networks with dropout."""
     methods = {name: each.method for name, each in named.items()} | {"first": Member()}
     return Cell(setting=setting, methods=methods, measures=(views, errors))
@@ -372,7 +384,9 @@ def tables(table: pd.DataFrame) -> Iterable[Listing]:
     both = {"networks": NETWORKS, "methods": tuple(ENTRIES)}
     yield Listing(
         title="Correlation of c and the single-view error, nearly built in and so no claim",
-        lines=[Line(label=f"over {len(who)} {name}", where={"of": who}) for name, who in both.items()],
+        lines=[
+            Line(label=f"over {len(who)} {name}", where={"of": who}) for name, who in both.items()
+        ],
         columns=[
             estimated("correlation", lambda line: correlation(line.where["of"]), unit="number")
         ],

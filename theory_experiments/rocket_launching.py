@@ -24,7 +24,7 @@ import pandas as pd
 
 from multiview import stream
 from multiview.data.splits import Splits
-from multiview.models.rocket_wide_resnet import rocket_wide_resnets
+from multiview.models import rocket_wide_resnets
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
 from multiview.train.compute import ComputeSpec

@@ -2,37 +2,16 @@
 
 from dataclasses import replace
 
-from multiview.bench.patches import PatchSetting, Sgd
-from multiview.data import MultiViewSpec
-from multiview.train import OptimSpec
+from multiview.bench import Sgd
+from multiview.bench.settings import SGD, SPEC
+from multiview.comparison.settings import PATCHES as BY_SGD
 
-# Noise of norm 1 on patches that carry a feature makes single-view training samples memorable.
-SPEC = MultiViewSpec(
-    patch_dim=120,
-    num_patches=9,
-    mu=0.01,
-    gamma_other=0.25,
-    sigma_p=120**-0.5,
-    sigma_background=0.0,
-    other_strength=(0.3, 0.4),
-)
 SMALL_SPEC = replace(  # of smoke presets
     SPEC, num_classes=4, patch_dim=40, num_patches=8, sparsity=1.2, mu=0.02, sigma_p=40**-0.5
 )
 PAPER_SPEC = replace(SPEC, patch_dim=300, num_patches=11, mu=0.005, sigma_p=300**-0.5)
+__all__ = ["BY_SGD", "PAPER_BY_SGD", "PAPER_SPEC", "SGD", "SMALL_SPEC", "SMOKE_BY_SGD", "SPEC"]
 
-# With q = 3 and momentum a class is learned within some hundred steps; with q = 4, which the
-# experiments along the gradient flow have, it takes tens of thousands. Chosen on the seed 1000.
-SGD = OptimSpec(epochs=60, batch_size=100, learning_rate=2.0, warmup=0.1, weight_decay=0.0)
-# Members, their sum and networks with dropout take the steps of ``labels``; whatever is taught, has
-# gates or is launched takes those of ``students``. Chosen on the seeds 1000 to 1005.
-BY_SGD = PatchSetting(
-    spec=replace(SPEC, mu=0.02),
-    num_train=400,
-    members=4,
-    q=3,
-    training=Sgd(labels=SGD, students=replace(SGD, epochs=200)),
-)
 SMOKE_BY_SGD = replace(
     BY_SGD,
     spec=SMALL_SPEC,

@@ -23,6 +23,10 @@ class Cell:
     measures: tuple[Measure, ...] = ()
     seed: int = 0
 
+    def __str__(self) -> str:
+        named = f"{self.part}, " if self.part else ""
+        return f"{named}{', '.join(self.methods)} in {self.setting}, seed {self.seed}"
+
 
 def run(cell: Cell, context: Context) -> dict[str, dict[str, Any]]:
     """Train every method of a cell on one draw of its samples, and measure.

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -215,9 +215,7 @@ class ModuleBench(Bench):
             first += number
         return fitted
 
-    def _fit(
-        self, nets: Sequence[nn.Module], part: slice, loss: Loss, course: Course
-    ) -> FitResult:
+    def _fit(self, nets: Sequence[nn.Module], part: slice, loss: Loss, course: Course) -> FitResult:
         """Train a part of the networks side by side."""
         settings, samples = self.training(course), self.samples
         if len(samples.validation):

@@ -1,7 +1,7 @@
 """Synthetic patches: the setting, and the bench that trains networks of patches on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -194,7 +194,9 @@ class PatchBench(Bench):
         if isinstance(self.setting.training, Flow):
             return self._by_flow(self.setting.training, nets, soft, course)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
-            settings = self.training(course, order) | {"progress": partial(self._part, i, len(nets))}
+            settings = self.training(course, order) | {
+                "progress": partial(self._part, i, len(nets))
+            }
             fit(net, self.inputs, self.loss(each), **settings)
         return [Fitted(net=net) for net in nets]
 
@@ -293,9 +295,7 @@ class PatchBench(Bench):
             fitted.append(Fitted(net=like(net, trained), notes=notes))
         return fitted
 
-    def _objective(
-        self, nets: Sequence[PatchNet], soft: Sequence[SoftTargets | None]
-    ) -> Objective:
+    def _objective(self, nets: Sequence[PatchNet], soft: Sequence[SoftTargets | None]) -> Objective:
         """A loss of its own for each network of all."""
         each: list[Objective] = []
         for net, targets in zip(nets, soft, strict=True):

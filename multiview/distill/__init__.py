@@ -14,13 +14,8 @@ from multiview.distill.dropout import (
 from multiview.distill.kd import Hinton, KDLoss, PaperUpdate, Squares
 from multiview.distill.losses import hinton_kd, l2_logits, paper_kd, truncated_probabilities
 from multiview.distill.objective import distillation_objective
-from multiview.distill.rocket import (
-    RocketResult,
-    hint_loss,
-    official_kd_weight,
-    rocket_launching,
-    rocket_loss,
-)
+from multiview.distill.rocket import RocketResult, rocket_launching, sequential_rocket_launching
+from multiview.distill.rocket_loss import hint_loss, official_kd_weight, rocket_loss
 from multiview.distill.specialists import (
     corrected,
     specialist_from,
@@ -28,13 +23,11 @@ from multiview.distill.specialists import (
     specialist_rows,
 )
 from multiview.distill.teachers import averaged_logits, ensemble_teacher
-from multiview.models.rocket import Rocket
 
 __all__ = [
     "Hinton",
     "KDLoss",
     "PaperUpdate",
-    "Rocket",
     "RocketResult",
     "Squares",
     "adjusted_rand",
@@ -59,6 +52,7 @@ __all__ = [
     "per_student",
     "rocket_launching",
     "rocket_loss",
+    "sequential_rocket_launching",
     "shifted",
     "specialist_from",
     "specialist_labels",

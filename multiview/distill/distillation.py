@@ -1,7 +1,7 @@
 """knowledge_distillation and born_again: students of any module, by any loss."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from multiview import checks, shapes
 from multiview.distill.distillation_loss import distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
-from multiview.train.loop import FitResult, fit
+from multiview.distill.teachers import share_weights
+from multiview.train.loop import FitResult, FitSettings, fit
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Loader, refuse_no_source
 
@@ -26,7 +27,7 @@ def knowledge_distillation(
     kd_loss: KDLoss = Hinton(),
     weight: float = 0.9,
     label_weight: float = 0.1,
-    **settings: Any,
+    **settings: Unpack[FitSettings],
 ) -> FitResult:
     """Train ``student``, any module, in place on the logits of ``teacher``, any module.
 
@@ -54,7 +55,7 @@ def knowledge_distillation(
         kd_loss: By default T^2 KL at T = 4; anything that ``distillation_loss`` takes.
         weight: Of ``kd_loss``; 0.9 beside 0.1 of the labels is the literature's usual mixture.
         label_weight: Of cross-entropy with the labels; 0 for samples without labels.
-        settings: ``augment``, ``score``, ``progress``, ``compute`` or ``checkpoint`` of ``fit``.
+        settings: Of ``fit``.
 
     Raises:
         Diverged, ValueError: As ``fit``; or if labels are asked for and there are none.
@@ -72,10 +73,8 @@ def knowledge_distillation(
             "teacher is a tensor of logits: use distillation_loss and fit, which take one where "
             "nothing is augmented."
         )
-    if isinstance(teacher, nn.Module):
-        own = {id(each) for each in student.parameters()}
-        if any(id(each) in own for each in teacher.parameters()):
-            raise ValueError("student and teacher share weights: use a copy, copy.deepcopy(...).")
+    if isinstance(teacher, nn.Module) and share_weights(student, teacher):
+        raise ValueError("student and teacher share weights: use a copy, copy.deepcopy(...).")
     loss = distillation_loss(labels, teacher, kd_loss, weight=weight, label_weight=label_weight)
     return fit(student, inputs, loss, spec, generator, **settings)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Literal, Unpack, get_args
 
 import torch
 from jaxtyping import Float, Shaped
@@ -12,9 +12,9 @@ from multiview import checks
 from multiview.distill.distillation import knowledge_distillation
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.losses import Reduction, l2_logits, refuse_misfits
-from multiview.distill.teachers import Average, averaged_logits
+from multiview.distill.teachers import Average, averaged_logits, share_weights
 from multiview.train.compute import ComputeSpec, chosen
-from multiview.train.loop import FitResult
+from multiview.train.loop import FitResult, FitSettings
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Loader
 from multiview.train.stochastic import dropout_off, stochastic
@@ -140,8 +140,7 @@ def dropout_distillation(
     generator: torch.Generator,
     divergence: Divergence = "kl",
     masks: int = 1,
-    compute: ComputeSpec | None = None,
-    **settings: Any,
+    **settings: Unpack[FitSettings],
 ) -> FitResult:
     """Train ``student``, any module, in place on ``teacher``, any module, under random dropout.
 
@@ -166,10 +165,9 @@ def dropout_distillation(
         student: ``without_dropout(teacher)``, which starts as the standard prediction, or a net of
             its own, smaller perhaps.
         inputs: All training samples, or a loader of batches, whose labels are not looked at.
-        divergence: One of ``bregman``: which mean of the masks is taught, and how far off is.
+        divergence: One of ``bregman``: the loss, and which mean over the masks is the target.
         masks: Of each sample at each step, averaged: more leave less noise and the same target.
-        compute: Of the student and of the teacher; not compiled.
-        settings: ``augment``, ``score``, ``progress`` or ``checkpoint`` of ``fit``.
+        settings: Of ``fit``; ``compute`` is that of the teacher too, and does not compile.
 
     Raises:
         Diverged, ValueError: As ``fit``, ``bregman`` and ``monte_carlo``; or if student and teacher
@@ -177,11 +175,12 @@ def dropout_distillation(
     """
     checks.module("student", student)
     checks.module("teacher", teacher)
-    if {id(each) for each in student.parameters()} & {id(each) for each in teacher.parameters()}:
+    if share_weights(student, teacher):
         raise ValueError(
             "student and teacher share weights, so the teacher would change: use "
             "student=without_dropout(teacher), a copy."
         )
+    compute = settings.get("compute")
     if chosen(compute).compile:
         raise ValueError(
             "compute.compile=True: compiled code does not see that dropout of the student is "
@@ -189,17 +188,16 @@ def dropout_distillation(
         )
     kd_loss, average = bregman(divergence)
     # The masks are drawn from torch's global generator, which ``fit`` lets follow from its own.
-    teach = monte_carlo(teacher, masks, average, compute=compute)
+    teacher_logits = monte_carlo(teacher, masks, average, compute=compute)
     with dropout_off(student):
         return knowledge_distillation(
             student,
-            teach,
+            teacher_logits,
             inputs,
             spec=spec,
             generator=generator,
             kd_loss=kd_loss,
             weight=1.0,
             label_weight=0.0,
-            compute=compute,
             **settings,
         )

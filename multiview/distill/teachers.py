@@ -40,6 +40,12 @@ def averaged_logits(
     return temperature * log_mean
 
 
+def share_weights(first: nn.Module, second: nn.Module) -> bool:
+    """Whether two networks hold a parameter in common."""
+    own = {id(each) for each in first.parameters()}
+    return any(id(each) in own for each in second.parameters())
+
+
 def ensemble_teacher(
     members: Sequence[nn.Module],
     average: Average = "probabilities",

@@ -22,7 +22,8 @@ class Gates(Method):
 
     Attributes:
         penalty: What closes gates: lambda, which is divided by the number of samples, a delay, a
-            share of weights to be reached. It decays weights too; the optimiser does not.
+            share of weights to be reached. Weights decay in it too, as those of closed gates must
+            not: by its own factor or, where it has none, by that of the setting's optimiser.
         dropout: Rate at which the gates of all layers start, or of each.
         teacher: What teaches beside the labels, by ``kd_loss``; None: labels alone.
         weight: Of ``kd_loss``.
@@ -30,7 +31,7 @@ class Gates(Method):
         start: Name of the initial weights, or the method whose network is given gates.
     """
 
-    penalty: L0Spec
+    penalty: L0Spec = L0Spec(strength=0.2, delay=0.5)
     dropout: float | tuple[float, ...] = 0.1
     teacher: Method | None = None
     kd_loss: KDLoss = Hinton()
@@ -50,8 +51,10 @@ class Gates(Method):
             soft = bench.soft_targets(self.teacher, self.kd_loss, self.weight, self.label_weight)
             loss = bench.loss(soft)
         settings = bench.training()
+        decay = self.penalty.weight_decay or settings["spec"].weight_decay
         settings["spec"] = replace(settings["spec"], weight_decay=0.0)
-        sparsify(net, bench.inputs, bench.labels, penalty=self.penalty, loss=loss, **settings)
+        penalty = replace(self.penalty, weight_decay=decay)
+        sparsify(net, bench.inputs, bench.labels, penalty=penalty, loss=loss, **settings)
         small = pruned(net)
         notes = remaining(net, bench.inputs[0]) | {"parity": parity(bench, net, small)}
         return Classifier(logits=bench.frozen(small), net=small, notes=self._lambda() | notes)

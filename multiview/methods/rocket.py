@@ -8,7 +8,7 @@ from torch import Tensor
 from multiview.bench.bench import Bench, Setting
 from multiview.bench.method import Classifier, Method
 from multiview.distill import Hinton, KDLoss, rocket_launching
-from multiview.distill.rocket import HINT_WEIGHT
+from multiview.distill.rocket_loss import HINT_WEIGHT
 from multiview.ensemble import mean_logits
 
 
@@ -52,7 +52,7 @@ class Rocket(Method):
             taught = {
                 "teacher": bench.trained(self.teacher).logits,
                 "teacher_weight": self.teacher_weight,
-                "temperature": self.kd_loss.temperature,
+                "kd_loss": self.kd_loss,
             }
         result = rocket_launching(
             light,

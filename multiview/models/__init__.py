@@ -1,5 +1,11 @@
-"""Networks."""
+"""Networks: patch networks as in the theory, image classifiers, and pairs that share weights.
 
+Patch networks take patches (n, P, d) and give logits of every member, (n, members, k); their
+``single`` and ``summed`` are classifiers. All others are classifiers: logits (n, k) of images.
+"""
+
+from multiview.models.conv_net import ConvNet
+from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.fast_net import FastNet, FastTop
 from multiview.models.four_stage_resnet import FourStageResNet
 from multiview.models.groups import SideBySide, SumOfNets
@@ -9,23 +15,33 @@ from multiview.models.mlp import MLP
 from multiview.models.patch_net import PatchNet
 from multiview.models.quick_net import QuickNet
 from multiview.models.resnet import ResNet
+from multiview.models.rocket import Rocket
+from multiview.models.rocket_wide_resnet import light_convolutions, rocket_wide_resnets
+from multiview.models.shared_patch_nets import NeuronBlocks, shared_patch_nets
 from multiview.models.smoothed_relu import smoothed_relu, smoothed_relu_slope
 from multiview.models.wide_resnet import WideResNet
 
 __all__ = [
     "MLP",
+    "ConvNet",
+    "DropoutPatchNet",
     "FastNet",
     "FastTop",
     "FourStageResNet",
     "LeNet5",
+    "NeuronBlocks",
     "PatchNet",
     "QuickNet",
     "ResNet",
+    "Rocket",
     "SideBySide",
     "SingleMember",
     "SumOfNets",
     "SummedMembers",
     "WideResNet",
+    "light_convolutions",
+    "rocket_wide_resnets",
+    "shared_patch_nets",
     "smoothed_relu",
     "smoothed_relu_slope",
 ]

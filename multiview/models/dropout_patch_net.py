@@ -5,8 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks
-from multiview.models.patch_net import PatchNet, refuse_patches
-from multiview.models.smoothed_relu import smoothed_relu
+from multiview.models.patch_net import PatchNet, activations, refuse_patches
 
 
 class DropoutPatchNet(nn.Module):
@@ -45,15 +44,13 @@ class DropoutPatchNet(nn.Module):
 
     def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n members k"]:
         """Logits of every member; the masks of a sample differ between members."""
-        weight, q, knee = self.nets.weight, self.nets.q, self.nets.relu_knee
-        members, k, m, d = weight.shape
+        weight = self.nets.weight
+        members, k, m, _ = weight.shape
         refuse_patches(patches, weight)
         n, P, _ = patches.shape
-        answers = smoothed_relu(patches.reshape(-1, d) @ weight.flatten(0, 2).T, q, knee).view(
-            n, P, members, k * m
-        )
-        kept = self.patch(answers.new_ones(n, P, members, 1))
-        neurons = torch.einsum("npei,npeo->nei", answers, kept)
+        active = activations(patches, weight.flatten(1, 2), self.nets.q, self.nets.relu_knee)
+        kept = self.patch(active.new_ones(n, P, members, 1))
+        neurons = torch.einsum("npei,npeo->nei", active, kept)
         return self.neuron(neurons).view(n, members, k, m).sum(-1)
 
     def plain(self) -> PatchNet:

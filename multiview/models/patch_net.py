@@ -77,12 +77,11 @@ class PatchNet(nn.Module):
             ValueError: If the patches are of another dimension.
         """
         refuse_patches(patches, self.weight)
-        members, k, m, d = self.weight.shape
+        members, k, m, _ = self.weight.shape
         flat, P = self.weight.flatten(0, 2), patches.shape[1]
         logits = []
         for chunk in patches.split(chunk_size(P, flat.shape[0])):
-            preactivation = flat @ chunk.reshape(-1, d).T  # (members*k*m, chunk*P)
-            active = smoothed_relu(preactivation, self.q, self.relu_knee)
+            active = activations(flat, chunk, self.q, self.relu_knee)  # (members*k*m, chunk, P)
             logits.append(active.view(members, k, m, len(chunk), P).sum((2, 4)))
         return torch.cat(logits, dim=2).permute(2, 0, 1)
 
@@ -146,6 +145,19 @@ class PatchNet(nn.Module):
     def summed(self) -> SummedMembers:
         """The sum of the networks as one classifier of these very weights, with logits (n, k)."""
         return SummedMembers(self)
+
+
+def activations(
+    rows: Float[Tensor, "*rows d"], columns: Float[Tensor, "*columns d"], q: float, relu_knee: float
+) -> Float[Tensor, "..."]:
+    """The smoothed ReLU of <row, column> for each row with each column: (*rows, *columns).
+
+    One of the two is the neurons' weights and the other the patches, in the order in which the
+    caller's sum over them is fast. That sum is left to the caller, who may drop some of them.
+    """
+    products = rows.reshape(-1, rows.shape[-1]) @ columns.reshape(-1, columns.shape[-1]).T
+    active = smoothed_relu(products, q, relu_knee)
+    return active.view(*rows.shape[:-1], *columns.shape[:-1])
 
 
 def refuse_patches(patches: Any, weight: Tensor) -> None:

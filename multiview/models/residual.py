@@ -14,16 +14,19 @@ STAGE_WIDTHS = (16, 32, 64)
 CHANNELS_PER_GROUP = 16  # of GroupNorm (arXiv 1803.08494, Table 3); divides every width here
 
 
-def blocks_per_stage(depth: int, outside: int) -> int:
+def blocks_per_stage(depth: int, outside: int, name: str = "depth") -> int:
     """n of ``depth`` = 6n + ``outside``: three stages of n blocks of two convolutions.
+
+    Args:
+        name: What an error calls the depth.
 
     Raises:
         ValueError: If no n >= 1 gives this depth.
     """
-    n, rest = divmod(checks.count("depth", depth) - outside, 6)
+    n, rest = divmod(checks.count(name, depth) - outside, 6)
     if rest or n < 1:
         known = ", ".join(f"{6 * i + outside}" for i in range(1, 4))
-        raise ValueError(f"depth={depth} must be 6n + {outside}: {known}, ...")
+        raise ValueError(f"{name}={depth} must be 6n + {outside}: {known}, ...")
     return n
 
 

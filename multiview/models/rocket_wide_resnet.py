@@ -47,11 +47,12 @@ def rocket_wide_resnets(
         ValueError: If an argument is out of range, or the light net deeper than the booster.
     """
     checks.choice("variant", variant, get_args(Variant))
+    n = blocks_per_stage(booster_depth, 4, "booster_depth")
+    booster_dropout = checks.drop_probability("booster_dropout", booster_dropout)
     settings = {"num_classes": num_classes, "image_shape": image_shape, "generator": generator}
     booster = WideResNet(depth=booster_depth, widen=widen, dropout=booster_dropout, **settings)
-    n = blocks_per_stage(booster_depth, outside=4)
     if variant == "interval":
-        n_light = blocks_per_stage(light_depth, outside=4)
+        n_light = blocks_per_stage(light_depth, 4, "light_depth")
         if n_light > n:
             raise ValueError(f"light_depth={light_depth} exceeds booster_depth={booster_depth}.")
         light = WideResNet(depth=light_depth, widen=widen, **settings)
@@ -69,10 +70,18 @@ def rocket_wide_resnets(
 
 
 def light_convolutions(booster_depth: int, light_depth: int, variant: Variant = "interval") -> int:
-    """How many 3x3 convolutions the light net has: the most that it can share."""
+    """How many 3x3 convolutions the light net has: the most that it can share.
+
+    Args:
+        booster_depth, light_depth, variant: As of ``rocket_wide_resnets``.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+    checks.choice("variant", variant, get_args(Variant))
     if variant == "interval":
-        return 1 + 6 * blocks_per_stage(light_depth, outside=4)
-    return 1 + 4 * blocks_per_stage(booster_depth, outside=4)
+        return 1 + 6 * blocks_per_stage(light_depth, 4, "light_depth")
+    return 1 + 4 * blocks_per_stage(booster_depth, 4, "booster_depth")
 
 
 def _bottom(

@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks, shapes
-from multiview.models.patch_net import PatchNet, refuse_patches
-from multiview.models.smoothed_relu import power, smoothed_relu
+from multiview.models.patch_net import PatchNet, activations, refuse_patches
+from multiview.models.smoothed_relu import power
 
 
 class NeuronBlocks(nn.Module):
@@ -35,10 +35,7 @@ class NeuronBlocks(nn.Module):
         """F_i(X) = sum over the neurons of class i and the patches of sReLU(<w, x>)."""
         weight = torch.cat(list(self.blocks), 1)  # (k, m, d)
         refuse_patches(patches, weight)
-        n, P, d = patches.shape
-        preactivation = patches.reshape(-1, d) @ weight.flatten(0, 1).T  # (n*P, k*m)
-        active = smoothed_relu(preactivation, self.q, self.relu_knee)
-        return active.view(n, P, len(weight), weight.shape[1]).sum((1, 3))
+        return activations(patches, weight, self.q, self.relu_knee).sum((1, 3))  # of (n, P, k, m)
 
 
 def shared_patch_nets(

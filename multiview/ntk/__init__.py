@@ -5,7 +5,8 @@ from multiview.ntk.descent import Descent, descend
 from multiview.ntk.fill import fill_tiles
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import gram, plan_gram
-from multiview.ntk.methods import KernelOutputs, descent_methods, kernel_methods, soft_targets
+from multiview.ntk.members import FittedKernels, fit_kernels, soft_targets
+from multiview.ntk.methods import KernelOutputs, descent_methods, kernel_methods
 from multiview.ntk.patch_net import patch_net_gram
 from multiview.ntk.predict import KernelModel, predict
 from multiview.ntk.sketch import sketch
@@ -17,6 +18,7 @@ from multiview.ntk.tiling import Tiling
 __all__ = [
     "Descent",
     "Factor",
+    "FittedKernels",
     "Flow",
     "KernelModel",
     "KernelOutputs",
@@ -32,6 +34,7 @@ __all__ = [
     "factor_tiles",
     "fill_tiles",
     "fingerprint",
+    "fit_kernels",
     "gradient_flow",
     "gram",
     "kernel_methods",

@@ -11,11 +11,10 @@ from multiview import checks, shapes
 from multiview.ensemble import mean_logits
 from multiview.ntk.arguments import check_tensor
 from multiview.ntk.descent import descend
+from multiview.ntk.members import Fit, by_ridge, largest_jitter
 from multiview.ntk.predict import KernelModel, predict
-from multiview.ntk.solve import Solution, check_ridge, solve
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
-Fit = Callable[[Tensor, Tensor], KernelModel]  # of a training kernel and targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +41,7 @@ def kernel_methods(
     Members are taken one after the other: give a generator that computes them, and no more than
     three pairs of kernels are held (this one, the first, the sum). The sum of the kernels is the
     kernel of F = sum_e F_e; that of the mean is the same up to a factor, which changes nothing.
+    ``fit_kernels`` fits one of the four by itself and takes test kernels later.
     Source: arXiv 2012.09816, Section 1 and Figure 1.
 
     Args:
@@ -58,17 +58,7 @@ def kernel_methods(
         ValueError: If there is no member, or ``solve`` or ``predict`` refuses one.
     """
 
-    def teach(outputs: Tensor) -> Tensor:
-        return outputs if temperature is None else soft_targets(outputs, temperature)
-
-    def by_ridge(value: float) -> Fit:
-        return lambda kernel, wanted: solve(kernel, wanted, value)
-
-    ridge = check_ridge("ridge", ridge)
-    own = ridge if student_ridge is None else check_ridge("student_ridge", student_ridge)
-    if temperature is not None:
-        temperature = checks.temperature("temperature", temperature)
-    return _methods(kernels, targets, by_ridge(ridge), teach, by_ridge(own))
+    return _methods(kernels, targets, *by_ridge(ridge, temperature, student_ridge))
 
 
 def descent_methods(
@@ -158,7 +148,7 @@ def _methods(
         ensemble=mean_logits(outputs),
         summed=predict(total[1], whole),
         distilled=predict(first[1], student),
-        jitter=_largest_jitter([*models, student, whole]),
+        jitter=largest_jitter([*models, student, whole]),
     )
 
 
@@ -176,19 +166,3 @@ def _checked(kernels: Pairs, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]
         for i, kernel in enumerate(pair):
             check_tensor(f"kernels[{e}][{i}]", kernel)
         yield pair[0], pair[1]
-
-
-def soft_targets(outputs: Float[Tensor, "n k"], temperature: float) -> Float[Tensor, "n k"]:
-    """Softmax of a teacher's outputs at a temperature, centred to mean 0 like the hard targets."""
-    check_tensor("outputs", outputs)
-    temperature = checks.temperature("temperature", temperature)
-    shapes.finite(outputs=outputs)
-    if not outputs.dim() or not outputs.shape[-1]:
-        raise ValueError(f"outputs {tuple(outputs.shape)} must be (n, k) with k at least 1.")
-    return (outputs / temperature).softmax(-1) - 1 / outputs.shape[-1]
-
-
-def _largest_jitter(models: list[KernelModel]) -> float:
-    """0 where nothing was solved."""
-    solved = [model for model in models if isinstance(model, Solution)]
-    return max((float(each.jitter.max()) for each in solved), default=0.0)

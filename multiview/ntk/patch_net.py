@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from multiview import checks, shapes
-from multiview.models.smoothed_relu import smoothed_relu_slope
+from multiview.models import smoothed_relu_slope
 from multiview.ntk.arguments import check_precision, check_tensor
 from multiview.ntk.contract import PAIR_COST, PAIRS, jacobian_products, pair_products
 from multiview.ntk.tiles import Features, gram_tiles

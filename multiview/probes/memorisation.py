@@ -15,8 +15,7 @@ from torch import Tensor
 from multiview import checks, shapes
 from multiview.data import MultiViewSpec, PatchBatch
 from multiview.models import PatchNet
-from multiview.models.patch_net import refuse_patches
-from multiview.models.smoothed_relu import smoothed_relu
+from multiview.models.patch_net import activations, refuse_patches
 
 
 class LogitParts(NamedTuple):
@@ -44,10 +43,8 @@ def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P
     for label in batch.labels.unique():
         rows = batch.labels == label
         own = net.weight.detach()[:, label]  # (members, m, d)
-        active = smoothed_relu(
-            torch.einsum("npd,emd->nepm", batch.patches[rows], own), net.q, net.relu_knee
-        )
-        found[rows] = active.sum(-1)
+        active = activations(batch.patches[rows], own, net.q, net.relu_knee)  # (n, P, members, m)
+        found[rows] = active.sum(-1).mT
     return found
 
 

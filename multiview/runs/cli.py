@@ -1,4 +1,4 @@
-"""The command line: multiview list | run | show | publish | figures | pages | report | data."""
+"""The command line: multiview list, run, compare, show, publish, figures, pages, report, data."""
 
 import importlib
 import sys
@@ -46,6 +46,11 @@ def list_experiments() -> int:
 def run(name: Name, *own: str) -> int:
     """Run an experiment; the rest are its own options, see `multiview run NAME --help`."""
     return run_script(find(name), own)
+
+
+def compare(*own: str) -> int:
+    """Compare methods in one setting: views learned and errors, see `multiview compare --help`."""
+    return run_script(find("compare"), own)
 
 
 def show(
@@ -140,6 +145,7 @@ def data(
 COMMANDS = {
     "list": list_experiments,
     "run": run,
+    "compare": compare,
     "show": show,
     "publish": publish,
     "figures": figures,
@@ -155,6 +161,8 @@ def command(arguments: Sequence[str]) -> int:
         match arguments:
             case ["run", name, *own] if not name.startswith("-"):
                 return run(name, *own)  # whose options are the script's, not ours
+            case ["compare", *own]:
+                return compare(*own)
         return tyro.extras.subcommand_cli_from_dict(
             COMMANDS,
             prog="multiview",

@@ -8,6 +8,8 @@ from pathlib import Path
 from multiview.runs.experiment import Experiment, UnknownName
 
 PACKAGE = "theory_experiments"
+# What is run as experiments are, and is none: it has no claims.
+OTHERS = {"compare": "multiview.comparison"}
 
 
 def package_folder() -> Path:
@@ -29,6 +31,8 @@ def find(name: str) -> Experiment:
         UnknownName: If there is none; the message names those there are.
         ValueError: If its experiment has another name.
     """
+    if name in OTHERS:
+        return importlib.import_module(OTHERS[name]).EXPERIMENT
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1)
         hint = f" Did you mean {near[0]}?" if near else ""

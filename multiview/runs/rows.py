@@ -38,7 +38,8 @@ def plain_cell(cell: Any) -> dict[str, Any]:
     Without the name, two types with equal fields would be one cell. The name is that of the class
     without its module, which is ``__main__`` where the script is run as a program. A mapping with
     names as keys, such as the methods of a cell, is a dict in its own order, on which ``row_key``
-    does not depend.
+    does not depend. A field whose metadata say ``{"stored": False}`` is left out: another field
+    holds a digest of it.
 
     Raises:
         ValueError: If a field cannot be written to JSON and read back equal; the message names it.
@@ -48,7 +49,9 @@ def plain_cell(cell: Any) -> dict[str, Any]:
         """``value`` as JSON has it; ``where`` names it in an error."""
         if is_dataclass(value) and not isinstance(value, type):
             own = {
-                f.name: plain(getattr(value, f.name), f"{where}.{f.name}") for f in fields(value)
+                f.name: plain(getattr(value, f.name), f"{where}.{f.name}")
+                for f in fields(value)
+                if f.metadata.get("stored", True)
             }
             return {TYPE: type(value).__qualname__, **own}
         if isinstance(value, Mapping):

@@ -8,7 +8,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from multiview import checks, shapes
-from multiview.models.patch_net import PatchNet
+from multiview.models import PatchNet
 from multiview.sparsity.hard_concrete import HardConcrete
 from multiview.sparsity.layers import GatedLinear, GatedPatchNet, gated_layers
 from multiview.sparsity.survival import (

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from multiview import checks, shapes
-from multiview.models.patch_net import PatchNet
+from multiview.models import PatchNet
 from multiview.sparsity.hard_concrete import HardConcrete
 
 

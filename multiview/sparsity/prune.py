@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from multiview import checks, shapes
-from multiview.models.patch_net import PatchNet
+from multiview.models import PatchNet
 from multiview.sparsity.hard_concrete import eval_gates
 from multiview.sparsity.layers import Gated, GatedConv2d, GatedLinear, GatedPatchNet, gated_layers
 from multiview.sparsity.survival import flat, is_open, survivals, weighted

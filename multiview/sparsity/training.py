@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -12,9 +12,9 @@ from multiview import checks, shapes
 from multiview.sparsity.layers import layers_with_gates
 from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
 from multiview.train.averaging import Averaged
-from multiview.train.loop import FitResult, Loss, fit, target_loss
+from multiview.train.loop import FitResult, FitSettings, Loss, fit, in_turn, target_loss
 from multiview.train.optim import OptimSpec
-from multiview.train.source import Augment, Given, Loader, refuse_no_source, source_of
+from multiview.train.source import Given, Loader, refuse_no_source, source_of
 
 
 class Sparsifying(Averaged):
@@ -66,8 +66,7 @@ def sparsify(
     generator: torch.Generator,
     loss: Loss | None = None,
     num_samples: int | None = None,
-    augment: Augment | None = None,
-    **settings: Any,
+    **settings: Unpack[FitSettings],
 ) -> FitResult:
     """Train ``net``, which has gates, in place with L0 regularisation; it is left in eval mode.
 
@@ -81,8 +80,7 @@ def sparsify(
         generator: As of ``fit``; gates follow from it too.
         loss: Of the task; cross-entropy with ``labels`` by default.
         num_samples: N of the penalty; by default the number of inputs, which a loader must be told.
-        augment: As of ``fit``; also of the inputs that running statistics are taken from.
-        settings: ``score``, ``progress``, ``compute`` or ``checkpoint`` of ``fit``.
+        settings: Of ``fit``; running statistics too are taken from inputs that ``augment`` changed.
 
     Raises:
         Diverged, ValueError: As ``fit``; or if the network has no gates, ``spec`` decays weights,
@@ -106,18 +104,18 @@ def sparsify(
             )
         num_samples = len(inputs)
     training = Sparsifying(net, penalty, num_samples)
+    after_step = in_turn(training.after_step, settings.get("after_step"))
+    chosen: FitSettings = {**settings, "after_step": after_step}
     result = fit(
         training,
         inputs,
         training.loss(target_loss(labels) if loss is None else loss),
         spec,
         generator,
-        augment=augment,
-        after_step=training.after_step,
-        **settings,
+        **chosen,
     )
     training.finish()
-    source = source_of(inputs, net, augment, spec.batch_size)
+    source = source_of(inputs, net, settings.get("augment"), spec.batch_size)
     retake_statistics(net, (seen for _, seen in source.batches(generator, 0)))
     return replace(result, best=tuple(training.best_of_net(each) for each in result.best))
 

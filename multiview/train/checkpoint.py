@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.atomic import write_atomically
 
 
@@ -22,12 +23,20 @@ class Checkpoint:
 
     The file holds weights, buffers, the optimiser's state, the generators' and the place in the
     epoch; it is there whole or not at all. After the last step it holds the result.
+
+    Raises:
+        ValueError: If ``path`` is no path, ``seconds`` negative or ``strict`` no flag.
     """
 
     path: Path
     seconds: float = 60.0  # at least so long between two writes
     strict: bool = True  # refuse another training's file; otherwise warn, and begin anew
     _written: float = field(default_factory=time.monotonic, repr=False)
+
+    def __post_init__(self) -> None:
+        self.path = Path(checks.instance("path", self.path, (str, Path), "give the file's path"))
+        self.seconds = checks.not_negative("seconds", self.seconds)
+        self.strict = checks.flag("strict", self.strict)
 
     def due(self) -> bool:
         """Whether it is time to write again."""

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from multiview import checks
+from multiview import checks, shapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,7 @@ def frozen(module: nn.Module, compute: ComputeSpec | None = None) -> Callable[[T
     function = chosen(compute).prepared(module)
 
     def outputs(inputs: Tensor) -> Tensor:
+        checks.instance("inputs", inputs, Tensor)
         with evaluating(module):
             return function(inputs)
 
@@ -87,6 +88,7 @@ def outputs_of(
     a tie counts as an error. Never compiled: a net is asked a few times, with batches of several
     sizes.
     """
+    shapes.fit(inputs=(inputs, "any n? *axes"))
     batch_size = checks.count("batch_size", batch_size)
     function = frozen(module, replace(chosen(compute), bfloat16=False, compile=False))
     return torch.cat([function(part) for part in inputs.split(batch_size)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -22,6 +22,17 @@ from multiview.train.training import Best, Score, Training, own_draws
 Loss = Callable[[Tensor, Tensor, Any], Tensor]  # the third: Tensor | Given
 # after_step(steps done, steps of the whole training)
 AfterStep = Callable[[int, int], None]
+
+
+class FitSettings(TypedDict, total=False):
+    """The optional settings of ``fit``, as procedures that rest on it hand them on."""
+
+    augment: Augment | None
+    progress: Callable[[str, float], None] | None
+    compute: ComputeSpec | None
+    score: Score | None
+    checkpoint: Checkpoint | None
+    after_step: AfterStep | None
 
 
 @dataclass(frozen=True)
@@ -118,14 +129,31 @@ def error_score(
     labels: Int[Tensor, " n"],
     compute: ComputeSpec | None = None,
 ) -> Score:
-    """The fraction of these samples, held out from training, that each net gets wrong."""
+    """The fraction of these samples, held out from training, that each net gets wrong.
+
+    Raises:
+        ValueError: If there are not as many labels as inputs; when called, if the net has no output
+            of a label.
+    """
     shapes.fit(inputs=(inputs, "any n *axes"), labels=(labels, "int n"))
 
     def score(module: nn.Module) -> Tensor:
         outputs = outputs_of(module, inputs, compute=compute)
+        shapes.labels("labels", labels, outputs.shape[-1], "the net")
         return wrong(outputs, labels).float().mean(0).reshape(-1)
 
     return score
+
+
+def in_turn(*calls: AfterStep | None) -> AfterStep:
+    """One ``after_step`` that makes each of these calls; None is left out."""
+
+    def after_step(done: int, total: int) -> None:
+        for call in calls:
+            if call is not None:
+                call(done, total)
+
+    return after_step
 
 
 def fit(

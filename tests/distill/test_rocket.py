@@ -11,15 +11,17 @@ from unchecked import unchecked
 from multiview import stream
 from multiview.distill import (
     Hinton,
-    Rocket,
+    Squares,
     distillation_loss,
     hint_loss,
     hinton_kd,
     official_kd_weight,
     rocket_launching,
     rocket_loss,
+    sequential_rocket_launching,
 )
-from multiview.distill.rocket import Hint
+from multiview.distill.rocket_loss import Hint
+from multiview.models import Rocket
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.loop import error_score, fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -192,14 +194,13 @@ def test_a_partial_batch_weighs_no_less_per_sample(hint):
 def test_the_loss_is_the_sum_of_its_terms():
     light, booster = pair()
     teacher = pair()[1]
-    loss = rocket_loss(
-        Y, weight=0.3, temperature=2.0, teacher=teacher, teacher_weight=0.6, hint="tempered"
-    )
+    settings = {"weight": 0.3, "teacher": teacher, "teacher_weight": 0.6}
+    loss = rocket_loss(Y, hint=hint_loss("tempered", 2.0), kd_loss=Hinton(3.0), **settings)
     value = loss(Rocket(light, booster)(X), X, ROWS)
     said, z = light(X), booster(X)
     expected = sum(nn.functional.cross_entropy(each, Y) for each in (said, z))
     expected += 0.3 * hint_loss("tempered", 2.0)(said, z).mean()
-    expected += 0.6 * hinton_kd(said, teacher(X), 2.0)
+    expected += 0.6 * hinton_kd(said, teacher(X), 3.0)
     torch.testing.assert_close(value, expected)
 
 
@@ -284,7 +285,7 @@ def test_without_joint_training_one_learns_after_the_other(shared):
     fit(mine, X, lambda *seen: hinted(*seen) + further(*seen), SPEC, generator)
 
     start = states(light)
-    result = rocket_launching(
+    result = sequential_rocket_launching(
         light,
         booster,
         X,
@@ -293,7 +294,6 @@ def test_without_joint_training_one_learns_after_the_other(shared):
         generator=stream(1),
         hint="probabilities",
         weight=0.5,
-        joint=False,
         teacher=teacher,
         teacher_weight=0.2,
     )
@@ -354,8 +354,8 @@ def test_a_training_with_delay_goes_on_to_the_same_bits(tmp_path):
 def test_each_training_of_two_has_a_checkpoint(tmp_path):
     def train(checkpoint=None):
         light, booster = pair()
-        settings = {"spec": SPEC, "generator": stream(1), "joint": False, "checkpoint": checkpoint}
-        return states(rocket_launching(light, booster, X, Y, **settings).light)
+        settings = {"spec": SPEC, "generator": stream(1), "checkpoint": checkpoint}
+        return states(sequential_rocket_launching(light, booster, X, Y, **settings).light)
 
     kept = Checkpoint(path=tmp_path / "kept.pt", seconds=0.0)
     assert equal(train(kept), train())
@@ -382,21 +382,32 @@ def test_scores_are_the_light_nets_first():
         ({"hint": "attention"}, "hint='attention'"),
         ({"weight": -1.0}, "weight=-1"),
         ({"weight": float("nan")}, "weight=nan"),
-        ({"temperature": 0.0, "hint": "tempered"}, "temperature=0"),
-        ({"delay": 1.0}, "delay=1"),
-        ({"delay": 0.5, "joint": False}, "joint=False"),
-        ({"block": False, "joint": False}, "joint=False"),
+        ({"kd_loss": 4.0}, "kd_loss=4"),
         ({"teacher_weight": 0.5}, "no teacher"),
         ({"teacher": nn.Linear(6, 3)}, "a teacher"),
         ({"labels": None}, "labels is None"),
         ({"labels": Y[:3]}, "3 labels for 50"),
     ],
 )
-def test_bad_settings_are_refused(change, says):
+@pytest.mark.parametrize("procedure", [rocket_launching, sequential_rocket_launching])
+def test_bad_settings_are_refused(procedure, change, says):
     light, booster = pair()
     settings = {"spec": SPEC, "generator": stream(1), "labels": Y} | change
     with unchecked(), pytest.raises(ValueError, match=says):
-        rocket_launching(light, booster, X, **settings)
+        procedure(light, booster, X, **settings)
+
+
+def test_a_delay_is_a_fraction_of_the_steps():
+    with pytest.raises(ValueError, match="delay=1"):
+        rocket_launching(*pair(), X, Y, spec=SPEC, generator=stream(1), delay=1.0)
+
+
+def test_a_hint_may_be_any_function_of_both_logits():
+    light, booster = pair(shared=False)
+    value = rocket_loss(Y, hint=Squares(center=False), weight=2.0)
+    named = rocket_loss(Y, hint="logits", weight=1 / 3)
+    outputs = Rocket(light, booster)(X)
+    torch.testing.assert_close(value(outputs, X, ROWS), named(outputs, X, ROWS))
 
 
 def test_nets_that_are_one_are_refused():

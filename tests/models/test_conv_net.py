@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from multiview import stream
-from multiview.models.conv_net import ConvNet
+from multiview.models import ConvNet
 
 
 def tiny(name: str = "init", **changes) -> ConvNet:

@@ -6,9 +6,7 @@ from hypothesis import given
 from net_strategies import patch_nets_with_data
 
 from multiview import stream
-from multiview.models import PatchNet
-from multiview.models.dropout_patch_net import DropoutPatchNet
-from multiview.models.smoothed_relu import smoothed_relu
+from multiview.models import DropoutPatchNet, PatchNet, smoothed_relu
 from multiview.train.training import own_draws
 
 

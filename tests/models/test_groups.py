@@ -3,8 +3,7 @@
 import torch
 
 from multiview import stream
-from multiview.models import SideBySide, SumOfNets
-from multiview.models.conv_net import ConvNet
+from multiview.models import ConvNet, SideBySide, SumOfNets
 from multiview.ntk import gram
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec

@@ -7,8 +7,7 @@ from net_strategies import patch_nets_with_data
 from torch import nn
 
 from multiview import stream
-from multiview.models import PatchNet, SingleMember, SummedMembers
-from multiview.models.dropout_patch_net import DropoutPatchNet
+from multiview.models import DropoutPatchNet, PatchNet, SingleMember, SummedMembers
 from multiview.sparsity import GatedPatchNet
 
 

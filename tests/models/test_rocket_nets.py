@@ -9,10 +9,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from unchecked import unchecked
 
 from multiview import stream
-from multiview.models import PatchNet, WideResNet
-from multiview.models.rocket import Rocket
-from multiview.models.rocket_wide_resnet import light_convolutions, rocket_wide_resnets
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import (
+    PatchNet,
+    Rocket,
+    WideResNet,
+    light_convolutions,
+    rocket_wide_resnets,
+    shared_patch_nets,
+)
 
 IMAGE = (3, 8, 8)
 

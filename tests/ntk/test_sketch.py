@@ -13,7 +13,7 @@ from torch import nn
 from unchecked import unchecked
 
 from multiview import stream
-from multiview.models.groups import SumOfNets
+from multiview.models import SumOfNets
 from multiview.ntk import gram, predict, sketch, solve
 
 MODULE = import_module("multiview.ntk.sketch")  # the package's name "sketch" is the function

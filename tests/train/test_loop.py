@@ -10,8 +10,7 @@ from torch import nn
 
 from multiview import stream
 from multiview.data.augment import flip_and_crop
-from multiview.models import SideBySide
-from multiview.models.conv_net import ConvNet
+from multiview.models import ConvNet, SideBySide
 from multiview.train.compute import outputs_of
 from multiview.train.errors import Diverged
 from multiview.train.loop import error_score, fit, target_loss

@@ -1,9 +1,10 @@
 """What is judged with the view as the unit, and how much of it counts as a difference."""
 
 import math
-from collections.abc import Collection
 
-import pandas as pd
+from multiview.comparison.entries import counted_in_views
+
+__all__ = ["LESS", "MARGIN", "MORE", "NO_LESS", "NO_MORE", "SAME", "WORDS", "counted_in_views"]
 
 # Of the fraction of views covered, and of single-view errors: one view in twenty. Differences at
 # least as large count, smaller ones do not, in every experiment alike.
@@ -20,19 +21,3 @@ WORDS = {
     NO_LESS: f"to {MARGIN}",
     SAME: f"to {MARGIN}",
 }
-
-
-def counted_in_views(
-    table: pd.DataFrame, *measures: str, averaged: Collection[str] = ()
-) -> pd.DataFrame:
-    """The table with a column ``<measure>_of``: of how many views a repetition's value is a share.
-
-    Args:
-        averaged: Methods whose values are means over many networks, and so no counts.
-    """
-    if "spec.num_classes" not in table:  # of a script's other parts alone
-        return table
-    views = table["spec.num_classes"] * table["spec.num_views"]
-    views = views.where(~table["method"].isin(list(averaged)))
-    known = {name: views.where(table[name].notna()) for name in measures if name in table}
-    return table.assign(**{f"{name}_of": values for name, values in known.items()})

@@ -1,0 +1,171 @@
+"""A user's own samples and networks: the setting of any tensors and any module."""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from multiview import shapes
+from multiview.bench.bench import Context
+from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.bench.recipe import Recipe, plain_recipe
+from multiview.data.splits import Samples
+
+UNSTORED: dict[str, Any] = {"stored": False}  # of a field that no row holds
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorSetting(ModuleSetting):
+    """Networks of a user's own on samples of a user's own.
+
+    Rows know samples and network by digests, so that those of other ones are other rows.
+
+    Attributes:
+        samples: To train, to choose and to test on; of every repetition the same.
+        factory: Makes an untrained network; its initial weights are drawn from torch's global
+            generator, which each repetition seeds.
+        digest: Of the samples, as ``digest_of`` makes it.
+        net: Name of the network and digest of the source that makes it.
+    """
+
+    samples: Samples = field(compare=False, repr=False, metadata=UNSTORED)
+    factory: Callable[[], nn.Module] = field(compare=False, repr=False, metadata=UNSTORED)
+    digest: str
+    net: str
+    num_train: int
+    num_classes: int
+    members: int = 4
+    recipe: Recipe = field(default_factory=lambda: plain_recipe(epochs=20))
+    students: Recipe = field(default_factory=lambda: plain_recipe(epochs=20))
+
+    @classmethod
+    def of(
+        cls, samples: Samples, factory: Callable[[], nn.Module], **settings: Any
+    ) -> "TensorSetting":
+        """The setting of these samples and networks."""
+        return cls(
+            samples=samples,
+            factory=factory,
+            digest=digest_of(samples),
+            net=source_digest(factory),
+            num_train=len(samples.train),
+            num_classes=samples.num_classes,
+            **settings,
+        )
+
+    def bench(self, seed: int, context: Context) -> ModuleBench:
+        """The bench of one repetition, on the device of the context."""
+        moved = {
+            name: value.to(context.device) if isinstance(value, Tensor) else value
+            for name, value in vars(self.samples).items()
+        }
+
+        def build(generator: torch.Generator) -> nn.Module:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+                return self.factory().to(context.device)
+
+        return ModuleBench(self, Samples(**moved), build, seed, context)
+
+    def check(self, context: Context) -> None:
+        """Refuse a network that does not give one output for each class, before any training.
+
+        Raises:
+            ValueError: If it does not, or the factory makes no module.
+        """
+        net = self.factory()
+        if not isinstance(net, nn.Module):
+            raise ValueError(
+                f"net makes a {type(net).__name__}: give a function that makes a torch.nn.Module."
+            )
+        few = self.samples.train[:2]
+        with torch.no_grad():
+            outputs = net.eval()(few)
+        wanted = (len(few), self.num_classes)
+        if not isinstance(outputs, Tensor) or tuple(outputs.shape) != wanted:
+            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+            raise ValueError(
+                f"net gives {shape} for inputs of shape {tuple(few.shape)}: one output for each "
+                f"of {self.num_classes} classes is needed, {wanted}."
+            )
+
+    def check_dropout(self, kind: str) -> None:
+        """Refuse dropout in a network that has none."""
+        super().check_dropout(kind)  # type: ignore[arg-type]
+        if not any(isinstance(each, nn.Dropout) for each in self.factory().modules()):
+            raise ValueError("net has no nn.Dropout layer, whose rate dropout sets: add one.")
+
+
+def samples_of(
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    validation: tuple[Tensor, Tensor] | None = None,
+    num_classes: int | None = None,
+) -> Samples:
+    """Samples of pairs (inputs, labels).
+
+    Args:
+        validation: Of whatever is chosen; None where nothing is.
+        num_classes: None: one more than the largest label of the training samples.
+
+    Raises:
+        ValueError: If inputs and labels are not as many, inputs of the parts differ in shape or
+            hold NaN, or a label is none of the classes.
+    """
+    pairs = {"train": train, "test": test}
+    pairs |= {"validation": validation} if validation is not None else {}
+    for name, (inputs, labels) in pairs.items():
+        if len(inputs) != len(labels) or not len(labels):
+            raise ValueError(
+                f"{name} has {len(inputs)} inputs and {len(labels)} labels: give one each."
+            )
+        if inputs.shape[1:] != train[0].shape[1:]:
+            raise ValueError(
+                f"{name} has inputs of shape {tuple(inputs.shape[1:])}, train of "
+                f"{tuple(train[0].shape[1:])}: give the same."
+            )
+        shapes.fit(**{f"labels of {name}": (labels, "int n")})
+        if inputs.is_floating_point():
+            shapes.finite(**{f"inputs of {name}": inputs})
+    k = int(train[1].max()) + 1 if num_classes is None else num_classes
+    for name, (_, labels) in pairs.items():
+        if int(labels.min()) < 0 or int(labels.max()) >= k:
+            raise ValueError(
+                f"labels of {name} run from {int(labels.min())} to {int(labels.max())}: with "
+                f"{k} classes use 0 to {k - 1}."
+            )
+    held = validation or (train[0][:0], train[1][:0])
+    return Samples(
+        train=train[0],
+        train_labels=train[1].long(),
+        validation=held[0],
+        validation_labels=held[1].long(),
+        test=test[0],
+        test_labels=test[1].long(),
+        num_classes=k,
+    )
+
+
+def digest_of(samples: Samples) -> str:
+    """Sixteen hexadecimal digits of the samples' bytes, shapes and types."""
+    digest = hashlib.sha256(str(samples.num_classes).encode())
+    for name, value in vars(samples).items():
+        if isinstance(value, Tensor):
+            plain = value.detach().cpu().contiguous()
+            digest.update(f"{name} {tuple(plain.shape)} {plain.dtype}".encode())
+            digest.update(plain.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def source_digest(factory: Callable[[], nn.Module]) -> str:
+    """Name of a function or class, and a digest of its source where there is one to read."""
+    name = getattr(factory, "__qualname__", type(factory).__name__)
+    try:
+        source = inspect.getsource(factory)
+    except (TypeError, OSError):  # typed at a prompt, or no function
+        source = repr(factory)
+    return f"{name} {hashlib.sha256(source.encode()).hexdigest()[:16]}"
