@@ -8,6 +8,7 @@ from multiview.methods.averaging import (
     Member,
     Members,
     Neighbours,
+    RingEnsembles,
     Summed,
 )
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
@@ -35,6 +36,7 @@ __all__ = [
     "Members",
     "Neighbours",
     "Reinitialised",
+    "RingEnsembles",
     "Rocket",
     "Student",
     "Summed",

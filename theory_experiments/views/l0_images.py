@@ -5,19 +5,18 @@ Which claims were changed after a look at test images says the docstring of ``l0
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from multiview.bench import Bench, Cell, Classifier, Measure
+from multiview.bench import Cell
 from multiview.methods import Gates
 from multiview.runs.claims import Claim, at_most, within
 from multiview.runs.estimates import Estimate, by_repetition, measured, select
 from multiview.runs.tables import Cell as Text
 from multiview.runs.tables import Column, Line, Listing, estimated, given, lines_of, measure
+from theory_experiments.views.l0_cells import CLIFF_START, SEPARATE
 from theory_experiments.views.l0_published import (
     MEANING,
     MEMORY,
@@ -33,28 +32,12 @@ HALF_A_POINT = 0.005
 MOST_OPEN = 0.6  # share of weights on MNIST: far above the published 0.33 and 0.09
 NEAR_TARGET = 0.03
 STEEP = 1.2  # lambda at which 15% are open over that at which 90% are
-CLIFF_START = 0.1  # dropout rate at which gates of the cliff start; log a = 2.197
-SEPARATE = {  # lambda of each layer; the paper's are not known of the first
-    "mnist_mlp": (0.1, 1.0, 5.0),
-    "lenet": (10.0, 0.5, 0.1, 10.0),
-}
 WHOSE = {"lenet": "default of leo-yangli/l0-arm, likely the paper's"}
 RIVALS = {
     "dense": "the dense net trained with dropout",
     "magnitude": "the dense net pruned by norm to the same units and trained on",
     "small": "a net of the size left, trained from a start of its own",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingLength(Measure):
-    """``train_images`` and ``steps`` of the networks with gates, under the name "data"."""
-
-    def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """The counts."""
-        number, optim = len(bench.inputs), bench.training()["spec"]
-        steps = optim.epochs * -(-number // optim.batch_size)
-        return {"data": {"train_images": number, "steps": steps}}
 
 
 def lambdas(cells: Sequence[Cell], *groups: str) -> dict[str, float]:
