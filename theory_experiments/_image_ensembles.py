@@ -16,8 +16,8 @@ from multiview.ensemble import mean_logits, mean_probabilities
 from multiview.models import SideBySide, SumOfNets
 from multiview.probes import agreement
 from multiview.runs.experiment import Context
-from multiview.train.compute import frozen
-from multiview.train.loop import Loss, target_loss
+from multiview.train import frozen, target_loss
+from multiview.train.loop import Loss
 from theory_experiments._contrast import (
     Row,
     ensembles,

@@ -23,7 +23,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, by_repetition, measured
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
-from multiview.train.optim import OptimSpec
+from multiview.train import OptimSpec
 from theory_experiments._cifar_tables import derived, tables
 from theory_experiments._contrast import Row
 from theory_experiments._image_cost import cost_of, time_and_memory

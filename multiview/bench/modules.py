@@ -171,7 +171,17 @@ class ModuleBench(Bench):
 
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Of one network: the labels, and a teacher that sees what it sees."""
-        return self._loss([soft], [0])
+        smoothing = self.setting.recipe.smoothing
+        if soft is None:
+            return target_loss(self.labels, smoothing)
+        return distillation_loss(
+            self.labels,
+            soft.teacher,
+            soft.kd_loss,
+            weight=soft.weight,
+            label_weight=soft.label_weight,
+            smoothing=smoothing,
+        )
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
@@ -203,15 +213,17 @@ class ModuleBench(Bench):
         targets = [each for net, each in zip(nets, soft, strict=True) for _ in single_networks(net)]
         columns = [i for net in nets for i, _ in enumerate(single_networks(net))]
         states: list[dict[str, Tensor]] = []
-        for first in range(0, len(singles), recipe.together):
-            part = slice(first, first + recipe.together)
+        # What a network draws by itself would depend on those that draw beside it.
+        together = 1 if any(map(draws, singles)) else recipe.together
+        for first in range(0, len(singles), together):
+            part = slice(first, first + together)
             result = self._fit(singles, part, self._loss(targets[part], columns[part]), course)
             states += [each.state for each in result.best]
         fitted, first = [], 0
         for net in nets:
             number = len(single_networks(net))
             best = partial(self._in_states, net, states[first : first + number])
-            fitted.append(Fitted(net=net, best=best if states else None))
+            fitted.append(Fitted(net=net.eval(), best=best if states else None))
             first += number
         return fitted
 
@@ -237,18 +249,14 @@ class ModuleBench(Bench):
         if not taught:
             return target_loss(self.labels, smoothing)
         first = taught[0]
-        alike = all(
-            (each.weight, each.label_weight) == (first.weight, first.label_weight)
-            for each in taught
-        )
-        if len(taught) < len(soft) or not alike:
-            raise ValueError("networks side by side are all taught, by weights that are equal.")
-        losses = [each.kd_loss for each in taught]
+        if len(taught) < len(soft) or any(t.label_weight != first.label_weight for t in taught):
+            raise ValueError("networks side by side are all taught, and labels weigh the same.")
+        alike = all((t.kd_loss, t.weight) == (first.kd_loss, first.weight) for t in taught)
         return distillation_loss(
             self.labels,
             partial(_teach, [each.teacher for each in taught], columns),
-            losses[0] if all(each == losses[0] for each in losses) else per_student(*losses),
-            weight=first.weight,
+            first.kd_loss if alike else per_student(*(_Weighted(t) for t in taught)),
+            weight=first.weight if alike else 1.0,
             label_weight=first.label_weight,
             smoothing=smoothing,
         )
@@ -278,6 +286,16 @@ class ModuleBench(Bench):
         return Checkpoint(path=path, strict=False)
 
 
+class _Weighted:
+    """A KD loss times its weight, for students whose weights differ."""
+
+    def __init__(self, soft: SoftTargets) -> None:
+        self.soft = soft
+
+    def __call__(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+        return self.soft.weight * self.soft.kd_loss(student_logits, teacher_logits)
+
+
 def _teach(
     teachers: Sequence[Logits], columns: Sequence[int], inputs: Tensor
 ) -> Float[Tensor, "n *students k"]:
@@ -293,6 +311,11 @@ def _teach(
 def single_networks(net: nn.Module) -> list[nn.Module]:
     """The networks that are trained each by itself: those of a group, or the only one."""
     return list(net.nets) if isinstance(net, SideBySide) else [net]
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a network has dropout, and so draws in training."""
+    return any(isinstance(each, nn.modules.dropout._DropoutNd) for each in net.modules())
 
 
 def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:

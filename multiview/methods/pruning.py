@@ -8,7 +8,7 @@ from multiview.bench.bench import Bench, Setting
 from multiview.bench.method import Classifier, Method
 from multiview.bench.patches import PatchSetting
 from multiview.methods.gates import Gates
-from multiview.sparsity import retake_statistics
+from multiview.sparsity import recalibrate_batchnorm
 from multiview.sparsity.baselines import magnitude_pruned, reinitialised, with_dropout
 from multiview.train import fit, target_loss
 from multiview.train.averaging import Averaged
@@ -116,5 +116,5 @@ def fitted(bench: Bench, net: nn.Module, averaging: float | None, share: float =
     fit(averaged, bench.inputs, loss, optim, after_step=averaged.after_step, **settings)
     averaged.finish()
     source = source_of(bench.inputs, net, settings.get("augment"), optim.batch_size)
-    retake_statistics(net, (seen for _, seen in source.batches(settings["generator"], 0)))
+    recalibrate_batchnorm(net, (seen for _, seen in source.batches(settings["generator"], 0)))
     return Classifier(logits=bench.frozen(net), net=net)
