@@ -186,8 +186,12 @@ class Bench(ABC):
         """An untrained network with dropout, (n, ...) -> (n, k)."""
 
     @abstractmethod
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy of a network with hard-concrete gates, opened at this rate of dropout."""
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy of a network with hard-concrete gates.
+
+        Args:
+            dropout: Rate at which the gates of all layers start, or of each.
+        """
 
     @abstractmethod
     def pair(

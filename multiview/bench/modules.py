@@ -163,7 +163,7 @@ class ModuleBench(Bench):
             each.p = rate
         return net
 
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
         """A copy with gates on its layers, or in the blocks of a WideResNet."""
         return with_gates(net, dropout, self.stream("gates"))
 

@@ -3,6 +3,7 @@
 from multiview.measures.averages import Averages
 from multiview.measures.companions import Companions
 from multiview.measures.errors import ErrorsBySize, Pairs, TestErrors
+from multiview.measures.gates import Flops, Neurons
 from multiview.measures.midway import Midway
 from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
@@ -13,7 +14,9 @@ __all__ = [
     "Averages",
     "Companions",
     "ErrorsBySize",
+    "Flops",
     "Midway",
+    "Neurons",
     "Pairs",
     "Parameters",
     "PatchErrors",

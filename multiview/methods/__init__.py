@@ -2,34 +2,42 @@
 
 from multiview.methods.averaging import (
     Ensemble,
+    Group,
     Labels,
     MeanOf,
     Member,
     Members,
     Neighbours,
+    RingEnsembles,
     Summed,
 )
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
 from multiview.methods.kernels import KernelModel, Kernels
+from multiview.methods.pruning import Baseline, MagnitudePruned, Reinitialised
 from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
 
 __all__ = [
+    "Baseline",
     "Booster",
     "Dropout",
     "Ensemble",
     "Gates",
+    "Group",
     "KernelModel",
     "Kernels",
     "Labels",
+    "MagnitudePruned",
     "MaskStudent",
     "Masks",
     "MeanOf",
     "Member",
     "Members",
     "Neighbours",
+    "Reinitialised",
+    "RingEnsembles",
     "Rocket",
     "Student",
     "Summed",
