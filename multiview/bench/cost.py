@@ -1,10 +1,10 @@
 """What training on images will take, counted before anything begins: cost."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -55,26 +55,44 @@ def cost_of(net: nn.Module, sample: Tensor) -> NetCost:
     )
 
 
-class CountingBench(ModuleBench):
-    """A bench on few samples on which nothing is trained: what training takes is counted.
+@dataclass(kw_only=True)
+class Counted:
+    """What training has taken so far.
 
     Attributes:
-        num_train: Number of samples that are really trained on.
-        flop: Of all training so far, teachers included.
+        flop: Of all training, teachers included.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
     """
 
-    def __init__(self, bench: ModuleBench, num_train: int) -> None:
-        super().__init__(bench.setting, bench.samples, bench.build, bench.seed, bench.context)
-        self.num_train = num_train
-        self.flop = self.weights = self.at_once = 0.0
-        self._exact = True  # without compilation
+    flop: float = 0.0
+    weights: float = 0.0
+    at_once: float = 0.0
 
     @property
     def memory(self) -> float:
         """Bytes held at once."""
         return self.weights + self.at_once
+
+
+class CountingBench(ModuleBench):
+    """A bench on few samples on which nothing is trained: what training takes is counted.
+
+    Attributes:
+        num_train: Number of samples that are really trained on.
+        counted: What training takes here and on the benches of ``on``.
+    """
+
+    def __init__(self, bench: ModuleBench, num_train: int) -> None:
+        super().__init__(bench.setting, bench.samples, bench.build, bench.seed, bench.context)
+        self.num_train, self.counted = num_train, Counted()
+        self._exact = True  # without compilation
+
+    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+        """A bench with other samples; if they are half of the few here, they are half of all."""
+        other = super().on(inputs, labels, report)
+        other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
+        return other
 
     def fit(
         self,
@@ -92,7 +110,9 @@ class CountingBench(ModuleBench):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             for teacher in teachers:
                 teacher(self.inputs[:2])
-        self.flop += recipe.optim.epochs * self.num_train * parts * counter.get_total_flops() / 2
+        self.counted.flop += (
+            recipe.optim.epochs * self.num_train * parts * counter.get_total_flops() / 2
+        )
         return [Fitted(net=net) for net in nets]
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
@@ -106,10 +126,11 @@ class CountingBench(ModuleBench):
         recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
         each = [cost_of(net, self.inputs[0]) for net in nets]
         forward = sum(one.forward for one in each)
-        self.flop += 3 * recipe.optim.epochs * self.num_train * forward
-        self.weights += sum(one.weights for one in each)
+        self.counted.flop += 3 * recipe.optim.epochs * self.num_train * forward
+        self.counted.weights += sum(one.weights for one in each)
         held = (recipe.optim.batch_size * one.activations + 2 * one.weights for one in each)
-        self.at_once = max(self.at_once, sum(sorted(held)[-recipe.together :]))
+        most = sum(sorted(held)[-recipe.together :])
+        self.counted.at_once = max(self.counted.at_once, most)
 
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
@@ -117,13 +138,13 @@ def cost(cells: Iterable[Cell], context: Context) -> str | None:
     real = [each for each in cells if of_real_images(each)]
     if not real:
         return None
-    counted: list[tuple[Cell, CountingBench]] = []
+    counted: list[tuple[Cell, Counted]] = []
     for cell in real:
-        like = [bench for other, bench in counted if replace(other, seed=cell.seed) == cell]
+        like = [each for other, each in counted if replace(other, seed=cell.seed) == cell]
         counted.append((cell, like[0] if like else count(cell, context)))
     return time_and_memory(
-        sum(bench.flop for _, bench in counted),
-        max(bench.memory for _, bench in counted),
+        sum(each.flop for _, each in counted),
+        max(each.memory for _, each in counted),
         len(real),
         context.device,
         all(cell.setting.recipe.compute.bfloat16 for cell in real),
@@ -135,8 +156,8 @@ def of_real_images(cell: Cell) -> bool:
     return isinstance(cell.setting, ImageSetting) and cell.setting.data != MADE_UP
 
 
-def count(cell: Cell, context: Context) -> CountingBench:
-    """The bench that has counted all methods of a cell."""
+def count(cell: Cell, context: Context) -> Counted:
+    """What the training of all methods of a cell takes."""
     setting = cell.setting
     images = setting.images(cell.seed, context)
     k = images.num_classes
@@ -145,7 +166,7 @@ def count(cell: Cell, context: Context) -> CountingBench:
     bench = CountingBench(few.bench(cell.seed, context), setting.num_train or whole)
     for method in cell.methods.values():
         bench.trained(method)
-    return bench
+    return bench.counted
 
 
 def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat16: bool) -> str:

@@ -4,6 +4,7 @@ from multiview.measures.averages import Averages
 from multiview.measures.errors import Errors, ErrorsBySize, Pairs, TestErrors
 from multiview.measures.midway import Midway
 from multiview.measures.patches import PatchErrors, Views
+from multiview.measures.training import TrainErrors
 
 __all__ = [
     "Averages",
@@ -13,5 +14,6 @@ __all__ = [
     "Pairs",
     "PatchErrors",
     "TestErrors",
+    "TrainErrors",
     "Views",
 ]

@@ -126,3 +126,24 @@ class MeanOf(Method):
         return Classifier(
             logits=lambda inputs: mean_logits(torch.stack([part(inputs) for part in parts], 1))
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Several(Method):
+    """Methods of one kind beside one another, (n, k) each: logits (n, number, k).
+
+    Their notes are averaged.
+    """
+
+    of: tuple[Method, ...]
+
+    def train(self, bench: Bench) -> Classifier:
+        """All of them; nothing is trained."""
+        parts = [bench.trained(each) for each in self.of]
+        notes = {
+            name: sum(part.notes[name] for part in parts) / len(parts) for name in parts[0].notes
+        }
+        return Classifier(
+            logits=lambda inputs: torch.stack([part.logits(inputs) for part in parts], 1),
+            notes=notes,
+        )
