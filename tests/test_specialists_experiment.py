@@ -5,18 +5,19 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from recorded_cost import record_cost
-from test_image_specialists import IMAGES, larger
+import torch
 from tidy_tables import changed, repeated
+from tiny_images import write_cifar100
 
-from multiview import stream
-from multiview.data.splits import split
+from multiview.bench import Cell, run
+from multiview.bench.cost import count
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
-from multiview.runs.find import find
 from multiview.runs.script import run_script
-from theory_experiments import _specialist_tables as tables
 from theory_experiments import specialists as script
+from theory_experiments.views import patch_specialists as patches
+from theory_experiments.views import specialist_listings as listings
+from theory_experiments.views.image_specialists import TrainedOn, conditional
 
 ON_IMAGES = {
     "generalist": {"error": 0.70, "error_outside": 0.7, "error_inside": 0.7},
