@@ -38,8 +38,7 @@ from multiview import stream
 from multiview.data.splits import Splits
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
-from multiview.train.compute import ComputeSpec
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, OptimSpec
 from theory_experiments._image_cost import cost_of
 from theory_experiments._image_nets import Dense, Recipe, Residual
 from theory_experiments._l0_claims import image_claims
@@ -50,10 +49,10 @@ from theory_experiments._l0_tables import image_tables, with_published
 from theory_experiments._parts import (
     SYNTHETIC,
     cells_of,
+    check_images_present,
     claims_of,
     cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_l0 import PATCHES, run_patch_l0
@@ -205,7 +204,7 @@ def work(cell: L0ImageCell, few: Splits, trained_on: int) -> tuple[float, float]
 
 def check(cells: Sequence[AnyCell], context: Context) -> None:
     """Refuse images that are not there."""
-    refuse_missing_images(cells, context)
+    check_images_present(cells, context)
 
 
 def whole_trainings(cell: L0ImageCell) -> int:

@@ -27,16 +27,15 @@ from multiview.data.splits import Splits
 from multiview.models import rocket_wide_resnets
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
-from multiview.train.compute import ComputeSpec
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, OptimSpec
 from theory_experiments import _patch_rocket as patches
 from theory_experiments._image_cost import cost_of
 from theory_experiments._parts import (
     SYNTHETIC,
+    check_images_present,
     claims_of,
     cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_rocket_claims import patch_rocket_claims
@@ -192,7 +191,7 @@ EXPERIMENT = Experiment(
         "paper": Preset(cells=chosen(paper()), seeds=3, first_seed=10),
     },
     claims=claims_of(dict.fromkeys(NAMES, image_claims) | {SYNTHETIC: patch_rocket_claims}),
-    check=refuse_missing_images,
+    check=check_images_present,
     cost=cost,
     options=Options,
     derived=derived,

@@ -28,7 +28,7 @@ from multiview.bench.cost import cost
 from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Fast
 from multiview.bench.recipe import fast_recipe, gpu_recipe
-from multiview.measures import Errors, ErrorsBySize
+from multiview.measures import ErrorsBySize
 from multiview.methods import (
     ConfusableSets,
     Member,
@@ -101,7 +101,7 @@ def cell(setting: ImageSetting, num_sets: int = 20, smallest: int = 4) -> Cell:
         part=PART,
         setting=setting,
         methods={name: each.method for name, each in named.items()},
-        measures=(Errors(), ErrorsBySize(), SpecialistErrors(), Agreement(sets=sets)),
+        measures=(SpecialistErrors(), ErrorsBySize(), Agreement(sets=sets)),
     )
 
 

@@ -5,15 +5,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from multiview import stream
 from multiview.bench.method import Classifier, Logits, Method, with_needs
 from multiview.distill import Hinton, KDLoss
+from multiview.rng import stream
 from multiview.train import frozen
 from multiview.train.loop import Loss
 
@@ -25,6 +25,7 @@ DropoutKind = Literal["neuron", "patch"]
 Gram = Callable[..., Tensor]
 
 
+@runtime_checkable
 class Context(Protocol):
     """Where a cell is computed; nothing in it changes a result."""
 

@@ -19,7 +19,7 @@ class Cell:
 
     part: str = ""
     setting: Setting
-    methods: Mapping[str, Method] = field(default_factory=dict)
+    methods: Mapping[str, Method] = field(default_factory=dict, hash=False)
     measures: tuple[Measure, ...] = ()
     seed: int = 0
 
@@ -66,7 +66,6 @@ def check(cells: Iterable[Cell], context: Context) -> None:
         if known in seen:  # another repetition of it
             continue
         seen.append(known)
-        cell.setting.check(context)
         for name, method in cell.methods.items():
             for each in with_needs([method]):
                 try:
@@ -75,3 +74,4 @@ def check(cells: Iterable[Cell], context: Context) -> None:
                     raise ValueError(f"method {name!r}: {error}") from error
         for measure in cell.measures:
             measure.check(cell.setting)
+        cell.setting.check(context)  # last, since it may read data

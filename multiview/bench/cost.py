@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from multiview.bench.bench import Context, Course, Fitted, SoftTargets
 from multiview.bench.cell import Cell
 from multiview.bench.images import MADE_UP, ImageSetting
+from multiview.bench.method import Method
 from multiview.bench.modules import ModuleBench, single_networks
 
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
@@ -63,11 +64,13 @@ class Counted:
         flop: Of all training, teachers included.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
+        bfloat16: Whether products are in it.
     """
 
     flop: float = 0.0
     weights: float = 0.0
     at_once: float = 0.0
+    bfloat16: bool = False
 
     @property
     def memory(self) -> float:
@@ -85,7 +88,8 @@ class CountingBench(ModuleBench):
 
     def __init__(self, bench: ModuleBench, num_train: int) -> None:
         super().__init__(bench.setting, bench.samples, bench.build, bench.seed, bench.context)
-        self.num_train, self.counted = num_train, Counted()
+        self.num_train = num_train
+        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._exact = True  # without compilation
 
     def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
@@ -135,36 +139,32 @@ class CountingBench(ModuleBench):
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
-    real = [each for each in cells if of_real_images(each)]
-    if not real:
-        return None
     counted: list[tuple[Cell, Counted]] = []
-    for cell in real:
+    for cell in cells:
+        if not isinstance(cell.setting, ImageSetting) or cell.setting.data == MADE_UP:
+            continue
         like = [each for other, each in counted if replace(other, seed=cell.seed) == cell]
-        counted.append((cell, like[0] if like else count(cell, context)))
+        found = like[0] if like else count(cell.setting, cell.methods.values(), context)
+        counted.append((cell, found))
+    if not counted:
+        return None
     return time_and_memory(
         sum(each.flop for _, each in counted),
         max(each.memory for _, each in counted),
-        len(real),
+        len(counted),
         context.device,
-        all(cell.setting.recipe.compute.bfloat16 for cell in real),
+        all(each.bfloat16 for _, each in counted),
     )
 
 
-def of_real_images(cell: Cell) -> bool:
-    """Whether a cell trains on a real data set."""
-    return isinstance(cell.setting, ImageSetting) and cell.setting.data != MADE_UP
-
-
-def count(cell: Cell, context: Context) -> Counted:
-    """What the training of all methods of a cell takes."""
-    setting = cell.setting
-    images = setting.images(cell.seed, context)
+def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:
+    """What the training of these methods takes."""
+    images = setting.images(0, context)
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
     whole = len(images.train_labels) - setting.num_validation
-    bench = CountingBench(few.bench(cell.seed, context), setting.num_train or whole)
-    for method in cell.methods.values():
+    bench = CountingBench(few.bench(0, context), setting.num_train or whole)
+    for method in methods:
         bench.trained(method)
     return bench.counted
 

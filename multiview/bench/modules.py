@@ -26,6 +26,7 @@ from multiview.bench.method import Logits
 from multiview.bench.recipe import Recipe
 from multiview.bench.side_by_side import Learner, side_by_side_loss, together
 from multiview.data.splits import Samples
+from multiview.distill import distillation_loss
 from multiview.models import SideBySide, SumOfNets
 from multiview.ntk import gram
 from multiview.sparsity import with_gates
@@ -36,6 +37,7 @@ from multiview.train import (
     error_score,
     fit,
     frozen,
+    target_loss,
 )
 from multiview.train.loop import Loss
 from multiview.train.training import Best
@@ -184,7 +186,17 @@ class ModuleBench(Bench):
 
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Of one network: the labels, and a teacher that sees what it sees."""
-        return side_by_side_loss(self.labels, [soft], [0], self.setting.recipe.smoothing)
+        smoothing = self.setting.recipe.smoothing
+        if soft is None:
+            return target_loss(self.labels, smoothing)
+        return distillation_loss(
+            self.labels,
+            soft.teacher,
+            soft.kd_loss,
+            weight=soft.weight,
+            label_weight=soft.label_weight,
+            smoothing=smoothing,
+        )
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
@@ -219,14 +231,16 @@ class ModuleBench(Bench):
         ]
         best: list[Best] = []
         before = 0
-        for part in together(learners, recipe.together):
+        # What a network draws by itself would depend on those that draw beside it.
+        most = 1 if any(draws(each.net) for each in learners) else recipe.together
+        for part in together(learners, most):
             best += self._fit(part, before, len(learners), course).best
             before += len(part)
         fitted, first = [], 0
         for net in nets:
             own = best[first : first + len(single_networks(net))]
             first += len(single_networks(net))
-            fitted.append(self._fitted(net, own) if own else Fitted(net=net))
+            fitted.append(self._fitted(net.eval(), own) if own else Fitted(net=net.eval()))
         return fitted
 
     def _fitted(self, net: nn.Module, best: Sequence[Best]) -> Fitted:
@@ -285,6 +299,11 @@ class ModuleBench(Bench):
 def single_networks(net: nn.Module) -> list[nn.Module]:
     """The networks that are trained each by itself: those of a group, or the only one."""
     return list(net.nets) if isinstance(net, SideBySide) else [net]
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a network has dropout, and so draws in training."""
+    return any(isinstance(each, nn.modules.dropout._DropoutNd) for each in net.modules())
 
 
 def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:

@@ -64,7 +64,9 @@ def bench(request):
 
 
 def families(**settings) -> list[Specialists]:
-    return [Specialists(sets=RandomSets(number=2), fresh=fresh, **settings) for fresh in (False, True)]
+    return [
+        Specialists(sets=RandomSets(number=2), fresh=fresh, **settings) for fresh in (False, True)
+    ]
 
 
 def test_random_sets_hold_every_class_once_and_differ_between_generalists(bench):
@@ -128,7 +130,10 @@ def test_a_tuned_specialist_starts_from_its_generalist_and_a_fresh_one_anew(benc
     assert [course for course, _ in starts] == ["students"] * 2 + ["labels"] * 2
     for i, classes in enumerate(tuned.chosen(here)):
         new = with_fewer_classes(here.one(f"specialist 0 {i}"), classes)
-        for (_, start), net in ((starts[i], specialist_of(generalist, classes)), (starts[i + 2], new)):
+        for (_, start), net in (
+            (starts[i], specialist_of(generalist, classes)),
+            (starts[i + 2], new),
+        ):
             assert start.equal(torch.cat([p.detach().flatten() for p in net.parameters()]))
 
 

@@ -16,7 +16,7 @@ from multiview.data.superclasses import superclasses_of
 from multiview.distill.combination import Specialist, combine
 from multiview.distill.confusable import Columns, adjusted_rand, groups_of, sets_of
 from multiview.distill.specialists import specialist_labels
-from multiview.measures.errors import SampleMeasure, errors, module_bench
+from multiview.measures.errors import TestMeasure, errors, module_bench, on_test
 from multiview.methods import ClassSets, ConfusableSets, Member, Specialists
 from multiview.methods.specialists import Combined
 from multiview.train import fit
@@ -69,8 +69,8 @@ class TrainedOn(Method):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpecialistErrors(SampleMeasure):
-    """Errors within the specialists' classes, and by whether one of them covers the class.
+class SpecialistErrors(TestMeasure):
+    """``error`` on test samples, and of specialists by whether one of them covers the class.
 
     Of a generalist with specialists ``conditional``, the error within the right specialist's
     classes when only these are allowed, beside ``conditional_generalist``. Of ``covering`` and the
@@ -90,12 +90,16 @@ class SpecialistErrors(SampleMeasure):
         here = module_bench(bench)
         test, labels = here.samples.test, here.samples.test_labels.cpu()
         z = here.outputs(trained[self.generalist].logits, test)
-        row: dict[str, dict[str, Any]] = {"data": {}, self.generalist: {}}
+        row = {
+            name: {"error": float(on_test(here, one.logits).mean())}
+            for name, one in trained.items()
+        }
+        row["data"] = {}
         for name, classifier in trained.items():
             if not isinstance(combined := classifier.logits, Combined):
                 continue
             answers = combined.answers.each(lambda ask: here.outputs(ask, test))
-            row[name] = conditional(z, answers, labels)
+            row[name] |= conditional(z, answers, labels)
             if name == self.covering:
                 together = combine(z, answers, combined.top)
                 sets = [classes for classes, _ in answers]
@@ -139,7 +143,7 @@ def _among(labels: Int[Tensor, " n"], classes: Sequence[int]) -> Bool[Tensor, " 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement(SampleMeasure):
+class Agreement(TestMeasure):
     """How the sets that a generalist confuses agree with superclasses.
 
     By the columns of K-means ``agreement``, the adjusted Rand index, and ``largest_set``, the most
