@@ -1,10 +1,11 @@
 """Bench: one draw of training samples, and the methods trained on them, each once."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -149,6 +150,26 @@ class Bench(ABC):
         total = max(1, len(self._wanted))
         done = min(len(self._done) + fraction, total) / total
         self.context.progress(f"{type(self._now).__name__}: {message}", done)
+
+    def on(
+        self,
+        inputs: Shaped[Tensor, "m ..."],
+        labels: Int[Tensor, " m"],
+        report: Callable[..., None] | None = None,
+    ) -> Self:
+        """A bench of this setting with other training samples, on which nothing is trained yet.
+
+        There are no validation samples, as their classes might be others.
+
+        Args:
+            report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+        """
+        other = copy.copy(self)
+        other.inputs, other.labels = inputs, labels
+        other._done, other._wanted = {}, []
+        # Tests of what it trains are asked of this bench, which knows how exact they have to be.
+        other.report, other.frozen = report or self.report, self.frozen
+        return other
 
     def stream(self, *names: Any) -> torch.Generator:
         """Generator of this repetition's draws of this name."""

@@ -2,10 +2,11 @@
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -109,7 +110,19 @@ class ModuleBench(Bench):
         self.num_classes, self.members = samples.num_classes, setting.members
         self.side_by_side = setting.students.together > 1
         self._exact = False
-        self._fits = 0
+        self._fits = itertools.count(1)  # shared by the benches of ``on``
+
+    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+        """A bench of this setting with other training samples and no validation samples."""
+        other = super().on(inputs, labels, report)
+        other.samples = replace(
+            self.samples,
+            train=inputs,
+            train_labels=labels,
+            validation=self.samples.validation[:0],
+            validation_labels=self.samples.validation_labels[:0],
+        )
+        return other
 
     def frozen(self, net: nn.Module) -> Logits:
         """The network's outputs: as fast as training has them for students, exact in tests.
@@ -298,12 +311,12 @@ class ModuleBench(Bench):
 
     def _checkpoint(self) -> Checkpoint | None:
         """Of the next training: trainings are counted, and always the same in the same order."""
-        self._fits += 1
+        number = next(self._fits)
         if self.context.scratch is None:
             return None
         name = hashlib.sha256(repr(self._now).encode()).hexdigest()[:12]
         # Another machine may round filters or channels otherwise: a cell does not stop for that.
-        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{self._fits}.pt"
+        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{number}.pt"
         return Checkpoint(path=path, strict=False)
 
 

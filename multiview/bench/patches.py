@@ -116,12 +116,12 @@ class PatchBench(Bench):
         number = self.setting.num_train
         return sample_patches(self.setting.spec, self.features, number, self.stream("train"))
 
-    @property
+    @cached_property
     def inputs(self) -> Float[Tensor, "n P d"]:
         """The training samples' patches."""
         return self.batch.patches
 
-    @property
+    @cached_property
     def labels(self) -> Tensor:
         """Their classes."""
         return self.batch.labels

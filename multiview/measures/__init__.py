@@ -8,6 +8,7 @@ from multiview.measures.midway import Midway
 from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
 from multiview.measures.sizes import Parameters, SampleSizes
+from multiview.measures.training import TrainErrors
 from multiview.measures.varied import Varied
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "SampleSizes",
     "StrongestNeurons",
     "TestErrors",
+    "TrainErrors",
     "Varied",
     "Views",
 ]

@@ -130,14 +130,23 @@ class MeanOf(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class Group(Method):
-    """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k)."""
+    """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k).
+
+    Their notes are averaged.
+    """
 
     of: tuple[Method, ...]
 
     def train(self, bench: Bench) -> Classifier:
         """The group; nothing more is trained."""
-        parts = [bench.trained(each).logits for each in self.of]
-        return Classifier(logits=lambda inputs: torch.stack([part(inputs) for part in parts], 1))
+        parts = [bench.trained(each) for each in self.of]
+        notes = {
+            name: sum(part.notes[name] for part in parts) / len(parts) for name in parts[0].notes
+        }
+        return Classifier(
+            logits=lambda inputs: torch.stack([part.logits(inputs) for part in parts], 1),
+            notes=notes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
