@@ -26,7 +26,7 @@ from multiview.runs.tables import Line, Listing, measure
 from theory_experiments._averages import JointCell, run_joint
 from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, only_cpu
 from theory_experiments._temperatures import TemperatureCell, run_temperature
-from theory_experiments._trends import per_doubling
+from theory_experiments.views.trends import per_doubling
 from theory_experiments.views.units import NO_MORE, SAME, counted_in_views
 
 
