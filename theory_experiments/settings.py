@@ -63,3 +63,17 @@ def taught_for(setting: PatchSetting, steps: int) -> PatchSetting:
     assert isinstance(flow, Flow)
     students = replace(flow.students, max_steps=steps)
     return replace(setting, training=replace(flow, students=students))
+
+
+__all__ = [
+    "BY_FLOW",
+    "BY_SGD",
+    "PAPER_BY_SGD",
+    "PAPER_SPEC",
+    "SGD",
+    "SMALL_SPEC",
+    "SMOKE_BY_SGD",
+    "SPEC",
+    "WEAK_SPEC",
+    "taught_for",
+]

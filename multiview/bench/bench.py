@@ -1,10 +1,11 @@
 """Bench: one draw of training samples, and the methods trained on them, each once."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -88,6 +89,7 @@ class Bench(ABC):
         inputs, labels: The training samples.
         members: K, the number of networks of an ensemble where a method does not say.
         side_by_side: Whether methods that may be trained in one go are.
+        resumed: Whether checkpoints of an earlier process were there when the bench was made.
     """
 
     inputs: Shaped[Tensor, "n ..."]
@@ -101,6 +103,8 @@ class Bench(ABC):
         self._done: dict[Method, Classifier] = {}
         self._wanted: list[Method] = []
         self._now: Method | None = None
+        scratch = context.scratch
+        self.resumed = scratch is not None and any(scratch.glob("*.pt"))
 
     def plan(self, methods: Sequence[Method]) -> None:
         """Say what will be asked for, so that progress counts it and likes train together."""
@@ -117,6 +121,10 @@ class Bench(ABC):
             found = kind.train_together(self, together) if together[1:] else [method.train(self)]
             self._done |= dict(zip(together, found, strict=True))
         return self._done[method]
+
+    def is_trained(self, method: Method) -> bool:
+        """Whether this method, or one equal to it, has been trained here."""
+        return method in self._done
 
     def _together(self, method: Method) -> list[Method]:
         """The method and those wanted that are trained in one go with it, what they need trained.
@@ -142,6 +150,26 @@ class Bench(ABC):
         total = max(1, len(self._wanted))
         done = min(len(self._done) + fraction, total) / total
         self.context.progress(f"{type(self._now).__name__}: {message}", done)
+
+    def on(
+        self,
+        inputs: Shaped[Tensor, "m ..."],
+        labels: Int[Tensor, " m"],
+        report: Callable[..., None] | None = None,
+    ) -> Self:
+        """A bench of this setting with other training samples, on which nothing is trained yet.
+
+        There are no validation samples, as their classes might be others.
+
+        Args:
+            report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+        """
+        other = copy.copy(self)
+        other.inputs, other.labels = inputs, labels
+        other._done, other._wanted = {}, []
+        # Tests of what it trains are asked of this bench, which knows how exact they have to be.
+        other.report, other.frozen = report or self.report, self.frozen
+        return other
 
     def stream(self, *names: Any) -> torch.Generator:
         """Generator of this repetition's draws of this name."""
@@ -179,8 +207,12 @@ class Bench(ABC):
         """An untrained network with dropout, (n, ...) -> (n, k)."""
 
     @abstractmethod
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy of a network with hard-concrete gates, opened at this rate of dropout."""
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy of a network with hard-concrete gates.
+
+        Args:
+            dropout: Rate at which the gates of all layers start, or of each.
+        """
 
     @abstractmethod
     def pair(

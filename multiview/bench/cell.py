@@ -68,7 +68,6 @@ def check(cells: Iterable[Cell], context: Context) -> None:
         if known in seen:  # another repetition of it
             continue
         seen.append(known)
-        cell.setting.check(context)
         for name, method in cell.methods.items():
             for each in with_needs([method]):
                 try:
@@ -77,3 +76,4 @@ def check(cells: Iterable[Cell], context: Context) -> None:
                     raise ValueError(f"method {name!r}: {error}") from error
         for measure in cell.measures:
             measure.check(cell.setting)
+        cell.setting.check(context)  # last, since it may read data

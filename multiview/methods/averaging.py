@@ -1,13 +1,16 @@
 """Networks on labels, their ensemble, and networks trained as their sum."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from multiview.bench.bench import Bench
-from multiview.bench.method import Classifier, Method
+from multiview.bench.method import Classifier, Logits, Method
+from multiview.distill import averaged_logits
+from multiview.distill.teachers import Average
 from multiview.ensemble import mean_logits
 
 
@@ -58,28 +61,29 @@ class Labels(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(Method):
-    """The mean of several networks' logits.
+    """The mean of several networks' logits, or the logits of their mean probabilities.
 
     Attributes:
         of: A method that leaves logits (n, K, k).
         size: Of the first so many networks; None: of all.
+        average: Which mean is taken.
+        temperature: T of the probabilities, which for a teacher is that of the student's loss.
     """
 
     of: Method = Members()
     size: int | None = None
+    average: Average = "logits"
+    temperature: float = 1.0
 
     def train(self, bench: Bench) -> Classifier:
         """The mean; nothing is trained."""
         members = bench.trained(self.of)
+        best = None if members.best is None else partial(self._mean, members.best)
+        return Classifier(logits=partial(self._mean, members.logits), best=best)
 
-        def mean(inputs: Tensor) -> Float[Tensor, "n k"]:
-            return mean_logits(members.logits(inputs)[:, : self.size])
-
-        best = members.best
-        return Classifier(
-            logits=mean,
-            best=None if best is None else lambda inputs: mean_logits(best(inputs)[:, : self.size]),
-        )
+    def _mean(self, members: Logits, inputs: Tensor) -> Float[Tensor, "n k"]:
+        """The mean over the networks."""
+        return averaged_logits(members(inputs)[:, : self.size], self.average, self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,3 +126,58 @@ class MeanOf(Method):
         return Classifier(
             logits=lambda inputs: mean_logits(torch.stack([part(inputs) for part in parts], 1))
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Method):
+    """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k).
+
+    Their notes are averaged.
+    """
+
+    of: tuple[Method, ...]
+
+    def train(self, bench: Bench) -> Classifier:
+        """The group; nothing more is trained."""
+        parts = [bench.trained(each) for each in self.of]
+        notes = {
+            name: sum(part.notes[name] for part in parts) / len(parts) for name in parts[0].notes
+        }
+        return Classifier(
+            logits=lambda inputs: torch.stack([part.logits(inputs) for part in parts], 1),
+            notes=notes,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RingEnsembles(Method):
+    """Ensembles of a size: each of K networks with those that follow it, the first after the last.
+
+    Logits (n, K, k). Every network is in equally many of them, so that their mean error costs K
+    averages instead of one for each choice of networks.
+
+    Attributes:
+        of: A method that leaves logits (n, K, k).
+        size: Of each ensemble, 1 to K.
+    """
+
+    of: Method = Members()
+    size: int = 2
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size={self.size} counts networks of an ensemble: use at least 1.")
+
+    def train(self, bench: Bench) -> Classifier:
+        """The means; nothing is trained."""
+        members = bench.trained(self.of)
+
+        def means(inputs: Tensor) -> Float[Tensor, "n K k"]:
+            logits = members.logits(inputs)
+            if self.size > logits.shape[1]:
+                raise ValueError(
+                    f"size={self.size}: there are {logits.shape[1]} networks, use at most as many."
+                )
+            return torch.stack([logits.roll(-i, 1) for i in range(self.size)]).mean(0)
+
+        return Classifier(logits=means)
