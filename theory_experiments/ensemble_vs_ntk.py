@@ -34,11 +34,9 @@ from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
 from multiview.train import TrainSpec
-from theory_experiments._image_contrast import ImageCell, expected_cost, run_images
-from theory_experiments._image_cost import kernels_and_training
-from theory_experiments._image_data import real_images
+from theory_experiments._image_contrast import ImageCell
 from theory_experiments.settings import BY_FLOW, PAPER_SPEC, SMALL_SPEC, taught_for
-from theory_experiments.views.image_contrast import image_cell, image_claims
+from theory_experiments.views import image_contrast as images
 from theory_experiments.views.shares import share_of_one
 from theory_experiments.views.units import MARGIN, NO_MORE, SAME, counted_in_views
 
@@ -113,7 +111,7 @@ def cells(preset: str) -> Callable[[Options], list[Cell | ImageCell]]:
             if preset not in PATCHES:
                 raise ValueError(f"preset={preset} is for real images: add --data cifar10.")
             return [PATCHES[preset]]
-        return [image_cell(options.data, preset)]
+        return [images.cell(options.data, preset)]
 
     return one
 
@@ -121,25 +119,12 @@ def cells(preset: str) -> Callable[[Options], list[Cell | ImageCell]]:
 def check(cells: Sequence[Cell | ImageCell], context: Context) -> None:
     """Read the images, or say what is missing, before any work."""
     check_cells((cell for cell in cells if isinstance(cell, Cell)), context)
-    for name in {cell.data for cell in cells if isinstance(cell, ImageCell)}:
-        real_images(name, context)
+    images.check(cells, context)
 
 
 def run(cell: Cell | ImageCell, context: Context) -> dict[str, dict[str, Any]]:
     """One repetition of the comparison."""
-    if isinstance(cell, Cell):
-        return run_cell(cell, context)
-    return run_images(cell, real_images(cell.data, context), context.progress, context.device)
-
-
-def cost(cells: Sequence[Any], context: Context) -> str | None:
-    """What the cells on real images will take, at the rate matrices are multiplied here."""
-    if isinstance(cells[0], Cell):
-        return None
-    data = real_images(cells[0].data, context)
-    return kernels_and_training(
-        [expected_cost(cell, data, context.device) for cell in cells], context.device
-    )
+    return run_cell(cell, context) if isinstance(cell, Cell) else images.run(cell, context)
 
 
 FIGURE = "Figure 1"
@@ -157,7 +142,7 @@ def claims(cells: Sequence[Cell | ImageCell]) -> Iterator[Claim]:
     """
     cell = cells[0]
     if isinstance(cell, ImageCell):
-        yield from image_claims()
+        yield from images.claims()
         return
     for name, source, statement, predicted, estimate in (*theorem_claims(cell), *kernel_claims()):
         yield Claim(name, source, statement, predicted, estimate, primary=name in PRIMARY)
@@ -305,7 +290,7 @@ EXPERIMENT = Experiment(
     },
     claims=claims,
     check=check,
-    cost=cost,
+    cost=images.cost,
     options=Options,
     derived=derived,
     tables=tables,

@@ -1,14 +1,24 @@
 """Networks and tangent kernels on real images: their sizes, and what the paper predicts of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 from multiview.runs.claims import Claim, at_least, at_most, within
 from multiview.runs.estimates import measured
+from multiview.runs.experiment import Context
 from multiview.train import OptimSpec
-from theory_experiments._image_contrast import CIFAR10, MNIST, ImageCell, WideNet
+from theory_experiments._image_contrast import (
+    CIFAR10,
+    MNIST,
+    ImageCell,
+    WideNet,
+    expected_cost,
+    run_images,
+)
+from theory_experiments._image_cost import kernels_and_training
+from theory_experiments._image_data import real_images
 
 FIGURE = "Figure 1"
 GAINS = (1e-4, 1.0)
@@ -30,12 +40,30 @@ IMAGES: dict[str, dict[str, Any]] = {
 }
 
 
-def image_cell(data: Literal["cifar10", "mnist"], preset: str) -> ImageCell:
+def cell(data: Literal["cifar10", "mnist"], preset: str) -> ImageCell:
     """The cell of a repetition."""
     return replace({"cifar10": CIFAR10, "mnist": MNIST}[data], **IMAGES[preset])
 
 
-def image_claims() -> Iterator[Claim]:
+def check(cells: Iterable[Any], context: Context) -> None:
+    """Refuse cells whose images are not there."""
+    for name in {each.data for each in cells if isinstance(each, ImageCell)}:
+        real_images(name, context)
+
+
+def run(cell: ImageCell, context: Context) -> dict[str, dict[str, Any]]:
+    """One repetition on images."""
+    return run_images(cell, real_images(cell.data, context), context.progress, context.device)
+
+
+def cost(cells: Iterable[Any], context: Context) -> str | None:
+    """What the cells on images will take, at the rate matrices are multiplied here."""
+    chosen = [each for each in cells if isinstance(each, ImageCell)]
+    each = [expected_cost(one, real_images(one.data, context), context.device) for one in chosen]
+    return kernels_and_training(each, context.device) if each else None
+
+
+def claims() -> Iterator[Claim]:
     """The signs of the paper's Figure 1; that averages gain cannot fail in practice: checks."""
     gain = error("member") - error("ensemble")
     statement = "averaging networks gains over one of them"
