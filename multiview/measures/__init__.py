@@ -3,6 +3,7 @@
 from multiview.measures.averages import Averages
 from multiview.measures.companions import Companions
 from multiview.measures.errors import Errors, ErrorsBySize, Pairs, TestErrors
+from multiview.measures.masks import MaskMeans
 from multiview.measures.midway import Midway
 from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
@@ -14,6 +15,7 @@ __all__ = [
     "Companions",
     "Errors",
     "ErrorsBySize",
+    "MaskMeans",
     "Midway",
     "Pairs",
     "Parameters",

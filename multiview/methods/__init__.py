@@ -15,6 +15,7 @@ from multiview.methods.kernels import KernelModel, Kernels
 from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
+from multiview.methods.transfer import UnlabelledStudent
 
 __all__ = [
     "Booster",
@@ -34,4 +35,5 @@ __all__ = [
     "Student",
     "Summed",
     "Timed",
+    "UnlabelledStudent",
 ]
