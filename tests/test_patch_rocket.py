@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 from test_rocket_launching import refuted, shown
+from theory_experiments._patch_rocket_claims import patch_rocket_claims
 from tidy_tables import changed, repeated, table_of
 
 from figures import rocket_launching as figure
 from figures import style
 from multiview import stream
 from multiview.distill import rocket_launching, sequential_rocket_launching
-from multiview.models import PatchNet
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import PatchNet, shared_patch_nets
 from multiview.probes import coverage_of, coverage_probes
 from multiview.runs.experiment import Context
 from theory_experiments import _patch_rocket as patches
@@ -22,7 +22,6 @@ from theory_experiments import _patch_rocket_nets as patch_nets
 from theory_experiments import _rocket_tables as tables
 from theory_experiments import rocket_launching as script
 from theory_experiments._patch_nets import draw_features, draw_train
-from theory_experiments._patch_rocket_claims import patch_rocket_claims
 
 PATCHES = replace(
     patches.SMOKE,

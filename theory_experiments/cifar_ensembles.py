@@ -28,7 +28,7 @@ from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import Fast, Residual
 from multiview.bench.recipe import Recipe, gpu_recipe
 from multiview.distill import Hinton
-from multiview.measures import Errors, ErrorsBySize, Pairs
+from multiview.measures import ErrorsBySize, Pairs, TestErrors
 from multiview.methods import Ensemble, Members, Student, Summed
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, by_repetition, measured
@@ -93,7 +93,7 @@ def cell(setting: ImageSetting, weight: float) -> Cell:
     return Cell(
         setting=setting,
         methods=named | probabilities,
-        measures=(*sizes, Errors(best=True, train=True), Pairs()),
+        measures=(*sizes, TestErrors(), Pairs()),
     )
 
 
@@ -265,7 +265,7 @@ def tables(table: pd.DataFrame) -> Iterable[Listing]:
         lines=lines_of(labels),
         columns=[
             measure("last epoch", "error"),
-            measure("best on validation", "error_best"),
+            measure("best on validation", "best"),
             measure("gain over one network", "error", unit="points", gain_over=one),
             given("paper, WRN-28-10", known),
             measure("deviation of the networks", "spread", unit="points"),

@@ -1,18 +1,19 @@
 """Bench: one draw of training samples, and the methods trained on them, each once."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from multiview import stream
 from multiview.bench.method import Classifier, Logits, Method, with_needs
 from multiview.distill import Hinton, KDLoss
+from multiview.rng import stream
 from multiview.train import frozen
 from multiview.train.loop import Loss
 
@@ -24,6 +25,7 @@ DropoutKind = Literal["neuron", "patch"]
 Gram = Callable[..., Tensor]
 
 
+@runtime_checkable
 class Context(Protocol):
     """Where a cell is computed; nothing in it changes a result."""
 
@@ -149,6 +151,26 @@ class Bench(ABC):
         done = min(len(self._done) + fraction, total) / total
         self.context.progress(f"{type(self._now).__name__}: {message}", done)
 
+    def on(
+        self,
+        inputs: Shaped[Tensor, "m ..."],
+        labels: Int[Tensor, " m"],
+        report: Callable[..., None] | None = None,
+    ) -> Self:
+        """A bench of this setting with other training samples, on which nothing is trained yet.
+
+        There are no validation samples, as their classes might be others.
+
+        Args:
+            report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+        """
+        other = copy.copy(self)
+        other.inputs, other.labels = inputs, labels
+        other._done, other._wanted = {}, []
+        # Tests of what it trains are asked of this bench, which knows how exact they have to be.
+        other.report, other.frozen = report or self.report, self.frozen
+        return other
+
     def stream(self, *names: Any) -> torch.Generator:
         """Generator of this repetition's draws of this name."""
         return stream(self.seed, *names)
@@ -192,8 +214,12 @@ class Bench(ABC):
         """
 
     @abstractmethod
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy of a network with hard-concrete gates, opened at this rate of dropout."""
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy of a network with hard-concrete gates.
+
+        Args:
+            dropout: Rate at which the gates of all layers start, or of each.
+        """
 
     @abstractmethod
     def pair(

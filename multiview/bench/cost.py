@@ -1,10 +1,10 @@
 """What training on images will take, counted before anything begins: cost."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from multiview.bench.bench import Context, Course, Fitted, SoftTargets
 from multiview.bench.cell import Cell
 from multiview.bench.images import MADE_UP, ImageSetting
+from multiview.bench.method import Method
 from multiview.bench.modules import ModuleBench, single_networks
 
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
@@ -55,27 +56,48 @@ def cost_of(net: nn.Module, sample: Tensor) -> NetCost:
     )
 
 
+@dataclass(kw_only=True)
+class Counted:
+    """What training has taken so far.
+
+    Attributes:
+        flop: Of all training, teachers included.
+        weights: Bytes of all networks.
+        at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
+        bfloat16: Whether products are in it.
+    """
+
+    flop: float = 0.0
+    weights: float = 0.0
+    at_once: float = 0.0
+    bfloat16: bool = False
+
+    @property
+    def memory(self) -> float:
+        """Bytes held at once."""
+        return self.weights + self.at_once
+
+
 class CountingBench(ModuleBench):
     """A bench on few samples on which nothing is trained: what training takes is counted.
 
     Attributes:
         num_train: Number of samples that are really trained on.
-        flop: Of all training so far, teachers included.
-        weights: Bytes of all networks.
-        at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
+        counted: What training takes here and on the benches of ``on``.
     """
 
     def __init__(self, bench: ModuleBench, num_train: int) -> None:
         where = bench.seed, bench.context, bench.build_pair
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
-        self.flop = self.weights = self.at_once = 0.0
+        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._exact = True  # without compilation
 
-    @property
-    def memory(self) -> float:
-        """Bytes held at once."""
-        return self.weights + self.at_once
+    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+        """A bench with other samples; if they are half of the few here, they are half of all."""
+        other = super().on(inputs, labels, report)
+        other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
+        return other
 
     def fit(
         self,
@@ -93,7 +115,9 @@ class CountingBench(ModuleBench):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             for teacher in teachers:
                 teacher(self.inputs[:2])
-        self.flop += recipe.optim.epochs * self.num_train * parts * counter.get_total_flops() / 2
+        self.counted.flop += (
+            recipe.optim.epochs * self.num_train * parts * counter.get_total_flops() / 2
+        )
         return [Fitted(net=net) for net in nets]
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
@@ -115,46 +139,43 @@ class CountingBench(ModuleBench):
         recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
         each = [cost_of(net, self.inputs[0]) for net in nets]
         forward = sum(one.forward for one in each)
-        self.flop += 3 * recipe.optim.epochs * self.num_train * forward
-        self.weights += sum(one.weights for one in each)
+        self.counted.flop += 3 * recipe.optim.epochs * self.num_train * forward
+        self.counted.weights += sum(one.weights for one in each)
         held = (recipe.optim.batch_size * one.activations + 2 * one.weights for one in each)
-        self.at_once = max(self.at_once, sum(sorted(held)[-recipe.together :]))
+        most = sum(sorted(held)[-recipe.together :])
+        self.counted.at_once = max(self.counted.at_once, most)
 
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
-    real = [each for each in cells if of_real_images(each)]
-    if not real:
+    counted: list[tuple[Cell, Counted]] = []
+    for cell in cells:
+        if not isinstance(cell.setting, ImageSetting) or cell.setting.data == MADE_UP:
+            continue
+        like = [each for other, each in counted if replace(other, seed=cell.seed) == cell]
+        found = like[0] if like else count(cell.setting, cell.methods.values(), context)
+        counted.append((cell, found))
+    if not counted:
         return None
-    counted: list[tuple[Cell, CountingBench]] = []
-    for cell in real:
-        like = [bench for other, bench in counted if replace(other, seed=cell.seed) == cell]
-        counted.append((cell, like[0] if like else count(cell, context)))
     return time_and_memory(
-        sum(bench.flop for _, bench in counted),
-        max(bench.memory for _, bench in counted),
-        len(real),
+        sum(each.flop for _, each in counted),
+        max(each.memory for _, each in counted),
+        len(counted),
         context.device,
-        all(cell.setting.recipe.compute.bfloat16 for cell in real),
+        all(each.bfloat16 for _, each in counted),
     )
 
 
-def of_real_images(cell: Cell) -> bool:
-    """Whether a cell trains on a real data set."""
-    return isinstance(cell.setting, ImageSetting) and cell.setting.data != MADE_UP
-
-
-def count(cell: Cell, context: Context) -> CountingBench:
-    """The bench that has counted all methods of a cell."""
-    setting = cell.setting
-    images = setting.images(cell.seed, context)
+def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:
+    """What the training of these methods takes."""
+    images = setting.images(0, context)
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
     whole = len(images.train_labels) - setting.num_validation
-    bench = CountingBench(few.bench(cell.seed, context), setting.num_train or whole)
-    for method in cell.methods.values():
+    bench = CountingBench(few.bench(0, context), setting.num_train or whole)
+    for method in methods:
         bench.trained(method)
-    return bench
+    return bench.counted
 
 
 def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat16: bool) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from torch.nn import functional
 
-from multiview import stream
 from multiview.bench.bench import Context, DropoutKind
 from multiview.bench.modules import ModuleBench, ModuleSetting
 from multiview.bench.nets import Dense, Fast, LeNet, Quick, Residual, WidePair
@@ -14,6 +13,7 @@ from multiview.bench.recipe import Recipe, fast_recipe
 from multiview.data.images import ImageData, load_images
 from multiview.data.splits import Splits, split
 from multiview.data.stand_ins import multi_view_images, view_textures
+from multiview.rng import stream
 
 MADE_UP = "multi_view"
 

@@ -2,10 +2,11 @@
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -25,6 +26,7 @@ from multiview.bench.method import Logits
 from multiview.bench.recipe import Recipe
 from multiview.bench.side_by_side import Learner, side_by_side_loss, together
 from multiview.data.splits import Samples
+from multiview.distill import distillation_loss
 from multiview.models import SideBySide, SumOfNets
 from multiview.ntk import gram
 from multiview.sparsity import with_gates
@@ -35,6 +37,7 @@ from multiview.train import (
     error_score,
     fit,
     frozen,
+    target_loss,
 )
 from multiview.train.loop import Loss
 from multiview.train.training import Best
@@ -107,7 +110,19 @@ class ModuleBench(Bench):
         self.num_classes, self.members = samples.num_classes, setting.members
         self.side_by_side = setting.students.together > 1
         self._exact = False
-        self._fits = 0
+        self._fits = itertools.count(1)  # shared by the benches of ``on``
+
+    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+        """A bench of this setting with other training samples and no validation samples."""
+        other = super().on(inputs, labels, report)
+        other.samples = replace(
+            self.samples,
+            train=inputs,
+            train_labels=labels,
+            validation=self.samples.validation[:0],
+            validation_labels=self.samples.validation_labels[:0],
+        )
+        return other
 
     def frozen(self, net: nn.Module) -> Logits:
         """The network's outputs: as fast as training has them for students, exact in tests.
@@ -163,7 +178,7 @@ class ModuleBench(Bench):
             each.p = each.p if rate is None else rate
         return net
 
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
         """A copy with gates on its layers, or in the blocks of a WideResNet."""
         return with_gates(net, dropout, self.stream("gates"))
 
@@ -197,7 +212,17 @@ class ModuleBench(Bench):
 
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Of one network: the labels, and a teacher that sees what it sees."""
-        return side_by_side_loss(self.labels, [soft], [0], self.setting.recipe.smoothing)
+        smoothing = self.setting.recipe.smoothing
+        if soft is None:
+            return target_loss(self.labels, smoothing)
+        return distillation_loss(
+            self.labels,
+            soft.teacher,
+            soft.kd_loss,
+            weight=soft.weight,
+            label_weight=soft.label_weight,
+            smoothing=smoothing,
+        )
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
@@ -232,14 +257,16 @@ class ModuleBench(Bench):
         ]
         best: list[Best] = []
         before = 0
-        for part in together(learners, recipe.together):
+        # What a network draws by itself would depend on those that draw beside it.
+        most = 1 if any(draws(each.net) for each in learners) else recipe.together
+        for part in together(learners, most):
             best += self._fit(part, before, len(learners), course).best
             before += len(part)
         fitted, first = [], 0
         for net in nets:
             own = best[first : first + len(single_networks(net))]
             first += len(single_networks(net))
-            fitted.append(self._fitted(net, own) if own else Fitted(net=net))
+            fitted.append(self._fitted(net.eval(), own) if own else Fitted(net=net.eval()))
         return fitted
 
     def _fitted(self, net: nn.Module, best: Sequence[Best]) -> Fitted:
@@ -286,18 +313,23 @@ class ModuleBench(Bench):
 
     def _checkpoint(self) -> Checkpoint | None:
         """Of the next training: trainings are counted, and always the same in the same order."""
-        self._fits += 1
+        number = next(self._fits)
         if self.context.scratch is None:
             return None
         name = hashlib.sha256(repr(self._now).encode()).hexdigest()[:12]
         # Another machine may round filters or channels otherwise: a cell does not stop for that.
-        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{self._fits}.pt"
+        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{number}.pt"
         return Checkpoint(path=path, strict=False)
 
 
 def single_networks(net: nn.Module) -> list[nn.Module]:
     """The networks that are trained each by itself: those of a group, or the only one."""
     return list(net.nets) if isinstance(net, SideBySide) else [net]
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a network has dropout, and so draws in training."""
+    return any(isinstance(each, nn.modules.dropout._DropoutNd) for each in net.modules())
 
 
 def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:

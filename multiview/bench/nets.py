@@ -1,7 +1,7 @@
 """Which network is trained on images, apart from its initial weights: NetSpec and its kinds."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -19,6 +19,7 @@ from multiview.models import (
 from multiview.models.rocket_wide_resnet import Variant, light_convolutions, rocket_wide_resnets
 
 
+@runtime_checkable
 class NetSpec(Protocol):
     """A kind of network: a frozen dataclass of its settings."""
 

@@ -27,6 +27,7 @@ from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.ntk import patch_net_gram
 from multiview.sparsity import GatedPatchNet
+from multiview.sparsity.layers import initial_dropout
 from multiview.train import (
     OptimSpec,
     fit,
@@ -120,12 +121,12 @@ class PatchBench(Bench):
         number = self.setting.num_train
         return sample_patches(self.setting.spec, self.features, number, self.stream("train"))
 
-    @property
+    @cached_property
     def inputs(self) -> Float[Tensor, "n P d"]:
         """The training samples' patches."""
         return self.batch.patches
 
-    @property
+    @cached_property
     def labels(self) -> Tensor:
         """Their classes."""
         return self.batch.labels
@@ -199,10 +200,11 @@ class PatchBench(Bench):
         nets = DropoutPatchNet(self.nets(name, number or 1), **drop)
         return SingleMember(nets) if number is None else nets
 
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy with a gate on each neuron."""
-        gates = self.stream("gates")
-        return SingleMember(GatedPatchNet(patch_net(net), dropout=dropout, generator=gates))
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy with a gate on each neuron; the dropout of a network that has some is left out."""
+        (rate,) = initial_dropout(dropout, 1)
+        plain = patch_net(without_masks(net))
+        return SingleMember(GatedPatchNet(plain, dropout=rate, generator=self.stream("gates")))
 
     def pair(
         self, shared: int, boosters: int, start: str, width: int | None
@@ -252,3 +254,9 @@ class PatchBench(Bench):
 
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)
+
+
+def without_masks(net: nn.Module) -> nn.Module:
+    """The network, without dropout if it is one that has some."""
+    inner = net.net if isinstance(net, SingleMember) else net
+    return inner.plain() if isinstance(inner, DropoutPatchNet) else net

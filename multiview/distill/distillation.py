@@ -11,9 +11,9 @@ from multiview import checks, shapes
 from multiview.distill.distillation_loss import distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.teachers import share_weights
-from multiview.train.loop import FitResult, FitSettings, fit
-from multiview.train.optim import OptimSpec
-from multiview.train.source import Loader, refuse_no_source
+from multiview.train import FitResult, OptimSpec, fit
+from multiview.train.loop import FitSettings
+from multiview.train.source import Loader, check_source
 
 
 def knowledge_distillation(
@@ -67,7 +67,7 @@ def knowledge_distillation(
             f"label_weight={label_weight} asks for labels and there are none: give labels, or "
             "label_weight=0 to learn from the teacher alone."
         )
-    refuse_labels(inputs, labels)
+    check_labels(inputs, labels)
     if isinstance(teacher, Tensor):
         raise ValueError(
             "teacher is a tensor of logits: use distillation_loss and fit, which take one where "
@@ -82,35 +82,35 @@ def knowledge_distillation(
 def born_again(
     first: nn.Module,
     students: Iterable[nn.Module],
-    teach: Callable[[nn.Module, nn.Module], Any],
+    distil: Callable[[nn.Module, nn.Module], Any],
 ) -> list[nn.Module]:
-    """Each student is taught by the one before, the first by ``first``.
+    """Distil each student from the one before, the first from ``first``.
 
     Born-again networks (Furlanello et al., arXiv 1805.04770) where all are of one shape; one such
     student is self-distillation.
 
     Args:
         students: Untrained networks, one a round.
-        teach: ``teach(student, teacher)`` trains the student in place.
+        distil: ``distil(student, teacher)`` trains the student in place.
 
     Returns:
         ``first`` and the students, in order of age.
     """
     generations = [checks.module("first", first)]
-    checks.function("teach", teach)
+    checks.function("distil", distil)
     for i, student in enumerate(checks.items("students", students)):
         checks.module(f"students[{i}]", student)
-        teach(student, generations[-1])
+        distil(student, generations[-1])
         generations.append(student)
     return generations
 
 
-def refuse_labels(inputs: Any, labels: Any) -> None:
+def check_labels(inputs: Any, labels: Any) -> None:
     """Refuse all but None, labels (n,) and probabilities (n, k) of as many samples as inputs."""
     if labels is None:
         return
     shapes.targets("labels", labels)
-    refuse_no_source(inputs)
+    check_source(inputs)
     if len(labels) != len(inputs):
         raise ValueError(
             f"there are {len(labels)} labels for {len(inputs)} inputs: give one each; of a loader, "

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from multiview import checks, shapes
 from multiview.distill.kd import Hinton, KDLoss
-from multiview.train.compute import frozen
-from multiview.train.loop import Loss, numbered, target_loss, targets_at
-from multiview.train.source import Given
+from multiview.train import frozen, target_loss
+from multiview.train.loop import Loss, numbered, targets_at
+from multiview.train.source import LoaderTargets
 
 # A function of the inputs, or its logits on all training samples.
 Teacher = Callable[[Tensor], Tensor] | Float[Tensor, "n *members k"]
@@ -53,7 +53,7 @@ def distillation_loss(
     on_targets = target_loss(targets, smoothing)
     checks.function("kd_loss", kd_loss)
     if isinstance(teacher, Tensor):
-        refuse_teacher_logits(teacher)
+        check_teacher_logits(teacher)
     else:
         checks.function("teacher", teacher)
     if isinstance(teacher, Tensor) and targets is not None and len(teacher) != len(targets):
@@ -63,7 +63,7 @@ def distillation_loss(
         )
     outputs = frozen(teacher) if isinstance(teacher, nn.Module) else teacher
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         with torch.no_grad():
             found = targets_at(outputs, rows) if isinstance(outputs, Tensor) else outputs(inputs)
         teacher_logits = _for_each_student(found, logits)
@@ -78,7 +78,7 @@ def distillation_loss(
     return numbered(loss, of_all)
 
 
-def refuse_teacher_logits(teacher: Tensor) -> None:
+def check_teacher_logits(teacher: Tensor) -> None:
     """Refuse all but logits (n, k) or (n, members, k) whose softmax exists."""
     shapes.fit(teacher=(teacher, "float n *members k"))
     shapes.logits(teacher=teacher)

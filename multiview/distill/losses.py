@@ -32,7 +32,7 @@ def hinton_kd(
         ValueError: If the logits are not of one shape, there are no samples to take a mean of, or
             a setting is out of range; as all losses here.
     """
-    refuse_misfits(student_logits, teacher_logits, reduction)
+    check_logits(student_logits, teacher_logits, reduction)
     temperature = checks.temperature("temperature", temperature)
     # A hot divergence is the small rest of a sum of large terms, which float32 loses from T = 1000.
     student = functional.log_softmax(student_logits.double() / temperature, -1)
@@ -54,7 +54,7 @@ def l2_logits(
         center: Subtract each sample's mean difference first, which softmax cannot see.
         reduction: "mean" over all samples, or "none" for one value each.
     """
-    refuse_misfits(student_logits, teacher_logits, reduction)
+    check_logits(student_logits, teacher_logits, reduction)
     checks.flag("center", center)
     difference = student_logits - teacher_logits.detach()
     if center:
@@ -83,7 +83,7 @@ def paper_kd(
     gated: bool = True,
     reduction: Reduction = "mean",
 ) -> Float[Tensor, "*reduced"]:
-    """The paper's distillation term: it pushes F_i up where the student is below the teacher.
+    """The paper's distillation term: it raises F_i where the student is below the teacher.
 
     With p = ``truncated_probabilities``, the derivative with respect to F_i is
     [p_i(student) - p_i(teacher)]^-, exactly as in the update of arXiv 2012.09816, Section 3. That
@@ -95,20 +95,20 @@ def paper_kd(
         scale: The paper's Theta(1) factor on both networks' outputs; outputs above
             1 / (scale tau^2) count as fully present.
         gated: Multiply the derivative by 1[scale F_i < 1 / tau^2]. The literal update (False) keeps
-            pushing outputs that are truncated already and runs away at finite size.
+            raising outputs that are truncated already and diverges at finite size.
         reduction: "mean" over all samples, or "none" for one value each.
     """
-    refuse_misfits(student_logits, teacher_logits, reduction)
+    check_logits(student_logits, teacher_logits, reduction)
     tau = checks.temperature("tau", tau)
     scale = checks.positive("scale", scale)
     checks.flag("gated", gated)
     student = student_logits.detach()
     teacher = truncated_probabilities(scale * teacher_logits.detach(), tau)
     shortfall = (truncated_probabilities(scale * student, tau) - teacher).clamp(max=0)
-    push = torch.where(scale * student < 1 / tau**2, shortfall, 0) if gated else shortfall
-    # Zero in value, with derivative `push`; where a logit is infinite the difference would be NaN.
+    derivative = torch.where(scale * student < 1 / tau**2, shortfall, 0) if gated else shortfall
+    # Zero in value, with that `derivative`; where a logit is infinite the difference would be NaN.
     none = torch.where(student.isinf(), 0, student_logits - student)
-    carrier = (push * none).sum(-1)
+    carrier = (derivative * none).sum(-1)
     return _reduce(carrier - shortfall.sum(-1), reduction)
 
 
@@ -120,7 +120,7 @@ def relative_entropy(
     return (p * torch.where(p > 0, teacher - student, 0)).sum(-1)
 
 
-def refuse_misfits(student_logits: Any, teacher_logits: Any, reduction: Any) -> None:
+def check_logits(student_logits: Any, teacher_logits: Any, reduction: Any) -> None:
     """Refuse logits that are not of one shape, or of no sample where a mean is asked for."""
     checks.choice("reduction", reduction, get_args(Reduction))
     shapes.fit(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from multiview.distill.distillation import refuse_labels
+from multiview.distill.distillation import check_labels
 from multiview.distill.distillation_loss import distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.rocket_loss import (
@@ -22,10 +22,9 @@ from multiview.distill.rocket_loss import (
 from multiview.distill.teachers import share_weights
 from multiview.models.groups import SideBySide
 from multiview.models.rocket import Rocket
-from multiview.train.compute import frozen
-from multiview.train.loop import FitResult, FitSettings, fit, in_turn, target_loss
-from multiview.train.optim import OptimSpec
-from multiview.train.source import Given, Loader
+from multiview.train import FitResult, OptimSpec, fit, frozen, target_loss
+from multiview.train.loop import FitSettings, in_turn
+from multiview.train.source import Loader, LoaderTargets
 
 Booster = nn.Module | Sequence[nn.Module]
 TrainedTeacher = nn.Module | Callable[[Tensor], Tensor]
@@ -76,7 +75,7 @@ def rocket_launching(
             range, or the teacher holds weights that are trained.
     """
     rocket = Rocket(light, booster, delay=delay)
-    _refuse_misfits(rocket, inputs, labels, teacher)
+    _check_arguments(rocket, inputs, labels, teacher)
     loss = rocket_loss(
         labels,
         hint=hint,
@@ -127,7 +126,7 @@ def sequential_rocket_launching(
         Diverged, ValueError: As ``rocket_launching``.
     """
     rocket = Rocket(light, booster)
-    _refuse_misfits(rocket, inputs, labels, teacher)
+    _check_arguments(rocket, inputs, labels, teacher)
     boosters = SideBySide(rocket.boosters)
     outputs = frozen(boosters, settings.get("compute"))
     on_hint = distillation_loss(
@@ -135,7 +134,7 @@ def sequential_rocket_launching(
     )
     on_teacher = teacher_loss(teacher, kd_loss, teacher_weight)
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         total = on_hint(logits, inputs, rows)
         return total if on_teacher is None else total + on_teacher(logits, inputs, rows)
 
@@ -156,7 +155,7 @@ def _of_boosters(settings: FitSettings) -> FitSettings:
     return {**settings, "checkpoint": replace(checkpoint, path=named)}
 
 
-def _refuse_misfits(
+def _check_arguments(
     rocket: Rocket,
     inputs: Tensor | Loader,
     labels: Tensor | None,
@@ -165,6 +164,6 @@ def _refuse_misfits(
     """Refuse missing labels, and a teacher that would change while it is asked."""
     if labels is None and isinstance(inputs, Tensor):
         raise ValueError("labels is None and inputs is a tensor: give one label for each sample.")
-    refuse_labels(inputs, labels)
+    check_labels(inputs, labels)
     if isinstance(teacher, nn.Module) and share_weights(rocket, teacher):
         raise ValueError("teacher holds weights of light or booster: use copy.deepcopy(...).")

@@ -10,10 +10,11 @@ from torch import Tensor
 from multiview import checks
 from multiview.distill.distillation_loss import Teacher, distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
-from multiview.distill.losses import refuse_misfits
+from multiview.distill.losses import check_logits
 from multiview.models.rocket import Rocket
-from multiview.train.loop import Loss, numbered, target_loss
-from multiview.train.source import Given
+from multiview.train import target_loss
+from multiview.train.loop import Loss, numbered
+from multiview.train.source import LoaderTargets
 
 Hint = Literal["logits", "probabilities", "tempered"]
 # Of the published code, for a hint that is a sum over classes and a mean over the batch.
@@ -45,7 +46,7 @@ def hint_loss(hint: Hint = "logits", temperature: float = 4.0) -> KDLoss:
 
 
 def _mimic(light: Tensor, booster: Tensor) -> Tensor:
-    refuse_misfits(light, booster, "none")
+    check_logits(light, booster, "none")
     return (light - booster).square().sum(-1)
 
 
@@ -54,7 +55,7 @@ def _squared(light: Tensor, booster: Tensor) -> Tensor:
 
 
 def _tempered(light: Tensor, booster: Tensor, temperature: float) -> Tensor:
-    refuse_misfits(light, booster, "none")
+    check_logits(light, booster, "none")
     target = (booster / temperature).softmax(-1)
     log_probability = (light / temperature).log_softmax(-1)
     log_probability = torch.where(target > 0, log_probability, 0)  # 0 ln 0 = 0
@@ -111,7 +112,9 @@ def rocket_loss(
     distance, on_targets = distance_of(hint), target_loss(targets)
     on_teacher = teacher_loss(teacher, kd_loss, teacher_weight)
 
-    def loss(logits: Float[Tensor, "n nets k"], inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(
+        logits: Float[Tensor, "n nets k"], inputs: Tensor, rows: Tensor | LoaderTargets
+    ) -> Tensor:
         if logits.dim() != 3 or logits.shape[1] < 2:
             raise ValueError(
                 f"logits have shape {tuple(logits.shape)}: give (n, 1 + boosters, k), as a Rocket."

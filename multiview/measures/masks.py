@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier
 from multiview.distill import averaged_logits, hinton_kd, monte_carlo
-from multiview.measures.errors import Row, SampleMeasure, errors, module_bench
+from multiview.measures.errors import Row, TestMeasure, errors, module_bench
 from multiview.train import ComputeSpec, outputs_of
 
 ROWS = 20_000  # inputs, each with a mask, that are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class MaskMeans(SampleMeasure):
+class MaskMeans(TestMeasure):
     """What averaging over masks changes on the test samples.
 
     ``masks_N``, means over N masks: ``masks``, N; ``error``; ``variance`` over draws of the masks.

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier
-from multiview.measures.errors import Row, SampleMeasure, module_bench
+from multiview.measures.errors import Row, TestMeasure, module_bench
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleSizes(SampleMeasure):
+class SampleSizes(TestMeasure):
     """Under the name "data": ``train_images``, their number, and ``pixels``, the side of each."""
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
@@ -19,7 +19,7 @@ class SampleSizes(SampleMeasure):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters(SampleMeasure):
+class Parameters(TestMeasure):
     """``parameters``, how many numbers each network has learned, where a method leaves one."""
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:

@@ -14,10 +14,10 @@ import tyro
 from rich.console import Console
 
 from multiview.runs.command_line import Folder, OptionalFolder, in_words
-from multiview.runs.engines import ENGINES, refuse_device
+from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.progress import Bars
-from multiview.runs.report import present, tolerant
+from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import Job, Outcome, compute, plan
 from multiview.runs.signals import Stopped, leave, stopped_once
 from multiview.runs.store import RESULTS, Run
@@ -132,7 +132,7 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
         raise ValueError("--resume and --fresh exclude each other: give one.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
-    refuse_device(settings.device)
+    check_device(settings.device)
     context = Context(device=settings.device, data_dir=settings.data_dir)
     run, jobs = plan(
         experiment,
@@ -167,7 +167,7 @@ def _conclude(
     console = Console(width=None if sys.stdout.isatty() else 120)
     judged = present(console, experiment, run)
     if experiment.figure is not None and not settings.no_figure:
-        with tolerant(errors, run, run.table()):
+        with report_missing_rows(errors, run, run.table()):
             for path in importlib.import_module("figures.make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
     if failed:

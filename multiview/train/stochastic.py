@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from multiview import checks
 from multiview.train.compute import ComputeSpec, chosen, evaluating
-from multiview.train.training import own_draws
+from multiview.train.training import forked_rng
 
 # nn.Dropout and its like call these too.
 _WITH_SWITCH = {
@@ -105,7 +105,7 @@ def stochastic(module: nn.Module, compute: ComputeSpec | None = None) -> Callabl
     """The module as a function in eval mode but for its dropout, without gradient.
 
     The mirror of ``frozen``: a teacher by dropout masks. Each sample has masks of its own, drawn
-    anew at each call from torch's global generator (``own_draws`` makes that follow from another).
+    anew at each call from torch's global generator (``forked_rng`` makes that follow from another).
     Running statistics are used and kept, not updated.
 
     Args:
@@ -132,7 +132,7 @@ def stochastic(module: nn.Module, compute: ComputeSpec | None = None) -> Callabl
         with evaluating(module), DropoutSwitch(on=True) as switch:
             values = function(inputs)
         if not checked:
-            _refuse_what_was_not_met(switch.met, _met_in_train_mode(module, inputs))
+            _check_dropout_met(switch.met, _met_in_train_mode(module, inputs))
             checked = True
         return values
 
@@ -143,13 +143,13 @@ def _met_in_train_mode(module: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> in
     """Calls of dropout of a copy in train mode."""
     probe = copy.deepcopy(module).train()
     few = inputs[:2].repeat_interleave(2, 0)  # BatchNorm takes no single value
-    unmoved = own_draws(torch.Generator(), inputs.device)
+    unmoved = forked_rng(torch.Generator(), inputs.device)
     with unmoved, torch.no_grad(), DropoutSwitch(on=True) as switch:
         probe(few)
     return switch.met
 
 
-def _refuse_what_was_not_met(met: int, in_train_mode: int) -> None:
+def _check_dropout_met(met: int, in_train_mode: int) -> None:
     if in_train_mode > met:
         raise ValueError(
             f"{in_train_mode - met} of {in_train_mode} calls of dropout are made in train mode "

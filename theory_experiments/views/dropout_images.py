@@ -15,7 +15,7 @@ from multiview.bench import Cell, Entry
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import Dense, Quick
 from multiview.bench.recipe import Recipe
-from multiview.measures import Errors, MaskMeans, Parameters, SampleSizes, Varied
+from multiview.measures import MaskMeans, Parameters, SampleSizes, TestErrors, Varied
 from multiview.methods import Dropout
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, measured
@@ -90,7 +90,7 @@ def cell(
         part=part,
         setting=setting,
         methods={name: each.method for name, each in named.items()},
-        measures=(Errors(train=True), MASKS, Parameters(), SampleSizes(), varied),
+        measures=(TestErrors(), MASKS, Parameters(), SampleSizes(), varied),
     )
 
 

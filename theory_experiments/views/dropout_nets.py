@@ -12,7 +12,7 @@ from multiview.bench.nets import Quick
 from multiview.methods import MaskStudent
 from multiview.train import ComputeSpec, fit, target_loss
 from multiview.train.loop import Loss
-from multiview.train.source import Given
+from multiview.train.source import LoaderTargets
 from multiview.train.stochastic import DropoutSwitch
 
 
@@ -86,7 +86,7 @@ def expectation_linear(net: nn.Module, labels: Tensor, weight: float, compute: C
     on_labels = target_loss(labels)
     again = replace(compute, compile=False).prepared(net)
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         with DropoutSwitch(on=False):
             plain = again(inputs)
         gap = (logits.softmax(1) - plain.softmax(1)).square().sum(1).mean()

@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -61,15 +61,18 @@ class Axes:
 
     def rates(self, own_width: bool) -> list[tuple[Dropped, float]]:
         """What is dropped in training, and how often; off the setting's own width but a part."""
-        found: list[tuple[Dropped, float]] = [("nothing", 0.0)]
-        found += [("neuron", p) for p in (self.neurons if own_width else (NEURON,))]
-        return found + [("patch", p) for p in (self.patches if own_width else ())]
+        each: dict[Dropped, tuple[float, ...]] = {
+            "nothing": (0.0,),
+            "neuron": self.neurons if own_width else (NEURON,),
+            "patch": self.patches if own_width else (),
+        }
+        return [(dropped, p) for dropped, rates in each.items() for p in rates]
 
     def networks(self, dropped: Dropped, p: float) -> Method:
         """Networks that are trained with this dropout."""
-        if dropped == "nothing":
-            return Members(number=self.copies)
-        return Dropout(kind=dropped, rate=p, number=self.copies)
+        if dropped in ("neuron", "patch"):
+            return Dropout(kind=dropped, rate=p, number=self.copies)
+        return Members(number=self.copies)
 
 
 def entries(axes: Axes, masks: int) -> dict[str, Entry]:
@@ -104,15 +107,17 @@ def entries(axes: Axes, masks: int) -> dict[str, Entry]:
 
 def cells(
     setting: PatchSetting, axes: Axes, *, masks: int, num_test: int, probes_per_view: int
-) -> list[Cell]:
+) -> list[Cell[PatchSetting]]:
     """The setting as it is, with all classifiers; and with networks of other widths."""
     found = []
     for width in sorted(axes.widths, key=lambda each: each != setting.width):
         own = width == setting.width
-        rates = {f"{what}_{p:g}_width_{width}": (what, p) for what, p in axes.rates(own)}
         methods = {name: each.method for name, each in entries(axes, masks).items() if own}
-        methods |= {name: axes.networks(*each) for name, each in rates.items()}
-        places = {name: {"dropped": what, "probability": p} for name, (what, p) in rates.items()}
+        places: dict[str, dict[str, Any]] = {}
+        for dropped, p in axes.rates(own):
+            name = f"{dropped}_{p:g}_width_{width}"
+            methods[name] = axes.networks(dropped, p)
+            places[name] = {"dropped": dropped, "probability": p}
         measures = (
             Views(probes_per_view=probes_per_view),
             PatchErrors(num_test=num_test),
@@ -157,7 +162,7 @@ SOURCE = "derived; arXiv 2012.09816, Section 4"
 c = partial(measured, "coverage", part=SYNTHETIC)
 
 
-def claims(*cells: Cell) -> Iterator[Claim]:
+def claims(*cells: Cell[PatchSetting]) -> Iterator[Claim]:
     """What was predicted of c, and the check that masks change nothing."""
     dropped = [each for each in cells[0].methods.values() if isinstance(each, Dropout)]
     widest, fewest = (f(cell.setting.width for cell in cells) for f in (max, min))

@@ -52,18 +52,17 @@ def tables(lines: pd.DataFrame) -> Iterator[Listing]:
         columns=[_count("different images", "different_images"), measure("error, %", "error")],
     )
     if "factor" in lines.columns and bool(lines["factor"].notna().any()):
-        labels, masks = {"taught_by": "labels"}, {"taught_by": "masks"}
+        labels: dict[str, Any] = {"taught_by": "labels"}
+        masks: dict[str, Any] = {"taught_by": "masks"}
         yield Listing(
             title=f"{name}: smaller nets",
             lines=list(_sizes(lines)),
             labels=("shrunk",),
             columns=[
-                _count("parameters", "parameters", taught_by="labels"),
-                measure("labels, dropout, %", "error", taught_by="labels"),
-                measure("student, %", "error", taught_by="masks"),
-                measure(
-                    "gain, points", "error", unit="points", gain_over=labels, taught_by="masks"
-                ),
+                _count("parameters", "parameters", **labels),
+                measure("labels, dropout, %", "error", **labels),
+                measure("student, %", "error", **masks),
+                measure("gain, points", "error", unit="points", gain_over=labels, **masks),
             ],
         )
 

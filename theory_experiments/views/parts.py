@@ -15,24 +15,28 @@ C = TypeVar("C")
 
 
 def cells_of(
-    parts: Mapping[str, Sequence[C]], only_if_asked: Collection[str] = ()
+    parts: Mapping[str, C | Sequence[C]], only_if_asked: Collection[str] = ()
 ) -> Callable[[Any], list[C]]:
     """Cells for ``Preset.cells``: those that ``options.part`` names, or all but some.
 
     Args:
-        parts: Cells by what the option calls them.
+        parts: A cell, or cells, by what the option calls them.
         only_if_asked: What "all" leaves out.
     """
 
+    lists = {
+        name: each if isinstance(each, list | tuple) else [each] for name, each in parts.items()
+    }
+
     def cells(options: Any) -> list[C]:
         if options.part == "all":
-            return [c for name, each in parts.items() if name not in only_if_asked for c in each]
-        if options.part not in parts:
+            return [c for name, each in lists.items() if name not in only_if_asked for c in each]
+        if options.part not in lists:
             raise ValueError(
                 f"part={options.part} is not in this preset, which has {', '.join(parts)}: take "
                 "another --preset or --part."
             )
-        return list(parts[options.part])
+        return list(lists[options.part])
 
     return cells
 

@@ -18,7 +18,7 @@ from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import WidePair
 from multiview.bench.recipe import Recipe
 from multiview.distill import official_kd_weight
-from multiview.measures import Errors, SampleSizes, Varied
+from multiview.measures import SampleSizes, TestErrors, Varied
 from multiview.methods import Booster, Labels, Rocket, Student, Timed
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, largest, measured, select
@@ -98,7 +98,7 @@ def cell(
     if not ablations:
         methods = {name: each for name, each in methods.items() if name not in ABLATIONS}
     varied = {name: {"shared_convolutions": n} for name, n in shared.items() if name in methods}
-    measures = (Errors(validation=True), SampleSizes(), Varied(values=varied))
+    measures = (TestErrors(train=False, validation=True), SampleSizes(), Varied(values=varied))
     return Cell(part=part, setting=setting, methods=methods, measures=measures)
 
 
@@ -206,7 +206,7 @@ def derived(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(table: pd.DataFrame) -> Iterator[Listing]:
-    """Errors of all methods, what each gains over the light net alone, depths and times."""
+    """TestErrors of all methods, what each gains over the light net alone, depths and times."""
     first = select(table, method="data").iloc[0].to_dict()
     known = {} if first["data"] == MADE_UP else PUBLISHED[first["part"]]
     other = " (other size)" if other_size(first) else ""
@@ -233,7 +233,7 @@ def tables(table: pd.DataFrame) -> Iterator[Listing]:
 
 
 def _error_columns(known: Mapping[str, float], other: str) -> list[Column]:
-    """Errors and gains over the light net alone; the paper's beside them, where it has some."""
+    """TestErrors and gains over the light net alone; the paper's beside them, where it has some."""
     base = {"method": "base"}
     gains = {who: (known["base"] - error) / 100 for who, error in known.items() if who != "base"}
 
