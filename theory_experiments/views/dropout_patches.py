@@ -70,17 +70,16 @@ class Axes:
 
     def networks(self, dropped: Dropped, p: float) -> Method:
         """Networks that are trained with this dropout."""
-        if dropped in ("neuron", "patch"):
+        if dropped != "nothing":
             return Dropout(kind=dropped, rate=p, number=self.copies)
         return Members(number=self.copies)
 
 
 def entries(axes: Axes, masks: int) -> dict[str, Entry]:
     """Every classifier at the setting's own width: teachers, masks, students and networks alone."""
-    teacher, coarse, most = (
-        Dropout(kind=kind, rate=p, number=axes.copies)
-        for kind, p in (("neuron", NEURON), ("patch", axes.patches[0]), ("patch", axes.patches[-1]))
-    )
+    net = partial(Dropout, number=axes.copies)
+    teacher, coarse = net(rate=NEURON), net(kind="patch", rate=axes.patches[0])
+    most = net(kind="patch", rate=axes.patches[-1])
     plain, all_views = Member(), Member(of=most)
     fresh = MaskStudent(of=teacher, start="student")
     return {
@@ -256,7 +255,7 @@ def derived(lines: pd.DataFrame) -> pd.DataFrame:
     return counted_in_views(named, "coverage", "single", averaged=[*several, "member"])
 
 
-def same_view(method: str, seed: int, dominant: Mapping[tuple[int, str], np.ndarray]) -> float:
+def same_view(seed: int, method: str, dominant: Mapping[Any, np.ndarray]) -> float:
     """The fraction of classes with the same dominant view; NaN where that is not asked."""
     views = dominant[seed, method]
     if method == "member":
