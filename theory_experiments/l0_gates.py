@@ -27,6 +27,7 @@ out.
 ``paper`` has the paper's epochs, rates and sizes; no run of it is behind any number here.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -93,15 +94,13 @@ def derived(table: pd.DataFrame) -> pd.DataFrame:
     size = named[1].astype(float).where(named[0].isin(["ensemble", "pruned_ensemble"]))
     table = table.assign(group=named[0], size=size)
     if "coverage" in table:
-        own = table[table["method"] == "pruned_ensemble_1"].set_index("seed")["coverage"]
-        of_pruned = size.where(table["group"] == "pruned_ensemble")
-        known = [
-            ensemble_error(int(K), own[seed]) if K == K else K  # NaN is no size
-            for K, seed in zip(of_pruned, table["seed"], strict=True)
+        first = select(table, method="pruned_ensemble_1")
+        own = dict(zip(first["seed"], first["coverage"], strict=True))
+        predicted = [
+            1 - ensemble_error(int(K), own[seed]) if group == "pruned_ensemble" else math.nan
+            for group, K, seed in table[["group", "size", "seed"]].itertuples(index=False)
         ]
-        table = table.assign(
-            predicted=1 - pd.Series(known, table.index), none=table["views"].str[0]
-        )
+        table = table.assign(predicted=predicted, none=table["views"].str[0])
         averages = table.loc[size < table["members"], "method"]  # over the ring of members
         table = counted_in_views(table, "coverage", "single", averaged=set(averages))
     return with_published(table)

@@ -134,7 +134,7 @@ def with_published(table: pd.DataFrame) -> pd.DataFrame:
     Columns: ``multiply_adds``; where our net has published numbers ``published_error``, a fraction,
     ``published_units``, ``published_multiply_adds``, counted as ours, and ``from_memory``.
     """
-    if not table["part"].isin(list(PARTS)).any():  # patches alone
+    if not set(PARTS) & set(table["part"]):  # patches alone
         return table
     found = [
         beside_ours(part).get(who) if part in PARTS and data != "multi_view" else None
