@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 from test_image_contrast import images
-from torch.utils.flop_counter import FlopCounterMode
 
 from multiview import stream
 from multiview.data.splits import split
@@ -14,7 +13,6 @@ from multiview.runs.experiment import Context
 from multiview.train.compute import outputs_of
 from multiview.train.loop import target_loss
 from multiview.train.optim import OptimSpec
-from theory_experiments._image_cost import cost_of, time_and_memory
 from theory_experiments._image_nets import Fast, Recipe, Residual, train_group
 
 SPLITS = split(images(), 30, 30, 60, stream(0, "split"))
@@ -123,23 +121,3 @@ def test_each_spec_builds_its_network(spec, kind):
     net = spec.build(larger, stream(0, "init"))
     assert isinstance(net, kind)
     assert outputs_of(net, larger.train[:2]).shape == (2, 3)
-
-
-def test_cost_counts_products_and_what_is_kept():
-    net = nets(1)[0].eval()
-    found = cost_of(net, SPLITS.train[0])
-    with FlopCounterMode(display=False) as counter:
-        net(SPLITS.train[:1])
-    assert found.forward == counter.get_total_flops()
-    weights = sum(p.numel() for p in net.parameters())
-    assert 4 * weights < found.weights < 4 * weights * 1.1  # and the statistics of norms
-    # Inputs of every convolution, at least; a few times as much with norms and ReLUs.
-    least = 4 * (64 * (1 + 3 * 16) + 16 * 3 * 32 + 4 * 2 * 64)
-    assert least < found.activations < 6 * least
-
-
-def test_the_message_says_time_and_memory():
-    message = time_and_memory(3.6e6 * 1e9, 2.5e9, 3, "cpu", bfloat16=False)
-    assert "3 cells: 3.6e+15 FLOP" in message
-    assert "about 2.5 GB" in message
-    assert "of float32 products here" in message

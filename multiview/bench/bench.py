@@ -1,10 +1,11 @@
 """Bench: one draw of training samples, and the methods trained on them, each once."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -71,11 +72,13 @@ class Fitted:
 
     Attributes:
         best: The network as it was when best on validation samples, where there are such.
+        midway: The network as it was after half of the steps, where training keeps it.
         notes: What only the training knows.
     """
 
     net: nn.Module
     best: Logits | None = None
+    midway: Logits | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,6 +89,7 @@ class Bench(ABC):
         inputs, labels: The training samples.
         members: K, the number of networks of an ensemble where a method does not say.
         side_by_side: Whether methods that may be trained in one go are.
+        resumed: Whether checkpoints of an earlier process were there when the bench was made.
     """
 
     inputs: Shaped[Tensor, "n ..."]
@@ -99,6 +103,8 @@ class Bench(ABC):
         self._done: dict[Method, Classifier] = {}
         self._wanted: list[Method] = []
         self._now: Method | None = None
+        scratch = context.scratch
+        self.resumed = scratch is not None and any(scratch.glob("*.pt"))
 
     def plan(self, methods: Sequence[Method]) -> None:
         """Say what will be asked for, so that progress counts it and likes train together."""
@@ -109,24 +115,61 @@ class Bench(ABC):
         if method not in self._done:
             for part in method.needs():
                 self.trained(part)
-            together = [method]
-            if self.side_by_side:
-                together += [each for each in self._wanted if self._joins(method, each)]
+            together = self._together(method)
             self._now = method
             kind = type(method)
             found = kind.train_together(self, together) if together[1:] else [method.train(self)]
             self._done |= dict(zip(together, found, strict=True))
         return self._done[method]
 
-    def _joins(self, method: Method, other: Method) -> bool:
-        ready = all(part in self._done for part in other.needs())
-        return other != method and other not in self._done and ready and method.beside(other)
+    def is_trained(self, method: Method) -> bool:
+        """Whether this method, or one equal to it, has been trained here."""
+        return method in self._done
+
+    def _together(self, method: Method) -> list[Method]:
+        """The method and those wanted that are trained in one go with it, what they need trained.
+
+        Those that build on one of the same kind that is still to be trained wait for it.
+        """
+        found = [method]
+        if self.side_by_side:
+            for other in self._wanted:
+                first = [each for each in with_needs([other])[:-1] if each not in self._done]
+                if (
+                    other not in (method, *self._done)
+                    and method.beside(other)
+                    and not any(method.beside(each) for each in first)
+                ):
+                    for part in other.needs():
+                        self.trained(part)
+                    found.append(other)
+        return found
 
     def report(self, message: str, fraction: float) -> None:
         """Progress of the method that is being trained."""
         total = max(1, len(self._wanted))
         done = min(len(self._done) + fraction, total) / total
         self.context.progress(f"{type(self._now).__name__}: {message}", done)
+
+    def on(
+        self,
+        inputs: Shaped[Tensor, "m ..."],
+        labels: Int[Tensor, " m"],
+        report: Callable[..., None] | None = None,
+    ) -> Self:
+        """A bench of this setting with other training samples, on which nothing is trained yet.
+
+        There are no validation samples, as their classes might be others.
+
+        Args:
+            report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+        """
+        other = copy.copy(self)
+        other.inputs, other.labels = inputs, labels
+        other._done, other._wanted = {}, []
+        # Tests of what it trains are asked of this bench, which knows how exact they have to be.
+        other.report, other.frozen = report or self.report, self.frozen
+        return other
 
     def stream(self, *names: Any) -> torch.Generator:
         """Generator of this repetition's draws of this name."""
@@ -218,6 +261,16 @@ class Bench(ABC):
             soft: One of each network, None where it learns from labels alone.
             order: Name of the order in which samples are met, where there is one.
         """
+
+    def classifier(self, fitted: Fitted) -> Classifier:
+        """A network that was trained, as what a method leaves."""
+        return Classifier(
+            logits=self.frozen(fitted.net),
+            net=fitted.net,
+            best=fitted.best,
+            midway=fitted.midway,
+            notes=fitted.notes,
+        )
 
     def fit_one(self, net: nn.Module, soft: SoftTargets | None = None, **settings: Any) -> Fitted:
         """Train one network, or one group, as ``fit`` does."""

@@ -2,10 +2,11 @@
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -23,8 +24,9 @@ from multiview.bench.bench import (
 )
 from multiview.bench.method import Logits
 from multiview.bench.recipe import Recipe
+from multiview.bench.side_by_side import Learner, side_by_side_loss, together
 from multiview.data.splits import Samples
-from multiview.distill import distillation_loss, per_student
+from multiview.distill import distillation_loss
 from multiview.models import SideBySide, SumOfNets
 from multiview.ntk import gram
 from multiview.sparsity import with_gates
@@ -38,9 +40,12 @@ from multiview.train import (
     target_loss,
 )
 from multiview.train.loop import Loss
+from multiview.train.training import Best
 
 MOST_KERNEL_SAMPLES = 4000  # n^2 numbers of a kernel, each of several, in float64
 Build = Callable[[torch.Generator], nn.Module]
+# From how much is shared and initial weights to a light network and its booster.
+BuildPair = Callable[[int, torch.Generator], tuple[nn.Module, nn.Module]]
 
 
 class ModuleSetting(Setting):
@@ -86,18 +91,38 @@ class ModuleBench(Bench):
     Attributes:
         samples: To train, to choose and to test on.
         build: From a generator of initial weights to an untrained network, (n, ...) -> (n, k).
+        build_pair: The same of networks that come with a booster, which may share layers.
     """
 
     def __init__(
-        self, setting: ModuleSetting, samples: Samples, build: Build, seed: int, context: Context
+        self,
+        setting: ModuleSetting,
+        samples: Samples,
+        build: Build,
+        seed: int,
+        context: Context,
+        build_pair: BuildPair | None = None,
     ) -> None:
         super().__init__(seed, context)
+        self.build_pair = build_pair
         self.setting, self.samples, self.build = setting, samples, build
         self.inputs, self.labels = samples.train, samples.train_labels
         self.num_classes, self.members = samples.num_classes, setting.members
         self.side_by_side = setting.students.together > 1
         self._exact = False
-        self._fits = 0
+        self._fits = itertools.count(1)  # shared by the benches of ``on``
+
+    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+        """A bench of this setting with other training samples and no validation samples."""
+        other = super().on(inputs, labels, report)
+        other.samples = replace(
+            self.samples,
+            train=inputs,
+            train_labels=labels,
+            validation=self.samples.validation[:0],
+            validation_labels=self.samples.validation_labels[:0],
+        )
+        return other
 
     def frozen(self, net: nn.Module) -> Logits:
         """The network's outputs: as fast as training has them for students, exact in tests.
@@ -158,7 +183,21 @@ class ModuleBench(Bench):
     def pair(
         self, shared: int, boosters: int, start: str, width: int | None
     ) -> tuple[nn.Module, list[nn.Module]]:
-        """A light network and boosters that share nothing."""
+        """A light network and boosters; they share nothing but where networks come as a pair.
+
+        All weights of a pair follow from the students' start, and ``start`` is not looked at.
+
+        Raises:
+            ValueError: If several boosters are asked of a pair.
+        """
+        if self.build_pair is not None:
+            if boosters != 1:
+                raise ValueError(
+                    f"boosters={boosters}: a pair has one, with which it shares layers: use "
+                    "boosters=1, or a network that is no pair."
+                )
+            light, booster = self.build_pair(shared, self.stream("init", "student", 0))
+            return light, [booster]
         return self.one("student"), [self.one(start, i) for i in range(boosters)]
 
     def tangent_gram(self, net: nn.Module) -> Gram:
@@ -209,57 +248,52 @@ class ModuleBench(Bench):
         at most.
         """
         recipe: Recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
-        singles = [one for net in nets for one in single_networks(net)]
-        targets = [each for net, each in zip(nets, soft, strict=True) for _ in single_networks(net)]
-        columns = [i for net in nets for i, _ in enumerate(single_networks(net))]
-        states: list[dict[str, Tensor]] = []
+        learners = [
+            Learner(one, own, i)
+            for net, own in zip(nets, soft, strict=True)
+            for i, one in enumerate(single_networks(net))
+        ]
+        best: list[Best] = []
+        before = 0
         # What a network draws by itself would depend on those that draw beside it.
-        together = 1 if any(map(draws, singles)) else recipe.together
-        for first in range(0, len(singles), together):
-            part = slice(first, first + together)
-            result = self._fit(singles, part, self._loss(targets[part], columns[part]), course)
-            states += [each.state for each in result.best]
+        most = 1 if any(draws(each.net) for each in learners) else recipe.together
+        for part in together(learners, most):
+            best += self._fit(part, before, len(learners), course).best
+            before += len(part)
         fitted, first = [], 0
         for net in nets:
-            number = len(single_networks(net))
-            best = partial(self._in_states, net, states[first : first + number])
-            fitted.append(Fitted(net=net.eval(), best=best if states else None))
-            first += number
+            own = best[first : first + len(single_networks(net))]
+            first += len(single_networks(net))
+            fitted.append(self._fitted(net.eval(), own) if own else Fitted(net=net.eval()))
         return fitted
 
-    def _fit(self, nets: Sequence[nn.Module], part: slice, loss: Loss, course: Course) -> FitResult:
-        """Train a part of the networks side by side."""
+    def _fitted(self, net: nn.Module, best: Sequence[Best]) -> Fitted:
+        """A network, or a group, with its best states and the mean of their epochs."""
+        return Fitted(
+            net=net,
+            best=partial(self._in_states, net, [each.state for each in best]),
+            notes={"epoch": sum(each.epoch for each in best) / len(best)},
+        )
+
+    def _fit(self, part: Sequence[Learner], before: int, total: int, course: Course) -> FitResult:
+        """Train some of all networks side by side, after so many others."""
         settings, samples = self.training(course), self.samples
         if len(samples.validation):
             held = samples.validation, samples.validation_labels
             settings["score"] = error_score(*held, settings["compute"])
-        share = partial(self._share, part, len(nets))
-        return fit(SideBySide(nets[part]), self.inputs, loss, **settings | {"progress": share})
-
-    def _share(self, part: slice, number: int, message: str, fraction: float) -> None:
-        """Report progress of a part of the networks."""
-        size = min(part.stop, number) - part.start
-        label = f"{part.start + 1}-{part.start + size} of {number}: {message}"
-        self.report(label, (part.start + fraction * size) / number)
-
-    def _loss(self, soft: Sequence[SoftTargets | None], columns: Sequence[int]) -> Loss:
-        """The loss of networks side by side: the labels, and what each is taught beside them."""
-        smoothing = self.setting.recipe.smoothing
-        taught = [each for each in soft if each is not None]
-        if not taught:
-            return target_loss(self.labels, smoothing)
-        first = taught[0]
-        if len(taught) < len(soft) or any(t.label_weight != first.label_weight for t in taught):
-            raise ValueError("networks side by side are all taught, and labels weigh the same.")
-        alike = all((t.kd_loss, t.weight) == (first.kd_loss, first.weight) for t in taught)
-        return distillation_loss(
+        loss = side_by_side_loss(
             self.labels,
-            partial(_teach, [each.teacher for each in taught], columns),
-            first.kd_loss if alike else per_student(*(_Weighted(t) for t in taught)),
-            weight=first.weight if alike else 1.0,
-            label_weight=first.label_weight,
-            smoothing=smoothing,
+            [each.soft for each in part],
+            [each.column for each in part],
+            self.setting.recipe.smoothing,
         )
+        settings["progress"] = partial(self._share, len(part), before, total)
+        return fit(SideBySide([each.net for each in part]), self.inputs, loss, **settings)
+
+    def _share(self, size: int, before: int, total: int, message: str, fraction: float) -> None:
+        """Report progress of a part of the networks."""
+        label = f"{before + 1}-{before + size} of {total}: {message}"
+        self.report(label, (before + fraction * size) / total)
 
     def _in_states(
         self, net: nn.Module, states: Sequence[dict[str, Tensor]], inputs: Tensor
@@ -277,35 +311,13 @@ class ModuleBench(Bench):
 
     def _checkpoint(self) -> Checkpoint | None:
         """Of the next training: trainings are counted, and always the same in the same order."""
-        self._fits += 1
+        number = next(self._fits)
         if self.context.scratch is None:
             return None
         name = hashlib.sha256(repr(self._now).encode()).hexdigest()[:12]
         # Another machine may round filters or channels otherwise: a cell does not stop for that.
-        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{self._fits}.pt"
+        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{number}.pt"
         return Checkpoint(path=path, strict=False)
-
-
-class _Weighted:
-    """A KD loss times its weight, for students whose weights differ."""
-
-    def __init__(self, soft: SoftTargets) -> None:
-        self.soft = soft
-
-    def __call__(self, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
-        return self.soft.weight * self.soft.kd_loss(student_logits, teacher_logits)
-
-
-def _teach(
-    teachers: Sequence[Logits], columns: Sequence[int], inputs: Tensor
-) -> Float[Tensor, "n *students k"]:
-    """What each student is taught; a teacher of several is asked once."""
-    asked = {teacher: teacher(inputs) for teacher in dict.fromkeys(teachers)}
-    own = [
-        logits if (logits := asked[teacher]).dim() == 2 else logits[:, column]
-        for teacher, column in zip(teachers, columns, strict=True)
-    ]
-    return torch.stack(own, 1)
 
 
 def single_networks(net: nn.Module) -> list[nn.Module]:

@@ -1,7 +1,7 @@
 """Synthetic patches: the setting, and the bench that trains networks of patches on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,9 +19,10 @@ from multiview.bench.bench import (
     Setting,
     SoftTargets,
 )
+from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
-from multiview.distill import distillation_loss, distillation_objective
-from multiview.models import PatchNet, SingleMember, SummedMembers
+from multiview.distill import distillation_loss
+from multiview.models import PatchNet, SingleMember
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.ntk import patch_net_gram
@@ -29,15 +30,10 @@ from multiview.sparsity import GatedPatchNet
 from multiview.sparsity.layers import initial_dropout
 from multiview.train import (
     OptimSpec,
-    TrainSpec,
-    cross_entropy,
     fit,
-    per_member,
     target_loss,
-    train_patch_net,
 )
 from multiview.train.loop import Loss
-from multiview.train.patch_gradient import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +42,6 @@ class Sgd:
 
     labels: OptimSpec
     students: OptimSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flow:
-    """Training along the gradient flow, by closed-form gradients of all samples.
-
-    Attributes:
-        summed: Of networks trained as their sum; None: as ``labels``.
-    """
-
-    labels: TrainSpec
-    students: TrainSpec
-    summed: TrainSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,12 +116,12 @@ class PatchBench(Bench):
         number = self.setting.num_train
         return sample_patches(self.setting.spec, self.features, number, self.stream("train"))
 
-    @property
+    @cached_property
     def inputs(self) -> Float[Tensor, "n P d"]:
         """The training samples' patches."""
         return self.batch.patches
 
-    @property
+    @cached_property
     def labels(self) -> Tensor:
         """Their classes."""
         return self.batch.labels
@@ -191,8 +174,10 @@ class PatchBench(Bench):
         order: str = "student",
     ) -> list[Fitted]:
         """Train networks in place by SGD, one after the other, or copies of them by the flow."""
-        if isinstance(self.setting.training, Flow):
-            return self._by_flow(self.setting.training, nets, soft, course)
+        flow = self.setting.training
+        if isinstance(flow, Flow):
+            spec = flow.spec(nets, course)
+            return fit_by_flow(nets, soft, self.inputs, self.labels, spec, self.report)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
             settings = self.training(course, order) | {
                 "progress": partial(self._part, i, len(nets))
@@ -259,81 +244,8 @@ class PatchBench(Bench):
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)
 
-    def _by_flow(
-        self,
-        flow: Flow,
-        nets: Sequence[nn.Module],
-        soft: Sequence[SoftTargets | None],
-        course: Course,
-    ) -> list[Fitted]:
-        """Train copies of all networks side by side; a sum by itself."""
-        spec: TrainSpec = getattr(flow, course)
-        if any(isinstance(each, SummedMembers) for each in nets):
-            spec = replace(flow.summed or spec, summed=True)
-            if len(nets) > 1:
-                raise ValueError("a sum of networks is trained by itself: fit it alone.")
-        plain = [patch_net(each) for each in nets]
-        start = plain[0]
-        if len(plain) > 1:
-            start = start.with_weight(torch.cat([each.weight for each in plain]))
-        given: dict[str, Any] = {}
-        if any(each is not None for each in soft):
-            given["objective"] = self._objective(plain, soft)
-        result = train_patch_net(
-            start, self.inputs, self.labels, spec, progress=self.report, **given
-        )
-        fitted, first = [], 0
-        for net, own in zip(nets, plain, strict=True):
-            which = slice(first, first + len(own.weight))
-            first = which.stop
-            trained = result.net if len(nets) == 1 else result.net.member(which)
-            counted = slice(None) if spec.summed else which
-            notes = {
-                "steps": float(result.steps[counted].double().mean()),
-                "converged": float(result.converged[counted].double().mean()),
-            }
-            fitted.append(Fitted(net=like(net, trained), notes=notes))
-        return fitted
-
-    def _objective(self, nets: Sequence[PatchNet], soft: Sequence[SoftTargets | None]) -> Objective:
-        """A loss of its own for each network of all."""
-        each: list[Objective] = []
-        for net, targets in zip(nets, soft, strict=True):
-            if targets is None:
-                each += [cross_entropy(self.labels, self.num_classes)] * len(net.weight)
-                continue
-            with torch.no_grad():
-                logits = targets.teacher(self.inputs)
-            own = logits.unbind(1) if logits.dim() == 3 else [logits] * len(net.weight)
-            each += [
-                distillation_objective(self.labels, teacher, targets.kd_loss, targets.weight)
-                for teacher in own
-            ]
-        return per_member(*each)
-
-
-def patch_net(net: nn.Module) -> PatchNet:
-    """The PatchNet that is, or is behind, a network of patches.
-
-    Raises:
-        ValueError: If there is none, as of a network with dropout or gates.
-    """
-    inner = net.net if isinstance(net, SingleMember | SummedMembers) else net
-    if not isinstance(inner, PatchNet):
-        raise ValueError(
-            f"{type(inner).__name__} has no closed-form gradient: train it in a setting with Sgd."
-        )
-    return inner
-
 
 def without_masks(net: nn.Module) -> nn.Module:
     """The network, without dropout if it is one that has some."""
     inner = net.net if isinstance(net, SingleMember) else net
     return inner.plain() if isinstance(inner, DropoutPatchNet) else net
-
-
-def like(net: nn.Module, trained: PatchNet) -> nn.Module:
-    """The trained network in the shape of the untrained one: a group, a single one or a sum."""
-    if isinstance(net, SummedMembers):
-        return trained.summed()
-    return trained.single() if isinstance(net, SingleMember) else trained

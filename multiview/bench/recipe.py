@@ -1,6 +1,7 @@
 """Recipe: how networks are trained on samples that are not patches."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,6 +36,10 @@ class Recipe:
     def augments(self) -> bool:
         """Whether images are changed at all."""
         return bool(self.flip or self.padding or self.cutout)
+
+    def with_optim(self, **changes: Any) -> "Recipe":
+        """The recipe with other settings of its optimiser."""
+        return replace(self, optim=replace(self.optim, **changes))
 
     def augment(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The images of one epoch."""

@@ -11,16 +11,21 @@ from multiview.methods.averaging import (
     RingEnsembles,
     Summed,
 )
+from multiview.methods.class_sets import ClassSets, ConfusableSets, RandomSets, ShuffledSets
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
 from multiview.methods.kernels import KernelModel, Kernels
 from multiview.methods.pruning import Baseline, MagnitudePruned, Reinitialised
 from multiview.methods.rocket import Booster, Rocket
+from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
+from multiview.methods.timed import Timed
 
 __all__ = [
     "Baseline",
     "Booster",
+    "ClassSets",
+    "ConfusableSets",
     "Dropout",
     "Ensemble",
     "Gates",
@@ -35,9 +40,14 @@ __all__ = [
     "Member",
     "Members",
     "Neighbours",
+    "RandomSets",
     "Reinitialised",
     "RingEnsembles",
     "Rocket",
+    "ShuffledSets",
+    "Specialists",
     "Student",
     "Summed",
+    "Timed",
+    "WithSpecialists",
 ]

@@ -1,13 +1,16 @@
 """Networks on labels, their ensemble, and networks trained as their sum."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from multiview.bench.bench import Bench
-from multiview.bench.method import Classifier, Method
+from multiview.bench.method import Classifier, Logits, Method
+from multiview.distill import averaged_logits
+from multiview.distill.teachers import Average
 from multiview.ensemble import mean_logits
 
 
@@ -26,9 +29,7 @@ class Members(Method):
         """The networks, each by itself."""
         nets = bench.group(self.start, self.number or bench.members)
         fitted = bench.fit_one(nets, order="members")
-        return Classifier(
-            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
-        )
+        return bench.classifier(fitted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,35 +56,34 @@ class Labels(Method):
     def train(self, bench: Bench) -> Classifier:
         """The network."""
         fitted = bench.fit_one(bench.one(self.start), course="students")
-        return Classifier(
-            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
-        )
+        return bench.classifier(fitted)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(Method):
-    """The mean of several networks' logits.
+    """The mean of several networks' logits, or the logits of their mean probabilities.
 
     Attributes:
         of: A method that leaves logits (n, K, k).
         size: Of the first so many networks; None: of all.
+        average: Which mean is taken.
+        temperature: T of the probabilities, which for a teacher is that of the student's loss.
     """
 
     of: Method = Members()
     size: int | None = None
+    average: Average = "logits"
+    temperature: float = 1.0
 
     def train(self, bench: Bench) -> Classifier:
         """The mean; nothing is trained."""
         members = bench.trained(self.of)
+        best = None if members.best is None else partial(self._mean, members.best)
+        return Classifier(logits=partial(self._mean, members.logits), best=best)
 
-        def mean(inputs: Tensor) -> Float[Tensor, "n k"]:
-            return mean_logits(members.logits(inputs)[:, : self.size])
-
-        best = members.best
-        return Classifier(
-            logits=mean,
-            best=None if best is None else lambda inputs: mean_logits(best(inputs)[:, : self.size]),
-        )
+    def _mean(self, members: Logits, inputs: Tensor) -> Float[Tensor, "n k"]:
+        """The mean over the networks."""
+        return averaged_logits(members(inputs)[:, : self.size], self.average, self.temperature)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +111,7 @@ class Summed(Method):
         """The sum."""
         nets = bench.summed("sum", self.number or bench.members)
         fitted = bench.fit_one(nets, order="sum")
-        return Classifier(
-            logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best, notes=fitted.notes
-        )
+        return bench.classifier(fitted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,14 +130,23 @@ class MeanOf(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class Group(Method):
-    """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k)."""
+    """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k).
+
+    Their notes are averaged.
+    """
 
     of: tuple[Method, ...]
 
     def train(self, bench: Bench) -> Classifier:
         """The group; nothing more is trained."""
-        parts = [bench.trained(each).logits for each in self.of]
-        return Classifier(logits=lambda inputs: torch.stack([part(inputs) for part in parts], 1))
+        parts = [bench.trained(each) for each in self.of]
+        notes = {
+            name: sum(part.notes[name] for part in parts) / len(parts) for name in parts[0].notes
+        }
+        return Classifier(
+            logits=lambda inputs: torch.stack([part.logits(inputs) for part in parts], 1),
+            notes=notes,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

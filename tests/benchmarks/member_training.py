@@ -19,11 +19,10 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
 from multiview import stream
+from multiview.bench.cost import cost_of, gemm_rate
 from multiview.models import FastNet, SideBySide
 from multiview.train.compute import ComputeSpec
 from multiview.train.loop import target_loss
-from theory_experiments._image_cost import cost_of
-from theory_experiments._rate import gemm_rate
 
 BATCH = 50
 STEPS = 20
