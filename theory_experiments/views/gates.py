@@ -6,6 +6,8 @@ A method's name is that of its group, then the value where there are several: ``
 import re
 from collections.abc import Iterator, Sequence
 
+import pandas as pd
+
 from multiview.bench import Cell
 from multiview.methods import Gates
 
@@ -33,3 +35,9 @@ def shares(cells: Sequence[Cell]) -> dict[str, float]:
     """The networks that are asked for a share of their weights, with that share."""
     asked = ((name, method.penalty.target) for name, method in gated(cells))
     return {name: share for name, share in asked if share is not None}
+
+
+def grouped(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the ``group`` of each method, and its ``value`` in the group; NaN of one."""
+    named = table["method"].str.extract(r"^(.*?)(?:_(\d[\d.e+-]*))?$")
+    return table.assign(group=named[0], value=named[1].astype(float))

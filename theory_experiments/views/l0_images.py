@@ -214,10 +214,12 @@ def beside_published(part: str, table: pd.DataFrame) -> Iterator[Listing]:
         for label, each in known.items()
         if each.units
     }
+    number, batch = int(data["train_images"]), int(data["students.optim.batch_size"])
+    steps = data["students.optim.epochs"] * -(-number // batch)
     about = (
-        f"{PARTS[part]}, {data['train_images']:,.0f} images ({data['data']}), "
+        f"{PARTS[part]}, {number:,} images ({data['data']}), "
         f"{data['students.optim.epochs']:.0f} epochs at {data['students.optim.learning_rate']:g}, "
-        f"{data['steps']:,.0f} steps"
+        f"{steps:,.0f} steps"
     )
     sizes = [
         by_layer("units left", "units"),

@@ -10,6 +10,7 @@ from multiview.bench import Cell, PatchSetting
 from multiview.runs.claims import Claim, at_least
 from multiview.runs.estimates import Estimate, average, largest, measured
 from theory_experiments.views.gates import gated, lambdas, shares
+from theory_experiments.views.parts import SYNTHETIC
 from theory_experiments.views.pruned_curves import (
     BELOW_FLOOR,
     best_lean,
@@ -27,7 +28,6 @@ from theory_experiments.views.pruned_patches import (
     KEPT,
     MORE_MU,
     MORE_SAMPLES,
-    SYNTHETIC,
     TEMPERATURE,
 )
 from theory_experiments.views.units import MARGIN, MORE, SAME, WORDS
