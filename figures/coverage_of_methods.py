@@ -72,8 +72,13 @@ def _rows(table: pd.DataFrame) -> tuple[Rows, dict[str, float]]:
 def _strips(axes: Axes, table: pd.DataFrame, rows: Rows, groups: dict[str, float]) -> None:
     """Draw a cell for each view, the views of a class side by side, filled where learned."""
     covered = table.set_index("method")["covered"]
-    panels.strips(
-        axes, [(y, np.asarray(covered[entry.method], bool), entry.colour) for entry, y in rows]
+    views = {name: np.asarray(each, bool) for name, each in covered.items()}
+    panels.strips(  # of several networks the first one's
+        axes,
+        [
+            (y, each if (each := views[entry.method]).ndim == 2 else each[0], entry.colour)
+            for entry, y in rows
+        ],
     )
     for group, y in groups.items():
         text = axes.text(-0.02, y, group, color=COLOURS[group], weight="bold", fontsize=9.5)

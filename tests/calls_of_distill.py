@@ -157,7 +157,7 @@ def _objective_right(found: Any, a: dict[str, Any]) -> bool:
     return near(found[0][:, 0], hard + a["weight"] * half)
 
 
-def _teaching(student: Any, teacher: Any) -> None:
+def _biased(student: Any, teacher: Any) -> None:
     student.layers[-1].bias.data.fill_(1.0)
 
 
@@ -300,7 +300,7 @@ CALLS = {
     ),
     "born_again": Call(
         function=distill.born_again,
-        arguments=lambda: {"first": mlp(), "students": [mlp(1), mlp(2)], "teach": _teaching},
+        arguments=lambda: {"first": mlp(), "students": [mlp(1), mlp(2)], "distil": _biased},
         right=lambda found, a: found == [a["first"], *a["students"]],
     ),
     "bregman": Call(

@@ -261,8 +261,8 @@ CALLS = {
             )
         ),
     ),
-    "retake_statistics": Call(
-        function=sparsity.retake_statistics,
+    "recalibrate_batchnorm": Call(
+        function=sparsity.recalibrate_batchnorm,
         arguments=lambda: {
             "module": _normed(),
             "batches": [normal(3, 1, 4, 4), normal(3, 1, 4, 4, name="y")],

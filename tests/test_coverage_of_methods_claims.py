@@ -4,13 +4,10 @@ import math
 
 import pandas as pd
 import pytest
-from theory_experiments._coverage_of_methods import METHODS, NETWORKS
-from theory_experiments._coverage_of_methods_bench import MethodsCell
 from tidy_tables import Row, changed, repeated
 
 from multiview.runs.claims import judge
 from multiview.runs.experiment import NoOptions
-from theory_experiments import _coverage_of_methods_claims as claims_of
 from theory_experiments import coverage_of_methods as script
 
 OF_THE_PAPER = {f"rocket: {how} shared, the paper (P2)" for how in ("half", "all")}
@@ -19,7 +16,7 @@ CLAIMS = script.EXPERIMENT.claims_about("laptop", NoOptions())
 
 def ideal() -> Row:
     """A result in which all that is claimed is so."""
-    c = dict.fromkeys(METHODS, 0.55) | {
+    c = dict.fromkeys(script.ENTRIES, 0.55) | {
         **dict.fromkeys(("ensemble", "hinton", "squares", "paper", "self_fresh"), 0.97),
         **dict.fromkeys(
             ("self_continued", "rocket_kd", "rocket_ensemble", "dense_soft", "pruned_soft"), 0.95
@@ -35,8 +32,6 @@ def ideal() -> Row:
         name: {"coverage": value, "law": 1 - value, "single": 1 - value, "multi": 0.0}
         for name, value in c.items()
     } | {"first": {"coverage": 0.55}}
-    for name, predicted in (("ensemble", 0.974), ("rocket", 0.8), ("rocket_kd", 0.95)):
-        row[name]["predicted"] = predicted
     for name, share in (("dense", 0.99), ("dense_soft", 0.97), ("pruned", 0.1)):
         row[name]["share_open"] = share
     row["pruned_soft"]["share_open"] = 0.2
@@ -83,7 +78,7 @@ def test_claims_fall_where_the_theory_does(name, value, claim):
 
 def test_every_difference_can_be_refuted():
     high, low = 0.99, 0.05
-    for name, *_, (least, _), who, _ in claims_of.DIFFERENCES:
+    for name, _, who, (least, _), _ in script.COMPARED:
         value = low if least > -math.inf else high
         assert verdicts({f"{who}.coverage": value})[name] == "refuted", name
     assert verdicts({"kernel_summed.coverage": 0.999})["kernels: sum"] == "supported"  # or more
@@ -103,41 +98,34 @@ def test_laws_of_the_errors_and_shares_of_neurons_can_fail():
     assert found["pruned: left"] == found["dense_soft: left"] == "supported"
 
 
-def test_every_method_is_claimed_of_and_says_its_tolerance():
-    claimed = {name for line in claims_of.DIFFERENCES for name in line[-2:]} - {"first"}
+def test_every_method_is_claimed_of_and_statements_are_sentences():
+    claimed = {name for _, _, who, _, other in script.COMPARED for name in (who, other)}
     elsewhere = {"member", "ensemble", "summed", "patch", "rocket_kd"}
     only_measured = {"patch_masks", "rocket_booster", "rocket_boosters"}
-    assert claimed | elsewhere | only_measured == set(METHODS)
+    assert (claimed - {"first"}) | elsewhere | only_measured == set(script.ENTRIES)
+    assert claimed == set(script.PHRASES)
     for claim in CLAIMS:
-        ends = [abs(end) for end in claim.predicted if math.isfinite(end)]
-        tolerance = claims_of.TOLERANCES.get(claim.predicted)
-        assert tolerance is None or claim.statement.endswith(tolerance), claim.name
-        assert tolerance is None or ends[0] == 0 or f"{ends[0]:g}" in tolerance
-    assert {claim.name for claim in CLAIMS if claim.primary} == claims_of.PRIMARY
+        margin = script.WORDS.get(claim.predicted)
+        assert margin is None or claim.statement.endswith(margin), claim.name
+    assert {claim.name for claim in CLAIMS if claim.primary} == script.PRIMARY
+    assert len({claim.name for claim in CLAIMS}) == len(CLAIMS)
 
 
 def test_a_correlation_of_equal_values_is_none():
     equal = table(n=2)
     equal["single"] = 0.5
-    assert claims_of.correlation(NETWORKS).of(equal).by_seed.isna().all()
+    assert script.correlation(script.NETWORKS).of(equal).by_seed.isna().all()
 
 
 def test_a_correlation_is_that_of_c_and_the_error():
-    found = claims_of.correlation(NETWORKS).of(table(n=2)).by_seed
+    found = script.correlation(script.NETWORKS).of(table(n=2)).by_seed
     assert found.tolist() == pytest.approx([-1, -1], abs=1e-5)  # the ideal error is 1 - c
 
 
-def test_a_neuron_is_pushed_alike_on_a_laptop_and_in_the_paper_preset():
-    for name in ("light_penalty", "strong_penalty"):
-        push = [
-            getattr(cell, name) * cell.spec.patch_dim / cell.num_train
+def test_a_neuron_is_penalised_alike_on_a_laptop_and_in_the_paper_preset():
+    for name in ("dense", "pruned"):
+        per_neuron = [
+            cell.methods[name].strength * cell.setting.spec.patch_dim / cell.setting.num_train
             for cell in (script.LAPTOP, script.PAPER)
         ]
-        assert push[0] == pytest.approx(push[1])
-
-
-def test_settings_that_mean_nothing_are_refused():
-    with pytest.raises(ValueError, match="members=1"):
-        MethodsCell(members=1)
-    with pytest.raises(ValueError, match=r"light_penalty=0\.5"):
-        MethodsCell(light_penalty=0.5, strong_penalty=0.2)
+        assert per_neuron[0] == pytest.approx(per_neuron[1])

@@ -117,7 +117,7 @@ def test_nets_without_gates_are_tested_as_averages_too(monkeypatch):
         retaken.append((net, [each.clone() for each in net.parameters()], len(list(batches))))
 
     monkeypatch.setattr(parts, "Averaged", Noted)
-    monkeypatch.setattr(parts, "retake_statistics", retake)
+    monkeypatch.setattr(parts, "recalibrate_batchnorm", retake)
     cell = replace(SMOKE["cifar10"], averaging=0.5)
     work = parts.Work(cell=cell, splits=splits, context=Context())
     net = work.trained("dense", work.plain(), cell.recipe.optim)

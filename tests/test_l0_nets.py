@@ -28,7 +28,7 @@ def test_the_net_of_the_size_left_has_a_start_of_its_own():
         for layer in gated_layers(gated).values():
             layer.gates.log_alpha[::2] = -5
     left = pruned(gated)
-    fresh = nets.drawn_anew(left, stream(2))
+    fresh = nets.reinitialised(left, stream(2))
     for old, new in zip(left.parameters(), fresh.parameters(), strict=True):
         assert old.shape == new.shape
         assert new.dim() == 1 or not old.equal(new)

@@ -13,8 +13,7 @@ from figures import rocket_launching as figure
 from figures import style
 from multiview import stream
 from multiview.distill import rocket_launching, sequential_rocket_launching
-from multiview.models import PatchNet
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import PatchNet, shared_patch_nets
 from multiview.probes import coverage_of, coverage_probes
 from multiview.runs.experiment import Context
 from theory_experiments import _patch_rocket as patches

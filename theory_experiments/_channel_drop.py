@@ -18,7 +18,8 @@ from multiview.ensemble import mean_logits
 from multiview.probes import gain_by_count, view_counts
 from multiview.probes.view_counts import GainByCount
 from multiview.runs.experiment import Context
-from multiview.train.loop import Loss, target_loss
+from multiview.train import target_loss
+from multiview.train.loop import Loss
 from multiview.train.metrics import wrong
 from theory_experiments._channel_inputs import DropCell, Inputs, inputs_of, new_nets
 from theory_experiments._contrast import error, errors_of, spans, within

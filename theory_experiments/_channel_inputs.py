@@ -20,8 +20,7 @@ from multiview.probes.channels import (
     tile_masks,
 )
 from multiview.runs.experiment import Context
-from multiview.train.compute import outputs_of
-from multiview.train.loop import target_loss
+from multiview.train import outputs_of, target_loss
 from theory_experiments._contrast import errors_of
 from theory_experiments._image_nets import Fast, Recipe, fast_recipe, train_group
 

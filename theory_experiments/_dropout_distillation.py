@@ -14,9 +14,8 @@ from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import averaged_logits, dropout_distillation
 from multiview.runs.experiment import Context
-from multiview.train.compute import ComputeSpec, outputs_of
-from multiview.train.loop import Loss, fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, OptimSpec, fit, outputs_of, target_loss
+from multiview.train.loop import Loss
 from multiview.train.stochastic import without_dropout
 from theory_experiments._contrast import Progress, error
 from theory_experiments._dropout_nets import (

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from multiview.data.splits import Splits
 from multiview.distill import averaged_logits, hinton_kd, monte_carlo
 from multiview.models import QuickNet
-from multiview.train.compute import ComputeSpec, outputs_of
-from multiview.train.loop import Loss, target_loss
-from multiview.train.source import Given
+from multiview.train import ComputeSpec, outputs_of, target_loss
+from multiview.train.loop import Loss
+from multiview.train.source import LoaderTargets
 from multiview.train.stochastic import DropoutSwitch
 from theory_experiments._contrast import error
 
@@ -80,7 +80,7 @@ def expectation_linear(
     on_labels = target_loss(labels)
     again = replace(compute, compile=False).prepared(net)
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         with DropoutSwitch(on=False):
             plain = again(inputs)
         gap = (logits.softmax(1) - plain.softmax(1)).square().sum(1).mean()

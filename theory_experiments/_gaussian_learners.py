@@ -5,8 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from multiview import stream
-from multiview.train import train_patch_net
-from multiview.train.loop import fit
+from multiview.train import fit, train_patch_net
 from theory_experiments._contrast import Progress
 from theory_experiments._gaussian_tasks import Samples, TaskCell, new_networks
 from theory_experiments._learners import FAMILIES, members_cross_entropy

@@ -10,8 +10,7 @@ from torch import Tensor
 from multiview import stream
 from multiview.data import sample_patches
 from multiview.models import SingleMember
-from multiview.train import TrainSpec
-from multiview.train.optim import OptimSpec
+from multiview.train import OptimSpec, TrainSpec
 from theory_experiments._learners import FAMILIES, Networks
 from theory_experiments._patch_nets import KINDS, NetCell, draw_features, draw_train
 

@@ -18,9 +18,8 @@ from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
 from multiview.distill import Hinton, best_shift, distillation_loss, per_student, shifted
 from multiview.runs.experiment import Context
-from multiview.train.compute import ComputeSpec, outputs_of
-from multiview.train.loop import Loss, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, OptimSpec, outputs_of, target_loss
+from multiview.train.loop import Loss
 from theory_experiments._contrast import error, errors_of, spans
 from theory_experiments._image_nets import Dense, Recipe, Trained, train_group
 

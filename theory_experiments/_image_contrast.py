@@ -19,10 +19,9 @@ from multiview.distill import Hinton, distillation_loss, ensemble_teacher
 from multiview.ensemble import mean_probabilities
 from multiview.models import ConvNet, SideBySide, SumOfNets, WideResNet
 from multiview.ntk import centred_one_hot, gram, kernel_methods, plan_gram
-from multiview.train.compute import outputs_of
-from multiview.train.loop import Loss, fit, target_loss
+from multiview.train import OptimSpec, fit, outputs_of, target_loss
+from multiview.train.loop import Loss
 from multiview.train.metrics import wrong
-from multiview.train.optim import OptimSpec
 from theory_experiments._contrast import (
     Outputs,
     Progress,

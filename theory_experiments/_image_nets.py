@@ -14,10 +14,8 @@ from multiview.data.augment import cutout, flip_and_crop
 from multiview.data.splits import Splits
 from multiview.models import MLP, FastNet, FourStageResNet, ResNet, SideBySide, WideResNet
 from multiview.runs.experiment import Context
-from multiview.train.checkpoint import Checkpoint
-from multiview.train.compute import ComputeSpec, outputs_of
-from multiview.train.loop import Loss, error_score, fit
-from multiview.train.optim import OptimSpec
+from multiview.train import Checkpoint, ComputeSpec, OptimSpec, error_score, fit, outputs_of
+from multiview.train.loop import Loss
 from multiview.train.training import Best
 from theory_experiments._contrast import Progress, within
 

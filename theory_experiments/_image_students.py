@@ -24,8 +24,8 @@ from multiview.distill import (
 from multiview.ensemble import mean_logits
 from multiview.models import SideBySide
 from multiview.runs.experiment import Context
-from multiview.train.compute import frozen
-from multiview.train.loop import Loss, target_loss
+from multiview.train import frozen, target_loss
+from multiview.train.loop import Loss
 from theory_experiments._contrast import error, errors_of, spans
 from theory_experiments._image_nets import Fast, Recipe, Trained, fast_recipe, train_group
 

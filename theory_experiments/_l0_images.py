@@ -16,22 +16,20 @@ from multiview.sparsity import (
     gated_layers,
     open_probability,
     pruned,
-    retake_statistics,
+    recalibrate_batchnorm,
     sparsify,
     units_left,
 )
+from multiview.train import OptimSpec, fit, outputs_of, target_loss
 from multiview.train.averaging import Averaged
-from multiview.train.compute import outputs_of
-from multiview.train.loop import fit, target_loss
-from multiview.train.optim import OptimSpec
 from multiview.train.source import source_of
 from theory_experiments._contrast import error
 from theory_experiments._image_nets import Dense, Recipe, Residual
 from theory_experiments._l0_nets import (
     LeNet,
     checkpoint_in,
-    drawn_anew,
     magnitude_pruned,
+    reinitialised,
     share_left,
     with_dropout,
     with_gates,
@@ -141,7 +139,7 @@ class Work:
         fit(averaged, inputs, loss, spec=optim, after_step=averaged.after_step, **settings)
         averaged.finish()
         source = source_of(inputs, net, settings["augment"], optim.batch_size)
-        retake_statistics(net, (seen for _, seen in source.batches(settings["generator"], 0)))
+        recalibrate_batchnorm(net, (seen for _, seen in source.batches(settings["generator"], 0)))
         return net
 
     def _settings(self, name: str) -> dict[str, Any]:
@@ -264,7 +262,7 @@ def of_equal_size(work: Work, equal: nn.Module) -> dict[str, dict[str, Any]]:
 
 def small_net(work: Work, equal: nn.Module) -> nn.Module:
     """A net of the size that ``equal`` has left, on the inputs that it reads, trained anew."""
-    net = drawn_anew(pruned(equal), stream(work.cell.seed, "small"))
+    net = reinitialised(pruned(equal), stream(work.cell.seed, "small"))
     rate = work.cell.dropped_small
     return work.trained("small", with_dropout(net, 0.0, rate), plain_optim(work.cell))
 

@@ -22,7 +22,7 @@ from multiview.sparsity import (
     pruned,
     with_gates,
 )
-from multiview.train.checkpoint import Checkpoint
+from multiview.train import Checkpoint
 
 OPEN, CLOSED = 5.0, -5.0  # log a at which a gate of test time is exactly 1, or 0
 
@@ -69,7 +69,7 @@ def with_dropout(net: nn.Module, inputs: float, hidden: float) -> nn.Module:
     return copied
 
 
-def drawn_anew(net: nn.Module, generator: torch.Generator) -> nn.Module:
+def reinitialised(net: nn.Module, generator: torch.Generator) -> nn.Module:
     """A copy with a start of its own: same layers and sizes, and what each of them reads."""
     copied = copy.deepcopy(net)
     for layer in copied.modules():

@@ -10,11 +10,9 @@ from torch import Tensor
 
 from multiview import stream
 from multiview.data import PatchBatch
-from multiview.distill import Hinton, knowledge_distillation
-from multiview.distill.dropout import dropout_distillation, monte_carlo
+from multiview.distill import Hinton, dropout_distillation, knowledge_distillation, monte_carlo
 from multiview.models import DropoutPatchNet, SingleMember
-from multiview.train.loop import fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import OptimSpec, fit, target_loss
 from multiview.train.source import Augment
 from multiview.train.stochastic import without_dropout
 from theory_experiments._contrast import Progress, within

@@ -13,8 +13,8 @@ from multiview.data import PatchBatch
 from multiview.distill import Hinton, distillation_loss
 from multiview.models import DropoutPatchNet, PatchNet, SideBySide, SingleMember
 from multiview.sparsity import GatedPatchNet, L0Spec, expected_share, pruned, sparsify
-from multiview.train.loop import Loss, fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import OptimSpec, fit, target_loss
+from multiview.train.loop import Loss
 from theory_experiments._contrast import Progress, spans, within
 from theory_experiments._patch_nets import draw_train, new_nets
 from theory_experiments._patch_sgd import SGD, SgdCell

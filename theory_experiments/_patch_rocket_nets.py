@@ -17,11 +17,9 @@ from multiview.distill import (
     sequential_rocket_launching,
 )
 from multiview.distill.rocket_loss import HINT_WEIGHT
-from multiview.models import SideBySide
-from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models import SideBySide, shared_patch_nets
 from multiview.probes import view_norms
-from multiview.train.loop import fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import OptimSpec, fit, target_loss
 from theory_experiments._contrast import Progress, within
 from theory_experiments._patch_nets import new_nets
 from theory_experiments._patch_sgd import SGD, SgdCell

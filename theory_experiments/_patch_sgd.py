@@ -10,8 +10,8 @@ from torch import Tensor
 from multiview import stream
 from multiview.data import MultiViewSpec, sample_patches
 from multiview.probes import Coverage, coverage_of, coverage_probes
+from multiview.train import OptimSpec
 from multiview.train.metrics import wrong
-from multiview.train.optim import OptimSpec
 from theory_experiments._patch_nets import KINDS, SPEC, NetCell
 
 SGD = OptimSpec(epochs=60, batch_size=100, learning_rate=2.0, warmup=0.1, weight_decay=0.0)

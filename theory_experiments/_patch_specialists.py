@@ -10,13 +10,14 @@ from torch import Tensor
 
 from multiview import stream
 from multiview.data import PatchBatch, sample_patches
-from multiview.distill.combination import Specialist, combine
-from multiview.distill.confusable import confusable_sets
-from multiview.distill.specialists import (
+from multiview.distill import (
+    combine,
+    confusable_sets,
     corrected,
     specialist_labels,
     specialist_rows,
 )
+from multiview.distill.combination import Specialist
 from multiview.models import PatchNet
 from theory_experiments._averages import means, measured
 from theory_experiments._contrast import Progress, within

@@ -24,16 +24,10 @@ from multiview.distill import (
     sequential_rocket_launching,
 )
 from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
-from multiview.models.rocket_wide_resnet import (
-    Variant,
-    light_convolutions,
-    rocket_wide_resnets,
-)
+from multiview.models import light_convolutions, rocket_wide_resnets
+from multiview.models.rocket_wide_resnet import Variant
 from multiview.runs.experiment import Context
-from multiview.train.checkpoint import Checkpoint
-from multiview.train.compute import ComputeSpec, outputs_of
-from multiview.train.loop import fit, target_loss
-from multiview.train.optim import OptimSpec
+from multiview.train import Checkpoint, ComputeSpec, OptimSpec, fit, outputs_of, target_loss
 from theory_experiments._contrast import Progress, error, within
 
 OPTIM = OptimSpec(

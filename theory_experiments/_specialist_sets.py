@@ -10,14 +10,9 @@ from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits
 from multiview.data.superclasses import superclasses_of
-from multiview.distill.confusable import (
-    Columns,
-    adjusted_rand,
-    confusable_sets,
-    groups_of,
-    sets_of,
-)
-from multiview.train.compute import outputs_of
+from multiview.distill import adjusted_rand, confusable_sets
+from multiview.distill.confusable import Columns, groups_of, sets_of
+from multiview.train import outputs_of
 from theory_experiments._image_nets import Fast, Recipe, fast_recipe
 
 # Which sets of classes a family's specialists have, and whether they start from the generalist.

@@ -17,16 +17,16 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.data.images import ImageData
 from multiview.data.splits import Splits, split
-from multiview.distill.combination import Specialist, combine, consulted
-from multiview.distill.specialists import (
+from multiview.distill import (
+    combine,
     corrected,
     specialist_from,
     specialist_labels,
     specialist_rows,
 )
+from multiview.distill.combination import Specialist, consulted
 from multiview.runs.experiment import Context
-from multiview.train.compute import outputs_of
-from multiview.train.loop import fit, target_loss
+from multiview.train import fit, outputs_of, target_loss
 from theory_experiments._contrast import Progress, error, errors_by_size, spans, within
 from theory_experiments._image_nets import Recipe, Trained, train_group
 from theory_experiments._specialist_sets import (

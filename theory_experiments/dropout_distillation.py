@@ -24,8 +24,7 @@ from multiview import stream
 from multiview.data.splits import Splits
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
-from multiview.train.compute import ComputeSpec
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, OptimSpec
 from theory_experiments import _patch_dropout
 from theory_experiments._dropout_claims import image_claims
 from theory_experiments._dropout_distillation import ImageDropoutCell, run_images

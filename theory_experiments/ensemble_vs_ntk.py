@@ -16,8 +16,7 @@ import pandas as pd
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
-from multiview.train import TrainSpec
-from multiview.train.optim import OptimSpec
+from multiview.train import OptimSpec, TrainSpec
 from theory_experiments._contrast import Row
 from theory_experiments._contrast_claims import contrast_claims
 from theory_experiments._contrast_tables import share_of_one

@@ -38,8 +38,7 @@ from multiview import stream
 from multiview.data.splits import Splits
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
-from multiview.train.compute import ComputeSpec
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, OptimSpec
 from theory_experiments._image_cost import cost_of
 from theory_experiments._image_nets import Dense, Recipe, Residual
 from theory_experiments._l0_claims import image_claims

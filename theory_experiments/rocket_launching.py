@@ -27,8 +27,7 @@ from multiview.data.splits import Splits
 from multiview.models import rocket_wide_resnets
 from multiview.runs.experiment import Context, Experiment, Preset
 from multiview.runs.script import main
-from multiview.train.compute import ComputeSpec
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, OptimSpec
 from theory_experiments import _patch_rocket as patches
 from theory_experiments._image_cost import cost_of
 from theory_experiments._parts import (

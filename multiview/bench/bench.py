@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from multiview import stream
 from multiview.bench.method import Classifier, Logits, Method, with_needs
 from multiview.distill import Hinton, KDLoss
+from multiview.rng import stream
 from multiview.train import frozen
 from multiview.train.loop import Loss
 

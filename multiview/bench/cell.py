@@ -19,7 +19,7 @@ class Cell:
 
     part: str = ""
     setting: Setting
-    methods: Mapping[str, Method] = field(default_factory=dict)
+    methods: Mapping[str, Method] = field(default_factory=dict, hash=False)
     measures: tuple[Measure, ...] = ()
     seed: int = 0
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-from multiview import stream
 from multiview.bench.bench import Context
 from multiview.bench.modules import ModuleBench, ModuleSetting
 from multiview.bench.nets import Dense, Fast, LeNet, Quick, Residual
@@ -12,6 +11,7 @@ from multiview.bench.recipe import Recipe, fast_recipe
 from multiview.data.images import ImageData, load_images
 from multiview.data.splits import split
 from multiview.data.stand_ins import multi_view_images, view_textures
+from multiview.rng import stream
 
 MADE_UP = "multi_view"
 

@@ -3,13 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from multiview.bench.bench import Bench, Setting
-
+# Those of ``multiview.bench.bench``, which imports this module; subclasses name them.
+Bench = Any
+Setting = Any
 # From inputs (n, ...) to logits (n, k), or (n, networks, k) of several networks alike.
 Logits = Callable[[Tensor], Tensor]
 
@@ -41,14 +41,14 @@ class Method(ABC):
     """
 
     @abstractmethod
-    def train(self, bench: "Bench") -> Classifier:
+    def train(self, bench: Bench) -> Classifier:
         """The classifier, trained on the samples of the bench.
 
         Methods of its fields are trained already: ``bench.trained`` gives what they left, which
         this must not change in place.
         """
 
-    def check(self, setting: "Setting") -> None:
+    def check(self, setting: Setting) -> None:
         """Refuse a setting in which the method cannot be trained.
 
         Raises:
@@ -68,7 +68,7 @@ class Method(ABC):
         return False
 
     @classmethod
-    def train_together(cls, bench: "Bench", methods: Sequence["Method"]) -> list[Classifier]:
+    def train_together(cls, bench: Bench, methods: Sequence["Method"]) -> list[Classifier]:
         """Train methods that are ``beside`` one another."""
         return [each.train(bench) for each in methods]
 
@@ -78,7 +78,7 @@ class Measure(ABC):
 
     @abstractmethod
     def of(
-        self, bench: "Bench", trained: Mapping[str, Classifier]
+        self, bench: Bench, trained: Mapping[str, Classifier]
     ) -> Mapping[str, Mapping[str, Any]]:
         """Values by method and measure, as the row of a run holds them.
 
@@ -86,7 +86,7 @@ class Measure(ABC):
             trained: Classifiers by the names of their methods.
         """
 
-    def check(self, setting: "Setting") -> None:
+    def check(self, setting: Setting) -> None:
         """Refuse a setting in which this cannot be measured.
 
         Raises:

@@ -171,7 +171,17 @@ class ModuleBench(Bench):
 
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Of one network: the labels, and a teacher that sees what it sees."""
-        return side_by_side_loss(self.labels, [soft], [0], self.setting.recipe.smoothing)
+        smoothing = self.setting.recipe.smoothing
+        if soft is None:
+            return target_loss(self.labels, smoothing)
+        return distillation_loss(
+            self.labels,
+            soft.teacher,
+            soft.kd_loss,
+            weight=soft.weight,
+            label_weight=soft.label_weight,
+            smoothing=smoothing,
+        )
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
@@ -204,22 +214,24 @@ class ModuleBench(Bench):
             for net, own in zip(nets, soft, strict=True)
             for i, one in enumerate(single_networks(net))
         ]
+        # What a network draws by itself would depend on those that draw beside it.
+        most = 1 if any(draws(each.net) for each in learners) else recipe.together
         best: list[Best] = []
         before = 0
-        for part in together(learners, recipe.together):
+        for part in together(learners, most):
             best += self._fit(part, before, len(learners), course).best
             before += len(part)
         fitted, first = [], 0
         for net in nets:
             own = best[first : first + len(single_networks(net))]
             first += len(single_networks(net))
-            fitted.append(self._fitted(net, own) if own else Fitted(net=net))
+            fitted.append(self._fitted(net, own) if own else Fitted(net=net.eval()))
         return fitted
 
     def _fitted(self, net: nn.Module, best: Sequence[Best]) -> Fitted:
         """A network, or a group, with its best states and the mean of their epochs."""
         return Fitted(
-            net=net,
+            net=net.eval(),
             best=partial(self._in_states, net, [each.state for each in best]),
             notes={"epoch": sum(each.epoch for each in best) / len(best)},
         )
@@ -272,6 +284,12 @@ class ModuleBench(Bench):
 def single_networks(net: nn.Module) -> list[nn.Module]:
     """The networks that are trained each by itself: those of a group, or the only one."""
     return list(net.nets) if isinstance(net, SideBySide) else [net]
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a network has dropout, and so draws in training."""
+    layers = (each for each in net.modules() if isinstance(each, nn.modules.dropout._DropoutNd))
+    return any(each.p for each in layers)
 
 
 def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:

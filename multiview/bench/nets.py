@@ -1,7 +1,7 @@
 """Which network is trained on images, apart from its initial weights: NetSpec and its kinds."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from multiview.models import (
 )
 
 
+@runtime_checkable
 class NetSpec(Protocol):
     """A kind of network: a frozen dataclass of its settings."""
 

@@ -24,14 +24,14 @@ class Learner(NamedTuple):
     column: int
 
     @property
-    def weights(self) -> tuple[float, ...]:
-        """Of what it is taught and of the labels; none where it learns from labels alone."""
-        return () if self.soft is None else (self.soft.weight, self.soft.label_weight)
+    def label_weight(self) -> float | None:
+        """Of the labels beside what it is taught; None where it learns from labels alone."""
+        return None if self.soft is None else self.soft.label_weight
 
 
 def together(learners: Sequence[Learner], most: int) -> Iterator[list[Learner]]:
-    """The networks in their order, in parts of at most so many whose losses weigh the same."""
-    for _, alike in groupby(learners, lambda each: each.weights):
+    """The networks in their order, in parts of at most so many whose labels weigh the same."""
+    for _, alike in groupby(learners, lambda each: each.label_weight):
         part = list(alike)
         yield from (part[first : first + most] for first in range(0, len(part), most))
 
@@ -45,22 +45,28 @@ def side_by_side_loss(
     """The sum of the networks' losses: the labels, and what each is taught beside them.
 
     Args:
-        soft: Of all networks, or of none; of equal weights.
+        soft: Of all networks, or of none; the labels weigh the same in all.
         columns: Which of a teacher's several outputs is for each network.
         smoothing: Of the labels.
     """
     taught = [each for each in soft if each is not None]
     if not taught:
         return target_loss(labels, smoothing)
-    losses = [each.kd_loss for each in taught]
+    first = taught[0]
+    alike = all((each.kd_loss, each.weight) == (first.kd_loss, first.weight) for each in taught)
     return distillation_loss(
         labels,
         partial(_teach, [each.teacher for each in taught], columns),
-        losses[0] if all(each == losses[0] for each in losses) else per_student(*losses),
-        weight=taught[0].weight,
-        label_weight=taught[0].label_weight,
+        first.kd_loss if alike else per_student(*(partial(_weighted, each) for each in taught)),
+        weight=first.weight if alike else 1.0,
+        label_weight=first.label_weight,
         smoothing=smoothing,
     )
+
+
+def _weighted(soft: SoftTargets, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """A KD loss times its weight, for students whose weights differ."""
+    return soft.weight * soft.kd_loss(student_logits, teacher_logits)
 
 
 def _teach(

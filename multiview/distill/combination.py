@@ -80,12 +80,12 @@ def combine(
                 f"takes {(n, len(classes) + 1)}, those of its classes and of the dustbin, "
                 "for each sample of generalist."
             )
-    asked = consulted(generalist, [classes for classes, _ in specialists], top)
-    some = asked.any(1)
+    used = consulted(generalist, [classes for classes, _ in specialists], top)
+    some = used.any(1)
     if not some.any():
         return generalist
     chosen = [(list(classes), logits[some].double()) for classes, logits in specialists]
-    q = _minimiser(generalist[some].double(), chosen, asked[some], tolerance, max_steps)
+    q = _minimiser(generalist[some].double(), chosen, used[some], tolerance, max_steps)
     out = generalist.clone()
     out[some] = q.clamp(min=torch.finfo(generalist.dtype).tiny).log().to(generalist.dtype)
     return out
@@ -94,29 +94,31 @@ def combine(
 def _minimiser(
     generalist: Float[Tensor, "n k"],
     specialists: Sequence[tuple[list[int], Tensor]],
-    asked: Bool[Tensor, "n specialists"],
+    used: Bool[Tensor, "n specialists"],
     tolerance: float,
     max_steps: int,
 ) -> Float[Tensor, "n k"]:
-    """EM: dustbins are shared out as q has it, then q is what all said on average."""
-    said = generalist.softmax(1)  # what is known class by class, summed over who says it
-    dustbins = []  # (n, 1) each: what is known to be none of a specialist's
-    for (classes, logits), mine in zip(specialists, asked.unbind(1), strict=True):
+    """EM: each dustbin's probability is split as q has it, then q is the mean of all models."""
+    by_class = generalist.softmax(1)  # probabilities class by class, summed over the models
+    dustbins = []  # (n, 1) each: the probability of none of a specialist's classes
+    for (classes, logits), mine in zip(specialists, used.unbind(1), strict=True):
         p = logits.softmax(1) * mine.unsqueeze(1)
-        said[:, classes] += p[:, :-1]
+        by_class[:, classes] += p[:, :-1]
         dustbins.append(p[:, -1:])
-    others = torch.ones(len(specialists), generalist.shape[1], dtype=said.dtype).to(said.device)
+    others = torch.ones(len(specialists), generalist.shape[1], dtype=by_class.dtype).to(
+        by_class.device
+    )
     for outside, (classes, _) in zip(others, specialists, strict=True):
         outside[classes] = 0
-    unsure = torch.cat(dustbins, 1)
-    speakers = 1 + asked.sum(1, keepdim=True)
-    # Of classes that the same specialists hold, q is in the proportions of what was said of them at
-    # the minimum. EM would be slow to find these where little was said, but it keeps them.
-    said = said.clamp(min=torch.finfo(said.dtype).tiny)  # EM could not leave 0
-    q = said / said.sum(1, keepdim=True)
+    outside_mass = torch.cat(dustbins, 1)
+    models = 1 + used.sum(1, keepdim=True)
+    # Of classes that the same specialists hold, q is in the proportions of ``by_class`` at the
+    # minimum. EM would be slow to find these where that is small, but it keeps them.
+    by_class = by_class.clamp(min=torch.finfo(by_class.dtype).tiny)  # EM could not leave 0
+    q = by_class / by_class.sum(1, keepdim=True)
     for _ in range(max_steps):
-        share = unsure / (q @ others.T).clamp(min=torch.finfo(q.dtype).tiny)
-        before, q = q, (said + q * (share @ others)) / speakers
+        share = outside_mass / (q @ others.T).clamp(min=torch.finfo(q.dtype).tiny)
+        before, q = q, (by_class + q * (share @ others)) / models
         if (q - before).abs().max() <= tolerance:
             break
     return q

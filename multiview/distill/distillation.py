@@ -11,8 +11,8 @@ from multiview import checks, shapes
 from multiview.distill.distillation_loss import distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.teachers import share_weights
-from multiview.train.loop import FitResult, FitSettings, fit
-from multiview.train.optim import OptimSpec
+from multiview.train import FitResult, OptimSpec, fit
+from multiview.train.loop import FitSettings
 from multiview.train.source import Loader, refuse_no_source
 
 
@@ -82,25 +82,25 @@ def knowledge_distillation(
 def born_again(
     first: nn.Module,
     students: Iterable[nn.Module],
-    teach: Callable[[nn.Module, nn.Module], Any],
+    distil: Callable[[nn.Module, nn.Module], Any],
 ) -> list[nn.Module]:
-    """Each student is taught by the one before, the first by ``first``.
+    """Distil each student from the one before, the first from ``first``.
 
     Born-again networks (Furlanello et al., arXiv 1805.04770) where all are of one shape; one such
     student is self-distillation.
 
     Args:
         students: Untrained networks, one a round.
-        teach: ``teach(student, teacher)`` trains the student in place.
+        distil: ``distil(student, teacher)`` trains the student in place.
 
     Returns:
         ``first`` and the students, in order of age.
     """
     generations = [checks.module("first", first)]
-    checks.function("teach", teach)
+    checks.function("distil", distil)
     for i, student in enumerate(checks.items("students", students)):
         checks.module(f"students[{i}]", student)
-        teach(student, generations[-1])
+        distil(student, generations[-1])
         generations.append(student)
     return generations
 

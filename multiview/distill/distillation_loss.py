@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from multiview import checks, shapes
 from multiview.distill.kd import Hinton, KDLoss
-from multiview.train.compute import frozen
-from multiview.train.loop import Loss, numbered, target_loss, targets_at
-from multiview.train.source import Given
+from multiview.train import frozen, target_loss
+from multiview.train.loop import Loss, numbered, targets_at
+from multiview.train.source import LoaderTargets
 
 # A function of the inputs, or its logits on all training samples.
 Teacher = Callable[[Tensor], Tensor] | Float[Tensor, "n *members k"]
@@ -63,7 +63,7 @@ def distillation_loss(
         )
     outputs = frozen(teacher) if isinstance(teacher, nn.Module) else teacher
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         with torch.no_grad():
             found = targets_at(outputs, rows) if isinstance(outputs, Tensor) else outputs(inputs)
         teacher_logits = _for_each_student(found, logits)

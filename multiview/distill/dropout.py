@@ -13,12 +13,12 @@ from multiview.distill.distillation import knowledge_distillation
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.losses import Reduction, l2_logits, refuse_misfits
 from multiview.distill.teachers import Average, averaged_logits, share_weights
-from multiview.train.compute import ComputeSpec, chosen
-from multiview.train.loop import FitResult, FitSettings
-from multiview.train.optim import OptimSpec
+from multiview.train import ComputeSpec, FitResult, OptimSpec
+from multiview.train.compute import chosen
+from multiview.train.loop import FitSettings
 from multiview.train.source import Loader
 from multiview.train.stochastic import dropout_off, stochastic
-from multiview.train.training import own_draws
+from multiview.train.training import forked_rng
 
 Divergence = Literal["kl", "squared_logits", "squared_probabilities"]
 
@@ -55,9 +55,9 @@ def bregman(divergence: Divergence) -> tuple[KDLoss, Average]:
         E_m D(f_m || q) = D(fbar || q) + E_m phi(f_m) - phi(fbar),
 
     and the second part knows nothing of the student q: the gradient at one mask is, on average,
-    that towards the mean of all (Rota Bulo, Porzi & Kontschieder, ICML 2016). "kl" (phi is the
-    negative entropy) and "squared_probabilities" teach the mean probabilities, "squared_logits" the
-    mean logits, another ideal predictor.
+    that towards the mean of all (Rota Bulo, Porzi & Kontschieder, ICML 2016). For "kl" (phi is
+    the negative entropy) and "squared_probabilities" the target is the mean probabilities, for
+    "squared_logits" the mean logits, another ideal predictor.
 
     Raises:
         ValueError: If there is no such divergence; "reverse_kl", KL(student || teacher), is none.
@@ -118,7 +118,7 @@ def monte_carlo(
     def outputs(inputs: Tensor) -> Tensor:
         if generator is None:
             return torch.cat([averaged(part) for part in inputs.split(batch_size)])
-        with own_draws(generator, inputs.device):
+        with forked_rng(generator, inputs.device):
             values = torch.cat([averaged(part) for part in inputs.split(batch_size)])
         torch.randint(2**62, (), generator=generator)  # the next call draws other masks
         return values

@@ -83,7 +83,7 @@ def paper_kd(
     gated: bool = True,
     reduction: Reduction = "mean",
 ) -> Float[Tensor, "*reduced"]:
-    """The paper's distillation term: it pushes F_i up where the student is below the teacher.
+    """The paper's distillation term: it raises F_i where the student is below the teacher.
 
     With p = ``truncated_probabilities``, the derivative with respect to F_i is
     [p_i(student) - p_i(teacher)]^-, exactly as in the update of arXiv 2012.09816, Section 3. That
@@ -95,7 +95,7 @@ def paper_kd(
         scale: The paper's Theta(1) factor on both networks' outputs; outputs above
             1 / (scale tau^2) count as fully present.
         gated: Multiply the derivative by 1[scale F_i < 1 / tau^2]. The literal update (False) keeps
-            pushing outputs that are truncated already and runs away at finite size.
+            raising outputs that are truncated already and diverges at finite size.
         reduction: "mean" over all samples, or "none" for one value each.
     """
     refuse_misfits(student_logits, teacher_logits, reduction)
@@ -105,10 +105,10 @@ def paper_kd(
     student = student_logits.detach()
     teacher = truncated_probabilities(scale * teacher_logits.detach(), tau)
     shortfall = (truncated_probabilities(scale * student, tau) - teacher).clamp(max=0)
-    push = torch.where(scale * student < 1 / tau**2, shortfall, 0) if gated else shortfall
-    # Zero in value, with derivative `push`; where a logit is infinite the difference would be NaN.
+    derivative = torch.where(scale * student < 1 / tau**2, shortfall, 0) if gated else shortfall
+    # Zero in value, with that `derivative`; where a logit is infinite the difference would be NaN.
     none = torch.where(student.isinf(), 0, student_logits - student)
-    carrier = (push * none).sum(-1)
+    carrier = (derivative * none).sum(-1)
     return _reduce(carrier - shortfall.sum(-1), reduction)
 
 

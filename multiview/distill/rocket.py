@@ -22,10 +22,9 @@ from multiview.distill.rocket_loss import (
 from multiview.distill.teachers import share_weights
 from multiview.models.groups import SideBySide
 from multiview.models.rocket import Rocket
-from multiview.train.compute import frozen
-from multiview.train.loop import FitResult, FitSettings, fit, in_turn, target_loss
-from multiview.train.optim import OptimSpec
-from multiview.train.source import Given, Loader
+from multiview.train import FitResult, OptimSpec, fit, frozen, target_loss
+from multiview.train.loop import FitSettings, in_turn
+from multiview.train.source import Loader, LoaderTargets
 
 Booster = nn.Module | Sequence[nn.Module]
 TrainedTeacher = nn.Module | Callable[[Tensor], Tensor]
@@ -135,7 +134,7 @@ def sequential_rocket_launching(
     )
     on_teacher = teacher_loss(teacher, kd_loss, teacher_weight)
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         total = on_hint(logits, inputs, rows)
         return total if on_teacher is None else total + on_teacher(logits, inputs, rows)
 

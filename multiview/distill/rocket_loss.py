@@ -12,8 +12,9 @@ from multiview.distill.distillation_loss import Teacher, distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.losses import refuse_misfits
 from multiview.models.rocket import Rocket
-from multiview.train.loop import Loss, numbered, target_loss
-from multiview.train.source import Given
+from multiview.train import target_loss
+from multiview.train.loop import Loss, numbered
+from multiview.train.source import LoaderTargets
 
 Hint = Literal["logits", "probabilities", "tempered"]
 # Of the published code, for a hint that is a sum over classes and a mean over the batch.
@@ -111,7 +112,9 @@ def rocket_loss(
     distance, on_targets = distance_of(hint), target_loss(targets)
     on_teacher = teacher_loss(teacher, kd_loss, teacher_weight)
 
-    def loss(logits: Float[Tensor, "n nets k"], inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(
+        logits: Float[Tensor, "n nets k"], inputs: Tensor, rows: Tensor | LoaderTargets
+    ) -> Tensor:
         if logits.dim() != 3 or logits.shape[1] < 2:
             raise ValueError(
                 f"logits have shape {tuple(logits.shape)}: give (n, 1 + boosters, k), as a Rocket."

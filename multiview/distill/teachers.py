@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from multiview import checks, shapes
 from multiview.ensemble import mean_logits
 from multiview.models import SideBySide
-from multiview.train.compute import ComputeSpec, frozen
+from multiview.train import ComputeSpec, frozen
 
 Average = Literal["probabilities", "logits"]
 

@@ -1,4 +1,8 @@
-"""Neural tangent kernels: exact Grams, ridge regression, ensembles and distillation."""
+"""Neural tangent kernels: exact Grams, ridge regression, ensembles and distillation.
+
+Kernels that do not fit in memory are filled on disk by ``fill_tiles``; ``solve_tiles`` fits a model
+to them and ``predict_tiles`` gives its outputs, as ``solve`` and ``predict`` do in memory.
+"""
 
 from multiview.ntk.blocked import Factor, factor_tiles, predict_tiles, solve_tiles
 from multiview.ntk.descent import Descent, descend

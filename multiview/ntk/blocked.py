@@ -249,7 +249,7 @@ def _factor_store(store: TileStore, root: Path, ridge: float, jitter: Tensor) ->
 
 
 def _mean_diagonals(store: TileStore) -> Float[Tensor, " B"]:
-    """Of each kernel; positive."""
+    """Mean diagonal of each kernel, which is positive."""
     tiling = store.tiling
     total = torch.zeros(tiling.num_outputs or 1, dtype=torch.float64)
     for i in range(len(tiling.rows)):

@@ -12,7 +12,7 @@ from multiview.ntk.lanczos import largest_eigenvalue
 from multiview.ntk.layout import Kernel, Operator, product_with
 from multiview.ntk.predict import KernelModel
 from multiview.ntk.spectrum import checked_start
-from multiview.train.errors import Diverged
+from multiview.train import Diverged
 
 Loss = Literal["cross_entropy", "squared"]
 # Largest eigenvalue of one sample's loss as a function of its outputs. That of the cross-entropy,

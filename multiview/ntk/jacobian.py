@@ -117,7 +117,7 @@ def _unchanged(module: nn.Module) -> Iterator[None]:
 
 
 def gradients(value: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """Of one number, which need not depend on the parameters; its graph is kept."""
+    """Gradients of one number, which may not depend on a parameter; its graph is kept."""
     if not value.requires_grad:
         return tuple(torch.zeros_like(p) for p in parameters)
     return torch.autograd.grad(value, parameters, retain_graph=True, materialize_grads=True)

@@ -151,13 +151,13 @@ def gradient_flow(
     layout = kernel.layout if isinstance(kernel, Spectrum) else square(kernel)
     layout.check(targets)
     targets = targets.to(torch.float64)
-    pull = targets if start is None else targets - checked_start(layout, start, targets)
+    residual = targets if start is None else targets - checked_start(layout, start, targets)
     if isinstance(kernel, Spectrum):
         filters = [_flow_filter(kernel, time / layout.n) for time in times]
-        dual = _filtered(kernel, pull, filters)
+        dual = _filtered(kernel, residual, filters)
     else:
         layout, product = product_with(kernel)
-        columns = flow_by_products(product, layout, layout.columns(pull), times)
+        columns = flow_by_products(product, layout, layout.columns(residual), times)
         dual = torch.stack([layout.targets(c, targets.shape) for c in columns])
     return Flow(dual=dual, layout=layout, times=times)
 

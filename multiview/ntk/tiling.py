@@ -61,7 +61,7 @@ class Tiling:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the whole kernel: (n1, n2), or (num_outputs, n1, n2)."""
+        """Shape of the whole kernel: (n1, n2), or (num_outputs, n1, n2)."""
         stack = () if self.num_outputs is None else (self.num_outputs,)
         return (*stack, self.n1, self.n2)
 

@@ -50,7 +50,7 @@ def channel_groups(
 def channel_masks(
     groups: Int[Tensor, "groups members"], num_channels: int
 ) -> Bool[Tensor, "groups C 1 1"]:
-    """Of each group, where its channels are."""
+    """Masks that are True at the channels of each group."""
     shapes.fit(groups=(groups, "int groups members"))
     num_channels = checks.count("num_channels", num_channels)
     shapes.indices("groups", groups, 0, num_channels)
@@ -61,7 +61,7 @@ def channel_masks(
 def tile_masks(
     image_size: tuple[int, int], tiles: tuple[int, int], groups: int, generator: torch.Generator
 ) -> Bool[Tensor, "groups 1 H W"]:
-    """Of each group, its share of the image's tiles, dealt out at random.
+    """Masks that are True on each group's share of the image's tiles, dealt out at random.
 
     Args:
         tiles: How many down and across; they divide the image, and the groups their number.

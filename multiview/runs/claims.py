@@ -12,6 +12,8 @@ import numpy as np
 from multiview.runs.intervals import Interval, interval_of
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from multiview.runs.estimates import Estimate, Values
 
 Verdict = Literal["supported", "refuted", "undecided"]
@@ -82,7 +84,7 @@ class Judgement:
     edited: tuple[str, ...] = ()  # how it differs from what was registered with the run
 
 
-def judge(claim: Claim, table: Any) -> Judgement:
+def judge(claim: Claim, table: DataFrame) -> Judgement:
     """Compare ``claim`` with a run's table (a line a cell and method; ``seed``, ``status``).
 
     A claim is supported if the whole interval is predicted, refuted if none of it is, else
@@ -93,7 +95,8 @@ def judge(claim: Claim, table: Any) -> Judgement:
             independent, and an interval over them would be too short), or if values said to be
             counted in views are no fractions.
     """
-    seeds, ok = table["seed"].nunique(), table[table["status"] == "ok"]
+    seeds: int = len(set(table["seed"].dropna()))
+    ok: Any = table[table["status"] == "ok"]  # pandas' types do not say what an index gives
     if not len(ok):
         return Judgement(claim=claim, repetitions=0, missing=seeds, note="no cell succeeded")
     try:
@@ -121,7 +124,7 @@ def judge(claim: Claim, table: Any) -> Judgement:
     return by_interval(judgement, interval_at)
 
 
-def values_of(claim: Claim, ok: Any) -> tuple[Values, Any]:
+def values_of(claim: Claim, ok: DataFrame) -> tuple[Values, Any]:
     """What the estimate finds in the lines that succeeded, and its values as numbers."""
     found = claim.estimate.of(ok)
     return found, found.by_seed.astype(float)

@@ -22,8 +22,8 @@ class UnknownName(ValueError):
     """A name on the command line is that of nothing."""
 
 
-def _silent(message: str, fraction: float | None = None) -> None:
-    """Report to nobody."""
+def _no_progress(message: str, fraction: float | None = None) -> None:
+    """Print no progress."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Context:
     device: str = "cpu"
     data_dir: Path | None = None
     scratch: Path | None = None
-    progress: Callable[..., None] = _silent  # progress(message, fraction of the cell done)
+    progress: Callable[..., None] = _no_progress  # progress(message, fraction of the cell done)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +70,16 @@ class Preset(Generic[C, O]):
         return list(self.cells(options) if callable(self.cells) else self.cells)
 
 
-def _no_claims(cells: Sequence[Any]) -> Sequence[Claim]:
+def _no_claims(cells: Sequence[object]) -> Sequence[Claim]:
     return ()
 
 
-def _no_cost(cells: Sequence[Any], context: Context) -> None:
-    """Say nothing."""
+def _no_cost(cells: Sequence[object], context: Context) -> None:
+    """Estimate no cost."""
 
 
-def _no_check(cells: Sequence[Any], context: Context) -> None:
-    """Refuse nothing."""
+def _no_check(cells: Sequence[object], context: Context) -> None:
+    """Accept all cells."""
 
 
 def _as_it_is(table: "DataFrame") -> "DataFrame":
@@ -176,7 +176,7 @@ class Experiment(Generic[C, O]):
         """The version of the code that computes the cells of all presets."""
         return code_version(self.run, *self.makers())
 
-    def makers(self) -> Iterator[Any]:
+    def makers(self) -> Iterator[object]:
         """The presets' cells, or what makes them from options."""
         for preset in self.presets.values():
             yield from [preset.cells] if callable(preset.cells) else preset.cells

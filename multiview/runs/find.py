@@ -10,6 +10,7 @@ from multiview.runs.experiment import Experiment, UnknownName
 PACKAGE = "theory_experiments"
 # What is run as experiments are, and is none: it has no claims.
 OTHERS = {"compare": "multiview.comparison"}
+SETTINGS = "settings"  # the module that experiments share
 
 
 def package_folder() -> Path:
@@ -21,7 +22,7 @@ def names() -> list[str]:
     """Names of all experiments, sorted, without importing their scripts."""
     package = importlib.import_module(PACKAGE)
     modules = [each.name for each in pkgutil.iter_modules(package.__path__) if not each.ispkg]
-    return sorted(name for name in modules if not name.startswith("_"))
+    return sorted(name for name in modules if not name.startswith("_") and name != SETTINGS)
 
 
 def find(name: str) -> Experiment:

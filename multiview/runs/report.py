@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -48,7 +48,7 @@ def present(console: Console, experiment: Experiment, run: Run) -> list[Judgemen
     table = run.table()
     for note in notes(experiment, run, table):
         console.print(note, style="yellow", markup=False)
-    with tolerant(console, run, table):
+    with report_missing_rows(console, run, table):
         for grid in grids(experiment, table):
             console.print(grid.rich())
     judged = judgements(experiment, run, table)
@@ -71,12 +71,12 @@ def _number_of(table: "DataFrame") -> int:
 
 
 @contextmanager
-def tolerant(console: Console, run: Run, table: Any) -> Iterator[None]:
-    """Print what goes wrong instead of raising it if rows are missing, for that may be why."""
+def report_missing_rows(console: Console, run: Run, table: "DataFrame") -> Iterator[None]:
+    """Print an error instead of raising it if rows are missing, for that may be its cause."""
     try:
         yield
     except Exception as error:
-        ok = _number_of(table[table["status"] == "ok"]) if len(table) else 0
+        ok = len(set(table["key"][table["status"] == "ok"])) if len(table) else 0
         if ok == len(run.keys):
             raise
         message = f"not possible with {ok} of {len(run.keys)} rows: {error!r}"

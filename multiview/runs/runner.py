@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, Generic, Literal
 
 import multiview
 from multiview.atomic import remove_stale
 from multiview.runs.commit import commit
 from multiview.runs.engines import report
-from multiview.runs.experiment import Context, Experiment
+from multiview.runs.experiment import C, Context, Experiment, O, Row
 from multiview.runs.registration import registrations
 from multiview.runs.rows import (
     plain_cell,
@@ -33,11 +33,11 @@ from multiview.runs.store import Run, read_rows
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(Generic[C]):
     """One cell to compute, with all a worker on any machine must know."""
 
-    run: Callable[[Any, Context], Any]
-    cell: Any
+    run: Callable[[C, Context], Row]
+    cell: C
     context: Context
     directory: Path
     stamp: dict[str, Any]  # what the row says beside its cell and result
@@ -54,21 +54,21 @@ class Outcome:
     """What became of a job: a row, a row that records a failure, or no row."""
 
     key: str
-    cell: Any
+    cell: object
     status: Literal["ok", "failed", "error"]
     message: str = ""
 
 
 def plan(
-    experiment: Experiment,
+    experiment: Experiment[C, O],
     preset: str,
-    options: Any,
+    options: O,
     *,
     out: Path,
     seeds: int | None = None,
     fresh: bool = False,
     context: Context | None = None,
-) -> tuple[Run, list[Job]]:
+) -> tuple[Run, list[Job[C]]]:
     """The rows a run wants, and the jobs for those that are not stored.
 
     What killed writers left among the rows is removed.
@@ -92,7 +92,7 @@ def plan(
         label=label,
         experiment=experiment.name,
         preset=preset,
-        options=asdict(options),
+        options=asdict(options),  # pyright: ignore[reportArgumentType]  # a dataclass
         figure=experiment.figure,
         code_version=version,
         keys=tuple(keys),
@@ -123,7 +123,7 @@ def changed_options(experiment: Experiment, options: Any) -> dict[str, Any]:
     return {name: value for name, value in asdict(options).items() if value != default[name]}
 
 
-def label_of(experiment: Experiment, preset: str, options: Any) -> str:
+def label_of(experiment: Experiment[C, O], preset: str, options: O) -> str:
     """Name of a run's files; the default preset and options go without saying."""
     parts = [experiment.name, *([preset] if preset != experiment.default_preset else [])]
     for name, value in changed_options(experiment, options).items():
@@ -131,7 +131,7 @@ def label_of(experiment: Experiment, preset: str, options: Any) -> str:
     return "-".join(parts)
 
 
-def command_of(experiment: Experiment, preset: str, options: Any, seeds: int | None) -> str:
+def command_of(experiment: Experiment[C, O], preset: str, options: O, seeds: int | None) -> str:
     """The command that makes a run, but for its folders and its engine."""
     words = ["multiview", "run", experiment.name]
     if preset != experiment.default_preset:

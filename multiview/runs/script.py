@@ -17,7 +17,7 @@ from multiview.runs.command_line import Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, refuse_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.progress import Bars
-from multiview.runs.report import present, tolerant
+from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import Job, Outcome, compute, plan
 from multiview.runs.signals import Stopped, leave, stopped_once
 from multiview.runs.store import RESULTS, Run
@@ -167,7 +167,7 @@ def _conclude(
     console = Console(width=None if sys.stdout.isatty() else 120)
     judged = present(console, experiment, run)
     if experiment.figure is not None and not settings.no_figure:
-        with tolerant(errors, run, run.table()):
+        with report_missing_rows(errors, run, run.table()):
             for path in importlib.import_module("figures.make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
     if failed:

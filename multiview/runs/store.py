@@ -34,6 +34,7 @@ def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "
             rows it left out.
 
     Raises:
+        ValueError: If rows of several experiments are there.
         FileNotFoundError: If there is no row; the message holds the command that makes some.
     """
     if versions not in ("newest", "all"):
@@ -43,14 +44,18 @@ def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "
     if not paths:  # --out itself, with an experiment in each of its directories
         paths = [p for p in directory.glob("*/*.json") if not p.name.endswith(RUN_SUFFIX)]
     rows = sorted(read_rows(paths), key=lambda row: (row["finished"], row["key"]))
+    if len(names := sorted({row["experiment"] for row in rows})) > 1:
+        raise ValueError(
+            f"{directory} holds rows of {', '.join(names)}, whose columns differ: load one "
+            f"experiment, such as {str(directory / names[0])!r}."
+        )
     if not rows:
         where, name = (
             (directory, directory.name) if directory.is_dir() else (RESULTS / source, source)
         )
         raise FileNotFoundError(f"no rows in {where}: make them with `multiview run {name}`.")
     if versions == "newest":
-        newest = {row["experiment"]: row["code_version"] for row in rows}
-        kept = [row for row in rows if row["code_version"] == newest[row["experiment"]]]
+        kept = [row for row in rows if row["code_version"] == rows[-1]["code_version"]]
         if len(kept) < len(rows):
             warnings.warn(
                 f"{len(rows) - len(kept)} rows in {directory} were made by older code and are left "

@@ -49,7 +49,7 @@ def version_of(found: Reach) -> str:
 
 
 def reached(run: Callable[..., Any], *cells: Any) -> dict[str, frozenset[str]]:
-    """Of each module the names whose definitions ``code_version`` counts.
+    """The names whose definitions ``code_version`` counts, by module.
 
     A statement that binds no name stands as the line it begins in.
     """

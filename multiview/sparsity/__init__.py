@@ -1,4 +1,9 @@
-"""L0 regularisation: hard-concrete gates, their penalty, and networks without what they close."""
+"""L0 regularisation: hard-concrete gates, their penalty, and networks without what they close.
+
+Of a hard-concrete gate z with parameter log a: ``eval_gates`` is its value at test time,
+``open_probability`` is P(z != 0), ``full_probability`` P(z = 1), ``mean_gates`` E z and
+``median_gates`` the median. ``number_of_gates`` counts those of a network.
+"""
 
 from multiview.sparsity.flops import flops, units_left
 from multiview.sparsity.hard_concrete import (
@@ -20,7 +25,7 @@ from multiview.sparsity.layers import (
 )
 from multiview.sparsity.penalty import L0Spec, expected_l0, expected_share, l0_penalty
 from multiview.sparsity.prune import pruned
-from multiview.sparsity.training import Sparsifying, retake_statistics, sparsify
+from multiview.sparsity.training import Sparsifying, recalibrate_batchnorm, sparsify
 from multiview.sparsity.wrap import gate_blocks, gate_layers, with_gates
 
 __all__ = [
@@ -45,7 +50,7 @@ __all__ = [
     "number_of_gates",
     "open_probability",
     "pruned",
-    "retake_statistics",
+    "recalibrate_batchnorm",
     "sampled_gates",
     "sparsify",
     "units_left",

@@ -95,7 +95,7 @@ def units_left(module: nn.Module) -> list[int]:
 def _survivals(
     module: nn.Module, openness: Callable[[HardConcrete], Tensor]
 ) -> dict[nn.Module, Survival]:
-    """Of each linear layer and convolution, in the longest chain that it is in."""
+    """The units that survive in each layer with weights, in the longest chain that it is in."""
     chains = [flat(each) for each in module.modules() if type(each) is nn.Sequential]
     alone = [[each] for each in module.modules() if weighted(each) is not None]
     found: dict[nn.Module, Survival] = {}

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks, shapes
-from multiview.train.optim import Undecayed
+from multiview.train.optim import NoDecay
 
 GAMMA, ZETA = -0.1, 1.1  # ends of the stretched interval
 BETA = 2 / 3  # temperature
@@ -108,7 +108,7 @@ class HardConcrete(nn.Module):
         ValueError: If ``dropout`` is not in (0, 1) or there are no gates.
     """
 
-    log_alpha: Undecayed
+    log_alpha: NoDecay
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class HardConcrete(nn.Module):
         if not sizes:
             raise ValueError(f"shape={shape} holds no gates: use at least 1.")
         start = math.log((1 - dropout) / dropout)
-        self.log_alpha = Undecayed(start + 0.01 * torch.randn(sizes, generator=generator))
+        self.log_alpha = NoDecay(start + 0.01 * torch.randn(sizes, generator=generator))
         self.per_sample = per_sample
 
     def forward(self, samples: int = 1) -> Float[Tensor, "_ *groups"]:

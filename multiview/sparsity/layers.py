@@ -196,5 +196,5 @@ def initial_dropout(dropout: float | tuple[float, ...], layers: int) -> tuple[fl
 
 
 def number_of_gates(module: nn.Module) -> int:
-    """In all layers."""
+    """Number of gates in all layers with gates."""
     return sum(math.prod(each.gates.log_alpha.shape) for each in gated_layers(module).values())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multiview import checks
 from multiview.sparsity.hard_concrete import open_probability
 from multiview.sparsity.layers import Gated, layers_with_gates
-from multiview.train.optim import Undecayed
+from multiview.train.optim import NoDecay
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ def decayed_squares(module: nn.Module) -> Float[Tensor, ""]:
         # What stands behind no gate is what is left of all squares.
         total = total + ((pi - 1) * each.squares()).sum()
     for parameter in module.parameters():
-        if not isinstance(parameter, Undecayed):
+        if not isinstance(parameter, NoDecay):
             total = total + parameter.square().sum()
     return total
 

@@ -33,7 +33,7 @@ def chance_to_be_open(gates: HardConcrete) -> Float[Tensor, "*gates"]:
 
 @dataclass(frozen=True, kw_only=True)
 class Survival:
-    """Of a layer with weights: how much of each unit is there, 0 or 1, or with what probability."""
+    """Which units of a layer with weights are there: 0 or 1 of each, or with what probability."""
 
     inputs: Float[Tensor, " in"]
     outputs: Float[Tensor, " out"]
@@ -59,7 +59,7 @@ def weighted(layer: nn.Module) -> nn.Linear | nn.Conv2d | None:
 
 
 def survivals(layers: Sequence[nn.Module], openness: Openness) -> dict[int, Survival]:
-    """Of each layer of a chain that has weights, by its place.
+    """The units that survive in each layer of a chain that has weights, by its place.
 
     An output lives if its own gate is open and the next layer listens to it; an input if its own
     gate is open and whoever makes it does. Gates are independent, so probabilities multiply. What

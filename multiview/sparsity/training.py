@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from multiview import checks, shapes
 from multiview.sparsity.layers import layers_with_gates
 from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
+from multiview.train import FitResult, OptimSpec, fit, target_loss
 from multiview.train.averaging import Averaged
-from multiview.train.loop import FitResult, FitSettings, Loss, fit, in_turn, target_loss
-from multiview.train.optim import OptimSpec
-from multiview.train.source import Given, Loader, refuse_no_source, source_of
+from multiview.train.loop import FitSettings, Loss, in_turn
+from multiview.train.source import Loader, LoaderTargets, refuse_no_source, source_of
 
 
 class Sparsifying(Averaged):
@@ -36,7 +36,7 @@ class Sparsifying(Averaged):
     def loss(self, task: Loss) -> Loss:
         """The task's loss and the penalty."""
 
-        def total(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+        def total(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
             penalty = l0_penalty(self.net, self.spec, self.num_samples, self.share, self.multiplier)
             return task(logits, inputs, rows) + penalty
 
@@ -116,11 +116,11 @@ def sparsify(
     )
     training.finish()
     source = source_of(inputs, net, settings.get("augment"), spec.batch_size)
-    retake_statistics(net, (seen for _, seen in source.batches(generator, 0)))
+    recalibrate_batchnorm(net, (seen for _, seen in source.batches(generator, 0)))
     return replace(result, best=tuple(training.best_of_net(each) for each in result.best))
 
 
-def retake_statistics(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ..."]]) -> None:
+def recalibrate_batchnorm(module: nn.Module, batches: Iterable[Shaped[Tensor, "_ ..."]]) -> None:
     """Replace running statistics of BatchNorm by means over batches, all else in eval mode.
 
     Args:

@@ -22,13 +22,13 @@ Gradients = Callable[[Tensor, Tensor], Tensor]  # (weight of some nets, which ne
 class Method(NamedTuple):
     """Coefficients of one Chebyshev step, by stage from 0 on; what a stage does not use is 0.
 
-    Y_j = mu Y_{j-1} + nu Y_{j-2} - pull * time * gradient(Y_{j-1}), Y_0 and Y_s being the weights
+    Y_j = mu Y_{j-1} + nu Y_{j-2} - mu_tilde * time * gradient(Y_{j-1}); Y_0 and Y_s are the weights
     before and after.
     """
 
     mu: list[float]
     nu: list[float]
-    pull: list[float]
+    mu_tilde: list[float]
     reach: float  # the product of time and curvature up to which a step is stable
 
 
@@ -44,7 +44,7 @@ def chebyshev(stages: int) -> Method:
     return Method(
         mu=[0.0, 1.0] + [2 * w0 * value[j - 1] / value[j] for j in range(2, stages + 1)],
         nu=[0.0, 0.0] + [-value[j - 2] / value[j] for j in range(2, stages + 1)],
-        pull=[0.0, w1 / w0] + [2 * w1 * value[j - 1] / value[j] for j in range(2, stages + 1)],
+        mu_tilde=[0.0, w1 / w0] + [2 * w1 * value[j - 1] / value[j] for j in range(2, stages + 1)],
         reach=(1 + w0) / w1,
     )
 
@@ -80,7 +80,7 @@ def chebyshev_step(
         of = partial(coefficient, j=j, nets=going.tolist())
         now = newer[going]
         slope = gradient if j == 1 else gradients(now, going)
-        ahead = of("mu") * now + of("nu") * older[going] - span[going] * of("pull") * slope
+        ahead = of("mu") * now + of("nu") * older[going] - span[going] * of("mu_tilde") * slope
         older, newer = newer.clone(), newer.clone()
         older[going], newer[going] = now, ahead
     return newer

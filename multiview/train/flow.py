@@ -166,12 +166,12 @@ def _turn(before: Sweep, after: Sweep) -> Float[Tensor, " nets"]:
 
 
 def _contradicted(here: Sweep, there: Sweep) -> Bool[Tensor, " nets"]:
-    """Whether a gradient that hardly turned on the way tells another change than the loss shows."""
+    """Whether the loss changed otherwise than a gradient predicts that hardly turned on the way."""
     way = there.weight - here.weight
     straight = (_norm(there.gradient - here.gradient) < 0.1 * _norm(here.gradient)).flatten()
-    told = (here.gradient * way).flatten(1).sum(1)
+    predicted = (here.gradient * way).flatten(1).sum(1)
     most = (_norm(here.gradient) * _norm(way)).flatten()
-    off = (there.loss - here.loss - told).abs()
+    off = (there.loss - here.loss - predicted).abs()
     return straight & (off > most / 2) & (off > 10 * here.rounding)
 
 

@@ -13,13 +13,13 @@ from multiview.train.checkpoint import Checkpoint, description
 from multiview.train.compute import ComputeSpec, chosen, outputs_of
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
-from multiview.train.source import Augment, Given, Loader, source_of
-from multiview.train.training import Best, Score, Training, own_draws
+from multiview.train.source import Augment, Loader, LoaderTargets, source_of
+from multiview.train.training import Best, Score, Training, forked_rng
 
 # loss(outputs, inputs, rows): mean over the batch, given the module's outputs, the inputs as the
 # module saw them (augmented), so that a teacher can see the same, and which samples they are; of a
 # loader, which knows no numbers, what it gave with them.
-Loss = Callable[[Tensor, Tensor, Any], Tensor]  # the third: Tensor | Given
+Loss = Callable[[Tensor, Tensor, Any], Tensor]  # the third: Tensor | LoaderTargets
 # after_step(steps done, steps of the whole training)
 AfterStep = Callable[[int, int], None]
 
@@ -66,11 +66,13 @@ def target_loss(
     smoothing = checks.fraction("smoothing", smoothing)
     extent = None if targets is None else (0, shapes.targets("targets", targets))
 
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | Given) -> Tensor:
+    def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         many = logits if logits.dim() == 3 else logits.unsqueeze(1)
         members = many.shape[1]
         target = targets_at(targets, rows)
-        _refuse_other_classes(target, rows.extent if isinstance(rows, Given) else extent, many)
+        _refuse_other_classes(
+            target, rows.extent if isinstance(rows, LoaderTargets) else extent, many
+        )
         return members * nn.functional.cross_entropy(
             many.flatten(0, 1),
             target.repeat_interleave(members, 0),
@@ -102,13 +104,13 @@ def _refuse_other_classes(target: Tensor, extent: tuple | None, outputs: Tensor)
         )
 
 
-def targets_at(targets: Tensor | None, rows: Tensor | Given) -> Tensor:
+def targets_at(targets: Tensor | None, rows: Tensor | LoaderTargets) -> Tensor:
     """The targets of a batch: of these rows, or those that a loader gave.
 
     Raises:
         ValueError: If there are none, or targets of all samples cannot be matched with a loader's.
     """
-    if isinstance(rows, Given):
+    if isinstance(rows, LoaderTargets):
         if targets is not None:
             raise ValueError(
                 "targets are numbered by sample and a loader's samples are not: let the loader "
@@ -217,7 +219,7 @@ def fit(
         generator=generator,
         source=source,
     )
-    with own_draws(generator, source.device):
+    with forked_rng(generator, source.device):
         if checkpoint is not None and (state := checkpoint.load(start)) is not None:
             training.restore(state)
         module.train()

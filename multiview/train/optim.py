@@ -15,11 +15,11 @@ Schedule = Literal["linear", "steps"]
 Algorithm = Literal["sgd", "adam"]
 
 
-class Undecayed(torch.nn.Parameter):
+class NoDecay(torch.nn.Parameter):
     """A parameter that ``weight_decay`` leaves alone, copies of it too: a gate's logit, say."""
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        return Undecayed, (self.data, self.requires_grad)  # torch's own makes it a Parameter
+        return NoDecay, (self.data, self.requires_grad)  # torch's own makes it a Parameter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class OptimSpec:
     learning_rate: float = 0.05  # at the peak
     warmup: float = 0.15  # fraction of the steps before the peak
     momentum: float = 0.9  # Nesterov's where positive; of adam its first beta, the second is 0.999
-    weight_decay: float = 5e-4  # on every parameter but Undecayed; of adam added to the gradient
+    weight_decay: float = 5e-4  # on every parameter but NoDecay; of adam added to the gradient
     max_norm: float | None = None  # longest incoming weight vector of a unit or filter
     schedule: Schedule = "linear"  # how the rate falls: evenly to 0, or at the milestones
     milestones: tuple[float, ...] = (0.3, 0.6, 0.8)  # fractions of the steps
@@ -75,9 +75,9 @@ class OptimSpec:
                 "no parameter of the module requires a gradient, so nothing can be trained: use "
                 "module.requires_grad_()."
             )
-        free = [each for each in every if isinstance(each, Undecayed)]
+        free = [each for each in every if isinstance(each, NoDecay)]
         groups: list[dict[str, Any]] = [
-            {"params": [each for each in every if not isinstance(each, Undecayed)]}
+            {"params": [each for each in every if not isinstance(each, NoDecay)]}
         ]
         if free:
             groups.append({"params": free, "weight_decay": 0.0})
@@ -88,7 +88,7 @@ class OptimSpec:
             nesterov = self.momentum > 0
             optimizer = torch.optim.SGD(groups, momentum=self.momentum, nesterov=nesterov, **common)
         if self.max_norm is not None:
-            optimizer.register_step_post_hook(partial(_shorten, longest=self.max_norm))
+            optimizer.register_step_post_hook(partial(clip_max_norm, longest=self.max_norm))
         return optimizer
 
 
@@ -100,12 +100,12 @@ def _rising(milestones: Any) -> tuple:
     return every
 
 
-def _shorten(optimizer: torch.optim.Optimizer, *call: Any, longest: float) -> None:
+def clip_max_norm(optimizer: torch.optim.Optimizer, *call: Any, longest: float) -> None:
     """Rescale each unit's incoming weights to at most this length (arXiv 1207.0580, Section 2)."""
     with torch.no_grad():
         for group in optimizer.param_groups:
             for weight in group["params"]:
                 # Not biases, nor scales of norms, nor what is not trained.
-                trained = weight.grad is not None and not isinstance(weight, Undecayed)
+                trained = weight.grad is not None and not isinstance(weight, NoDecay)
                 if weight.dim() > 1 and trained:
                     torch.renorm(weight, 2, 0, longest, out=weight)

@@ -105,8 +105,8 @@ def patch_gradient(
                 f"{tuple(residual.shape)} for logits {tuple(output.shape)}: give the loss of each "
                 "sample and net, and its derivative by every logit."
             )
-        pull = residual.permute(1, 2, 0).contiguous().expand(members, k, n)
-        slope.view(members * k, m * P, n).mul_(pull.reshape(members * k, 1, n))
+        residual = residual.permute(1, 2, 0).contiguous().expand(members, k, n)
+        slope.view(members * k, m * P, n).mul_(residual.reshape(members * k, 1, n))
         if slope.dtype == x.dtype:
             total.addmm_(slope, x)
         else:

@@ -16,7 +16,7 @@ Augment = Callable[[Tensor, torch.Generator], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class LoaderTargets:
     """What a loader gave beside the inputs of a batch."""
 
     labels: Tensor | None
@@ -25,7 +25,7 @@ class Given:
 
 
 # Which samples these are, or what a loader gave with them, and the samples.
-Batch = tuple[Tensor | Given, Tensor]
+Batch = tuple[Tensor | LoaderTargets, Tensor]
 
 
 @runtime_checkable
@@ -102,7 +102,7 @@ class FromLoader:
                 "nor (inputs, labels): give it a collate_fn that makes it so."
             )
         if not rest:
-            return Given(None), inputs.to(self.device)
+            return LoaderTargets(None), inputs.to(self.device)
         (labels,) = rest
         if not isinstance(labels, Tensor):
             raise ValueError(
@@ -110,7 +110,7 @@ class FromLoader:
             )
         known = labels.device.type == "cpu" and labels.dtype == torch.int64 and labels.numel()
         extent = tuple(map(int, labels.aminmax())) if known else None
-        return Given(labels.to(self.device), extent), inputs.to(self.device)
+        return LoaderTargets(labels.to(self.device), extent), inputs.to(self.device)
 
 
 def source_of(

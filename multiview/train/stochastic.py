@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from multiview import checks
 from multiview.train.compute import ComputeSpec, chosen, evaluating
-from multiview.train.training import own_draws
+from multiview.train.training import forked_rng
 
 # nn.Dropout and its like call these too.
 _WITH_SWITCH = {
@@ -105,7 +105,7 @@ def stochastic(module: nn.Module, compute: ComputeSpec | None = None) -> Callabl
     """The module as a function in eval mode but for its dropout, without gradient.
 
     The mirror of ``frozen``: a teacher by dropout masks. Each sample has masks of its own, drawn
-    anew at each call from torch's global generator (``own_draws`` makes that follow from another).
+    anew at each call from torch's global generator (``forked_rng`` makes that follow from another).
     Running statistics are used and kept, not updated.
 
     Args:
@@ -143,7 +143,7 @@ def _met_in_train_mode(module: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> in
     """Calls of dropout of a copy in train mode."""
     probe = copy.deepcopy(module).train()
     few = inputs[:2].repeat_interleave(2, 0)  # BatchNorm takes no single value
-    unmoved = own_draws(torch.Generator(), inputs.device)
+    unmoved = forked_rng(torch.Generator(), inputs.device)
     with unmoved, torch.no_grad(), DropoutSwitch(on=True) as switch:
         probe(few)
     return switch.met

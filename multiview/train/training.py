@@ -125,7 +125,7 @@ class Training:
 
 
 @contextmanager
-def own_draws(generator: torch.Generator, device: torch.device) -> Iterator[None]:
+def forked_rng(generator: torch.Generator, device: torch.device) -> Iterator[None]:
     """Within, dropout and its like draw from a stream that ``generator``, unmoved, decides.
 
     They know torch's global generators only, which are given back as they were.

@@ -14,7 +14,7 @@ from multiview.models import SideBySide
 from multiview.train.compute import frozen
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
-from multiview.train.source import Given
+from multiview.train.source import LoaderTargets
 
 Y = torch.tensor([0, 2, 1, 1, 0])
 ROWS = torch.tensor([4, 1])
@@ -92,7 +92,7 @@ def test_without_label_weight_no_target_is_looked_at():
     nothing = torch.empty(0)
     torch.testing.assert_close(loss(student, inputs, nothing), hinton_kd(student, taught))
     from_loader = distillation_loss(None, lambda seen: taught, weight=0.0)(
-        student, inputs, Given(Y[ROWS])
+        student, inputs, LoaderTargets(Y[ROWS])
     )
     torch.testing.assert_close(from_loader, target_loss(Y)(student, inputs, ROWS))
 
@@ -100,7 +100,7 @@ def test_without_label_weight_no_target_is_looked_at():
 def test_logits_by_sample_are_refused_where_samples_have_no_number():
     with pytest.raises(ValueError, match="numbered by sample"):
         distillation_loss(None, logits(5, 3), label_weight=0.0)(
-            logits(2, 3), logits(2, 7), Given(None)
+            logits(2, 3), logits(2, 7), LoaderTargets(None)
         )
     with unchecked(), pytest.raises(ValueError, match="4 samples for 5 targets"):
         distillation_loss(Y, logits(4, 3))

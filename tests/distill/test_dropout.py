@@ -23,7 +23,7 @@ from multiview.models import MLP
 from multiview.train.compute import ComputeSpec, frozen
 from multiview.train.optim import OptimSpec
 from multiview.train.stochastic import stochastic, without_dropout
-from multiview.train.training import own_draws
+from multiview.train.training import forked_rng
 
 DIVERGENCES = ("kl", "squared_logits", "squared_probabilities")
 SPEC = OptimSpec(epochs=2, batch_size=16, learning_rate=0.05)
@@ -127,7 +127,7 @@ def inputs(n: int = 48) -> torch.Tensor:
 
 def test_monte_carlo_averages_the_masks_that_the_generator_decides():
     x, net = inputs(7), teacher()
-    with own_draws(stream(1), x.device):
+    with forked_rng(stream(1), x.device):
         each = stochastic(net)(x.repeat_interleave(5, 0)).unflatten(0, (7, 5))
     for average in ("probabilities", "logits"):
         given_generator = stream(1)

@@ -7,7 +7,7 @@ from net_strategies import patch_nets_with_data
 
 from multiview import stream
 from multiview.models import DropoutPatchNet, PatchNet, smoothed_relu
-from multiview.train.training import own_draws
+from multiview.train.training import forked_rng
 
 
 def make(members: int = 2, **dropout: float) -> DropoutPatchNet:
@@ -51,7 +51,7 @@ def test_a_member_is_itself_alone_and_shares_no_weight():
 )
 def test_the_mean_over_masks_is_the_plain_net(dropout):
     net, patches, masks = make(**dropout), some_patches(2), 20_000
-    with own_draws(stream(0, "masks"), patches.device), torch.no_grad():
+    with forked_rng(stream(0, "masks"), patches.device), torch.no_grad():
         outputs = net(patches.repeat_interleave(masks, 0)).unflatten(0, (2, masks))
     error = outputs.std(1) / masks**0.5
     gap = (outputs.mean(1) - net.eval()(patches)).abs()
@@ -71,7 +71,7 @@ def test_masks_silence_whole_neurons_and_whole_patches():
             for row in parts.detach()
             for chosen in range(2 ** len(row))
         ]
-        with own_draws(stream(1, "masks"), patches.device), torch.no_grad():
+        with forked_rng(stream(1, "masks"), patches.device), torch.no_grad():
             outputs = net(patches.expand(50, -1, -1)).flatten()
         nearest = (outputs.unsqueeze(1) - torch.tensor(possible)).abs().amin(1)
         assert nearest.max() < 1e-5
@@ -83,7 +83,7 @@ def test_members_and_samples_have_masks_of_their_own():
     both = DropoutPatchNet(
         net.plain().with_weight(net.nets.weight.expand(2, -1, -1, -1)), patch=0.5
     )
-    with own_draws(stream(2, "masks"), torch.device("cpu")), torch.no_grad():
+    with forked_rng(stream(2, "masks"), torch.device("cpu")), torch.no_grad():
         outputs = both(some_patches(1).expand(20, -1, -1))
     assert not torch.equal(outputs[:, 0], outputs[:, 1])
     assert len(outputs[:, 0].unique(dim=0)) > 3

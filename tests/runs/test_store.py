@@ -9,7 +9,7 @@ import pytest
 from toy_runs import cells_in, stored_toy
 
 from multiview.runs import experiment
-from multiview.runs.rows import write_row
+from multiview.runs.rows import read_row, write_row
 from multiview.runs.store import concatenated, export, load, stored_runs
 
 
@@ -45,6 +45,17 @@ def test_an_experiment_is_loaded_by_name_by_its_directory_and_by_the_store(tmp_p
     by_name = load("toy_experiment")
     for source in ("results/toy_experiment", Path("results"), tmp_path / "results"):
         pd.testing.assert_frame_equal(load(source), by_name)
+
+
+def test_rows_of_several_experiments_are_no_table(tmp_path):
+    stored_toy(tmp_path)
+    files = (tmp_path / "toy_experiment").glob("*.json")
+    stored = read_row(next(path for path in files if ".run" not in path.name))
+    (tmp_path / "other").mkdir()
+    write_row(tmp_path / "other", {**stored, "experiment": "other"}, stored["arrays"])
+    with pytest.raises(ValueError, match=r"rows of other, toy_experiment, .*load one experiment"):
+        load(tmp_path)
+    assert set(load(tmp_path / "other")["experiment"]) == {"other"}
 
 
 def test_a_store_without_rows_names_the_command_that_makes_some(tmp_path, monkeypatch):

@@ -109,7 +109,7 @@ def test_a_target_warms_up_from_all_weights():
 
 def test_copies_of_a_gated_net_stay_free_of_weight_decay():
     for layer in gated_layers(copy.deepcopy(mlp())).values():
-        assert type(layer.gates.log_alpha).__name__ == "Undecayed"
+        assert type(layer.gates.log_alpha).__name__ == "NoDecay"
 
 
 @pytest.mark.parametrize(

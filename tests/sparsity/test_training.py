@@ -17,7 +17,7 @@ from multiview.sparsity import (
     gate_layers,
     gated_layers,
     pruned,
-    retake_statistics,
+    recalibrate_batchnorm,
     sparsify,
     units_left,
 )
@@ -125,7 +125,7 @@ def test_a_score_sees_the_averaged_weights():
 def test_statistics_are_those_of_the_gates_at_test_time():
     module = wide_resnet()
     x = 3 + torch.randn(64, 3, 8, 8, generator=stream(0, "x"))
-    retake_statistics(module, [x])
+    recalibrate_batchnorm(module, [x])
     captured = []
     norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
     for each in norms:
@@ -152,7 +152,7 @@ def test_sparsify_leaves_such_statistics(loader):
     else:
         sparsify(module, x, y, **settings)
     after = {name: value.clone() for name, value in module.state_dict().items()}
-    retake_statistics(module, [x])
+    recalibrate_batchnorm(module, [x])
     for name, value in module.state_dict().items():
         torch.testing.assert_close(value, after[name], msg=name)
 
@@ -160,10 +160,10 @@ def test_sparsify_leaves_such_statistics(loader):
 def test_statistics_weigh_samples_alike_and_refuse_batches_of_one():
     norm = nn.BatchNorm1d(1)
     x = torch.cat([torch.zeros(10, 1), torch.ones(10, 1), torch.full((3, 1), 100.0)])
-    retake_statistics(norm, x.split(10))
+    recalibrate_batchnorm(norm, x.split(10))
     assert float(norm.get_buffer("running_mean")) == pytest.approx(0.5)
     with pytest.raises(ValueError, match="2 or more"):
-        retake_statistics(norm, x.split(1))
+        recalibrate_batchnorm(norm, x.split(1))
 
 
 def test_the_best_state_is_one_of_the_net():

@@ -14,7 +14,7 @@ from multiview.models import ConvNet, SideBySide
 from multiview.train.compute import outputs_of
 from multiview.train.errors import Diverged
 from multiview.train.loop import error_score, fit, target_loss
-from multiview.train.optim import OptimSpec, Undecayed
+from multiview.train.optim import NoDecay, OptimSpec
 
 
 def problem(n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
@@ -254,7 +254,7 @@ def test_weight_decay_leaves_undecayed_parameters_alone(algorithm):
     class Two(nn.Module):
         def __init__(self):
             super().__init__()
-            self.free = Undecayed(torch.ones(3))
+            self.free = NoDecay(torch.ones(3))
             self.decayed = nn.Parameter(torch.ones(3))
 
         def forward(self, x):
@@ -268,13 +268,13 @@ def test_weight_decay_leaves_undecayed_parameters_alone(algorithm):
 
 
 def test_undecayed_parameters_stay_so_in_a_pickle():
-    copied = pickle.loads(pickle.dumps(nn.ParameterList([Undecayed(torch.ones(3))])))
-    assert type(copied[0]) is Undecayed
+    copied = pickle.loads(pickle.dumps(nn.ParameterList([NoDecay(torch.ones(3))])))
+    assert type(copied[0]) is NoDecay
     assert copied[0].equal(torch.ones(3))
 
 
 def test_max_norm_leaves_undecayed_and_frozen_parameters_alone():
-    free, frozen = Undecayed(torch.ones(3, 3)), nn.Parameter(torch.ones(3, 3), requires_grad=False)
+    free, frozen = NoDecay(torch.ones(3, 3)), nn.Parameter(torch.ones(3, 3), requires_grad=False)
     trained = nn.Parameter(torch.ones(3, 3))
     optimizer = OptimSpec(max_norm=0.5).optimizer([free, frozen, trained])
     ((free + trained).sum() * 1e-9).backward()

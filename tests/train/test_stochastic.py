@@ -8,7 +8,7 @@ from torch.nn import functional
 from multiview import stream
 from multiview.train.compute import ComputeSpec, frozen
 from multiview.train.stochastic import DropoutSwitch, stochastic, without_dropout
-from multiview.train.training import own_draws
+from multiview.train.training import forked_rng
 
 P = 0.3
 X = torch.ones(4000, 6)
@@ -28,7 +28,7 @@ class Calls(nn.Module):
 
 
 def drawn(function, inputs=X):
-    with own_draws(stream(0, "masks"), inputs.device):
+    with forked_rng(stream(0, "masks"), inputs.device):
         return function(inputs.clone())  # some drop in place
 
 
