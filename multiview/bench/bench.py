@@ -1,16 +1,18 @@
 """Bench: one draw of training samples, and the methods trained on them, each once."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from multiview.bench.method import Classifier, Logits, Method, with_needs
+from multiview.bench.nets import NetSpec
 from multiview.distill import Hinton, KDLoss
 from multiview.rng import stream
 from multiview.train import frozen
@@ -122,6 +124,12 @@ class Bench(ABC):
         ready = all(part in self._done for part in other.needs())
         return other != method and other not in self._done and ready and method.beside(other)
 
+    def variant(self) -> Self:
+        """A copy that knows what has been trained, and whose own trainings this does not learn."""
+        other = copy.copy(self)
+        other._done = dict(self._done)
+        return other
+
     def report(self, message: str, fraction: float) -> None:
         """Progress of the method that is being trained."""
         total = max(1, len(self._wanted))
@@ -193,6 +201,21 @@ class Bench(ABC):
         """
 
     @abstractmethod
+    def with_samples(self, rows: Int[Tensor, " m"]) -> "Bench":
+        """The bench with some of its training samples alone, met for about as many steps.
+
+        What has been trained stays known.
+        """
+
+    def with_net(self, net: NetSpec) -> "Bench":
+        """The bench with networks of another kind; what has been trained stays known.
+
+        Raises:
+            ValueError: If networks here are of one kind alone.
+        """
+        raise ValueError(f"net={net}: networks on a {type(self).__name__} are of one kind.")
+
+    @abstractmethod
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Cross-entropy with the labels, and what is taught beside it, as ``fit`` takes it."""
 
@@ -258,5 +281,13 @@ class Setting(ABC):
     def check_shared(self, shared: int) -> None:
         """Refuse an amount of a light network that cannot be its booster's too."""
 
+    def check_net(self, net: NetSpec) -> None:
+        """Refuse another kind of networks, where there is but one."""
+
     def check_kernels(self) -> None:
         """Refuse tangent kernels where they would not fit."""
+
+
+def repeated(rows: Int[Tensor, " m"], number: int) -> Int[Tensor, " n"]:
+    """The rows again and again, for epochs of about as many steps as those of ``number`` rows."""
+    return rows.repeat(max(1, round(number / len(rows))))

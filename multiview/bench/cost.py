@@ -56,26 +56,38 @@ def cost_of(net: nn.Module, sample: Tensor) -> NetCost:
     )
 
 
-class CountingBench(ModuleBench):
-    """A bench on few samples on which nothing is trained: what training takes is counted.
+@dataclass
+class Counted:
+    """What training takes.
 
     Attributes:
-        num_train: Number of samples that are really trained on.
         flop: Of all training so far, teachers included.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
     """
 
-    def __init__(self, bench: ModuleBench, num_train: int) -> None:
-        super().__init__(bench.setting, bench.samples, bench.build, bench.seed, bench.context)
-        self.num_train = num_train
-        self.flop = self.weights = self.at_once = 0.0
-        self._exact = True  # without compilation
+    flop: float = 0.0
+    weights: float = 0.0
+    at_once: float = 0.0
 
     @property
     def memory(self) -> float:
         """Bytes held at once."""
         return self.weights + self.at_once
+
+
+class CountingBench(ModuleBench):
+    """A bench on few samples on which nothing is trained: what training takes is counted.
+
+    Attributes:
+        num_train: Number of samples that are really trained on.
+        counted: Shared by variants of this bench.
+    """
+
+    def __init__(self, bench: ModuleBench, num_train: int) -> None:
+        super().__init__(bench.setting, bench.samples, bench.build, bench.seed, bench.context)
+        self.num_train, self.counted = num_train, Counted()
+        self._arithmetic.exact = True  # without compilation
 
     def fit(
         self,
@@ -89,11 +101,14 @@ class CountingBench(ModuleBench):
         singles = [one for net in nets for one in single_networks(net)]
         self._count(singles, course)
         teachers = {each.teacher for each in soft if each is not None}
-        parts = -(-len(singles) // recipe.together)  # each asks its teachers anew
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             for teacher in teachers:
                 teacher(self.inputs[:2])
-        self.flop += recipe.optim.epochs * self.num_train * parts * counter.get_total_flops() / 2
+        # Each part of the networks asks anew; once alone where inputs are as they are.
+        asked = -(-len(singles) // recipe.together) * (
+            recipe.optim.epochs if recipe.augments else 1
+        )
+        self.counted.flop += asked * self.num_train * counter.get_total_flops() / 2
         return [Fitted(net=net) for net in nets]
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
@@ -103,14 +118,15 @@ class CountingBench(ModuleBench):
         return settings | {"spec": replace(settings["spec"], epochs=1), "checkpoint": None}
 
     def _count(self, nets: Sequence[nn.Module], course: Course) -> None:
-        """Add the training of networks of one shape each."""
+        """Add the training of networks."""
         recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
         each = [cost_of(net, self.inputs[0]) for net in nets]
         forward = sum(one.forward for one in each)
-        self.flop += 3 * recipe.optim.epochs * self.num_train * forward
-        self.weights += sum(one.weights for one in each)
+        self.counted.flop += 3 * recipe.optim.epochs * self.num_train * forward
+        self.counted.weights += sum(one.weights for one in each)
         held = (recipe.optim.batch_size * one.activations + 2 * one.weights for one in each)
-        self.at_once = max(self.at_once, sum(sorted(held)[-recipe.together :]))
+        at_once = sum(sorted(held)[-recipe.together :])
+        self.counted.at_once = max(self.counted.at_once, at_once)
 
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
@@ -125,8 +141,8 @@ def cost(cells: Iterable[Cell], context: Context) -> str | None:
     if not counted:
         return None
     return time_and_memory(
-        sum(bench.flop for _, bench in counted),
-        max(bench.memory for _, bench in counted),
+        sum(bench.counted.flop for _, bench in counted),
+        max(bench.counted.memory for _, bench in counted),
         len(counted),
         context.device,
         all(bench.setting.recipe.compute.bfloat16 for _, bench in counted),

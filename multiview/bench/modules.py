@@ -5,10 +5,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from multiview.bench.bench import (
@@ -20,11 +21,21 @@ from multiview.bench.bench import (
     Gram,
     Setting,
     SoftTargets,
+    repeated,
 )
 from multiview.bench.method import Logits
+from multiview.bench.nets import NetSpec
 from multiview.bench.recipe import Recipe
-from multiview.bench.side_by_side import Learner, side_by_side_loss, together
-from multiview.data.splits import Samples
+from multiview.bench.side_by_side import (
+    Learner,
+    draws,
+    side_by_side_loss,
+    single_networks,
+    teacher_of,
+    together,
+)
+from multiview.data.splits import Samples, Splits
+from multiview.distill.distillation_loss import Teacher
 from multiview.models import SideBySide, SumOfNets
 from multiview.ntk import gram
 from multiview.sparsity import with_gates
@@ -96,7 +107,7 @@ class ModuleBench(Bench):
         self.inputs, self.labels = samples.train, samples.train_labels
         self.num_classes, self.members = samples.num_classes, setting.members
         self.side_by_side = setting.students.together > 1
-        self._exact = False
+        self._arithmetic = SimpleNamespace(exact=False)  # shared by variants of this bench
         self._fits = 0
 
     def frozen(self, net: nn.Module) -> Logits:
@@ -107,15 +118,30 @@ class ModuleBench(Bench):
         """
         compute = self.setting.recipe.compute
         fast, exact = frozen(net, compute), frozen(net, exact_arithmetic(compute))
-        return lambda inputs: (exact if self._exact else fast)(inputs)
+        return lambda inputs: (exact if self._arithmetic.exact else fast)(inputs)
 
     def outputs(self, logits: Logits, inputs: Tensor) -> Tensor:
         """Logits in float32, on the CPU."""
-        self._exact = True
+        self._arithmetic.exact = True
         try:
             return super().outputs(logits, inputs).cpu()
         finally:
-            self._exact = False
+            self._arithmetic.exact = False
+
+    def with_samples(self, rows: Int[Tensor, " m"]) -> "ModuleBench":
+        """The bench with these training samples, repeated for about as many steps an epoch."""
+        other, rows = self.variant(), repeated(rows, len(self.labels))
+        rows = rows.to(self.labels.device)
+        other.inputs, other.labels = self.inputs[rows], self.labels[rows]
+        return other
+
+    def with_net(self, net: NetSpec) -> "ModuleBench":
+        """The bench with networks of this kind, which images allow."""
+        if not isinstance(self.samples, Splits):
+            raise ValueError(f"net={net} is one for images: use an ImageSetting.")
+        other = self.variant()
+        other.build = partial(net.build, self.samples)
+        return other
 
     def one(self, name: str, index: int = 0) -> nn.Module:
         """One untrained network, the ``index``-th of its name."""
@@ -171,17 +197,8 @@ class ModuleBench(Bench):
 
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Of one network: the labels, and a teacher that sees what it sees."""
-        smoothing = self.setting.recipe.smoothing
-        if soft is None:
-            return target_loss(self.labels, smoothing)
-        return distillation_loss(
-            self.labels,
-            soft.teacher,
-            soft.kd_loss,
-            weight=soft.weight,
-            label_weight=soft.label_weight,
-            smoothing=smoothing,
-        )
+        teacher = None if soft is None else soft.teacher
+        return side_by_side_loss(self.labels, [soft], teacher, self.setting.recipe.smoothing)
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
@@ -242,12 +259,11 @@ class ModuleBench(Bench):
         if len(samples.validation):
             held = samples.validation, samples.validation_labels
             settings["score"] = error_score(*held, settings["compute"])
-        loss = side_by_side_loss(
-            self.labels,
-            [each.soft for each in part],
-            [each.column for each in part],
-            self.setting.recipe.smoothing,
-        )
+        teacher: Teacher | None = teacher_of(part)
+        if teacher is not None and settings["augment"] is None:  # what it gives is known at once
+            teacher = self.outputs(teacher, self.inputs).to(self.labels.device)
+        soft = [each.soft for each in part]
+        loss = side_by_side_loss(self.labels, soft, teacher, self.setting.recipe.smoothing)
         settings["progress"] = partial(self._share, len(part), before, total)
         return fit(SideBySide([each.net for each in part]), self.inputs, loss, **settings)
 
@@ -279,17 +295,6 @@ class ModuleBench(Bench):
         # Another machine may round filters or channels otherwise: a cell does not stop for that.
         path = self.context.scratch / f"{type(self._now).__name__}-{name}-{self._fits}.pt"
         return Checkpoint(path=path, strict=False)
-
-
-def single_networks(net: nn.Module) -> list[nn.Module]:
-    """The networks that are trained each by itself: those of a group, or the only one."""
-    return list(net.nets) if isinstance(net, SideBySide) else [net]
-
-
-def draws(net: nn.Module) -> bool:
-    """Whether a network has dropout, and so draws in training."""
-    layers = (each for each in net.modules() if isinstance(each, nn.modules.dropout._DropoutNd))
-    return any(each.p for each in layers)
 
 
 def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:

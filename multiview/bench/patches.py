@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from multiview.bench.bench import (
@@ -18,7 +18,9 @@ from multiview.bench.bench import (
     Gram,
     Setting,
     SoftTargets,
+    repeated,
 )
+from multiview.bench.nets import NetSpec
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
 from multiview.distill import distillation_loss, distillation_objective
 from multiview.models import PatchNet, SingleMember, SummedMembers
@@ -99,6 +101,10 @@ class PatchSetting(Setting):
         if not 0 <= shared <= self.width:
             raise ValueError(f"shared={shared} counts neurons of a class: use 0 to {self.width}.")
 
+    def check_net(self, net: NetSpec) -> None:
+        """Refuse all but the networks of Section 3."""
+        raise ValueError(f"net={net}: networks of patches are PatchNets, leave it out.")
+
     def check(self, context: Context) -> None:
         """Refuse another device: the closed-form gradient is written for the CPU."""
         if context.device != "cpu":
@@ -141,6 +147,14 @@ class PatchBench(Bench):
     def labels(self) -> Tensor:
         """Their classes."""
         return self.batch.labels
+
+    def with_samples(self, rows: Int[Tensor, " m"]) -> "PatchBench":
+        """The bench with these samples; the flow follows their mean and meets each once."""
+        other = self.variant()
+        if isinstance(self.setting.training, Sgd):
+            rows = repeated(rows, len(self.labels))
+        other.__dict__["batch"] = self.batch[rows]
+        return other
 
     def nets(self, name: str, number: int = 1, **other: Any) -> PatchNet:
         """Untrained networks; a larger number begins with the same ones.

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from multiview.bench.bench import SoftTargets
 from multiview.bench.method import Logits
 from multiview.distill import distillation_loss, per_student
+from multiview.distill.distillation_loss import Teacher
+from multiview.models import SideBySide
 from multiview.train import target_loss
 from multiview.train.loop import Loss
 
@@ -36,27 +38,46 @@ def together(learners: Sequence[Learner], most: int) -> Iterator[list[Learner]]:
         yield from (part[first : first + most] for first in range(0, len(part), most))
 
 
+def single_networks(net: nn.Module) -> list[nn.Module]:
+    """The networks that are trained each by itself: those of a group, or the only one."""
+    return list(net.nets) if isinstance(net, SideBySide) else [net]
+
+
+def draws(net: nn.Module) -> bool:
+    """Whether a network has dropout, and so draws in training."""
+    layers = (each for each in net.modules() if isinstance(each, nn.modules.dropout._DropoutNd))
+    return any(each.p for each in layers)
+
+
+def teacher_of(part: Sequence[Learner]) -> Logits | None:
+    """What teaches networks side by side, (n, networks, k); None where they have labels alone."""
+    if any(each.soft is None for each in part):
+        return None
+    teachers = [each.soft.teacher for each in part if each.soft is not None]
+    return partial(_teach, teachers, [each.column for each in part])
+
+
 def side_by_side_loss(
     labels: Int[Tensor, " n"],
     soft: Sequence[SoftTargets | None],
-    columns: Sequence[int],
+    teacher: Teacher | None,
     smoothing: float,
 ) -> Loss:
     """The sum of the networks' losses: the labels, and what each is taught beside them.
 
     Args:
         soft: Of all networks, or of none; the labels weigh the same in all.
-        columns: Which of a teacher's several outputs is for each network.
+        teacher: As ``teacher_of`` has it, or its logits on all training samples.
         smoothing: Of the labels.
     """
     taught = [each for each in soft if each is not None]
-    if not taught:
+    if teacher is None:
         return target_loss(labels, smoothing)
     first = taught[0]
     alike = all((each.kd_loss, each.weight) == (first.kd_loss, first.weight) for each in taught)
     return distillation_loss(
         labels,
-        partial(_teach, [each.teacher for each in taught], columns),
+        teacher,
         first.kd_loss if alike else per_student(*(partial(_weighted, each) for each in taught)),
         weight=first.weight if alike else 1.0,
         label_weight=first.label_weight,

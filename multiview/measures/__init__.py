@@ -2,5 +2,6 @@
 
 from multiview.measures.errors import ErrorsBySize, Pairs, TestErrors
 from multiview.measures.patches import PatchErrors, Views
+from multiview.measures.shift import BiasShift
 
-__all__ = ["ErrorsBySize", "Pairs", "PatchErrors", "TestErrors", "Views"]
+__all__ = ["BiasShift", "ErrorsBySize", "Pairs", "PatchErrors", "TestErrors", "Views"]

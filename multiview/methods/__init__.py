@@ -14,6 +14,7 @@ from multiview.methods.gates import Gates
 from multiview.methods.kernels import KernelModel, Kernels
 from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.students import Student
+from multiview.methods.varied import TransferSet, Varied
 
 __all__ = [
     "Booster",
@@ -32,4 +33,6 @@ __all__ = [
     "Rocket",
     "Student",
     "Summed",
+    "TransferSet",
+    "Varied",
 ]
