@@ -46,7 +46,7 @@ def fit(sizes: dict[str, int] | None = None, /, **tensors: tuple[Any, str]) -> S
     first: dict[str, str] = {}  # who set the length, of those not known beforehand
     for name, (value, rule) in tensors.items():
         kind, *axes = rule.split()
-        _refuse_other_kind(name, value, kind, axes)
+        _check_kind(name, value, kind, axes)
         lengths = _by_axis(tuple(value.shape), axes)
         if lengths is None:
             raise ValueError(
@@ -114,13 +114,13 @@ def same_type(name: str, value: Tensor, weight: Tensor) -> None:
 def labels(name: str, value: Any, num_classes: int | None = None, of: str = "") -> int:
     """Refuse all but integers (n,) from 0 to ``num_classes`` - 1, and return the largest."""
     fit(**{name: (value, "int n")})
-    return _refuse_range(name, value, 0, num_classes, of)
+    return _check_range(name, value, 0, num_classes, of)
 
 
 def indices(name: str, value: Tensor, least: int, number: int, of: str = "") -> None:
     """Refuse integers that are not from ``least`` to ``number`` - 1; none is all right."""
     if value.numel():
-        _refuse_range(name, value, least, number, of)
+        _check_range(name, value, least, number, of)
 
 
 def at(name: str, values: Tensor, rows: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ def targets(name: str, value: Any, num_classes: int | None = None) -> int:
     return labels(name, value, num_classes, "" if num_classes is None else "num_classes")
 
 
-def _refuse_range(name: str, value: Tensor, least: int, number: int | None, of: str) -> int:
+def _check_range(name: str, value: Tensor, least: int, number: int | None, of: str) -> int:
     low, high = map(int, value.aminmax())
     if low < least or (number is not None and high >= number):
         most = " on" if number is None else f" to {number - 1}"
@@ -155,7 +155,7 @@ def _refuse_range(name: str, value: Tensor, least: int, number: int | None, of: 
     return high
 
 
-def _refuse_other_kind(name: str, value: Any, kind: str, axes: list) -> None:
+def _check_kind(name: str, value: Any, kind: str, axes: list) -> None:
     words, belongs = _KINDS[kind]
     if not isinstance(value, Tensor):
         raise ValueError(f"{name}={shown(value)} is no tensor: use one of {words}, {_text(axes)}.")

@@ -17,6 +17,6 @@ def record_cost(monkeypatch: pytest.MonkeyPatch, images: ImageData) -> dict[str,
         return str(rest)
 
     monkeypatch.setattr(_parts, "images_of", lambda cell, context: images)
-    monkeypatch.setattr(_parts, "refuse_missing_images", lambda cells, context: cells)
+    monkeypatch.setattr(_parts, "check_images_present", lambda cells, context: cells)
     monkeypatch.setattr(_parts, "time_and_memory", note)
     return said

@@ -5,17 +5,11 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from recorded_cost import record_cost
-from test_image_specialists import IMAGES, larger
 from tidy_tables import changed, repeated
 
-from multiview import stream
-from multiview.data.splits import split
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
-from multiview.runs.find import find
 from multiview.runs.script import run_script
-from theory_experiments import _specialist_tables as tables
 from theory_experiments import specialists as script
 
 ON_IMAGES = {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multiview.runs.rows import plain_cell, refuse_clash, split_result
+from multiview.runs.rows import check_no_clash, plain_cell, split_result
 from multiview.runs.store import as_table
 
 Row = Mapping[str, Mapping[str, Any]]  # method -> measure -> value
@@ -20,11 +20,12 @@ def table_of(*computed: tuple[Any, Row]) -> pd.DataFrame:
         computed: Each cell and its result.
     """
     rows = []
-    for cell, result in computed:
+    for i, (cell, result) in enumerate(computed):
         plain = plain_cell(cell)
-        refuse_clash(plain, result)
+        check_no_clash(plain, result)
         values, arrays = split_result(result)
-        rows.append({"cell": plain, "result": values, "arrays": arrays, "status": "ok"})
+        row = {"cell": plain, "result": values, "arrays": arrays}
+        rows.append({"key": f"{i}", **row, "status": "ok"})
     return as_table(rows)
 
 

@@ -83,7 +83,7 @@ def images_of(cell: Any, context: Context) -> ImageData:
     return images_for(cell.data, context, seed=cell.seed, **made_up)
 
 
-def refuse_missing_images(cells: Iterable[Any], context: Context) -> None:
+def check_images_present(cells: Iterable[Any], context: Context) -> None:
     """Check for ``Experiment.check``: say what is missing or damaged before any work.
 
     Raises:

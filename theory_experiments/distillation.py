@@ -29,10 +29,10 @@ from theory_experiments._image_students import LESSONS, StudentsCell, run_studen
 from theory_experiments._parts import (
     SYNTHETIC,
     cells_of,
+    check_images_present,
     claims_of,
     cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_student_claims import patch_students_claims
@@ -181,7 +181,7 @@ EXPERIMENT = Experiment(
     claims=claims_of(
         {"mnist": digit_claims, "cifar10": image_claims, SYNTHETIC: patch_students_claims}
     ),
-    check=refuse_missing_images,
+    check=check_images_present,
     cost=cost,
     options=Options,
     derived=derived,

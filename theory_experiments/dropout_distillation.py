@@ -35,10 +35,10 @@ from theory_experiments._image_nets import Dense
 from theory_experiments._parts import (
     SYNTHETIC,
     cells_of,
+    check_images_present,
     claims_of,
     cost_of_parts,
     images_of,
-    refuse_missing_images,
     tables_of,
 )
 from theory_experiments._patch_dropout import run_patch_dropout
@@ -132,7 +132,7 @@ def run(cell: AnyCell, context: Context) -> dict[str, dict[str, Any]]:
 
 def check(cells: Sequence[AnyCell], context: Context) -> None:
     """Refuse to begin where real images are missing."""
-    refuse_missing_images(cells, context)
+    check_images_present(cells, context)
 
 
 def cost(cells: Sequence[AnyCell], context: Context) -> str | None:

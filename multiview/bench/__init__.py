@@ -3,8 +3,9 @@
 from multiview.bench.bench import Bench, Context, Fitted, Setting, SoftTargets
 from multiview.bench.cell import Cell, check, run
 from multiview.bench.entry import Entry, adds, averaged, constant, like
+from multiview.bench.flow import Flow
 from multiview.bench.method import Classifier, Logits, Measure, Method
-from multiview.bench.patches import Flow, PatchBench, PatchSetting, Sgd
+from multiview.bench.patches import PatchBench, PatchSetting, Sgd
 
 __all__ = [
     "Bench",

@@ -73,11 +73,13 @@ class Fitted:
 
     Attributes:
         best: The network as it was when best on validation samples, where there are such.
+        midway: The network as it was after half of the steps, where training keeps it.
         notes: What only the training knows.
     """
 
     net: nn.Module
     best: Logits | None = None
+    midway: Logits | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -88,6 +90,8 @@ class Bench(ABC):
         inputs, labels: The training samples.
         members: K, the number of networks of an ensemble where a method does not say.
         side_by_side: Whether methods that may be trained in one go are.
+        minibatches: Whether steps are taken on some of the samples, so many an epoch.
+        resumed: Whether checkpoints of an earlier process were there when the bench was made.
     """
 
     inputs: Shaped[Tensor, "n ..."]
@@ -95,12 +99,15 @@ class Bench(ABC):
     num_classes: int
     members: int
     side_by_side: bool = False
+    minibatches: bool = True
 
     def __init__(self, seed: int, context: Context) -> None:
         self.seed, self.context = seed, context
         self._done: dict[Method, Classifier] = {}
         self._wanted: list[Method] = []
         self._now: Method | None = None
+        scratch = context.scratch
+        self.resumed = scratch is not None and any(scratch.glob("*.pt"))
 
     def plan(self, methods: Sequence[Method]) -> None:
         """Say what will be asked for, so that progress counts it and likes train together."""
@@ -111,30 +118,76 @@ class Bench(ABC):
         if method not in self._done:
             for part in method.needs():
                 self.trained(part)
-            together = [method]
-            if self.side_by_side:
-                together += [each for each in self._wanted if self._joins(method, each)]
+            together = self._together(method)
             self._now = method
             kind = type(method)
             found = kind.train_together(self, together) if together[1:] else [method.train(self)]
             self._done |= dict(zip(together, found, strict=True))
         return self._done[method]
 
-    def _joins(self, method: Method, other: Method) -> bool:
-        ready = all(part in self._done for part in other.needs())
-        return other != method and other not in self._done and ready and method.beside(other)
+    def is_trained(self, method: Method) -> bool:
+        """Whether this method, or one equal to it, has been trained here."""
+        return method in self._done
 
-    def variant(self) -> Self:
-        """A copy that knows what has been trained, and whose own trainings this does not learn."""
-        other = copy.copy(self)
-        other._done = dict(self._done)
-        return other
+    def _together(self, method: Method) -> list[Method]:
+        """The method and those wanted that are trained in one go with it, what they need trained.
+
+        Those that build on one of the same kind that is still to be trained wait for it.
+        """
+        found = [method]
+        if self.side_by_side:
+            for other in self._wanted:
+                first = [each for each in with_needs([other])[:-1] if each not in self._done]
+                if (
+                    other not in (method, *self._done)
+                    and method.beside(other)
+                    and not any(method.beside(each) for each in first)
+                ):
+                    for part in other.needs():
+                        self.trained(part)
+                    found.append(other)
+        return found
 
     def report(self, message: str, fraction: float) -> None:
         """Progress of the method that is being trained."""
         total = max(1, len(self._wanted))
         done = min(len(self._done) + fraction, total) / total
         self.context.progress(f"{type(self._now).__name__}: {message}", done)
+
+    def on(
+        self,
+        inputs: Shaped[Tensor, "m ..."],
+        labels: Int[Tensor, " m"],
+        report: Callable[..., None] | None = None,
+    ) -> Self:
+        """A bench of this setting with other training samples, on which nothing is trained yet.
+
+        There are no validation samples, as their classes might be others.
+
+        Args:
+            report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+        """
+        other = copy.copy(self)
+        other.inputs, other.labels = inputs, labels
+        other._done, other._wanted = {}, []
+        # Tests of what it trains are asked of this bench, which knows how exact they have to be.
+        other.report, other.frozen = report or self.report, self.frozen
+        return other
+
+    def copied(self) -> Self:
+        """A bench that knows what has been trained here, and whose own trainings this does not."""
+        other = copy.copy(self)
+        other._done = dict(self._done)
+        return other
+
+    def with_samples(self, rows: Int[Tensor, " m"]) -> Self:
+        """The bench with some of its training samples alone, trained for about as many steps."""
+        other = self.copied()
+        if self.minibatches:
+            rows = rows.repeat(max(1, round(len(self.labels) / len(rows))))
+        rows = rows.to(self.labels.device)
+        other.inputs, other.labels = self.inputs[rows], self.labels[rows]
+        return other
 
     def stream(self, *names: Any) -> torch.Generator:
         """Generator of this repetition's draws of this name."""
@@ -172,8 +225,12 @@ class Bench(ABC):
         """An untrained network with dropout, (n, ...) -> (n, k)."""
 
     @abstractmethod
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy of a network with hard-concrete gates, opened at this rate of dropout."""
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy of a network with hard-concrete gates.
+
+        Args:
+            dropout: Rate at which the gates of all layers start, or of each.
+        """
 
     @abstractmethod
     def pair(
@@ -198,13 +255,6 @@ class Bench(ABC):
         Args:
             width: Of each; None: as of other networks here.
             scale: Standard deviation of initial weights, likewise.
-        """
-
-    @abstractmethod
-    def with_samples(self, rows: Int[Tensor, " m"]) -> "Bench":
-        """The bench with some of its training samples alone, met for about as many steps.
-
-        What has been trained stays known.
         """
 
     def with_net(self, net: NetSpec) -> "Bench":
@@ -237,6 +287,16 @@ class Bench(ABC):
             soft: One of each network, None where it learns from labels alone.
             order: Name of the order in which samples are met, where there is one.
         """
+
+    def classifier(self, fitted: Fitted) -> Classifier:
+        """A network that was trained, as what a method leaves."""
+        return Classifier(
+            logits=self.frozen(fitted.net),
+            net=fitted.net,
+            best=fitted.best,
+            midway=fitted.midway,
+            notes=fitted.notes,
+        )
 
     def fit_one(self, net: nn.Module, soft: SoftTargets | None = None, **settings: Any) -> Fitted:
         """Train one network, or one group, as ``fit`` does."""
@@ -286,8 +346,3 @@ class Setting(ABC):
 
     def check_kernels(self) -> None:
         """Refuse tangent kernels where they would not fit."""
-
-
-def repeated(rows: Int[Tensor, " m"], number: int) -> Int[Tensor, " n"]:
-    """The rows again and again, for epochs of about as many steps as those of ``number`` rows."""
-    return rows.repeat(max(1, round(number / len(rows))))

@@ -1,15 +1,17 @@
 """Cell: a setting, named methods and measures, as plain data; run computes one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 from multiview.bench.bench import Context, Setting
 from multiview.bench.method import Measure, Method, with_needs
 
+S = TypeVar("S", bound=Setting)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Cell(Generic[S]):
     """One repetition of named methods in one setting.
 
     Attributes:
@@ -18,10 +20,20 @@ class Cell:
     """
 
     part: str = ""
-    setting: Setting
+    setting: S
     methods: Mapping[str, Method] = field(default_factory=dict, hash=False)
     measures: tuple[Measure, ...] = ()
     seed: int = 0
+
+    def changed(self, part: str | None = None, **setting: Any) -> "Cell[S]":
+        """A cell of the same methods and measures in a setting with other values.
+
+        Args:
+            part: Its part; None: this cell's.
+            setting: Fields of the setting.
+        """
+        other: Any = replace(self.setting, **setting)  # type: ignore[type-var]
+        return replace(self, part=self.part if part is None else part, setting=other)
 
     def __str__(self) -> str:
         named = f"{self.part}, " if self.part else ""
@@ -56,7 +68,6 @@ def check(cells: Iterable[Cell], context: Context) -> None:
         if known in seen:  # another repetition of it
             continue
         seen.append(known)
-        cell.setting.check(context)
         for name, method in cell.methods.items():
             for each in with_needs([method]):
                 try:
@@ -65,3 +76,4 @@ def check(cells: Iterable[Cell], context: Context) -> None:
                     raise ValueError(f"method {name!r}: {error}") from error
         for measure in cell.measures:
             measure.check(cell.setting)
+        cell.setting.check(context)  # last, since it may read data

@@ -1,10 +1,10 @@
 """What training on images will take, counted before anything begins: cost."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -56,19 +56,21 @@ def cost_of(net: nn.Module, sample: Tensor) -> NetCost:
     )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Counted:
-    """What training takes.
+    """What training has taken so far.
 
     Attributes:
-        flop: Of all training so far, teachers included.
+        flop: Of all training, teachers included.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
+        bfloat16: Whether products are in it.
     """
 
     flop: float = 0.0
     weights: float = 0.0
     at_once: float = 0.0
+    bfloat16: bool = False
 
     @property
     def memory(self) -> float:
@@ -81,13 +83,21 @@ class CountingBench(ModuleBench):
 
     Attributes:
         num_train: Number of samples that are really trained on.
-        counted: Shared by variants of this bench.
+        counted: What training takes here and on the benches of ``on``.
     """
 
     def __init__(self, bench: ModuleBench, num_train: int) -> None:
-        super().__init__(bench.setting, bench.samples, bench.build, bench.seed, bench.context)
-        self.num_train, self.counted = num_train, Counted()
+        where = bench.seed, bench.context, bench.build_pair
+        super().__init__(bench.setting, bench.samples, bench.build, *where)
+        self.num_train = num_train
+        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._arithmetic.exact = True  # without compilation
+
+    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+        """A bench with other samples; if they are half of the few here, they are half of all."""
+        other = super().on(inputs, labels, report)
+        other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
+        return other
 
     def fit(
         self,
@@ -117,6 +127,14 @@ class CountingBench(ModuleBench):
         settings = super().training(course, order)
         return settings | {"spec": replace(settings["spec"], epochs=1), "checkpoint": None}
 
+    def pair(
+        self, shared: int, boosters: int, start: str, width: int | None
+    ) -> tuple[nn.Module, list[nn.Module]]:
+        """A light network, which ``training`` counts, and its boosters, which are counted here."""
+        light, others = super().pair(shared, boosters, start, width)
+        self._count(others, "students")
+        return light, others
+
     def _count(self, nets: Sequence[nn.Module], course: Course) -> None:
         """Add the training of networks."""
         recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
@@ -125,32 +143,32 @@ class CountingBench(ModuleBench):
         self.counted.flop += 3 * recipe.optim.epochs * self.num_train * forward
         self.counted.weights += sum(one.weights for one in each)
         held = (recipe.optim.batch_size * one.activations + 2 * one.weights for one in each)
-        at_once = sum(sorted(held)[-recipe.together :])
-        self.counted.at_once = max(self.counted.at_once, at_once)
+        most = sum(sorted(held)[-recipe.together :])
+        self.counted.at_once = max(self.counted.at_once, most)
 
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
-    counted: list[tuple[Cell, CountingBench]] = []
+    counted: list[tuple[Cell, Counted]] = []
     for cell in cells:
         if not isinstance(cell.setting, ImageSetting) or cell.setting.data == MADE_UP:
             continue
-        like = [bench for other, bench in counted if replace(other, seed=cell.seed) == cell]
+        like = [each for other, each in counted if replace(other, seed=cell.seed) == cell]
         found = like[0] if like else count(cell.setting, cell.methods.values(), context)
         counted.append((cell, found))
     if not counted:
         return None
     return time_and_memory(
-        sum(bench.counted.flop for _, bench in counted),
-        max(bench.counted.memory for _, bench in counted),
+        sum(each.flop for _, each in counted),
+        max(each.memory for _, each in counted),
         len(counted),
         context.device,
-        all(bench.setting.recipe.compute.bfloat16 for _, bench in counted),
+        all(each.bfloat16 for _, each in counted),
     )
 
 
-def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> CountingBench:
-    """The bench that has counted the training of these methods."""
+def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:
+    """What the training of these methods takes."""
     images = setting.images(0, context)
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
@@ -158,7 +176,7 @@ def count(setting: ImageSetting, methods: Iterable[Method], context: Context) ->
     bench = CountingBench(few.bench(0, context), setting.num_train or whole)
     for method in methods:
         bench.trained(method)
-    return bench
+    return bench.counted
 
 
 def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat16: bool) -> str:

@@ -23,14 +23,16 @@ class Classifier:
         net: The network behind it, for methods that go on from it, which copy it first. None where
             there is no single module, as of a mean over dropout masks.
         best: The logits of the networks as they were when best on validation samples.
-        companion: The logits of what was trained beside it, such as the boosters of a rocket.
+        midway: The logits of the networks as they were after half of the steps.
+        companion: What was trained beside it, such as the boosters of a rocket.
         notes: What training alone knows, such as its ``steps``; it joins what is measured.
     """
 
     logits: Logits
     net: nn.Module | None = None
     best: Logits | None = None
-    companion: Logits | None = None
+    midway: Logits | None = None
+    companion: "Classifier | None" = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

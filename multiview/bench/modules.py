@@ -2,14 +2,15 @@
 
 import copy
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview.bench.bench import (
@@ -21,7 +22,6 @@ from multiview.bench.bench import (
     Gram,
     Setting,
     SoftTargets,
-    repeated,
 )
 from multiview.bench.method import Logits
 from multiview.bench.nets import NetSpec
@@ -52,6 +52,8 @@ from multiview.train.training import Best
 
 MOST_KERNEL_SAMPLES = 4000  # n^2 numbers of a kernel, each of several, in float64
 Build = Callable[[torch.Generator], nn.Module]
+# From how much is shared and initial weights to a light network and its booster.
+BuildPair = Callable[[int, torch.Generator], tuple[nn.Module, nn.Module]]
 
 
 class ModuleSetting(Setting):
@@ -97,18 +99,38 @@ class ModuleBench(Bench):
     Attributes:
         samples: To train, to choose and to test on.
         build: From a generator of initial weights to an untrained network, (n, ...) -> (n, k).
+        build_pair: The same of networks that come with a booster, which may share layers.
     """
 
     def __init__(
-        self, setting: ModuleSetting, samples: Samples, build: Build, seed: int, context: Context
+        self,
+        setting: ModuleSetting,
+        samples: Samples,
+        build: Build,
+        seed: int,
+        context: Context,
+        build_pair: BuildPair | None = None,
     ) -> None:
         super().__init__(seed, context)
+        self.build_pair = build_pair
         self.setting, self.samples, self.build = setting, samples, build
         self.inputs, self.labels = samples.train, samples.train_labels
         self.num_classes, self.members = samples.num_classes, setting.members
         self.side_by_side = setting.students.together > 1
-        self._arithmetic = SimpleNamespace(exact=False)  # shared by variants of this bench
-        self._fits = 0
+        self._arithmetic = SimpleNamespace(exact=False)  # shared by benches made from this one
+        self._fits = itertools.count(1)  # shared by the benches of ``on``
+
+    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+        """A bench of this setting with other training samples and no validation samples."""
+        other = super().on(inputs, labels, report)
+        other.samples = replace(
+            self.samples,
+            train=inputs,
+            train_labels=labels,
+            validation=self.samples.validation[:0],
+            validation_labels=self.samples.validation_labels[:0],
+        )
+        return other
 
     def frozen(self, net: nn.Module) -> Logits:
         """The network's outputs: as fast as training has them for students, exact in tests.
@@ -128,18 +150,11 @@ class ModuleBench(Bench):
         finally:
             self._arithmetic.exact = False
 
-    def with_samples(self, rows: Int[Tensor, " m"]) -> "ModuleBench":
-        """The bench with these training samples, repeated for about as many steps an epoch."""
-        other, rows = self.variant(), repeated(rows, len(self.labels))
-        rows = rows.to(self.labels.device)
-        other.inputs, other.labels = self.inputs[rows], self.labels[rows]
-        return other
-
     def with_net(self, net: NetSpec) -> "ModuleBench":
         """The bench with networks of this kind, which images allow."""
         if not isinstance(self.samples, Splits):
             raise ValueError(f"net={net} is one for images: use an ImageSetting.")
-        other = self.variant()
+        other = self.copied()
         other.build = partial(net.build, self.samples)
         return other
 
@@ -177,14 +192,28 @@ class ModuleBench(Bench):
             each.p = rate
         return net
 
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
         """A copy with gates on its layers, or in the blocks of a WideResNet."""
         return with_gates(net, dropout, self.stream("gates"))
 
     def pair(
         self, shared: int, boosters: int, start: str, width: int | None
     ) -> tuple[nn.Module, list[nn.Module]]:
-        """A light network and boosters that share nothing."""
+        """A light network and boosters; they share nothing but where networks come as a pair.
+
+        All weights of a pair follow from the students' start, and ``start`` is not looked at.
+
+        Raises:
+            ValueError: If several boosters are asked of a pair.
+        """
+        if self.build_pair is not None:
+            if boosters != 1:
+                raise ValueError(
+                    f"boosters={boosters}: a pair has one, with which it shares layers: use "
+                    "boosters=1, or a network that is no pair."
+                )
+            light, booster = self.build_pair(shared, self.stream("init", "student", 0))
+            return light, [booster]
         return self.one("student"), [self.one(start, i) for i in range(boosters)]
 
     def tangent_gram(self, net: nn.Module) -> Gram:
@@ -242,7 +271,7 @@ class ModuleBench(Bench):
         for net in nets:
             own = best[first : first + len(single_networks(net))]
             first += len(single_networks(net))
-            fitted.append(self._fitted(net, own) if own else Fitted(net=net.eval()))
+            fitted.append(self._fitted(net.eval(), own) if own else Fitted(net=net.eval()))
         return fitted
 
     def _fitted(self, net: nn.Module, best: Sequence[Best]) -> Fitted:
@@ -288,12 +317,12 @@ class ModuleBench(Bench):
 
     def _checkpoint(self) -> Checkpoint | None:
         """Of the next training: trainings are counted, and always the same in the same order."""
-        self._fits += 1
+        number = next(self._fits)
         if self.context.scratch is None:
             return None
         name = hashlib.sha256(repr(self._now).encode()).hexdigest()[:12]
         # Another machine may round filters or channels otherwise: a cell does not stop for that.
-        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{self._fits}.pt"
+        path = self.context.scratch / f"{type(self._now).__name__}-{name}-{number}.pt"
         return Checkpoint(path=path, strict=False)
 
 

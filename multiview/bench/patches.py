@@ -1,12 +1,12 @@
 """Synthetic patches: the setting, and the bench that trains networks of patches on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview.bench.bench import (
@@ -18,27 +18,23 @@ from multiview.bench.bench import (
     Gram,
     Setting,
     SoftTargets,
-    repeated,
 )
+from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.bench.nets import NetSpec
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
-from multiview.distill import distillation_loss, distillation_objective
-from multiview.models import PatchNet, SingleMember, SummedMembers
+from multiview.distill import distillation_loss
+from multiview.models import PatchNet, SingleMember
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.ntk import patch_net_gram
 from multiview.sparsity import GatedPatchNet
+from multiview.sparsity.layers import initial_dropout
 from multiview.train import (
     OptimSpec,
-    TrainSpec,
-    cross_entropy,
     fit,
-    per_member,
     target_loss,
-    train_patch_net,
 )
 from multiview.train.loop import Loss
-from multiview.train.patch_gradient import Objective
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,19 +43,6 @@ class Sgd:
 
     labels: OptimSpec
     students: OptimSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Flow:
-    """Training along the gradient flow, by closed-form gradients of all samples.
-
-    Attributes:
-        summed: Of networks trained as their sum; None: as ``labels``.
-    """
-
-    labels: TrainSpec
-    students: TrainSpec
-    summed: TrainSpec | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +109,7 @@ class PatchBench(Bench):
         self.setting, self.members = setting, setting.members
         self.num_classes = setting.spec.num_classes
         self.side_by_side = isinstance(setting.training, Flow)
+        self.minibatches = not self.side_by_side
 
     @cached_property
     def features(self) -> Float[Tensor, "k L d"]:
@@ -138,23 +122,15 @@ class PatchBench(Bench):
         number = self.setting.num_train
         return sample_patches(self.setting.spec, self.features, number, self.stream("train"))
 
-    @property
+    @cached_property
     def inputs(self) -> Float[Tensor, "n P d"]:
         """The training samples' patches."""
         return self.batch.patches
 
-    @property
+    @cached_property
     def labels(self) -> Tensor:
         """Their classes."""
         return self.batch.labels
-
-    def with_samples(self, rows: Int[Tensor, " m"]) -> "PatchBench":
-        """The bench with these samples; the flow follows their mean and meets each once."""
-        other = self.variant()
-        if isinstance(self.setting.training, Sgd):
-            rows = repeated(rows, len(self.labels))
-        other.__dict__["batch"] = self.batch[rows]
-        return other
 
     def nets(self, name: str, number: int = 1, **other: Any) -> PatchNet:
         """Untrained networks; a larger number begins with the same ones.
@@ -204,8 +180,10 @@ class PatchBench(Bench):
         order: str = "student",
     ) -> list[Fitted]:
         """Train networks in place by SGD, one after the other, or copies of them by the flow."""
-        if isinstance(self.setting.training, Flow):
-            return self._by_flow(self.setting.training, nets, soft, course)
+        flow = self.setting.training
+        if isinstance(flow, Flow):
+            spec = flow.spec(nets, course)
+            return fit_by_flow(nets, soft, self.inputs, self.labels, spec, self.report)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
             settings = self.training(course, order) | {
                 "progress": partial(self._part, i, len(nets))
@@ -217,10 +195,11 @@ class PatchBench(Bench):
         """A network with dropout of its neurons or of whole patches."""
         return SingleMember(DropoutPatchNet(self.nets(name), **{kind: rate}))
 
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy with a gate on each neuron."""
-        gates = self.stream("gates")
-        return SingleMember(GatedPatchNet(patch_net(net), dropout=dropout, generator=gates))
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy with a gate on each neuron; the dropout of a network that has some is left out."""
+        (rate,) = initial_dropout(dropout, 1)
+        plain = patch_net(without_masks(net))
+        return SingleMember(GatedPatchNet(plain, dropout=rate, generator=self.stream("gates")))
 
     def pair(
         self, shared: int, boosters: int, start: str, width: int | None
@@ -271,75 +250,8 @@ class PatchBench(Bench):
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)
 
-    def _by_flow(
-        self,
-        flow: Flow,
-        nets: Sequence[nn.Module],
-        soft: Sequence[SoftTargets | None],
-        course: Course,
-    ) -> list[Fitted]:
-        """Train copies of all networks side by side; a sum by itself."""
-        spec: TrainSpec = getattr(flow, course)
-        if any(isinstance(each, SummedMembers) for each in nets):
-            spec = replace(flow.summed or spec, summed=True)
-            if len(nets) > 1:
-                raise ValueError("a sum of networks is trained by itself: fit it alone.")
-        plain = [patch_net(each) for each in nets]
-        start = plain[0]
-        if len(plain) > 1:
-            start = start.with_weight(torch.cat([each.weight for each in plain]))
-        given: dict[str, Any] = {}
-        if any(each is not None for each in soft):
-            given["objective"] = self._objective(plain, soft)
-        result = train_patch_net(
-            start, self.inputs, self.labels, spec, progress=self.report, **given
-        )
-        fitted, first = [], 0
-        for net, own in zip(nets, plain, strict=True):
-            which = slice(first, first + len(own.weight))
-            first = which.stop
-            trained = result.net if len(nets) == 1 else result.net.member(which)
-            counted = slice(None) if spec.summed else which
-            notes = {
-                "steps": float(result.steps[counted].double().mean()),
-                "converged": float(result.converged[counted].double().mean()),
-            }
-            fitted.append(Fitted(net=like(net, trained), notes=notes))
-        return fitted
 
-    def _objective(self, nets: Sequence[PatchNet], soft: Sequence[SoftTargets | None]) -> Objective:
-        """A loss of its own for each network of all."""
-        each: list[Objective] = []
-        for net, targets in zip(nets, soft, strict=True):
-            if targets is None:
-                each += [cross_entropy(self.labels, self.num_classes)] * len(net.weight)
-                continue
-            with torch.no_grad():
-                logits = targets.teacher(self.inputs)
-            own = logits.unbind(1) if logits.dim() == 3 else [logits] * len(net.weight)
-            each += [
-                distillation_objective(self.labels, teacher, targets.kd_loss, targets.weight)
-                for teacher in own
-            ]
-        return per_member(*each)
-
-
-def patch_net(net: nn.Module) -> PatchNet:
-    """The PatchNet that is, or is behind, a network of patches.
-
-    Raises:
-        ValueError: If there is none, as of a network with dropout or gates.
-    """
-    inner = net.net if isinstance(net, SingleMember | SummedMembers) else net
-    if not isinstance(inner, PatchNet):
-        raise ValueError(
-            f"{type(inner).__name__} has no closed-form gradient: train it in a setting with Sgd."
-        )
-    return inner
-
-
-def like(net: nn.Module, trained: PatchNet) -> nn.Module:
-    """The trained network in the shape of the untrained one: a group, a single one or a sum."""
-    if isinstance(net, SummedMembers):
-        return trained.summed()
-    return trained.single() if isinstance(net, SingleMember) else trained
+def without_masks(net: nn.Module) -> nn.Module:
+    """The network, without dropout if it is one that has some."""
+    inner = net.net if isinstance(net, SingleMember) else net
+    return inner.plain() if isinstance(inner, DropoutPatchNet) else net

@@ -8,8 +8,10 @@ import pandas as pd
 
 from multiview.bench import Cell, Entry, PatchSetting, Setting, check, run
 from multiview.bench.images import ImageSetting
+from multiview.bench.method import with_needs
 from multiview.comparison.entries import counted_in_views, labelled, with_predictions
 from multiview.comparison.settings import NETS, setting_of
+from multiview.data.images import READERS
 from multiview.measures import PatchErrors, TestErrors, Views
 from multiview.methods import Kernels, Members
 from multiview.methods.catalogue import CATALOGUE, PATCHES_ONLY
@@ -24,7 +26,7 @@ MANY = (Members, Kernels)  # of which numbers are means over networks, and count
 class Options:
     """What is compared, and where."""
 
-    setting: Literal["patches", "cifar10", "cifar100", "mnist"] = "patches"
+    setting: Literal[("patches", *READERS)] = "patches"  # type: ignore[valid-type]
     """patches are synthetic, with known views; images are read from --data-dir."""
     methods: str = "one,ensemble,summed,hinton,self"
     """Names of methods, joined by commas; `--methods all` takes all that the setting allows."""
@@ -58,20 +60,13 @@ def chosen(names: str, setting: Setting) -> dict[str, Entry]:
 
 
 def _allowed(entry: Entry, setting: Setting) -> bool:
+    """Whether a method, and all that it builds on, can be trained in a setting."""
     try:
-        check_method(entry, setting)
+        for method in with_needs([entry.method]):
+            method.check(setting)
     except ValueError:
         return False
     return True
-
-
-def check_method(entry: Entry, setting: Setting) -> None:
-    """Refuse a method that cannot be trained in a setting, as ``check`` of cells does.
-
-    Raises:
-        ValueError: If it cannot.
-    """
-    entry.method.check(setting)
 
 
 def cell_of(setting: Setting, entries: Mapping[str, Entry]) -> Cell:

@@ -7,6 +7,7 @@ from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Dense, Fast, LeNet, Quick, Residual
 from multiview.bench.recipe import fast_recipe
 from multiview.bench.settings import SGD, SPEC
+from multiview.data.images import READERS
 
 NETS = {
     "fast": Fast(widths=(16, 32, 64)),
@@ -45,8 +46,8 @@ def setting_of(
     """
     if name == "patches":
         return _patches(net, members, num_train, epochs)
-    if name not in ("cifar10", "cifar100", "mnist"):
-        raise ValueError(f"setting={name!r} is none of patches, cifar10, cifar100, mnist.")
+    if name not in READERS:
+        raise ValueError(f"setting={name!r} is none of patches, {', '.join(READERS)}.")
     chosen = net or "fast"
     if chosen not in NETS:
         raise ValueError(f"net={chosen!r} is none of {', '.join(NETS)}.")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -133,16 +133,25 @@ def standardise(
     return [((images.double() - mean) / deviation).float() for images in (train, *others)]
 
 
-class _Reader(NamedTuple):
-    find: Callable[[Path], Path | None]  # the folder of the files, below the data folder
+class Reader(NamedTuple):
+    """How a data set is found and read.
+
+    Attributes:
+        find: From the data folder to that of the files, None if it is not there.
+        files: The files of such a folder.
+        read: From such a folder to the fields of ``ImageData`` but its name, as arrays.
+        layout: Where the files are expected, below the data folder.
+    """
+
+    find: Callable[[Path], Path | None]
     files: Callable[[Path], list[DataFile]]
     read: Callable[[Path], dict[str, Any]]
-    layout: str  # where the files are expected
+    layout: str
 
 
-_READERS: Mapping[str, _Reader] = {
+READERS: Mapping[str, Reader] = {
     **{
-        name: _Reader(
+        name: Reader(
             find=partial(cifar.find_cifar, layout),
             files=partial(cifar.cifar_files, layout),
             read=partial(cifar.read_cifar, layout),
@@ -150,7 +159,7 @@ _READERS: Mapping[str, _Reader] = {
         )
         for name, layout in (("cifar10", cifar.CIFAR10), ("cifar100", cifar.CIFAR100))
     },
-    "mnist": _Reader(mnist.find_mnist, mnist.mnist_files, mnist.read_mnist, "MNIST/raw"),
+    "mnist": Reader(mnist.find_mnist, mnist.mnist_files, mnist.read_mnist, "MNIST/raw"),
 }
 
 
@@ -166,9 +175,9 @@ def load_images(name: str, data_dir: Path | str) -> ImageData:
             which, with size and digest, and the command that mends it.
         ValueError: If there is no such data set.
     """
-    if name not in get_args(ImageName):
-        raise ValueError(f"name={name!r} is not one of {', '.join(get_args(ImageName))}.")
-    reader, data_dir = _READERS[name], Path(data_dir).expanduser()
+    if name not in READERS:
+        raise ValueError(f"name={name!r} is not one of {', '.join(READERS)}.")
+    reader, data_dir = READERS[name], Path(data_dir).expanduser()
     folder = reader.find(data_dir)
     if folder is None:
         wanted = data_dir / reader.layout
@@ -197,15 +206,15 @@ def verify(data_dir: Path | str) -> list[str]:
             no data set.
     """
     data_dir = Path(data_dir).expanduser()
-    found = {name: folder for name, r in _READERS.items() if (folder := r.find(data_dir))}
+    found = {name: folder for name, r in READERS.items() if (folder := r.find(data_dir))}
     if not found:
-        layouts = ", ".join(reader.layout for reader in _READERS.values())
+        layouts = ", ".join(reader.layout for reader in READERS.values())
         raise ValueError(f"{data_dir} holds none of {layouts}: name the folder that does.")
     lines: list[str] = []
     damage: list[str] = []
     for name, folder in found.items():
         before = len(damage)
-        for file in _READERS[name].files(folder):
+        for file in READERS[name].files(folder):
             try:
                 _, origin = file.load()
                 lines.append(f"{file.path}: {origin}")
@@ -213,7 +222,7 @@ def verify(data_dir: Path | str) -> list[str]:
                 damage.append(str(error))
         if len(damage) == before:  # each file is good; do they fit together?
             try:
-                _READERS[name].read(folder)
+                READERS[name].read(folder)
             except DamagedData as error:
                 damage.append(str(error))
     if damage:

@@ -79,9 +79,9 @@ def sample_patches(
             negative, or
             ``kind`` is unknown; or if another argument is of the wrong type.
     """
-    refuse_features(spec, features)
+    check_features(spec, features)
     n = checks.count("n", n, 0, meaning="must be a number of samples")
-    _refuse_undrawable(generator, kind)
+    _check_draw(generator, kind)
     frame = features.detach().flatten(0, 1).float()
     block_size = _block_size(spec)
     num_blocks = max(1, -(-n // block_size))
@@ -122,15 +122,15 @@ def stream_patches(
     Raises:
         ValueError: If ``at_once`` is below 1; and as ``sample_patches``, before the first batch.
     """
-    refuse_features(spec, features)
+    check_features(spec, features)
     at_once = checks.count("at_once", at_once, meaning="counts samples")
     n = checks.count("n", n, 0, meaning="must be a number of samples")
-    _refuse_undrawable(generator, kind)
+    _check_draw(generator, kind)
     sizes = (min(at_once, n - begin) for begin in range(0, n, at_once))
     return (sample_patches(spec, features, size, generator, kind) for size in sizes)
 
 
-def refuse_features(spec: MultiViewSpec, features: Any) -> None:
+def check_features(spec: MultiViewSpec, features: Any) -> None:
     """Raise a ValueError unless these are finite features of the shape that ``spec`` says."""
     checks.instance("spec", spec, MultiViewSpec)
     shapes.fit(features=(features, "float k L d"))
@@ -143,7 +143,7 @@ def refuse_features(spec: MultiViewSpec, features: Any) -> None:
     shapes.finite(features=features)
 
 
-def _refuse_undrawable(generator: Any, kind: Any) -> None:
+def _check_draw(generator: Any, kind: Any) -> None:
     checks.generator("generator", generator)
     if kind not in get_args(Kind):
         raise ValueError(f'kind={kind!r} is unknown: use "mixed", "multi" or "single".')

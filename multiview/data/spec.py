@@ -53,7 +53,7 @@ class MultiViewSpec:
             value = getattr(self, field.name)
             if value is not None or field.default is not None:
                 object.__setattr__(self, field.name, _checked(field.name, value))
-        self._refuse_misfits()
+        self._check_arguments()
         if self.mu > 1:
             raise ValueError(f"mu={self.mu} must be a fraction: use 0 <= mu <= 1.")
         if self.interval("rho")[1] > 1:
@@ -67,7 +67,7 @@ class MultiViewSpec:
                 "strength: rescale the other strengths and sigma_p instead."
             )
 
-    def _refuse_misfits(self) -> None:
+    def _check_arguments(self) -> None:
         num_features = self.num_classes * self.num_views
         if self.patch_dim < num_features:
             raise ValueError(

@@ -45,7 +45,7 @@ def gaussian_images(
     noise = checks.positive("noise", noise)
     num_classes = checks.count("num_classes", num_classes)
     image_shape = checks.counts("image_shape", image_shape, length=3)
-    _refuse_unequal(num_classes, generator, n_train=n_train, n_test=n_test)
+    _check_sizes(num_classes, generator, n_train=n_train, n_test=n_test)
     means = torch.randn(num_classes, *image_shape, generator=generator)
     # The squared distance of two such means is 2 C H W.
     means *= separation / (2 * means[0].numel()) ** 0.5
@@ -108,7 +108,7 @@ def multi_view_images(
     noise = checks.positive("noise", noise)
     shapes.fit(textures=(textures, f"float k {NUM_VIEWS} C side side"))
     shapes.finite(textures=textures)
-    _refuse_unequal(len(textures), generator, n_train=n_train, n_test=n_test)
+    _check_sizes(len(textures), generator, n_train=n_train, n_test=n_test)
 
     def draw(labels: Int[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
         n = len(labels)
@@ -176,7 +176,7 @@ def _image_data(
     return ImageData(name=name, class_names=names, **splits)
 
 
-def _refuse_unequal(num_classes: int, generator: torch.Generator, **sizes: int) -> None:
+def _check_sizes(num_classes: int, generator: torch.Generator, **sizes: int) -> None:
     checks.generator("generator", generator)
     for name, n in sizes.items():
         if checks.count(name, n, meaning="counts images") % num_classes:

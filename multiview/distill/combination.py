@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from multiview import checks, shapes
-from multiview.distill.specialists import refuse_classes
+from multiview.distill.specialists import check_classes
 
 # A specialist at test time: its classes S and its ``corrected`` logits, the dustbin last.
 Specialist = tuple[Sequence[int], Float[Tensor, "n _"]]
@@ -23,7 +23,7 @@ def consulted(
     k = shapes.fit(generalist=(generalist, "float n k"))["k"]
     top = checks.count("top", top, 1, k, meaning="counts classes")
     for i, classes in enumerate(checks.items("specialists", specialists)):
-        refuse_classes(classes, k, f"specialists[{i}]", "generalist")
+        check_classes(classes, k, f"specialists[{i}]", "generalist")
     best = torch.zeros_like(generalist, dtype=torch.bool)
     best.scatter_(1, generalist.topk(top, 1).indices, True)
     columns = [best[:, list(classes)].any(1) for classes in specialists]
@@ -71,7 +71,7 @@ def combine(
         if not isinstance(pair, tuple | list) or len(pair) != 2:
             raise ValueError(f"{name}={checks.shown(pair)}: give pairs of (classes, logits).")
         classes, logits = pair
-        refuse_classes(classes, k, name, "generalist")
+        check_classes(classes, k, name, "generalist")
         shapes.fit(**{f"{name} logits": (logits, "float n outputs")})
         shapes.logits(**{f"{name} logits": logits})
         if logits.shape != (n, len(classes) + 1):  # as generalist has it

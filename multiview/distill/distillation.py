@@ -13,7 +13,7 @@ from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.teachers import share_weights
 from multiview.train import FitResult, OptimSpec, fit
 from multiview.train.loop import FitSettings
-from multiview.train.source import Loader, refuse_no_source
+from multiview.train.source import Loader, check_source
 
 
 def knowledge_distillation(
@@ -67,7 +67,7 @@ def knowledge_distillation(
             f"label_weight={label_weight} asks for labels and there are none: give labels, or "
             "label_weight=0 to learn from the teacher alone."
         )
-    refuse_labels(inputs, labels)
+    check_labels(inputs, labels)
     if isinstance(teacher, Tensor):
         raise ValueError(
             "teacher is a tensor of logits: use distillation_loss and fit, which take one where "
@@ -105,12 +105,12 @@ def born_again(
     return generations
 
 
-def refuse_labels(inputs: Any, labels: Any) -> None:
+def check_labels(inputs: Any, labels: Any) -> None:
     """Refuse all but None, labels (n,) and probabilities (n, k) of as many samples as inputs."""
     if labels is None:
         return
     shapes.targets("labels", labels)
-    refuse_no_source(inputs)
+    check_source(inputs)
     if len(labels) != len(inputs):
         raise ValueError(
             f"there are {len(labels)} labels for {len(inputs)} inputs: give one each; of a loader, "

@@ -53,7 +53,7 @@ def distillation_loss(
     on_targets = target_loss(targets, smoothing)
     checks.function("kd_loss", kd_loss)
     if isinstance(teacher, Tensor):
-        refuse_teacher_logits(teacher)
+        check_teacher_logits(teacher)
     else:
         checks.function("teacher", teacher)
     if isinstance(teacher, Tensor) and targets is not None and len(teacher) != len(targets):
@@ -78,7 +78,7 @@ def distillation_loss(
     return numbered(loss, of_all)
 
 
-def refuse_teacher_logits(teacher: Tensor) -> None:
+def check_teacher_logits(teacher: Tensor) -> None:
     """Refuse all but logits (n, k) or (n, members, k) whose softmax exists."""
     shapes.fit(teacher=(teacher, "float n *members k"))
     shapes.logits(teacher=teacher)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from multiview import checks
 from multiview.distill.distillation import knowledge_distillation
 from multiview.distill.kd import Hinton, KDLoss
-from multiview.distill.losses import Reduction, l2_logits, refuse_misfits
+from multiview.distill.losses import Reduction, check_logits, l2_logits
 from multiview.distill.teachers import Average, averaged_logits, share_weights
 from multiview.train import ComputeSpec, FitResult, OptimSpec
 from multiview.train.compute import chosen
@@ -34,7 +34,7 @@ def squared_probabilities(
     Args:
         reduction: "mean" over all samples, or "none" for one value each.
     """
-    refuse_misfits(student_logits, teacher_logits, reduction)
+    check_logits(student_logits, teacher_logits, reduction)
     student, teacher = student_logits.softmax(-1), teacher_logits.softmax(-1)
     return l2_logits(student, teacher, reduction=reduction)
 

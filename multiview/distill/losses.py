@@ -32,7 +32,7 @@ def hinton_kd(
         ValueError: If the logits are not of one shape, there are no samples to take a mean of, or
             a setting is out of range; as all losses here.
     """
-    refuse_misfits(student_logits, teacher_logits, reduction)
+    check_logits(student_logits, teacher_logits, reduction)
     temperature = checks.temperature("temperature", temperature)
     # A hot divergence is the small rest of a sum of large terms, which float32 loses from T = 1000.
     student = functional.log_softmax(student_logits.double() / temperature, -1)
@@ -54,7 +54,7 @@ def l2_logits(
         center: Subtract each sample's mean difference first, which softmax cannot see.
         reduction: "mean" over all samples, or "none" for one value each.
     """
-    refuse_misfits(student_logits, teacher_logits, reduction)
+    check_logits(student_logits, teacher_logits, reduction)
     checks.flag("center", center)
     difference = student_logits - teacher_logits.detach()
     if center:
@@ -98,7 +98,7 @@ def paper_kd(
             raising outputs that are truncated already and diverges at finite size.
         reduction: "mean" over all samples, or "none" for one value each.
     """
-    refuse_misfits(student_logits, teacher_logits, reduction)
+    check_logits(student_logits, teacher_logits, reduction)
     tau = checks.temperature("tau", tau)
     scale = checks.positive("scale", scale)
     checks.flag("gated", gated)
@@ -120,7 +120,7 @@ def relative_entropy(
     return (p * torch.where(p > 0, teacher - student, 0)).sum(-1)
 
 
-def refuse_misfits(student_logits: Any, teacher_logits: Any, reduction: Any) -> None:
+def check_logits(student_logits: Any, teacher_logits: Any, reduction: Any) -> None:
     """Refuse logits that are not of one shape, or of no sample where a mean is asked for."""
     checks.choice("reduction", reduction, get_args(Reduction))
     shapes.fit(

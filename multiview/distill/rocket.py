@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from multiview.distill.distillation import refuse_labels
+from multiview.distill.distillation import check_labels
 from multiview.distill.distillation_loss import distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.rocket_loss import (
@@ -75,7 +75,7 @@ def rocket_launching(
             range, or the teacher holds weights that are trained.
     """
     rocket = Rocket(light, booster, delay=delay)
-    _refuse_misfits(rocket, inputs, labels, teacher)
+    _check_arguments(rocket, inputs, labels, teacher)
     loss = rocket_loss(
         labels,
         hint=hint,
@@ -126,7 +126,7 @@ def sequential_rocket_launching(
         Diverged, ValueError: As ``rocket_launching``.
     """
     rocket = Rocket(light, booster)
-    _refuse_misfits(rocket, inputs, labels, teacher)
+    _check_arguments(rocket, inputs, labels, teacher)
     boosters = SideBySide(rocket.boosters)
     outputs = frozen(boosters, settings.get("compute"))
     on_hint = distillation_loss(
@@ -155,7 +155,7 @@ def _of_boosters(settings: FitSettings) -> FitSettings:
     return {**settings, "checkpoint": replace(checkpoint, path=named)}
 
 
-def _refuse_misfits(
+def _check_arguments(
     rocket: Rocket,
     inputs: Tensor | Loader,
     labels: Tensor | None,
@@ -164,6 +164,6 @@ def _refuse_misfits(
     """Refuse missing labels, and a teacher that would change while it is asked."""
     if labels is None and isinstance(inputs, Tensor):
         raise ValueError("labels is None and inputs is a tensor: give one label for each sample.")
-    refuse_labels(inputs, labels)
+    check_labels(inputs, labels)
     if isinstance(teacher, nn.Module) and share_weights(rocket, teacher):
         raise ValueError("teacher holds weights of light or booster: use copy.deepcopy(...).")

@@ -10,7 +10,7 @@ from torch import Tensor
 from multiview import checks
 from multiview.distill.distillation_loss import Teacher, distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
-from multiview.distill.losses import refuse_misfits
+from multiview.distill.losses import check_logits
 from multiview.models.rocket import Rocket
 from multiview.train import target_loss
 from multiview.train.loop import Loss, numbered
@@ -46,7 +46,7 @@ def hint_loss(hint: Hint = "logits", temperature: float = 4.0) -> KDLoss:
 
 
 def _mimic(light: Tensor, booster: Tensor) -> Tensor:
-    refuse_misfits(light, booster, "none")
+    check_logits(light, booster, "none")
     return (light - booster).square().sum(-1)
 
 
@@ -55,7 +55,7 @@ def _squared(light: Tensor, booster: Tensor) -> Tensor:
 
 
 def _tempered(light: Tensor, booster: Tensor, temperature: float) -> Tensor:
-    refuse_misfits(light, booster, "none")
+    check_logits(light, booster, "none")
     target = (booster / temperature).softmax(-1)
     log_probability = (light / temperature).log_softmax(-1)
     log_probability = torch.where(target > 0, log_probability, 0)  # 0 ln 0 = 0

@@ -34,7 +34,7 @@ def specialist_labels(
     Raises:
         ValueError: If ``classes`` repeats a class, or holds none, all, or one that there is not.
     """
-    refuse_classes(classes, checks.count("num_classes", num_classes))
+    check_classes(classes, checks.count("num_classes", num_classes))
     shapes.fit(labels=(labels, "int n?"))
     shapes.indices("labels", labels, 0, num_classes, "num_classes")
     place = torch.full((num_classes,), len(classes), device=labels.device)
@@ -83,7 +83,7 @@ def specialist_from(generalist: nn.Module, head: nn.Linear, classes: Sequence[in
     """
     checks.module("generalist", generalist)
     checks.instance("head", head, nn.Linear)
-    refuse_classes(classes, head.out_features)
+    check_classes(classes, head.out_features)
     names = [name for name, part in generalist.named_modules() if part is head]
     if not names:
         raise ValueError("head is no part of generalist: give the linear layer itself.")
@@ -118,7 +118,7 @@ def corrected(
     return torch.cat([logits[:, :-1], logits[:, -1:] + math.log(oversampling)], 1)
 
 
-def refuse_classes(
+def check_classes(
     classes: Any, num_classes: int, name: str = "classes", of: str = "num_classes"
 ) -> None:
     """Raise a ValueError unless ``classes`` are some, but not all, and each named once."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, get_args
 
 import torch
@@ -13,7 +14,8 @@ from multiview.bench.method import Classifier, Measure
 from multiview.bench.patches import PatchBench, PatchSetting
 from multiview.data import stream_patches
 from multiview.data.provenance import Kind
-from multiview.probes import coverage_of, coverage_probes
+from multiview.measures.averages import Averages
+from multiview.probes import coverage_of, coverage_probes, missed_views
 from multiview.theory import lost_error, single_view_error
 from multiview.train.metrics import wrong
 
@@ -51,10 +53,16 @@ class Views(PatchMeasure):
     view; ``both``, the fraction of classes of which all views are covered; ``views``, the fractions
     of classes of which 0, 1, ..., L are; ``law``, the single-view error that c predicts;
     ``covered``, the views covered, (k, L), or (networks, k, L) of several networks, whose numbers
-    are means.
+    are means; ``dominant_view``, the view of each class that is recognised by the larger margin,
+    (k,) or (networks, k).
+
+    Attributes:
+        averages: Of which each has ``missed``, the fraction of views that none of as many networks
+            covers, the mean over all choices of them, and its ``size``.
     """
 
     probes_per_view: int
+    averages: tuple[Averages, ...] = ()
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
         """By method, on samples that show one view of one class."""
@@ -72,7 +80,12 @@ class Views(PatchMeasure):
                 "views": views_per_class(found.covered),
                 "law": single_view_error(c, lost_error(spec, spec.num_views * c)),
                 "covered": found.covered,
+                "dominant_view": found.margin.argmax(-1),
             }
+        for each in self.averages:
+            covered = row[each.of]["covered"]
+            for name, size in each.sizes(len(covered)).items():
+                row[name] = {"size": size, "missed": missed_views(covered, size)}
         return row
 
 
@@ -84,10 +97,12 @@ class PatchErrors(PatchMeasure):
 
     Attributes:
         num_test: Number of samples of each kind; never held all at once.
+        averages: Whose errors are measured too, without ``_each``; each has its ``size``.
     """
 
     num_test: int
     kinds: tuple[Kind, ...] = ("single", "multi")
+    averages: tuple[Averages, ...] = ()
 
     def __post_init__(self) -> None:
         for kind in self.kinds:
@@ -96,20 +111,26 @@ class PatchErrors(PatchMeasure):
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
         """By method, on samples that all classifiers share."""
-        here, row = patch_bench(bench), {name: {} for name in trained}
+        here = patch_bench(bench)
+        row: Row = {name: {} for name in trained}
         for kind in self.kinds:
             mistakes: dict[str, Tensor] = {}
             drawn = here.stream("test", kind)
             spec, features = here.setting.spec, here.features
             for batch in stream_patches(spec, features, self.num_test, drawn, kind):
-                for name, logits in _outputs(trained, batch.patches).items():
+                outputs = _outputs(trained, batch.patches)
+                averaged = chain.from_iterable(each.outputs(outputs) for each in self.averages)
+                for name, logits in chain(outputs.items(), averaged):
                     count = wrong(logits, batch.labels).sum(0)
                     mistakes[name] = mistakes.get(name, torch.zeros(())) + count
             for name, count in mistakes.items():
                 error = count.double() / self.num_test
-                row[name][kind] = float(error.mean())
-                if error.dim():
+                row.setdefault(name, {})[kind] = float(error.mean())
+                if error.dim() and name in trained:
                     row[name][f"{kind}_each"] = error.tolist()
+        for each in self.averages:
+            for name, size in each.sizes(len(row[each.of][f"{self.kinds[0]}_each"])).items():
+                row[name]["size"] = size
         return row
 
 

@@ -2,37 +2,55 @@
 
 from multiview.methods.averaging import (
     Ensemble,
+    Group,
     Labels,
     MeanOf,
     Member,
     Members,
     Neighbours,
+    RingEnsembles,
     Summed,
 )
+from multiview.methods.class_sets import ClassSets, ConfusableSets, RandomSets, ShuffledSets
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
 from multiview.methods.kernels import KernelModel, Kernels
+from multiview.methods.pruning import Baseline, MagnitudePruned, Reinitialised
 from multiview.methods.rocket import Booster, Rocket
+from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
-from multiview.methods.varied import TransferSet, Varied
+from multiview.methods.timed import Timed
+from multiview.methods.variant import TransferSet, Variant
 
 __all__ = [
+    "Baseline",
     "Booster",
+    "ClassSets",
+    "ConfusableSets",
     "Dropout",
     "Ensemble",
     "Gates",
+    "Group",
     "KernelModel",
     "Kernels",
     "Labels",
+    "MagnitudePruned",
     "MaskStudent",
     "Masks",
     "MeanOf",
     "Member",
     "Members",
     "Neighbours",
+    "RandomSets",
+    "Reinitialised",
+    "RingEnsembles",
     "Rocket",
+    "ShuffledSets",
+    "Specialists",
     "Student",
     "Summed",
+    "Timed",
     "TransferSet",
-    "Varied",
+    "Variant",
+    "WithSpecialists",
 ]

@@ -31,7 +31,7 @@ class Dropout(Method):
         """The network."""
         net = bench.dropout_net("members", self.kind, self.rate)
         fitted = bench.fit_one(net, order="members")
-        return Classifier(logits=bench.frozen(fitted.net), net=fitted.net, best=fitted.best)
+        return bench.classifier(fitted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,12 +53,7 @@ class Student(Method):
             ],
             course="students",
         )
-        return [
-            Classifier(
-                logits=bench.frozen(each.net), net=each.net, best=each.best, notes=each.notes
-            )
-            for each in fitted
-        ]
+        return [bench.classifier(each) for each in fitted]
 
     def _untrained(self, bench: Bench) -> nn.Module:
         if isinstance(self.start, Method):

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks
-from multiview.models.patch_net import PatchNet, activations, refuse_patches
+from multiview.models.patch_net import PatchNet, activations, check_patches
 
 
 class DropoutPatchNet(nn.Module):
@@ -46,7 +46,7 @@ class DropoutPatchNet(nn.Module):
         """Logits of every member; the masks of a sample differ between members."""
         weight = self.nets.weight
         members, k, m, _ = weight.shape
-        refuse_patches(patches, weight)
+        check_patches(patches, weight)
         n, P, _ = patches.shape
         active = activations(patches, weight.flatten(1, 2), self.nets.q, self.nets.relu_knee)
         kept = self.patch(active.new_ones(n, P, members, 1))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from multiview import checks, shapes
-from multiview.models.images import image_sizes, refuse_images
+from multiview.models.images import check_images, image_sizes
 from multiview.models.initial import draw_weights
 
 # Few steps leave little time for a slow mean (airbench, arXiv 2404.00498, takes 0.4 as well).
@@ -63,7 +63,7 @@ class FastTop(nn.Module):
             self.head.get_parameter("2.weight").mul_(1 / 9)
 
     def forward(self, inputs: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_images(inputs, self.blocks, self.least)
+        check_images(inputs, self.blocks, self.least)
         return self.head(self.blocks(inputs))
 
 
@@ -125,12 +125,12 @@ class FastNet(nn.Module):
         self, images: Float[Tensor, "n C H W"], blocks: int
     ) -> Float[Tensor, "n channels h w"]:
         """What the layer after so many blocks holds: the inputs of a FastTop."""
-        refuse_images(images, self, self.least)
+        check_images(images, self, self.least)
         blocks = checks.count("blocks", blocks, 0, len(self.top.blocks))
         return self.top.blocks[:blocks](functional.gelu(self.first(images)))
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_images(images, self, self.least)
+        check_images(images, self, self.least)
         return self.top(functional.gelu(self.first(images)))
 
 

@@ -19,7 +19,7 @@ def image_sizes(
     return channels, height, width
 
 
-def refuse_images(images: Any, net: nn.Module, least: int = 1) -> None:
+def check_images(images: Any, net: nn.Module, least: int = 1) -> None:
     """Refuse all but images of the channels and type of the first convolution, not too small."""
     first = next(each for each in net.modules() if isinstance(each, nn.Conv2d))
     sizes = shapes.fit({"C": first.in_channels}, images=(images, "float n? C H W"))
@@ -30,7 +30,7 @@ def refuse_images(images: Any, net: nn.Module, least: int = 1) -> None:
         )
 
 
-def refuse_other_sizes(images: Any, image_shape: tuple[int, int, int], net: nn.Module) -> None:
+def check_image_shape(images: Any, image_shape: tuple[int, int, int], net: nn.Module) -> None:
     """Refuse all but images of this shape."""
     shapes.fit(dict(zip("CHW", image_shape, strict=True)), images=(images, "float n? C H W"))
-    refuse_images(images, net)
+    check_images(images, net)

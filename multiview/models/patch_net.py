@@ -76,7 +76,7 @@ class PatchNet(nn.Module):
         Raises:
             ValueError: If the patches are of another dimension.
         """
-        refuse_patches(patches, self.weight)
+        check_patches(patches, self.weight)
         members, k, m, _ = self.weight.shape
         flat, P = self.weight.flatten(0, 2), patches.shape[1]
         logits = []
@@ -160,7 +160,7 @@ def activations(
     return active.view(*rows.shape[:-1], *columns.shape[:-1])
 
 
-def refuse_patches(patches: Any, weight: Tensor) -> None:
+def check_patches(patches: Any, weight: Tensor) -> None:
     """Refuse all but patches (n, P, d) of the weights' d; others would be read as other patches."""
     shapes.fit({"patch_dim": weight.shape[-1]}, patches=(patches, "float n? P patch_dim"))
     shapes.same_type("patches", patches, weight)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks
-from multiview.models.images import image_sizes, refuse_other_sizes
+from multiview.models.images import check_image_shape, image_sizes
 from multiview.models.initial import draw_weights
 
 
@@ -64,5 +64,5 @@ class QuickNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_other_sizes(images, self.image_shape, self.layers)
+        check_image_shape(images, self.image_shape, self.layers)
         return self.layers(images)

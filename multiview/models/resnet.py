@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from multiview import checks
-from multiview.models.images import refuse_images
+from multiview.models.images import check_images
 from multiview.models.initial import draw_weights
 from multiview.models.residual import (
     STAGE_WIDTHS,
@@ -67,7 +67,7 @@ class ResNet(nn.Module):
         draw_weights(self, generator)
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
-        refuse_images(images, self.layers)
+        check_images(images, self.layers)
         return self.layers(images)
 
 

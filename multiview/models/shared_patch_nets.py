@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks, shapes
-from multiview.models.patch_net import PatchNet, activations, refuse_patches
+from multiview.models.patch_net import PatchNet, activations, check_patches
 from multiview.models.smoothed_relu import power
 
 
@@ -34,7 +34,7 @@ class NeuronBlocks(nn.Module):
     def forward(self, patches: Float[Tensor, "n P d"]) -> Float[Tensor, "n k"]:
         """F_i(X) = sum over the neurons of class i and the patches of sReLU(<w, x>)."""
         weight = torch.cat(list(self.blocks), 1)  # (k, m, d)
-        refuse_patches(patches, weight)
+        check_patches(patches, weight)
         return activations(patches, weight, self.q, self.relu_knee).sum((1, 3))  # of (n, P, k, m)
 
 

@@ -12,7 +12,7 @@ def smoothed_relu(z: Float[Tensor, "..."], q: float, relu_knee: float) -> Float[
     Continuously differentiable for q > 1. Source: arXiv 2012.09816, Section 2 (sReLU, with the
     knee written as a script rho there).
     """
-    _refuse(z, q, relu_knee)
+    _check_arguments(z, q, relu_knee)
     bent = z.clamp(0, relu_knee)
     # One formula for all three pieces: s(z) = s'(z) (z - (1 - 1/q) min(z, R)).
     return (bent / relu_knee) ** (q - 1) * (z - (1 - 1 / q) * bent)
@@ -22,7 +22,7 @@ def smoothed_relu_slope(
     z: Float[Tensor, "..."], q: float, relu_knee: float
 ) -> Float[Tensor, "..."]:
     """Derivative of ``smoothed_relu``: min(z+, R)^(q-1) / R^(q-1), in [0, 1]."""
-    _refuse(z, q, relu_knee)
+    _check_arguments(z, q, relu_knee)
     return (z.clamp(0, relu_knee) / relu_knee) ** (q - 1)
 
 
@@ -32,7 +32,7 @@ def power(q: float) -> float:
     return checks.number("q", q, "(1, inf)", meaning=meaning)
 
 
-def _refuse(z: Tensor, q: float, relu_knee: float) -> None:
+def _check_arguments(z: Tensor, q: float, relu_knee: float) -> None:
     shapes.fit(z=(z, "float *axes?"))
     power(q)
     checks.positive("relu_knee", relu_knee)

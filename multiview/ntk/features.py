@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from multiview.ntk.capture import evaluate
+from multiview.ntk.check import check_no_mixing
 from multiview.ntk.contract import Outputs, jacobian_products, pair_products
 from multiview.ntk.jacobian import PerSample
 from multiview.ntk.layerwise import (
@@ -18,7 +19,6 @@ from multiview.ntk.layerwise import (
     vector_gradients,
 )
 from multiview.ntk.plan import GramPlan, Order
-from multiview.ntk.refuse import refuse_mixing
 from multiview.ntk.tiles import Features, spans
 from multiview.ntk.trial import called_alike
 
@@ -67,7 +67,7 @@ def fill(
         for s in spans(0, len(x), AT_ONCE):
             if f.check_batches and not plan.layers and chosen.start == 0:
                 with torch.no_grad():
-                    refuse_mixing(f.together(x[s]), f.alone(x[s]), f.eps)
+                    check_no_mixing(f.together(x[s]), f.alone(x[s]), f.eps)
             out[-1][s] = f.jacobian(x[s], chosen, plan.rest)
 
 
@@ -106,7 +106,7 @@ def _fill_layers(
     evaluation = evaluate(f, {layer.name: layer.module for layer in plan.layers}, x)
     if f.check_batches and chosen.start == 0:  # else it was done with the first outputs
         with torch.no_grad():
-            refuse_mixing(f.together(x), evaluation.outputs.detach(), f.eps)
+            check_no_mixing(f.together(x), evaluation.outputs.detach(), f.eps)
     gradients = output_gradients(evaluation, evaluation.outputs[:, chosen])
     vectors: list[Tensor] = []
     for layer, order in zip(plan.layers, plan.orders, strict=True):

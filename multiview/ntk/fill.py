@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from multiview import checks
 from multiview.atomic import write_atomically
 from multiview.ntk.arguments import check_folder
+from multiview.ntk.check import NOT_A_SAMPLE, check_finite, check_samples
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, gram, plan_gram
-from multiview.ntk.refuse import NOT_A_SAMPLE, check_samples, refuse_not_finite
 from multiview.ntk.store import TileStore
 from multiview.ntk.tiling import DTYPES, Place, Tiling
 
@@ -273,5 +273,5 @@ def _checked(
     check_samples(x1=x1, x2=x2)
     for name, x in (("x1", x1), ("x2", x2)):
         if x is not None:
-            refuse_not_finite(name, x, NOT_A_SAMPLE)
+            check_finite(name, x, NOT_A_SAMPLE)
     return check_folder("directory", directory).resolve(), checks.count("tile", tile)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.ntk.arguments import check_precision
+from multiview.ntk.check import check_samples
 from multiview.ntk.contract import Outputs
 from multiview.ntk.gram import Method
-from multiview.ntk.refuse import check_samples
 from multiview.ntk.tiling import FORMAT
 
 KEY_DIGITS = 32

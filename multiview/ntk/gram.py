@@ -10,18 +10,18 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.ntk.arguments import check_precision
+from multiview.ntk.check import (
+    NOT_A_SAMPLE,
+    check_finite,
+    check_no_mixing,
+    check_samples,
+    first_look,
+)
 from multiview.ntk.contract import Outputs
 from multiview.ntk.features import empty, fill, products
 from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.layerwise import Layer
 from multiview.ntk.plan import GramPlan, Task, make_plan
-from multiview.ntk.refuse import (
-    NOT_A_SAMPLE,
-    check_samples,
-    first_look,
-    refuse_mixing,
-    refuse_not_finite,
-)
 from multiview.ntk.tiles import gram_tiles
 from multiview.ntk.trial import differentiable, evaluable, trial_samples, usable_layers
 
@@ -107,7 +107,7 @@ def gram(
     x1, x2 = as_type(x1, dtype), None if x2 is None else as_type(x2, dtype)
     for name, x in (("x1", x1), ("x2", x2)):
         if x is not None:
-            refuse_not_finite(name, x, NOT_A_SAMPLE)
+            check_finite(name, x, NOT_A_SAMPLE)
     reading = _read(f, trial_samples(x1, x2), method)
     f, num_outputs = replace(reading.f, check_batches=check_batches), reading.num_outputs
     columns = None if x2 is None else len(x2)
@@ -134,7 +134,7 @@ def gram(
             step=step,
         )
         for rows, columns, tile in tiles:
-            _refuse_overflow(tile, rows, columns)
+            _check_overflow(tile, rows, columns)
             part[..., rows, columns] += tile
             if x2 is None and rows != columns:  # K_ab(x, x') = K_ba(x', x)
                 part[..., columns, rows] += tile.mT if tile.dim() < 4 else tile.mT.transpose(0, 1)
@@ -170,7 +170,7 @@ def plan_gram(
     if n2 is not None:
         n2 = checks.count("n2", n2, meaning="counts samples")
     f, x = per_sample(module, dtype), as_type(x, dtype)
-    refuse_not_finite("x", x, NOT_A_SAMPLE)
+    check_finite("x", x, NOT_A_SAMPLE)
     return _read(f, trial_samples(x, None), method).plan(n1, n2, outputs, chunk_size, memory)
 
 
@@ -213,7 +213,7 @@ def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     f = replace(f, vmaps=False, eps=eps)
     with torch.no_grad():
         one_by_one = f.alone(x)
-        refuse_mixing(f.together(x), one_by_one, eps)
+        check_no_mixing(f.together(x), one_by_one, eps)
     f = evaluable(f, x, one_by_one)
     layers = [] if method == "jacobian" else usable_layers(f, x)
     taken = {name for layer in layers for name in (layer.weight, layer.bias)}
@@ -235,7 +235,7 @@ def _read(f: PerSample, x: Shaped[Tensor, "n ..."], method: Method) -> _Reading:
     )
 
 
-def _refuse_overflow(tile: Float[Tensor, "..."], rows: slice, columns: slice) -> None:
+def _check_overflow(tile: Float[Tensor, "..."], rows: slice, columns: slice) -> None:
     low, high = tile.aminmax()
     if not (low.isfinite() and high.isfinite()):
         raise ValueError(

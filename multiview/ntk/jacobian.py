@@ -141,7 +141,7 @@ def per_sample(module: nn.Module, dtype: torch.dtype | None = None) -> PerSample
             "torch.nn.Module; wrap it in one that maps a batch to a row of outputs a sample."
         )
     for name, layer in module.named_modules():
-        _refuse_layer_without_kernel(name or "the module", layer)
+        _check_layer(name or "the module", layer)
     names, tensors = _named(module)
     cast = {name: as_type(tensor, dtype) for name, tensor in tensors.items()}
     own = {id(p) for layer in module.modules() for p in layer._parameters.values()}
@@ -193,7 +193,7 @@ def as_type(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     return tensor.to(dtype) if tensor.is_floating_point() else tensor
 
 
-def _refuse_layer_without_kernel(name: str, layer: nn.Module) -> None:
+def _check_layer(name: str, layer: nn.Module) -> None:
     """A kernel of pairs needs f(x) to depend on x alone, and to be the same twice."""
     kind = type(layer).__name__
     if isinstance(layer, torch.jit.ScriptModule):

@@ -12,14 +12,14 @@ from torch.func import jvp, vmap
 
 from multiview import checks
 from multiview.ntk.arguments import check_precision
-from multiview.ntk.jacobian import PerSample, as_type, per_sample
-from multiview.ntk.refuse import (
+from multiview.ntk.check import (
     NOT_A_SAMPLE,
+    check_finite,
+    check_no_mixing,
     check_samples,
     first_look,
-    refuse_mixing,
-    refuse_not_finite,
 )
+from multiview.ntk.jacobian import PerSample, as_type, per_sample
 from multiview.ntk.tiles import spans
 from multiview.ntk.trial import evaluable, trial_samples
 
@@ -78,12 +78,12 @@ def sketch(
     check_samples(x=x)
     f = per_sample(module, dtype)
     x = as_type(x, dtype)
-    refuse_not_finite("x", x, NOT_A_SAMPLE)
+    check_finite("x", x, NOT_A_SAMPLE)
     example, eps = first_look(f, x[0])
     few = trial_samples(x, None)
     with torch.no_grad():
         one_by_one = replace(f, vmaps=False).alone(few)
-        refuse_mixing(f.together(few), one_by_one, eps)
+        check_no_mixing(f.together(few), one_by_one, eps)
     f = evaluable(replace(f, eps=eps), few, one_by_one)
 
     def outputs(theta: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ def sketch(
                 if moved is None:
                     moved = _by_jacobian(f, x[chunk], directions)
                 phi[:, chunk, block] = moved.permute(2, 1, 0)
-    refuse_not_finite("phi", phi.transpose(0, 1), "the derivatives overflow or are not defined.")
+    check_finite("phi", phi.transpose(0, 1), "the derivatives overflow or are not defined.")
     return phi
 
 

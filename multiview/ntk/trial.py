@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from multiview.ntk.capture import Call, Evaluation, evaluate
+from multiview.ntk.check import close
 from multiview.ntk.jacobian import PerSample, as_type, gradients, per_sample
 from multiview.ntk.layerwise import (
     Layer,
@@ -16,7 +17,6 @@ from multiview.ntk.layerwise import (
     parameter_gradients,
     sizes,
 )
-from multiview.ntk.refuse import close
 
 
 def trial_samples(x1: Tensor, x2: Tensor | None) -> Tensor:

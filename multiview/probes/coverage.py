@@ -10,7 +10,7 @@ from torch import Tensor
 
 from multiview import checks, shapes
 from multiview.data import MultiViewSpec, PatchBatch, sample_patches
-from multiview.data.patches import refuse_features
+from multiview.data.patches import check_features
 from multiview.train.metrics import margin
 
 COVERED = 0.9  # a view is learned when its probes are classified right at least this often
@@ -69,7 +69,7 @@ def coverage_probes(
         ValueError: If ``probes_per_view`` is below 20, too few to tell 0.9 from chance.
     """
     checks.count("probes_per_view", probes_per_view, 20, meaning="is too few")
-    refuse_features(spec, features)
+    check_features(spec, features)
     number = probes_per_view * spec.num_classes * spec.num_views
     return sample_patches(replace(spec, rho=0.0), features, number, generator, kind="single")
 

@@ -20,7 +20,7 @@ class Lottery(NamedTuple):
 
 def view_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor, "members k L"]:
     """Lambda_{i,l} = max over neurons r of [<w_{i,r}, v_{i,l}>]^+ (arXiv 2012.09816, Section 4)."""
-    _refuse_misfits(net, features)
+    _check_arguments(net, features)
     projection = torch.einsum("ekmd,kvd->ekvm", net.weight.detach(), features.to(net.weight))
     return projection.amax(-1).clamp(min=0)
 
@@ -30,7 +30,7 @@ def stray_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor
 
     The theory keeps these at the size of the start, O(sigma_init), throughout training.
     """
-    _refuse_misfits(net, features)
+    _check_arguments(net, features)
     projection = torch.einsum("ekmd,jvd->ekmvj", net.weight.detach(), features.to(net.weight))
     own = torch.eye(len(features), dtype=torch.bool).view(1, len(features), 1, 1, -1)
     return projection.masked_fill(own, 0).amax((2, 3, 4)).clamp(min=0)
@@ -74,7 +74,7 @@ def lottery_winners(
     Raises:
         ValueError: If q <= 2: every view grows at its own rate and nothing is won.
     """
-    _refuse_misfits(net, features)
+    _check_arguments(net, features)
     if signal is not None:
         shapes.fit(features=(features, "float k L d"), signal=(signal, "float k L"))
         if not bool(((signal >= 0) & signal.isfinite()).all()):
@@ -124,7 +124,7 @@ def loser_growth(
     return growth * (1 + 3 * blur**2).sqrt()
 
 
-def _refuse_misfits(net: PatchNet, features: Tensor) -> None:
+def _check_arguments(net: PatchNet, features: Tensor) -> None:
     checks.instance("net", net, PatchNet)
     k, d = net.weight.shape[1], net.weight.shape[3]
     shapes.fit({"k": k, "d": d}, features=(features, "float k L d"))

@@ -15,7 +15,7 @@ from torch import Tensor
 from multiview import checks, shapes
 from multiview.data import MultiViewSpec, PatchBatch
 from multiview.models import PatchNet
-from multiview.models.patch_net import activations, refuse_patches
+from multiview.models.patch_net import activations, check_patches
 
 
 class LogitParts(NamedTuple):
@@ -36,7 +36,7 @@ def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P
     """What each patch adds to the label's logit: sum over r of sReLU(<w_{y,r}, x_p>)."""
     checks.instance("net", net, PatchNet)
     checks.instance("batch", batch, PatchBatch)
-    refuse_patches(batch.patches, net.weight)
+    check_patches(batch.patches, net.weight)
     shapes.indices("labels of the batch", batch.labels, 0, net.weight.shape[1], "net")
     n, P, _ = batch.patches.shape
     found = batch.patches.new_empty(n, len(net.weight), P)
@@ -71,7 +71,7 @@ def logit_parts(net: PatchNet, batch: PatchBatch) -> LogitParts:
 
 def without_noise(batch: PatchBatch, features: Float[Tensor, "k L d"]) -> PatchBatch:
     """The same samples with x_p = z_p v, and 0 where there is no feature."""
-    _refuse_other_features(batch, features)
+    _check_features(batch, features)
     # Placement -1 takes the row of zeros put last.
     frame = torch.nn.functional.pad(features.flatten(0, 1), (0, 0, 0, 1)).to(batch.patches)
     return replace(batch, patches=frame[batch.placement] * batch.amount.unsqueeze(-1))
@@ -90,7 +90,7 @@ def with_fresh_noise(
         generator: Sole source of randomness; advanced in place.
     """
     checks.instance("spec", spec, MultiViewSpec)
-    _refuse_other_features(batch, features)
+    _check_features(batch, features)
     if (spec.num_classes, spec.num_views, spec.patch_dim) != tuple(features.shape):
         raise ValueError(
             f"spec says features of {(spec.num_classes, spec.num_views, spec.patch_dim)}, and they "
@@ -123,7 +123,7 @@ def noise_share(own: Float[Tensor, "*pairs"], fresh: Float[Tensor, "*pairs"]) ->
     return float(1 - fresh.sum() / own.sum())
 
 
-def _refuse_other_features(batch: PatchBatch, features: Tensor) -> None:
+def _check_features(batch: PatchBatch, features: Tensor) -> None:
     checks.instance("batch", batch, PatchBatch)
     k, L = batch.strength.shape[1:]
     sizes = {"k": k, "L": L, "d": batch.patches.shape[-1]}

@@ -36,7 +36,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def refuse_device(device: str) -> None:
+def check_device(device: str) -> None:
     """Raise a ValueError unless torch can compute on ``device``."""
     import torch
 
@@ -47,7 +47,7 @@ def refuse_device(device: str) -> None:
         raise ValueError(f"device={device!r} is not available here ({first}): use cpu.") from error
 
 
-def _refuse_no_workers(workers: int | None) -> None:
+def _check_workers(workers: int | None) -> None:
     if workers is not None and workers < 1:
         raise ValueError(f"workers={workers} computes nothing: use at least 1.")
 
@@ -57,7 +57,7 @@ class LocalEngine(Executor):
 
     def __init__(self, workers: int | None = None, listener: Listener | None = None) -> None:
         global _listener
-        _refuse_no_workers(workers)
+        _check_workers(workers)
         if workers not in (None, 1):
             raise ValueError(f"workers={workers}: the local engine has one, use processes.")
         _listener = listener
@@ -75,7 +75,7 @@ class ProcessEngine(ProcessPoolExecutor):
     """Computes cells in processes of this machine, which share its cores evenly."""
 
     def __init__(self, workers: int | None = None, listener: Listener | None = None) -> None:
-        _refuse_no_workers(workers)
+        _check_workers(workers)
         workers = cores() if workers is None else workers
         # Forked children would inherit torch's thread pools in an unusable state.
         context = multiprocessing.get_context("spawn")

@@ -61,11 +61,11 @@ def write_pages(*, check: bool = False) -> list[Path]:
 
 def _written(published: "Published", path: Path, text: str) -> str:
     """The text of a page with everything between its marks written anew."""
-    refuse_open_marks(path, text)
+    check_marks_closed(path, text)
     return BLOCK.sub(partial(_block, published, path), text)
 
 
-def refuse_open_marks(path: Path, text: str) -> None:
+def check_marks_closed(path: Path, text: str) -> None:
     """Raise a ValueError for a mark without its end: the next one's end would take its place."""
     for match in BLOCK.finditer(text + END):
         if MARK.search(match[0], 1) or match.end() > len(text):

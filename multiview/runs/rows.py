@@ -120,7 +120,7 @@ def _as_column(value: Any) -> Any:
     return tuple(map(_as_column, value)) if isinstance(value, list) else value
 
 
-def refuse_untidy(result: Any) -> None:
+def check_tidy(result: Any) -> None:
     """Raise an error unless a result is ``{method: {measure: value}}``.
 
     Raises:
@@ -140,7 +140,9 @@ def refuse_untidy(result: Any) -> None:
             raise ValueError(f"the measure {slashes[0]!r} holds a slash: choose another name.")
 
 
-def refuse_clash(cell: Mapping[str, Any], result: Mapping[str, Any] = MappingProxyType({})) -> None:
+def check_no_clash(
+    cell: Mapping[str, Any], result: Mapping[str, Any] = MappingProxyType({})
+) -> None:
     """Raise a ValueError if two of cell, result and bookkeeping share a column."""
     fields = set(columns(cell))
     names = {measure for measures in result.values() for measure in measures}

@@ -22,9 +22,9 @@ from multiview.runs.engines import report
 from multiview.runs.experiment import C, Context, Experiment, O, Row
 from multiview.runs.registration import registrations
 from multiview.runs.rows import (
+    check_no_clash,
+    check_tidy,
     plain_cell,
-    refuse_clash,
-    refuse_untidy,
     row_key,
     split_result,
     write_row,
@@ -82,7 +82,7 @@ def plan(
     if len(set(keys)) < len(keys):
         twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)
         raise ValueError(f"preset={preset} of {experiment.name} has the cell {twice!r} twice.")
-    refuse_clash(plain_cell(cells[0]))
+    check_no_clash(plain_cell(cells[0]))
     directory, label = out.resolve() / experiment.name, label_of(experiment, preset, options)
     remove_stale(directory)
     paths = (directory / f"{key}.json" for key in keys)
@@ -161,8 +161,8 @@ def work(job: Job) -> Outcome:
     context = replace(job.context, progress=partial(report, key), scratch=job.scratch)
     try:
         result = job.run(job.cell, context)
-        refuse_untidy(result)
-        refuse_clash(row["cell"], result)
+        check_tidy(result)
+        check_no_clash(row["cell"], result)
         row["result"], arrays = split_result(result)
     except FloatingPointError as error:
         row |= {"status": "failed", "failure": str(error) or type(error).__name__}

@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 
 from multiview.runs.command_line import Folder, OptionalFolder, in_words
-from multiview.runs.engines import ENGINES, refuse_device
+from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.progress import Bars
 from multiview.runs.report import present, report_missing_rows
@@ -132,7 +132,7 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
         raise ValueError("--resume and --fresh exclude each other: give one.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
-    refuse_device(settings.device)
+    check_device(settings.device)
     context = Context(device=settings.device, data_dir=settings.data_dir)
     run, jobs = plan(
         experiment,

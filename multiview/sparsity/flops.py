@@ -55,7 +55,7 @@ def flops(module: nn.Module, sample: Shaped[Tensor, "..."], count: Count = "actu
     checks.choice("count", count, get_args(Count))
     shapes.fit(sample=(sample, "any *axes"))
     checks.module("module", module)
-    _refuse_unknown(module)
+    _check_known(module)
     openness, found = _OPENNESS[count], _survivals(module, _OPENNESS[count])
     gated = {each.net: each for each in module.modules() if isinstance(each, GatedPatchNet)}
     total = 0.0
@@ -129,7 +129,7 @@ def _uses(module: nn.Module, sample: Tensor) -> dict[nn.Module, int]:
     return found
 
 
-def _refuse_unknown(module: nn.Module) -> None:
+def _check_known(module: nn.Module) -> None:
     norms = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
     for name, part in module.named_modules():
         known = isinstance(part, (*_WEIGHTED, *norms, HardConcrete))

@@ -48,7 +48,7 @@ def eval_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     0 for log a <= -log 11 = -2.398 and 1 from 2.398 on. Not 0 wherever ``open_probability`` is
     above 0.31: the expected L0 norm is not the number of units that are left.
     """
-    _refuse_other_kind(log_alpha)
+    _check_kind(log_alpha)
     return _cut(log_alpha.sigmoid())
 
 
@@ -58,25 +58,25 @@ def median_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"
     It is 0 from ``open_probability`` 1/2 down (log a <= -1.599), where the paper's test gate is
     still up to 0.10.
     """
-    _refuse_other_kind(log_alpha)
+    _check_kind(log_alpha)
     return _cut((log_alpha / BETA).sigmoid())
 
 
 def open_probability(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     """pi = P(z != 0) = sigmoid(log a - BETA log(-GAMMA / ZETA)), the gate's expected L0 norm."""
-    _refuse_other_kind(log_alpha)
+    _check_kind(log_alpha)
     return (log_alpha - BETA * math.log(-GAMMA / ZETA)).sigmoid()
 
 
 def full_probability(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     """P(z = 1) = sigmoid(log a - BETA log((1 - GAMMA) / (ZETA - 1)))."""
-    _refuse_other_kind(log_alpha)
+    _check_kind(log_alpha)
     return (log_alpha - BETA * math.log((1 - GAMMA) / (ZETA - 1))).sigmoid()
 
 
 def mean_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     """E z, the integral of P(z > t) over t in [0, 1], by Gauss-Legendre quadrature."""
-    _refuse_other_kind(log_alpha)
+    _check_kind(log_alpha)
     nodes, weights = np.polynomial.legendre.leggauss(64)
     t = torch.as_tensor((nodes + 1) / 2).to(log_alpha)
     s = (t - GAMMA) / (ZETA - GAMMA)
@@ -84,7 +84,7 @@ def mean_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
     return (above * torch.as_tensor(weights / 2).to(log_alpha)).sum(-1)
 
 
-def _refuse_other_kind(log_alpha: Any) -> None:
+def _check_kind(log_alpha: Any) -> None:
     shapes.fit(log_alpha=(log_alpha, "float *groups"))
 
 

@@ -14,7 +14,7 @@ from multiview.sparsity.penalty import L0Spec, l0_penalty, target_gap
 from multiview.train import FitResult, OptimSpec, fit, target_loss
 from multiview.train.averaging import Averaged
 from multiview.train.loop import FitSettings, Loss, in_turn
-from multiview.train.source import Loader, LoaderTargets, refuse_no_source, source_of
+from multiview.train.source import Loader, LoaderTargets, check_source, source_of
 
 
 class Sparsifying(Averaged):
@@ -91,7 +91,7 @@ def sparsify(
     checks.instance("penalty", penalty, L0Spec)
     if labels is not None:
         shapes.targets("labels", labels)
-    refuse_no_source(inputs)
+    check_source(inputs)
     if spec.weight_decay:
         raise ValueError(
             f"spec.weight_decay={spec.weight_decay} would decay weights whose gates are shut: use "

@@ -38,7 +38,7 @@ def gate_layers(
         ValueError: If there is no such layer, one is used twice, a norm cannot be taken in, there
             are gates already, or ``dropout`` does not fit.
     """
-    _refuse_gated(net)
+    _check_ungated(net)
     checks.flag("per_sample", per_sample)
     checks.generator("generator", generator)
     chains = [each for each in net.modules() if isinstance(each, nn.Sequential)]
@@ -77,7 +77,7 @@ def with_gates(
     return gate(copy.deepcopy(net).cpu(), dropout=dropout, generator=generator).to(device)
 
 
-def _refuse_gated(net: nn.Module) -> None:
+def _check_ungated(net: nn.Module) -> None:
     checks.module("net", net)
     if gated_layers(net):
         raise ValueError("net has gates already: start from one without.")
@@ -119,7 +119,7 @@ def gate_blocks(
 
     Args, Returns, Raises: As ``gate_layers``.
     """
-    _refuse_gated(net)
+    _check_ungated(net)
     checks.flag("per_sample", per_sample)
     checks.generator("generator", generator)
     blocks = [each for each in net.modules() if isinstance(each, Block)]

@@ -70,9 +70,7 @@ def target_loss(
         many = logits if logits.dim() == 3 else logits.unsqueeze(1)
         members = many.shape[1]
         target = targets_at(targets, rows)
-        _refuse_other_classes(
-            target, rows.extent if isinstance(rows, LoaderTargets) else extent, many
-        )
+        _check_classes(target, rows.extent if isinstance(rows, LoaderTargets) else extent, many)
         return members * nn.functional.cross_entropy(
             many.flatten(0, 1),
             target.repeat_interleave(members, 0),
@@ -88,7 +86,7 @@ def numbered(loss: Loss, targets: Tensor | None) -> Loss:
     return loss
 
 
-def _refuse_other_classes(target: Tensor, extent: tuple | None, outputs: Tensor) -> None:
+def _check_classes(target: Tensor, extent: tuple | None, outputs: Tensor) -> None:
     """Refuse targets of other classes than the outputs (n, members, k) have."""
     k = outputs.shape[-1] if outputs.dim() == 3 else 0
     same = len(target) == len(outputs) and (target.dim() == 1 or target.shape[1] == k)
@@ -199,7 +197,7 @@ def fit(
             If a loader is given with ``augment`` or ``checkpoint``, or its batches are not as
             ``FromLoader`` takes them.
     """
-    _refuse_misfits(module, inputs, loss, spec, generator)
+    _check_arguments(module, inputs, loss, spec, generator)
     for name, call in {"progress": progress, "score": score, "after_step": after_step}.items():
         checks.function(name, call, optional=True)
     compute = chosen(compute)
@@ -245,7 +243,7 @@ def fit(
     )
 
 
-def _refuse_misfits(module: Any, inputs: Any, loss: Any, spec: Any, generator: Any) -> None:
+def _check_arguments(module: Any, inputs: Any, loss: Any, spec: Any, generator: Any) -> None:
     """Refuse what cannot be trained, before the first step."""
     checks.module("module", module)
     checks.instance("spec", spec, OptimSpec)

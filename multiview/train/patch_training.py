@@ -101,7 +101,7 @@ def train_patch_net(
         ValueError: If patches, labels and net do not fit together, ``sgd`` is given no generator,
             or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves.
     """
-    _refuse_misfits(net, patches, labels, spec, generator, objective)
+    _check_arguments(net, patches, labels, spec, generator, objective)
     checks.function("observe", observe, optional=True)
     checks.function("progress", progress, optional=True)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
@@ -121,7 +121,7 @@ def train_patch_net(
         if here is not None:
             loss[active], error[active] = here.loss, here.error
         else:
-            assert generator is not None  # see _refuse_misfits
+            assert generator is not None  # see _check_arguments
             left = spec.max_steps - int(steps[active].max())
             loss[active], error[active], taken = _sgd_sweep(nets, labels, spec, generator, left)
             steps[active] += taken
@@ -129,7 +129,7 @@ def train_patch_net(
             weight[active] = nets.weight
         losses.append(loss.clone())
         errors.append(error.clone())
-        _refuse_divergence(loss, steps, spec)
+        _check_divergence(loss, steps, spec)
         if progress is not None:
             line = f"step {int(steps.max())} loss {loss.max():.3f} error {error.max():.3f}"
             progress(line, min(1.0, int(steps.max()) / spec.max_steps))
@@ -253,7 +253,7 @@ def _sgd_sweep(
     return loss / seen, mistakes / seen, taken
 
 
-def _refuse_misfits(
+def _check_arguments(
     net: PatchNet,
     patches: Any,
     labels: Any,
@@ -296,7 +296,7 @@ def _unfinished(
     return (error > 0) | (loss >= spec.loss_bound)
 
 
-def _refuse_divergence(loss: Tensor, steps: Tensor, spec: TrainSpec) -> None:
+def _check_divergence(loss: Tensor, steps: Tensor, spec: TrainSpec) -> None:
     if not loss.isfinite().all():
         raise Diverged(
             f"the training loss became {loss.tolist()} after step {int(steps.max())} with {spec}: "

@@ -124,7 +124,7 @@ def source_of(
     Raises:
         ValueError: If there are no batches, or a loader is given with ``augment``.
     """
-    refuse_no_source(inputs)
+    check_source(inputs)
     checks.function("augment", augment, optional=True)
     if not len(inputs):
         raise ValueError("inputs is empty: give at least one sample.")
@@ -138,7 +138,7 @@ def source_of(
     return FromLoader(loader=inputs, device=next(module.parameters()).device)
 
 
-def refuse_no_source(inputs: Any) -> None:
+def check_source(inputs: Any) -> None:
     """Refuse what is neither a tensor of samples nor a loader."""
     number = isinstance(inputs, Tensor) and not inputs.dim()
     if number or isinstance(inputs, str) or not isinstance(inputs, Loader):

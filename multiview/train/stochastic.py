@@ -132,7 +132,7 @@ def stochastic(module: nn.Module, compute: ComputeSpec | None = None) -> Callabl
         with evaluating(module), DropoutSwitch(on=True) as switch:
             values = function(inputs)
         if not checked:
-            _refuse_what_was_not_met(switch.met, _met_in_train_mode(module, inputs))
+            _check_dropout_met(switch.met, _met_in_train_mode(module, inputs))
             checked = True
         return values
 
@@ -149,7 +149,7 @@ def _met_in_train_mode(module: nn.Module, inputs: Shaped[Tensor, "n ..."]) -> in
     return switch.met
 
 
-def _refuse_what_was_not_met(met: int, in_train_mode: int) -> None:
+def _check_dropout_met(met: int, in_train_mode: int) -> None:
     if in_train_mode > met:
         raise ValueError(
             f"{in_train_mode - met} of {in_train_mode} calls of dropout are made in train mode "

@@ -12,7 +12,7 @@ from toy_experiment import EXPERIMENT
 from toy_runs import contents
 
 from multiview.runs import engines
-from multiview.runs.engines import LocalEngine, ProcessEngine, cores, refuse_device, report
+from multiview.runs.engines import LocalEngine, ProcessEngine, check_device, cores, report
 from multiview.runs.runner import compute, plan
 
 
@@ -129,6 +129,6 @@ def test_processes_of_others_are_left_alone():
 @pytest.mark.parametrize("device", ["cup", "cuda:99"])
 def test_devices_that_are_not_there_are_refused(device):
     with pytest.raises(ValueError, match=f"device='{device}'.*use cpu"):
-        refuse_device(device)
-    refuse_device("cpu")
+        check_device(device)
+    check_device("cpu")
     assert torch.zeros(1).device.type == "cpu"

@@ -17,12 +17,12 @@ from toy_experiment import Cell, Coin
 
 from multiview.runs.rows import (
     DamagedRow,
+    check_no_clash,
+    check_tidy,
     columns,
     lines,
     plain_cell,
     read_row,
-    refuse_clash,
-    refuse_untidy,
     row_key,
     split_result,
     write_row,
@@ -234,12 +234,12 @@ def test_what_a_row_cannot_hold_is_refused_by_name(value):
 
 def test_two_values_for_one_column_are_refused():
     cell = plain_cell(Cell(seed=0, flips=1))
-    refuse_clash(cell, {"coin": {"heads": 1, "error": 2}, "data": {"error": 3}})
+    check_no_clash(cell, {"coin": {"heads": 1, "error": 2}, "data": {"error": 3}})
     for name in ("coin.heads", "flips", "seconds", "method"):
         with pytest.raises(ValueError, match=name):
-            refuse_clash(cell, {"coin": {"error": 1}, "data": {name: 2}})
+            check_no_clash(cell, {"coin": {"error": 1}, "data": {name: 2}})
     with pytest.raises(ValueError, match="device"):
-        refuse_clash({"device": "cpu"})
+        check_no_clash({"device": "cpu"})
 
 
 @pytest.mark.parametrize(
@@ -256,12 +256,12 @@ def test_two_values_for_one_column_are_refused():
 )
 def test_a_result_that_is_not_tidy_is_refused(result, error, match):
     with pytest.raises(error, match=re.escape(match)):
-        refuse_untidy(result)
+        check_tidy(result)
 
 
 @given(results)
 def test_tidy_results_are_not_refused(result):
-    refuse_untidy(result)
+    check_tidy(result)
 
 
 def test_a_row_is_a_line_a_method():

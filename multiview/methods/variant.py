@@ -1,4 +1,4 @@
-"""Varied: another method by other networks, or on some of the training samples alone."""
+"""Variant: another method by other networks, or on some of the training samples alone."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -59,7 +59,7 @@ class TransferSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Varied(Method):
+class Variant(Method):
     """Another method by other networks, or on some of the training samples alone.
 
     What that method builds on, such as its teacher, is trained as ever. Its error on the samples
@@ -87,7 +87,7 @@ class Varied(Method):
 
     def beside(self, other: Method) -> bool:
         """Methods that may be trained in one go may so where both are varied alike."""
-        if not isinstance(other, Varied) or replace(other, of=self.of) != self:
+        if not isinstance(other, Variant) or replace(other, of=self.of) != self:
             return False
         return self.of.beside(other.of)
 
@@ -99,7 +99,7 @@ class Varied(Method):
     @classmethod
     def train_together(cls, bench: Bench, methods: Sequence[Method]) -> list[Classifier]:
         """Train methods that are varied alike."""
-        varied = [each for each in methods if isinstance(each, Varied)]
+        varied = [each for each in methods if isinstance(each, Variant)]
         first, part = varied[0], bench
         if first.net is not None:
             part = part.with_net(first.net)

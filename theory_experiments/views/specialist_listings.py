@@ -1,7 +1,7 @@
-"""What specialists prints: errors, gains beside the paper's, and how confusable sets look."""
+"""What is printed of specialists on images: errors, gains beside the paper's, sets of classes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
 import pandas as pd
@@ -20,25 +20,8 @@ from multiview.runs.tables import (
     measure,
     printed,
 )
-from theory_experiments._specialist_sets import ensemble_of, kmeans_on
+from theory_experiments.views.image_specialists import PART, kmeans_on
 
-PART = "cifar100"
-ON_IMAGES = {
-    "generalist": "generalist",
-    "tuned": "+ specialists from the generalist",
-    "fresh": "+ fresh specialists",
-    "superclass": "+ specialists of superclasses",
-    "random": "+ specialists of random sets",
-    "continued": "generalist trained on",
-}
-ON_PATCHES = {
-    "generalist": "generalist",
-    "tuned_top": "+ the specialist of its best class, from it",
-    "tuned_all": "+ all specialists, from it",
-    "fresh_top": "+ the specialist of its best class, fresh",
-    "fresh_all": "+ all specialists, fresh",
-    "pair": "two generalists averaged",
-}
 JFT_ACCURACY = {  # Hinton et al., Tables 3 and 4, in %
     "accuracy, generalist": 25.0,
     "accuracy, with specialists": 26.1,
@@ -56,86 +39,80 @@ NO_COUNTERPART = (
 )
 
 
-def relative_gain(measure: str = "error") -> Estimate:
+def relative_gain(name: str = "error") -> Estimate:
     """Relative gain of accuracy over the generalist by specialists that start from it.
 
     NaN where the generalist is never right.
     """
 
     def of(lines: pd.DataFrame) -> float:
-        errors = lines.set_index("method")[measure].to_dict()
+        errors = lines.set_index("method")[name].to_dict()
         before = 1 - errors["generalist"]
         return (1 - errors["tuned"]) / before - 1 if before > 0 else math.nan
 
-    return by_repetition(f"accuracy of tuned over generalist's, less 1: {measure}", of, part=PART)
+    return by_repetition(f"accuracy of tuned over generalist's, less 1: {name}", of, part=PART)
 
 
-def image_tables(table: pd.DataFrame) -> Iterator[Listing]:
-    """Errors and gains on images, beside the paper's, and confusable sets beside superclasses."""
+def listings(labels: Mapping[str, str], table: pd.DataFrame) -> Iterator[Listing]:
+    """Errors and gains on images, beside the paper's, and confusable sets beside superclasses.
+
+    Args:
+        labels: Of the classifiers; "member" is the mean of all generalists.
+    """
     first = table.iloc[0]
-    sizes = sorted(table["size"].dropna().astype(int).unique())
-    averages = {ensemble_of(n): f"{n} generalists averaged" for n in sizes if n > 1}
-
     title = f"{first['data']}, {first['num_train']} training images: test error in %"
     yield Listing(
         title=title,
-        lines=lines_of(ON_IMAGES),
+        lines=lines_of({who: label for who, label in labels.items() if who != "member"}),
         columns=[
             measure("error", "error"),
-            _gain_over("the generalist", "generalist"),
+            gain_over("the generalist", "generalist"),
             measure("specialists", "specialists", unit="number", interval=False, digits=1),
         ],
     )
+    sizes = table.loc[table["size"] > 1, ["method", "size"]].drop_duplicates()
+    averages = {who: f"{size:.0f} generalists averaged" for who, size in sizes.to_numpy()}
     if averages:
         yield Listing(
             title=f"{title}, averages of generalists",
             lines=lines_of(averages),
-            columns=[
-                measure("error", "error"),
-                _gain_over("one generalist, mean of all", ensemble_of(1)),
-            ],
+            columns=[measure("error", "error"), gain_over(labels["member"], "member")],
         )
-    yield from _beside_paper()
-    yield _agreement()
-
-
-def _gain_over(says: str, method: str) -> Column:
-    over = {"method": method}
-    return measure(f"gain over {says}", "error", unit="points", gain_over=over)
-
-
-def _beside_paper() -> Iterator[Listing]:
-    """Accuracies, and relative gains of them."""
     errors = [
         measured("error", "generalist"),
         measured("error", "tuned"),
         measured("conditional_generalist", "tuned"),
         measured("conditional", "tuned"),
     ]
-    accuracies = dict(zip(JFT_ACCURACY, (error * -1 + 1 for error in errors), strict=True))
-    gains = dict(
-        zip(JFT_GAIN, map(relative_gain, ("error", "error_outside", "error_inside")), strict=True)
-    )
+    accuracies = [error * -1 + 1 for error in errors]
+    gains = [relative_gain(name) for name in ("error", "error_outside", "error_inside")]
     title = "Accuracy in %: other data and other size than theirs"
-    columns = _beside(accuracies, JFT_ACCURACY, "percent")
-    yield Listing(title=title, lines=[Line(label=name) for name in accuracies], columns=columns)
+    yield beside(title, accuracies, JFT_ACCURACY, "percent")
     title = f"Relative gain of accuracy in %: {NO_COUNTERPART}"
-    columns = _beside(gains, JFT_GAIN, "points")
-    yield Listing(title=title, lines=[Line(label=name) for name in gains], columns=columns)
+    yield beside(title, gains, JFT_GAIN, "points")
+    yield agreement()
 
 
-def _beside(ours: dict[str, Estimate], paper: dict[str, float], unit: Unit) -> list[Column]:
+def gain_over(label: str, method: str) -> Column:
+    """How much less each classifier errs than one of them."""
+    over = {"method": method}
+    return measure(f"gain over {label}", "error", unit="points", gain_over=over)
+
+
+def beside(title: str, ours: list[Estimate], paper: dict[str, float], unit: Unit) -> Listing:
     """The paper's numbers, ours, and how these differ."""
+    here = dict(zip(paper, ours, strict=True))
     texts = {name: f"{value:.1f}" for name, value in paper.items()}
-    gaps = {name: ours[name] - value / 100 for name, value in paper.items()}
-    return [
+    gaps = {name: here[name] - value / 100 for name, value in paper.items()}
+    columns = [
         given("paper: JFT, 61 specialists", texts),
-        estimated("here", lambda line: ours[str(line.label)], unit=unit),
+        estimated("here", lambda line: here[str(line.label)], unit=unit),
         estimated("difference", lambda line: gaps[str(line.label)], unit="points"),
     ]
+    return Listing(title=title, lines=[Line(label=name) for name in paper], columns=columns)
 
 
-def _agreement() -> Listing:
+def agreement() -> Listing:
     """Agreement of confusable sets with superclasses, by columns of K-means; beside it chance."""
 
     def null(table: pd.DataFrame, line: Line) -> Cell:
@@ -154,17 +131,4 @@ def _agreement() -> Listing:
             measure("classes in the largest set", "largest_set", unit="number", interval=False),
         ],
         labels=("K-means on the columns of",),
-    )
-
-
-def patch_tables(table: pd.DataFrame) -> Iterator[Listing]:
-    """Errors and coverage on patches."""
-    yield Listing(
-        title="Synthetic patches, means over generalists, in %",
-        lines=lines_of(ON_PATCHES),
-        columns=[
-            measure("single-view error", "single"),
-            measure("multi-view error", "multi"),
-            measure("views covered", "coverage"),
-        ],
     )

@@ -104,7 +104,7 @@ def check_samples(**samples: Tensor | None) -> None:
         raise ValueError(f"{said} differ: give both one type.")
 
 
-def refuse_not_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> None:
+def check_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> None:
     """Refuse samples, or their outputs, of which an entry is NaN or infinite.
 
     Raises:
@@ -116,7 +116,7 @@ def refuse_not_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> Non
         raise ValueError(f"{name}[{first}] has entries that are NaN or infinite: {remedy}")
 
 
-def refuse_mixing(
+def check_no_mixing(
     together: Float[Tensor, "n O"], alone: Float[Tensor, "n O"], eps: float = 0.0
 ) -> None:
     """Refuse outputs of a batch that are not those of each of its samples alone.
@@ -127,7 +127,7 @@ def refuse_mixing(
     Raises:
         ValueError: As said.
     """
-    refuse_not_finite(
+    check_finite(
         "outputs",
         alone,
         "the module overflows or leaves its domain there, so its kernel is not defined. Leave "

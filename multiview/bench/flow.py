@@ -1,0 +1,187 @@
+"""Training of patch networks along the gradient flow, many side by side."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from multiview.bench.bench import Course, Fitted, SoftTargets
+from multiview.distill import KDLoss
+from multiview.models import PatchNet, SingleMember, SummedMembers
+from multiview.train import TrainResult, TrainSpec, differentiated, frozen, train_patch_net
+from multiview.train.patch_gradient import Objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """Training along the gradient flow, by closed-form gradients of all samples.
+
+    Attributes:
+        summed: Of networks trained as their sum; None: as ``labels``.
+    """
+
+    labels: TrainSpec
+    students: TrainSpec
+    summed: TrainSpec | None = None
+
+    def spec(self, nets: Sequence[nn.Module], course: Course) -> TrainSpec:
+        """How these networks are trained: each by itself, or as their sum.
+
+        Raises:
+            ValueError: If a sum stands beside other networks.
+        """
+        spec: TrainSpec = getattr(self, course)
+        if not any(isinstance(net, SummedMembers) for net in nets):
+            return spec
+        if len(nets) > 1:
+            raise ValueError("a sum of networks is trained by itself: fit it alone.")
+        return replace(self.summed or spec, summed=True)
+
+
+def fit_by_flow(
+    nets: Sequence[nn.Module],
+    soft: Sequence[SoftTargets | None],
+    inputs: Float[Tensor, "n P d"],
+    labels: Int[Tensor, " n"],
+    spec: TrainSpec,
+    progress: Callable[[str, float], None] | None = None,
+) -> list[Fitted]:
+    """Train copies of all networks side by side.
+
+    Each notes of its training, means over the networks of a group: ``steps``, the gradients taken;
+    ``converged``, the fraction that the rule stopped; ``loss`` and ``train``, the loss and the
+    error on the training samples at the end.
+
+    Args:
+        soft: What each is taught beside the labels, None where it learns from labels alone.
+
+    Raises:
+        ValueError: If a network has no closed-form gradient.
+    """
+    plain = [patch_net(each) for each in nets]
+    start = plain[0]
+    if len(plain) > 1:
+        start = start.with_weight(torch.cat([each.weight for each in plain]))
+    members = [len(each.weight) for each in plain]
+    trained_apart = [1] if spec.summed else members
+    given: dict[str, Any] = {}
+    if any(each is not None for each in soft):
+        given["objective"] = taught_by(soft, trained_apart, inputs, labels)
+    halfway = Snapshot(spec.max_steps // 2)
+    result = train_patch_net(
+        start, inputs, labels, spec, progress=progress, observe=halfway, **given
+    )
+    early = halfway.net or result.net
+    return [
+        Fitted(
+            net=like(net, result.net.member(which)),
+            midway=frozen(like(net, early.member(which))),
+            notes=notes(result, counted),
+        )
+        for net, which, counted in zip(nets, slices(members), slices(trained_apart), strict=True)
+    ]
+
+
+def notes(result: TrainResult, which: slice) -> dict[str, float]:
+    """What is noted of the training of some networks."""
+    return {
+        "steps": float(result.steps[which].double().mean()),
+        "converged": float(result.converged[which].double().mean()),
+        "loss": float(result.loss[-1, which].mean()),
+        "train": float(result.error[-1, which].mean()),
+    }
+
+
+class Snapshot:
+    """An observer of a training that keeps the networks as they were before one of its sweeps."""
+
+    def __init__(self, sweep: int) -> None:
+        self.sweeps_to_come = sweep
+        self.net: PatchNet | None = None
+
+    def __call__(self, time: Tensor, net: PatchNet) -> None:
+        if self.sweeps_to_come == 0:
+            self.net = net
+        self.sweeps_to_come -= 1
+
+
+def slices(sizes: Sequence[int]) -> Iterator[slice]:
+    """Consecutive slices of these sizes."""
+    first = 0
+    for size in sizes:
+        yield slice(first, first + size)
+        first += size
+
+
+def taught_by(
+    soft: Sequence[SoftTargets | None],
+    sizes: Sequence[int],
+    inputs: Float[Tensor, "N P d"],
+    labels: Int[Tensor, " N"],
+) -> Objective:
+    """A loss of its own for each network, those of one kind in one piece.
+
+    As ``per_member`` of ``distillation_objective``, several times faster where there are many.
+
+    Args:
+        soft: What each network, or each group of networks, is taught beside the labels.
+        sizes: The number of networks of each.
+    """
+    groups: dict[tuple[KDLoss, float], dict[int, Tensor]] = {}  # teacher's logits by network
+    label_weight = torch.ones(sum(sizes))
+    for targets, which in zip(soft, slices(sizes), strict=True):
+        if targets is None:
+            continue
+        label_weight[which] = targets.label_weight
+        with torch.no_grad():
+            logits = targets.teacher(inputs)
+        size = which.stop - which.start
+        each = logits.unbind(1) if logits.dim() == 3 else [logits] * size
+        if len(each) != size:
+            raise ValueError(f"a teacher of {len(each)} students teaches {size}: give as many.")
+        group = groups.setdefault((targets.kd_loss, targets.weight), {})
+        group |= dict(zip(range(which.start, which.stop), each, strict=True))
+    parts = [
+        (kd_loss, weight, torch.tensor(list(group)), torch.stack(list(group.values()), 1))
+        for (kd_loss, weight), group in groups.items()
+    ]
+
+    def total(nets: Tensor, logits: Tensor, rows: Tensor) -> Tensor:
+        n, e, _ = logits.shape
+        label = labels[rows].unsqueeze(1).expand(n, e)
+        loss = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none")
+        loss = loss.view(n, e) * label_weight[nets].to(loss)
+        for kd_loss, weight, members, teachers in parts:
+            student, teacher = (nets.unsqueeze(1) == members).nonzero(as_tuple=True)
+            if len(student):  # some may have stopped
+                value = kd_loss(logits[:, student], teachers[rows][:, teacher])
+                loss = loss.index_add(1, student, weight * value)
+        return loss
+
+    return lambda logits, rows, nets: differentiated(partial(total, nets))(logits, rows, nets)
+
+
+def patch_net(net: nn.Module) -> PatchNet:
+    """The PatchNet that is, or is behind, a network of patches.
+
+    Raises:
+        ValueError: If there is none, as of a network with dropout or gates.
+    """
+    inner = net.net if isinstance(net, SingleMember | SummedMembers) else net
+    if not isinstance(inner, PatchNet):
+        raise ValueError(
+            f"{type(inner).__name__} has no closed-form gradient: train it in a setting with Sgd."
+        )
+    return inner
+
+
+def like(net: nn.Module, trained: PatchNet) -> nn.Module:
+    """The trained network in the shape of the untrained one: a group, a single one or a sum."""
+    if isinstance(net, SummedMembers):
+        return trained.summed()
+    return trained.single() if isinstance(net, SingleMember) else trained

@@ -1,0 +1,89 @@
+"""Sets of classes that specialists tell apart: those a generalist confuses, and random ones."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+
+from multiview.bench.bench import Bench, Setting
+from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.distill.confusable import Columns, confusable_sets, groups_of, sets_of
+from multiview.methods.averaging import Member
+
+Sets = list[list[int]]
+
+
+class ClassSets(ABC):
+    """Which classes belong together: a frozen dataclass."""
+
+    @abstractmethod
+    def of(self, bench: Bench, generalist: Member) -> Sets:
+        """Every class in one of the sets.
+
+        Args:
+            generalist: It is trained already.
+        """
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a setting that has no such sets.
+
+        Raises:
+            ValueError: If it has none.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomSets(ClassSets):
+    """As many sets of equal size as ``number``, drawn anew for each generalist."""
+
+    number: int
+
+    def of(self, bench: Bench, generalist: Member) -> Sets:
+        """The sets; no prediction is asked for."""
+        order = torch.randperm(bench.num_classes, generator=bench.stream("sets", generalist.index))
+        return [sorted(part.tolist()) for part in order.tensor_split(self.number)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfusableSets(ClassSets):
+    """K-means of a generalist's predictions on the validation samples, as ``confusable_sets``.
+
+    Attributes:
+        number: Of clusters, and so the most sets there can be.
+    """
+
+    number: int
+    columns: Columns = "correlation"
+
+    def of(self, bench: Bench, generalist: Member) -> Sets:
+        """The sets, by the columns that stand in ``columns``."""
+        assert isinstance(bench, ModuleBench)
+        logits = bench.outputs(bench.trained(generalist).logits, bench.samples.validation)
+        drawn = bench.stream("sets", self.columns)
+        return confusable_sets(logits.softmax(1), self.number, drawn, columns=self.columns)
+
+    def check(self, setting: Setting) -> None:
+        """Refuse synthetic patches, whose classes are all alike, and have no validation samples."""
+        if not isinstance(setting, ModuleSetting):
+            raise ValueError(
+                "classes of synthetic patches are confused with no class rather than another: use "
+                "RandomSets."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShuffledSets(ClassSets):
+    """Random sets as large as others: their classes change places."""
+
+    like: ClassSets
+
+    def of(self, bench: Bench, generalist: Member) -> Sets:
+        """The sets, drawn once for all generalists."""
+        k = bench.num_classes
+        group = torch.tensor(groups_of(self.like.of(bench, generalist), k))
+        drawn = torch.randperm(k, generator=bench.stream("random sets"))
+        return sets_of(group[drawn].tolist())
+
+    def check(self, setting: Setting) -> None:
+        """Refuse what the others refuse."""
+        self.like.check(setting)
