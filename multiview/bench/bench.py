@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -159,7 +159,7 @@ class Bench(ABC):
         inputs: Shaped[Tensor, "m ..."],
         labels: Int[Tensor, " m"],
         report: Callable[..., None] | None = None,
-    ) -> Self:
+    ) -> "Bench":
         """A bench of this setting with other training samples, on which nothing is trained yet.
 
         There are no validation samples, as their classes might be others.
@@ -167,20 +167,20 @@ class Bench(ABC):
         Args:
             report: ``report(message, fraction)`` of its progress; None: as this bench reports.
         """
-        other = copy.copy(self)
+        other: Any = copy.copy(self)
         other.inputs, other.labels = inputs, labels
         other._done, other._wanted = {}, []
         # Tests of what it trains are asked of this bench, which knows how exact they have to be.
         other.report, other.frozen = report or self.report, self.frozen
         return other
 
-    def copied(self) -> Self:
+    def copied(self) -> "Bench":
         """A bench that knows what has been trained here, and whose own trainings this does not."""
         other = copy.copy(self)
         other._done = dict(self._done)
         return other
 
-    def with_samples(self, rows: Int[Tensor, " m"]) -> Self:
+    def with_samples(self, rows: Int[Tensor, " m"]) -> "Bench":
         """The bench with some of its training samples alone, trained for about as many steps."""
         other = self.copied()
         if self.minibatches:

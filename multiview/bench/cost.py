@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -93,9 +93,11 @@ class CountingBench(ModuleBench):
         self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._arithmetic.exact = True  # without compilation
 
-    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+    def on(
+        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
+    ) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other = super().on(inputs, labels, report)
+        other: Any = super().on(inputs, labels, report)  # of this class
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 

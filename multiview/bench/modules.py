@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -120,9 +120,11 @@ class ModuleBench(Bench):
         self._arithmetic = SimpleNamespace(exact=False)  # shared by benches made from this one
         self._fits = itertools.count(1)  # shared by the benches of ``on``
 
-    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+    def on(
+        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
+    ) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
-        other = super().on(inputs, labels, report)
+        other: Any = super().on(inputs, labels, report)  # of this class
         other.samples = replace(
             self.samples,
             train=inputs,
@@ -154,7 +156,7 @@ class ModuleBench(Bench):
         """The bench with networks of this kind, which images allow."""
         if not isinstance(self.samples, Splits):
             raise ValueError(f"net={net} is one for images: use an ImageSetting.")
-        other = self.copied()
+        other: Any = self.copied()  # of this class
         other.build = partial(net.build, self.samples)
         return other
 
