@@ -185,9 +185,8 @@ class PatchBench(Bench):
             spec = flow.spec(nets, course)
             return fit_by_flow(nets, soft, self.inputs, self.labels, spec, self.report)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
-            settings = self.training(course, order) | {
-                "progress": partial(self._part, i, len(nets))
-            }
+            settings = self.training(course, order)
+            settings["progress"] = partial(self._part, i, len(nets))
             fit(net, self.inputs, self.loss(each), **settings)
         return [Fitted(net=net) for net in nets]
 
