@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -91,11 +91,13 @@ class CountingBench(ModuleBench):
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
         self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
-        self._exact = True  # without compilation
+        self._arithmetic.exact = True  # without compilation
 
-    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+    def on(
+        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
+    ) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other = super().on(inputs, labels, report)
+        other: Any = super().on(inputs, labels, report)  # of this class
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 
@@ -111,13 +113,14 @@ class CountingBench(ModuleBench):
         singles = [one for net in nets for one in single_networks(net)]
         self._count(singles, course)
         teachers = {each.teacher for each in soft if each is not None}
-        parts = -(-len(singles) // recipe.together)  # each asks its teachers anew
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             for teacher in teachers:
                 teacher(self.inputs[:2])
-        self.counted.flop += (
-            recipe.optim.epochs * self.num_train * parts * counter.get_total_flops() / 2
+        # Each part of the networks asks anew; once alone where inputs are as they are.
+        asked = -(-len(singles) // recipe.together) * (
+            recipe.optim.epochs if recipe.augments else 1
         )
+        self.counted.flop += asked * self.num_train * counter.get_total_flops() / 2
         return [Fitted(net=net) for net in nets]
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
@@ -135,7 +138,7 @@ class CountingBench(ModuleBench):
         return light, others
 
     def _count(self, nets: Sequence[nn.Module], course: Course) -> None:
-        """Add the training of networks of one shape each."""
+        """Add the training of networks."""
         recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
         each = [cost_of(net, self.inputs[0]) for net in nets]
         forward = sum(one.forward for one in each)
