@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -149,7 +149,7 @@ class Bench(ABC):
         inputs: Shaped[Tensor, "m ..."],
         labels: Int[Tensor, " m"],
         report: Callable[..., None] | None = None,
-    ) -> Self:
+    ) -> "Bench":
         """A bench of this setting with other training samples, on which nothing is trained yet.
 
         There are no validation samples, as their classes might be others.

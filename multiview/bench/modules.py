@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -102,9 +102,12 @@ class ModuleBench(Bench):
         self._exact = False
         self._fits = itertools.count(1)  # shared by the benches of ``on``
 
-    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+    def on(
+        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
+    ) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
         other = super().on(inputs, labels, report)
+        assert isinstance(other, ModuleBench)
         other.samples = replace(
             self.samples,
             train=inputs,
