@@ -79,13 +79,13 @@ def _what_goes_first(axes: Axes, table: pd.DataFrame) -> None:
 
 def _labels_or_soft(axes: Axes, table: pd.DataFrame) -> None:
     """c by strength of one start, by what it is taught meanwhile."""
-    first = table.iloc[0]
+    mu = select(table, group="more_mu")["spec.mu"].iloc[0]
     for i, (group, label, colour, marker) in enumerate(
         (
             ("all", "labels", GREEN, "o"),
-            ("soft", f"soft, T={first['temperature']:g}", RED, "s"),
+            ("soft", "soft targets", RED, "s"),
             ("cool", "soft, T=1", ORANGE, "v"),
-            ("more_mu", f"labels, mu={first['other_mu']:g}", BLUE, "^"),
+            ("more_mu", f"labels, mu={mu:g}", BLUE, "^"),
         )
     ):
         apart = 1.05**i  # keeps intervals legible
@@ -117,6 +117,6 @@ def _late_and_together(axes: Axes, table: pd.DataFrame) -> None:
     axes.axvline(len(strengths) - 0.5, color=style.INK, lw=1)
     names = [*(f"{each:g}" for each in strengths), *(f"K={size:g}" for size in sizes.values())]
     axes.set_xticks(range(len(names)), names, fontsize=8, rotation=45)
-    times = 1 / (1 - table.iloc[0]["delay"])
+    times = next(iter(late.values())) / strengths[0]
     axes.set_xlabel(f"lambda (delayed: x {times:g})\n| networks averaged")
     axes.set_ylabel("fraction of views covered, c")

@@ -186,7 +186,7 @@ def _by_flops(axes: Axes, images: Images) -> None:
     for part, lines in images.items():
         colour = PARTS[part]
         swept = (
-            lines.dropna(subset=["units", "strength"]).sort_values("strength")["method"].unique()
+            lines.dropna(subset=["flops", "strength"]).sort_values("strength")["method"].unique()
         )
         panels.curve(axes, lines, _gains(lines, swept), color=colour, ms=4, label=NAMES[part])
         for who, marker in (("separate", "D"), ("magnitude", "s"), ("small", "^")):
@@ -225,7 +225,7 @@ def _cliff(axes: Axes, lines: pd.DataFrame) -> None:
     axes.axhline(target, color=style.INK, ls="--", lw=1, label=f"asked for: {target:g}")
     got = style.COLOURS["distilled"]
     for i, (measure, says, line, face) in enumerate(
-        (("share", "at test time", "-", got), ("expected_share", "expected", ":", "white"))
+        (("share_open", "at test time", "-", got), ("expected_share", "expected", ":", "white"))
     ):
         points = {strength: measured(measure, who) for who, strength in strengths.items()}
         panels.curve(axes, lines, points, low=0, high=1, color=colour, ls=line, ms=4, label=says)

@@ -11,12 +11,6 @@ from figures import panels, style
 from figures.panels import Entry
 from multiview.runs.estimates import Estimate, measured, select
 
-NAMES = {
-    "cifar10": "CIFAR-10",
-    "cifar10_wide": "CIFAR-10, wide",
-    "cifar10_bottom": "CIFAR-10, bottom",
-    "cifar100": "CIFAR-100",
-}
 LIGHT, BOOSTER = style.COLOURS["distilled"], style.COLOURS["ensemble"]
 ABLATION = style.COLOURS["self"]
 ALONE = Entry("base", "alone", style.COLOURS["one"])
@@ -25,7 +19,6 @@ ROCKET = Entry("rocket", "rocket", LIGHT)
 WITH_KD = Entry("rocket_kd", "rocket\n+ KD", LIGHT)
 NO_BLOCK = Entry("no_block", "no\nblock", ABLATION)
 NO_JOINT = Entry("no_joint", "no\njoint", ABLATION)
-LATE = Entry("late", "late\nhint", LIGHT)
 METHODS = (
     *(ALONE, KD, ROCKET, WITH_KD, NO_BLOCK),
     Entry("no_sharing", "no\nsharing", ABLATION),
@@ -35,11 +28,7 @@ METHODS = (
     Entry("rocket_booster", "its\nbooster", BOOSTER),
     Entry("booster", "booster\nalone", BOOSTER),
 )
-PATCHES = (
-    *(ALONE, KD, ROCKET, WITH_KD),
-    Entry("many", "mean of\nboosters", LIGHT),
-    *(NO_BLOCK, LATE, NO_JOINT),
-)
+PATCHES = (ALONE, KD, ROCKET, NO_BLOCK, NO_JOINT)
 AXES = {  # measure: what the axis is called, the panel's title
     "neurons_shared": ("neurons a class shared", "Views by sharing"),
     "hint_weight": ("weight of the hint", "By weight of the hint"),
@@ -55,9 +44,9 @@ def draw(table: pd.DataFrame) -> Figure:
         table: One line a repetition, part and method.
     """
     style.use()
-    known = set(table["part"])
-    drawn: list[tuple[Panel, str]] = [(_errors, name) for name in NAMES if name in known]
-    if "synthetic" in known:
+    parts = list(dict.fromkeys(table["part"]))
+    drawn: list[tuple[Panel, str]] = [(_errors, name) for name in parts if name != "synthetic"]
+    if "synthetic" in parts:
         drawn += [(_views, "synthetic"), (_axes, "synthetic")]
     figure = Figure(figsize=(style.WIDTH, 3.5 * len(drawn)), layout="constrained")
     grid, letters = figure.add_gridspec(len(drawn), 1), iter("abcdefghijkl")
@@ -103,12 +92,12 @@ def _level(axes: Axes, table: pd.DataFrame, estimate: Estimate, **look: Any) -> 
 def _nets(first: dict[str, Any]) -> str:
     """What is trained on how many images, as a title."""
     kind = "made-up images" if first["data"] == "multi_view" else "images"
-    light = f"WRN-{first['light_depth']:.0f}-{first['widen']:.0f}"
-    light = "lower two groups" if first["variant"] == "bottom" else light
+    light = f"WRN-{first['net.depth']:.0f}-{first['net.widen']:.0f}"
+    light = "lower two groups" if first["net.variant"] == "bottom" else light
     side = f"{first['pixels']:.0f}"
     return (
-        f"{NAMES[first['part']]}, {first['train_images']:,.0f} {kind} of {side} x {side}:\n"
-        f"{light} launched by WRN-{first['booster_depth']:.0f}-{first['widen']:.0f}"
+        f"{first['name']}, {first['train_images']:,.0f} {kind} of {side} x {side}:\n"
+        f"{light} launched by WRN-{first['net.booster_depth']:.0f}-{first['net.widen']:.0f}"
     )
 
 
@@ -137,11 +126,11 @@ def _views(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> No
     repetitions = panels.by_repetition(panels.repetitions(table))
     left.set_ylabel(f"views covered by the light net\n{repetitions}")
     style.title(left, next(letters), "Patches, nothing shared: views by method")
-    _bars(right, table, (ALONE, LATE, NO_BLOCK, ROCKET), "neurons_agree")
+    _bars(right, table, (ALONE, NO_BLOCK, ROCKET), "neurons_agree")
     right.axhline(0.5, color=style.INK, ls="--", lw=1.2)
     right.set_ylim(0, 1.15)
     right.set_ylabel("classes in which the strongest\nneurons of both are on one view")
-    style.title(right, next(letters), "Same winners")
+    style.title(right, next(letters), "Same views")
 
 
 def _axes(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> None:

@@ -125,7 +125,9 @@ def test_a_correlation_is_that_of_c_and_the_error():
 def test_a_neuron_is_penalised_alike_on_a_laptop_and_in_the_paper_preset():
     for name in ("dense", "pruned"):
         per_neuron = [
-            cell.methods[name].strength * cell.setting.spec.patch_dim / cell.setting.num_train
+            cell.methods[name].penalty.strength
+            * cell.setting.spec.patch_dim
+            / cell.setting.num_train
             for cell in (script.LAPTOP, script.PAPER)
         ]
         assert per_neuron[0] == pytest.approx(per_neuron[1])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from recorded_cost import record_cost
+from theory_experiments._l0_published import multiply_adds
 from tidy_tables import rows_as_table, texts, with_measures
 
 from figures import l0_gates as figure
@@ -21,7 +22,6 @@ from multiview.runs.script import run_script
 from theory_experiments import _l0_images as parts
 from theory_experiments import l0_gates as script
 from theory_experiments._image_nets import Dense
-from theory_experiments._l0_published import multiply_adds
 
 SMOKE = script.smoke()
 CELL = replace(

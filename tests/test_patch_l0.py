@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
+from theory_experiments._patch_l0_tables import patch_l0_tables
 from tidy_tables import Row, alike, rows_as_table, texts, with_measures
 
 from figures import _l0_patches, style
@@ -23,7 +24,6 @@ from theory_experiments import _patch_l0 as script
 from theory_experiments import _patch_l0_claims as claims_of
 from theory_experiments import _patch_l0_nets as nets_of
 from theory_experiments import l0_gates
-from theory_experiments._patch_l0_tables import patch_l0_tables
 from theory_experiments._patch_nets import draw_features, draw_train, new_nets
 
 SMOKE = script.PATCHES["smoke"]

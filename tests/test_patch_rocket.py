@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from test_rocket_launching import refuted, shown
+from theory_experiments._patch_rocket_claims import patch_rocket_claims
 from tidy_tables import changed, repeated, table_of
 
 from figures import rocket_launching as figure
@@ -21,7 +22,6 @@ from theory_experiments import _patch_rocket_nets as patch_nets
 from theory_experiments import _rocket_tables as tables
 from theory_experiments import rocket_launching as script
 from theory_experiments._patch_nets import draw_features, draw_train
-from theory_experiments._patch_rocket_claims import patch_rocket_claims
 
 PATCHES = replace(
     patches.SMOKE,

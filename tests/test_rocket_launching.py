@@ -9,6 +9,7 @@ import pytest
 import torch
 from recorded_cost import record_cost
 from test_image_contrast import images
+from theory_experiments._rocket_claims import NAMES, ORDERED, PAPER, WHO, image_claims
 from tidy_tables import changed, repeated, table_of
 
 from figures import rocket_launching as figure
@@ -32,7 +33,6 @@ from multiview.train.optim import OptimSpec
 from theory_experiments import _rocket_images as parts
 from theory_experiments import _rocket_tables as tables
 from theory_experiments import rocket_launching as script
-from theory_experiments._rocket_claims import NAMES, ORDERED, PAPER, WHO, image_claims
 
 CELL = parts.RocketImageCell(
     data="multi_view",

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from tidy_tables import changed, repeated
 from figures.specialists import draw
 from multiview.bench import Cell, run
 from multiview.bench.cost import count
+from multiview.bench.images import ImageSetting
 from multiview.methods import Member
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
@@ -46,7 +48,7 @@ ON_PATCHES = dict.fromkeys(patches.LABELS, SAME) | {
 }
 
 
-def cells(preset: str, part: str = "all", seeds: int = 1) -> list[Cell]:
+def cells(preset: str, part: Any = "all", seeds: int = 1) -> list[Cell]:
     return script.EXPERIMENT.cells(preset, script.Options(part=part), seeds=seeds)
 
 
@@ -132,7 +134,7 @@ def test_the_tables_show_both_parts_beside_the_paper():
 
 
 def test_specialists_of_the_paper_preset_are_not_compiled():
-    setting = cells("paper", "cifar100")[0].setting
+    setting = of_images("paper")
     assert not setting.recipe.compute.compile
     assert not setting.students.compute.compile
 
@@ -172,6 +174,12 @@ def test_errors_within_a_specialists_classes_are_those_of_both_on_average():
     assert math.isnan(conditional(z, [], labels)["conditional"])
 
 
+def of_images(preset: str) -> ImageSetting:
+    setting = cells(preset, "cifar100")[0].setting
+    assert isinstance(setting, ImageSetting)
+    return setting
+
+
 @pytest.fixture(scope="module")
 def smoke():
     return run(cells("smoke", "cifar100")[0], Context())
@@ -186,7 +194,7 @@ def test_errors_by_covering_add_up_and_the_generalist_goes_on_as_long(smoke):
         assert whole == pytest.approx(smoke[who]["error"])
     assert [smoke[who]["size"] for who in ("member", "ensemble")] == [1, 2]
     assert smoke["data"]["null_low"] <= 0 <= smoke["data"]["null_high"]
-    setting = cells("smoke", "cifar100")[0].setting
+    setting = of_images("smoke")
     method = script.entries(num_sets=4, smallest=2)["continued"].method
     assert isinstance(method, TrainedOn)
     sets = method.like.chosen(setting.bench(0, Context()))
@@ -195,14 +203,14 @@ def test_errors_by_covering_add_up_and_the_generalist_goes_on_as_long(smoke):
 
 
 def test_made_up_superclasses_are_neighbours():
-    bench = cells("smoke", "cifar100")[0].setting.bench(0, Context())
+    bench = of_images("smoke").bench(0, Context())
     assert superclass_of_each(bench) == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
 def test_costs_count_generalists_and_specialists():
-    setting = cells("smoke", "cifar100")[0].setting
+    setting = of_images("smoke")
     one, family = (
-        count(setting, [method], Context()).flop
+        count(setting, [method], Context()).counted.flop
         for method in (Member(), script.entries(num_sets=2, smallest=1)["tuned"].method)
     )
     # Of random images a set and as many others are at most all: two sets take at most two epochs.

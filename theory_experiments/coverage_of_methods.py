@@ -52,6 +52,7 @@ from multiview.runs.estimates import Estimate, by_repetition, largest, measured
 from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Column, Line, Listing, estimated, fractions, measure
+from multiview.sparsity import L0Spec
 from theory_experiments.settings import BY_SGD, PAPER_BY_SGD, SMOKE_BY_SGD
 from theory_experiments.views.tables import labelled, with_predictions
 from theory_experiments.views.units import (
@@ -94,7 +95,9 @@ def entries(
     launched = Rocket()
     many = Rocket(boosters=None, boosters_start="members")
     kernels = Kernels(width=kernel_width, sigma_init=3.0)
-    light_gates, strong_gates = Gates(strength=light), Gates(strength=strong)
+    light_gates, strong_gates = (
+        Gates(penalty=L0Spec(strength=each, delay=0.5)) for each in (light, strong)
+    )
     return {
         "member": one(Members(), "one network", theory=constant(1 / 2)),
         "labels": one(Labels(), "as many steps as students", theory=constant(1 / 2)),

@@ -27,198 +27,99 @@ out.
 ``paper`` has the paper's epochs, rates and sizes; no run of it is behind any number here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
-from multiview import stream
-from multiview.data.splits import Splits
-from multiview.runs.experiment import Context, Experiment, Preset
+from multiview.bench import Cell, check, run
+from multiview.runs.claims import Claim
+from multiview.runs.estimates import select
+from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
-from multiview.train import ComputeSpec, OptimSpec
-from theory_experiments._image_cost import cost_of
-from theory_experiments._image_nets import Dense, Recipe, Residual
-from theory_experiments._l0_claims import image_claims
-from theory_experiments._l0_images import Cliff, L0ImageCell, run_l0_images
-from theory_experiments._l0_nets import LeNet
-from theory_experiments._l0_published import PARTS
-from theory_experiments._l0_tables import image_tables, with_published
-from theory_experiments._parts import (
-    SYNTHETIC,
-    cells_of,
-    check_images_present,
-    claims_of,
-    cost_of_parts,
-    images_of,
-    tables_of,
-)
-from theory_experiments._patch_l0 import PATCHES, run_patch_l0
-from theory_experiments._patch_l0_claims import patch_l0_claims
-from theory_experiments._patch_l0_nets import PatchL0Cell
-from theory_experiments._patch_l0_tables import patch_l0_tables
+from multiview.runs.tables import Column, Listing
+from multiview.theory import ensemble_error
+from theory_experiments.views import l0_cells
+from theory_experiments.views.l0_images import image_claims, image_tables
+from theory_experiments.views.l0_published import PARTS, with_published
+from theory_experiments.views.pruned_curves import patch_tables
+from theory_experiments.views.pruned_patches import PATCHES, SYNTHETIC
+from theory_experiments.views.pruned_patches_claims import patch_claims
 from theory_experiments.views.units import counted_in_views
 
-AnyCell = L0ImageCell | PatchL0Cell
-ADAM = OptimSpec(
-    epochs=200,
-    batch_size=100,
-    algorithm="adam",
-    learning_rate=1e-3,
-    weight_decay=0.0,
-    warmup=0.0,
-    schedule="steps",
-    drop=1.0,  # a constant rate
-)
+Part = Literal["all", "mnist_mlp", "lenet", "cifar10", "cifar100", "synthetic"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Choice of the parts to run."""
 
-    part: Literal["all", "mnist_mlp", "lenet", "cifar10", "cifar100", "synthetic"] = "all"
+    part: Part = "all"
     """All but synthetic read images from --data-dir; cifar100 is of the preset paper alone."""
 
 
-def digits(optim: OptimSpec, compute: ComputeSpec) -> Recipe:
-    """Images as they are."""
-    return Recipe(optim=optim, flip=False, padding=0, compute=compute)
-
-
-def paper() -> dict[str, L0ImageCell]:
-    """The paper's sizes and epochs, but for 5000 images held out; a GPU for the WRNs."""
-    mlp = L0ImageCell(
-        recipe=digits(ADAM, ComputeSpec(bfloat16=True)),
-        separate=(0.1, 1.0, 5.0),  # ours; the paper's are not known
-        sweep=(0.03, 0.3, 1.0),
-        cliff=Cliff(),
-    )
-    lenet = L0ImageCell(
-        part="lenet",
-        net=LeNet(),
-        start=0.5,
-        recipe=digits(ADAM, ComputeSpec(bfloat16=True, channels_last=True)),
-        separate=(10.0, 0.5, 0.1, 10.0),  # default of leo-yangli/l0-arm, likely the paper's
-        dropped=(0.0, 0.5),
-        sweep=(0.03, 0.3),
-    )
-    sgd = OptimSpec(epochs=200, batch_size=128, learning_rate=0.1, warmup=0.0, schedule="steps")
-    wide = L0ImageCell(
-        part="cifar10",
-        data="cifar10",
-        net=Residual(depth=28, widen=10),
-        start=0.3,
-        recipe=Recipe(optim=sgd),
-        equal=0.001,
-        sweep=(0.002,),
-        averaging=0.99,
-        weight_decay=5e-4,
-        dropped=(0.0, 0.3),
-        dropped_small=0.0,
-    )
-    hundred = replace(wide, part="cifar100", data="cifar100")
-    return {"mnist_mlp": mlp, "lenet": lenet, "cifar10": wide, "cifar100": hundred}
-
-
-def laptop() -> dict[str, L0ImageCell]:
-    """MNIST with few epochs and a small WRN on 2,000 images.
-
-    All 3 repetitions of both MNIST nets take 17 minutes on two cores.
-    """
-    whole = paper()
-    brief = {"learning_rate": 1e-2, "schedule": "linear"}
-    found = {}
-    for name, epochs, sweep in (("mnist_mlp", 16, (0.03, 0.5)), ("lenet", 8, ())):
-        cell = whole[name]
-        recipe = replace(cell.recipe, optim=replace(cell.recipe.optim, epochs=epochs, **brief))
-        found[name] = replace(cell, recipe=recipe, plain_rate=1e-3, sweep=sweep)
-    wide = whole["cifar10"]
-    found["cifar10"] = replace(
-        wide,
-        num_train=2000,
-        num_validation=500,
-        num_test=2000,
-        net=Residual(depth=10, widen=1),
-        recipe=replace(wide.recipe, optim=replace(wide.recipe.optim, epochs=20, batch_size=50)),
-        equal=0.5,  # up to 0.4 no filter closes (seed 1000); from 0.6 whole stages
-        sweep=(0.6,),
-    )
-    return found
-
-
-def smoke() -> dict[str, L0ImageCell]:
-    """Made-up images, seconds."""
-    found = {}
-    for name, cell in laptop().items():
-        optim = replace(cell.recipe.optim, epochs=1)
-        found[name] = replace(
-            cell,
-            data="multi_view",
-            num_train=50,
-            num_validation=10,
-            num_test=50,
-            net=Dense(widths=(12, 8)) if name == "mnist_mlp" else cell.net,
-            sweep=cell.sweep[:1],
-            recipe=replace(cell.recipe, optim=optim),
-            cliff=cell.cliff
-            and replace(cell.cliff, strengths=(1.0, 100.0), images=50, optim=optim, asking=optim),
-        )
-    found["lenet"] = replace(found["lenet"], net=LeNet(widths=(4, 6, 10)))
-    return found
-
-
-PRESETS = {"smoke": smoke, "laptop": laptop, "paper": paper}
-
-
-def preset(name: str, **settings: Any) -> Preset[AnyCell, Options]:
+def preset(name: str, images: Sequence[Cell], seeds: int = 3, first: int = 10) -> Preset:
     """The cells of each part."""
-    parts: dict[str, AnyCell] = {**PRESETS[name](), SYNTHETIC: PATCHES[name]}
-    return Preset(cells=cells_of(parts), **settings)
+    every = [*images, *PATCHES[name]]
+
+    def cells(options: Options) -> list[Cell]:
+        chosen = [cell for cell in every if options.part in ("all", cell.part)]
+        if not chosen:
+            parts = ", ".join(dict.fromkeys(cell.part for cell in every))
+            raise ValueError(
+                f"part={options.part} is not in this preset, which has {parts}: take another "
+                "--preset or --part."
+            )
+        return chosen
+
+    return Preset(cells=cells, seeds=seeds, first_seed=first, claimed=name != "smoke")
 
 
-def run(cell: AnyCell, context: Context) -> dict[str, dict[str, Any]]:
-    """One repetition of one part."""
-    if isinstance(cell, PatchL0Cell):
-        return run_patch_l0(cell, context)
-    return run_l0_images(cell, images_of(cell, context), context)
-
-
-def cost(cells: Sequence[AnyCell], context: Context) -> str | None:
-    """What the cells with real images will take."""
-    return cost_of_parts(cells, context, work, lambda cell: cell.recipe.compute.bfloat16)
-
-
-def work(cell: L0ImageCell, few: Splits, trained_on: int) -> tuple[float, float]:
-    """FLOP and bytes of a cell."""
-    each = cost_of(cell.net.build(few, stream(0)), few.train[0])
-    # Of the nets of the size left, not counted here, nobody knows the size yet.
-    passes = trained_on * cell.recipe.optim.epochs * whole_trainings(cell)
-    if cell.cliff is not None:
-        strengths, asked = len(cell.cliff.strengths), cell.cliff.asking.epochs
-        passes += cell.cliff.images * (strengths * cell.cliff.optim.epochs + asked)
-    held = cell.recipe.optim.batch_size * each.activations + 5 * each.weights
-    return 3 * each.forward * passes, held
-
-
-def check(cells: Sequence[AnyCell], context: Context) -> None:
-    """Refuse images that are not there."""
-    check_images_present(cells, context)
-
-
-def whole_trainings(cell: L0ImageCell) -> int:
-    """Trainings of the whole net: by lambda, by separate ones, and without gates."""
-    return 1 + len(cell.sweep) + (cell.separate is not None) + 1
+def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
+    """Those of each part."""
+    for part in dict.fromkeys(cell.part for cell in cells):
+        own = [cell for cell in cells if cell.part == part]
+        yield from (patch_claims if part == SYNTHETIC else image_claims)(own)
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """Groups of methods along an axis, published numbers, and what is counted in views."""
-    table = table.assign(group=table["method"].str.replace(r"_\d[\d.e+-]*$", "", regex=True))
+    """Groups of methods along an axis, published numbers, and what is counted in views.
+
+    ``size`` of ensembles, and ``predicted``, what as many independent networks would cover;
+    ``none``, the share of classes of which no view is covered.
+    """
+    named = table["method"].str.extract(r"^(.*?)(?:_(\d[\d.e+-]*))?$")
+    size = named[1].astype(float).where(named[0].isin(["ensemble", "pruned_ensemble"]))
+    table = table.assign(group=named[0], size=size)
     if "coverage" in table:
-        averages = table[table["size"] < table["members"]]  # over the ring of members
-        table = counted_in_views(table, "coverage", "single", averaged=set(averages["method"]))
+        own = table[table["method"] == "pruned_ensemble_1"].set_index("seed")["coverage"]
+        of_pruned = size.where(table["group"] == "pruned_ensemble")
+        known = [
+            ensemble_error(int(K), own[seed]) if K == K else K  # NaN is no size
+            for K, seed in zip(of_pruned, table["seed"], strict=True)
+        ]
+        table = table.assign(
+            predicted=1 - pd.Series(known, table.index), none=table["views"].str[0]
+        )
+        averages = table.loc[size < table["members"], "method"]  # over the ring of members
+        table = counted_in_views(table, "coverage", "single", averaged=set(averages))
     return with_published(table)
+
+
+def tables(table: pd.DataFrame) -> Iterator[Listing]:
+    """Those of each part that has lines, of its own lines: parts may have methods of one name."""
+    for part in (*PARTS, SYNTHETIC):
+        if len(lines := select(table, part=part)):
+            listings = patch_tables(lines) if part == SYNTHETIC else image_tables(part, lines)
+            for listing in listings:
+                columns = [of_part(part, column) for column in listing.columns]
+                yield replace(listing, columns=columns)
+
+
+def of_part(part: str, column: Column) -> Column:
+    """The column, of the lines of one part."""
+    return replace(column, text=lambda table, line: column.text(select(table, part=part), line))
 
 
 EXPERIMENT = Experiment(
@@ -226,18 +127,15 @@ EXPERIMENT = Experiment(
     description=__doc__ or "",
     run=run,
     presets={
-        "smoke": preset("smoke", seeds=2, claimed=False),
-        "laptop": preset("laptop", seeds=3, first_seed=10),
-        "paper": preset("paper", seeds=3, first_seed=10),
+        "smoke": preset("smoke", l0_cells.smoke(), seeds=2, first=0),
+        "laptop": preset("laptop", l0_cells.laptop()),
+        "paper": preset("paper", l0_cells.paper()),
     },
-    claims=claims_of({**dict.fromkeys(PARTS, image_claims), SYNTHETIC: patch_l0_claims}),
+    claims=claims,
     check=check,
-    cost=cost,
     options=Options,
     derived=derived,
-    tables=tables_of(
-        {**{part: partial(image_tables, part) for part in PARTS}, SYNTHETIC: patch_l0_tables}
-    ),
+    tables=tables,
     figure="l0_gates",
 )
 

@@ -33,7 +33,7 @@ from multiview.runs.tables import Line, Listing, each, measure
 from multiview.theory import ensemble_error, single_view_error, student_coverage
 from multiview.train import TrainSpec
 from theory_experiments.settings import BY_FLOW, WEAK_SPEC, taught_for
-from theory_experiments.views.closed_forms import by_cell, lost_error
+from theory_experiments.views.closed_forms import by_cell, by_method, lost_error
 from theory_experiments.views.units import SAME, WORDS, counted_in_views
 
 taught = partial(Student, kd_loss=PaperUpdate(), weight=5.0)
@@ -178,7 +178,7 @@ def with_closed_forms(spec: MultiViewSpec, lines: pd.DataFrame) -> pd.DataFrame:
     ``missed_predicted``, the fraction of views that none of so many independent networks covers,
     follow from the coverage of the members and of their ensemble; ``theory`` follows from nothing.
     """
-    c = lines.set_index("method")["coverage"]
+    c = by_method(lines, "coverage")
     lost = lost_error(spec, spec.num_views * c["member"])
     covered = {
         "member": c["member"],
@@ -187,14 +187,14 @@ def with_closed_forms(spec: MultiViewSpec, lines: pd.DataFrame) -> pd.DataFrame:
     }
     missed = {
         name: ensemble_error(int(size), c["member"])
-        for name, size in zip(lines["method"], lines["size"], strict=True)
+        for name, size in by_method(lines, "size").items()
         if size > 0
     }
     predicted = {who: single_view_error(each, lost) for who, each in covered.items()}
     predicted |= {name: lost * each for name, each in missed.items()}
     theory = (1 / spec.num_views) ** lines["size"]
     return lines.assign(
-        per_mu=lines["single"] + (1 - spec.mu) / spec.mu * lines["multi"],
+        per_mu=(spec.mu * lines["single"] + (1 - spec.mu) * lines["multi"]) / spec.mu,
         predicted=lines["method"].map(predicted.get),
         missed_predicted=lines["method"].map(missed.get),
         theory=theory,

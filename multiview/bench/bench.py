@@ -89,6 +89,7 @@ class Bench(ABC):
         inputs, labels: The training samples.
         members: K, the number of networks of an ensemble where a method does not say.
         side_by_side: Whether methods that may be trained in one go are.
+        resumed: Whether checkpoints of an earlier process were there when the bench was made.
     """
 
     inputs: Shaped[Tensor, "n ..."]
@@ -102,6 +103,8 @@ class Bench(ABC):
         self._done: dict[Method, Classifier] = {}
         self._wanted: list[Method] = []
         self._now: Method | None = None
+        scratch = context.scratch
+        self.resumed = scratch is not None and any(scratch.glob("*.pt"))
 
     def plan(self, methods: Sequence[Method]) -> None:
         """Say what will be asked for, so that progress counts it and likes train together."""
@@ -118,6 +121,10 @@ class Bench(ABC):
             found = kind.train_together(self, together) if together[1:] else [method.train(self)]
             self._done |= dict(zip(together, found, strict=True))
         return self._done[method]
+
+    def is_trained(self, method: Method) -> bool:
+        """Whether this method, or one equal to it, has been trained here."""
+        return method in self._done
 
     def _together(self, method: Method) -> list[Method]:
         """The method and those wanted that are trained in one go with it, what they need trained.
@@ -200,8 +207,12 @@ class Bench(ABC):
         """An untrained network with dropout, (n, ...) -> (n, k)."""
 
     @abstractmethod
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy of a network with hard-concrete gates, opened at this rate of dropout."""
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy of a network with hard-concrete gates.
+
+        Args:
+            dropout: Rate at which the gates of all layers start, or of each.
+        """
 
     @abstractmethod
     def pair(

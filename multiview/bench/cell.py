@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from multiview.bench.bench import Context, Setting
 from multiview.bench.method import Measure, Method, with_needs
 
+S = TypeVar("S", bound=Setting)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class Cell(Generic[S]):
     """One repetition of named methods in one setting.
 
     Attributes:
@@ -18,24 +20,24 @@ class Cell:
     """
 
     part: str = ""
-    setting: Setting
+    setting: S
     methods: Mapping[str, Method] = field(default_factory=dict, hash=False)
     measures: tuple[Measure, ...] = ()
     seed: int = 0
 
-    def __str__(self) -> str:
-        named = f"{self.part}, " if self.part else ""
-        return f"{named}{', '.join(self.methods)} in {self.setting}, seed {self.seed}"
-
-    def changed(self, part: str | None = None, **setting: Any) -> "Cell":
+    def changed(self, part: str | None = None, **setting: Any) -> "Cell[S]":
         """A cell of the same methods and measures in a setting with other values.
 
         Args:
             part: Its part; None: this cell's.
             setting: Fields of the setting.
         """
-        other = replace(self.setting, **setting)  # type: ignore[type-var]
+        other: Any = replace(self.setting, **setting)  # type: ignore[type-var]
         return replace(self, part=self.part if part is None else part, setting=other)
+
+    def __str__(self) -> str:
+        named = f"{self.part}, " if self.part else ""
+        return f"{named}{', '.join(self.methods)} in {self.setting}, seed {self.seed}"
 
 
 def run(cell: Cell, context: Context) -> dict[str, dict[str, Any]]:

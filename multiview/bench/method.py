@@ -24,7 +24,7 @@ class Classifier:
             there is no single module, as of a mean over dropout masks.
         best: The logits of the networks as they were when best on validation samples.
         midway: The logits of the networks as they were after half of the steps.
-        companion: The logits of what was trained beside it, such as the boosters of a rocket.
+        companion: What was trained beside it, such as the boosters of a rocket.
         notes: What training alone knows, such as its ``steps``; it joins what is measured.
     """
 
@@ -32,7 +32,7 @@ class Classifier:
     net: nn.Module | None = None
     best: Logits | None = None
     midway: Logits | None = None
-    companion: Logits | None = None
+    companion: "Classifier | None" = None
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -44,6 +44,8 @@ from multiview.train.training import Best
 
 MOST_KERNEL_SAMPLES = 4000  # n^2 numbers of a kernel, each of several, in float64
 Build = Callable[[torch.Generator], nn.Module]
+# From how much is shared and initial weights to a light network and its booster.
+BuildPair = Callable[[int, torch.Generator], tuple[nn.Module, nn.Module]]
 
 
 class ModuleSetting(Setting):
@@ -89,12 +91,20 @@ class ModuleBench(Bench):
     Attributes:
         samples: To train, to choose and to test on.
         build: From a generator of initial weights to an untrained network, (n, ...) -> (n, k).
+        build_pair: The same of networks that come with a booster, which may share layers.
     """
 
     def __init__(
-        self, setting: ModuleSetting, samples: Samples, build: Build, seed: int, context: Context
+        self,
+        setting: ModuleSetting,
+        samples: Samples,
+        build: Build,
+        seed: int,
+        context: Context,
+        build_pair: BuildPair | None = None,
     ) -> None:
         super().__init__(seed, context)
+        self.build_pair = build_pair
         self.setting, self.samples, self.build = setting, samples, build
         self.inputs, self.labels = samples.train, samples.train_labels
         self.num_classes, self.members = samples.num_classes, setting.members
@@ -169,14 +179,28 @@ class ModuleBench(Bench):
             each.p = rate
         return net
 
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
         """A copy with gates on its layers, or in the blocks of a WideResNet."""
         return with_gates(net, dropout, self.stream("gates"))
 
     def pair(
         self, shared: int, boosters: int, start: str, width: int | None
     ) -> tuple[nn.Module, list[nn.Module]]:
-        """A light network and boosters that share nothing."""
+        """A light network and boosters; they share nothing but where networks come as a pair.
+
+        All weights of a pair follow from the students' start, and ``start`` is not looked at.
+
+        Raises:
+            ValueError: If several boosters are asked of a pair.
+        """
+        if self.build_pair is not None:
+            if boosters != 1:
+                raise ValueError(
+                    f"boosters={boosters}: a pair has one, with which it shares layers: use "
+                    "boosters=1, or a network that is no pair."
+                )
+            light, booster = self.build_pair(shared, self.stream("init", "student", 0))
+            return light, [booster]
         return self.one("student"), [self.one(start, i) for i in range(boosters)]
 
     def tangent_gram(self, net: nn.Module) -> Gram:

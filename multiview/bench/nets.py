@@ -16,6 +16,7 @@ from multiview.models import (
     ResNet,
     WideResNet,
 )
+from multiview.models.rocket_wide_resnet import Variant, light_convolutions, rocket_wide_resnets
 
 
 @runtime_checkable
@@ -116,3 +117,45 @@ class LeNet:
             image_shape=splits.image_shape,
             generator=generator,
         ).to(splits.train.device)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WidePair:
+    """A light wide residual network and its booster, as in ``rocket_wide_resnets``.
+
+    Where no booster is asked for it is the light network by itself.
+
+    Attributes:
+        depth: Of the light network; of no effect in the variant "bottom".
+    """
+
+    depth: int = 16
+    booster_depth: int = 40
+    widen: int = 1
+    variant: Variant = "interval"
+
+    @property
+    def most_shared(self) -> int:
+        """The number of convolutions that the light network has, and so can share."""
+        return light_convolutions(self.booster_depth, self.depth, self.variant)
+
+    def pair(
+        self, splits: Splits, shared: int, generator: torch.Generator
+    ) -> tuple[nn.Module, nn.Module]:
+        """The light network and its booster, the first ``shared`` convolutions in common."""
+        light, booster = rocket_wide_resnets(
+            booster_depth=self.booster_depth,
+            light_depth=self.depth,
+            widen=self.widen,
+            variant=self.variant,
+            shared=shared,
+            num_classes=splits.num_classes,
+            image_shape=splits.image_shape,
+            generator=generator,
+        )
+        # What is shared stays so: data move, not parameters.
+        return light.to(splits.train.device), booster.to(splits.train.device)
+
+    def build(self, splits: Splits, generator: torch.Generator) -> nn.Module:
+        """The light network, with weights of its own."""
+        return self.pair(splits, 0, generator)[0]

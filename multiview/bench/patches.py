@@ -27,6 +27,7 @@ from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
 from multiview.ntk import patch_net_gram
 from multiview.sparsity import GatedPatchNet
+from multiview.sparsity.layers import initial_dropout
 from multiview.train import (
     OptimSpec,
     fit,
@@ -188,10 +189,11 @@ class PatchBench(Bench):
         """A network with dropout of its neurons or of whole patches."""
         return SingleMember(DropoutPatchNet(self.nets(name), **{kind: rate}))
 
-    def gated(self, net: nn.Module, dropout: float) -> nn.Module:
-        """A copy with a gate on each neuron."""
-        gates = self.stream("gates")
-        return SingleMember(GatedPatchNet(patch_net(net), dropout=dropout, generator=gates))
+    def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
+        """A copy with a gate on each neuron; the dropout of a network that has some is left out."""
+        (rate,) = initial_dropout(dropout, 1)
+        plain = patch_net(without_masks(net))
+        return SingleMember(GatedPatchNet(plain, dropout=rate, generator=self.stream("gates")))
 
     def pair(
         self, shared: int, boosters: int, start: str, width: int | None
@@ -241,3 +243,9 @@ class PatchBench(Bench):
 
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)
+
+
+def without_masks(net: nn.Module) -> nn.Module:
+    """The network, without dropout if it is one that has some."""
+    inner = net.net if isinstance(net, SingleMember) else net
+    return inner.plain() if isinstance(inner, DropoutPatchNet) else net

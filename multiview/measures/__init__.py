@@ -1,18 +1,30 @@
 """What is measured of trained methods."""
 
 from multiview.measures.averages import Averages
+from multiview.measures.companions import Companions
 from multiview.measures.errors import ErrorsBySize, Pairs, TestErrors
+from multiview.measures.gates import Flops, Neurons
 from multiview.measures.midway import Midway
+from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
+from multiview.measures.sizes import Parameters, SampleSizes
 from multiview.measures.training import TrainErrors
+from multiview.measures.varied import Varied
 
 __all__ = [
     "Averages",
+    "Companions",
     "ErrorsBySize",
+    "Flops",
     "Midway",
+    "Neurons",
     "Pairs",
+    "Parameters",
     "PatchErrors",
+    "SampleSizes",
+    "StrongestNeurons",
     "TestErrors",
     "TrainErrors",
+    "Varied",
     "Views",
 ]

@@ -39,16 +39,29 @@ class TestErrors(TestMeasure):
     ``best`` is the error on the test samples of the networks as they were when best on the
     validation samples, where there are such. Of several networks all are means, and ``each`` and
     ``best_each`` are lists of errors on the test samples.
+
+    Attributes:
+        train: Whether also on the training samples.
+        validation: Whether also on the validation samples, on which settings are chosen.
     """
+
+    train: bool = True
+    validation: bool = False
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
         """By method."""
         here, row = module_bench(bench), {}
         for name, classifier in trained.items():
             each = on_test(here, classifier.logits)
-            fitted = errors(here.outputs(classifier.logits, here.inputs), here.labels.cpu())
-            row[name] = {"error": mean(each), "train": mean(fitted)}
-            row[name] |= {"each": each.tolist()} if each.dim() else {}
+            row[name] = {"error": mean(each)} | ({"each": each.tolist()} if each.dim() else {})
+            samples = here.samples
+            for part, wanted, inputs, labels in (
+                ("train", self.train, samples.train, samples.train_labels),
+                ("validation", self.validation, samples.validation, samples.validation_labels),
+            ):
+                if wanted:
+                    outputs = here.outputs(classifier.logits, inputs)
+                    row[name][part] = mean(errors(outputs, labels.cpu()))
             if classifier.best is not None:
                 best = on_test(here, classifier.best)
                 row[name]["best"] = mean(best)

@@ -53,7 +53,8 @@ class Views(PatchMeasure):
     view; ``both``, the fraction of classes of which all views are covered; ``views``, the fractions
     of classes of which 0, 1, ..., L are; ``law``, the single-view error that c predicts;
     ``covered``, the views covered, (k, L), or (networks, k, L) of several networks, whose numbers
-    are means.
+    are means; ``dominant_view``, the view of each class that is recognised by the larger margin,
+    (k,) or (networks, k).
 
     Attributes:
         averages: Of which each has ``missed``, the fraction of views that none of as many networks
@@ -79,6 +80,7 @@ class Views(PatchMeasure):
                 "views": views_per_class(found.covered),
                 "law": single_view_error(c, lost_error(spec, spec.num_views * c)),
                 "covered": found.covered,
+                "dominant_view": found.margin.argmax(-1),
             }
         for each in self.averages:
             covered = row[each.of]["covered"]

@@ -2,32 +2,38 @@
 
 from multiview.methods.averaging import (
     Ensemble,
+    Group,
     Labels,
     MeanOf,
     Member,
     Members,
     Neighbours,
-    Several,
+    RingEnsembles,
     Summed,
 )
 from multiview.methods.class_sets import ClassSets, ConfusableSets, RandomSets, ShuffledSets
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
 from multiview.methods.kernels import KernelModel, Kernels
+from multiview.methods.pruning import Baseline, MagnitudePruned, Reinitialised
 from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
+from multiview.methods.timed import Timed
 
 __all__ = [
+    "Baseline",
     "Booster",
     "ClassSets",
     "ConfusableSets",
     "Dropout",
     "Ensemble",
     "Gates",
+    "Group",
     "KernelModel",
     "Kernels",
     "Labels",
+    "MagnitudePruned",
     "MaskStudent",
     "Masks",
     "MeanOf",
@@ -35,11 +41,13 @@ __all__ = [
     "Members",
     "Neighbours",
     "RandomSets",
+    "Reinitialised",
+    "RingEnsembles",
     "Rocket",
-    "Several",
     "ShuffledSets",
     "Specialists",
     "Student",
     "Summed",
+    "Timed",
     "WithSpecialists",
 ]

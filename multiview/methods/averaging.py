@@ -129,8 +129,8 @@ class MeanOf(Method):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Several(Method):
-    """Methods of one kind beside one another, (n, k) each: logits (n, number, k).
+class Group(Method):
+    """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k).
 
     Their notes are averaged.
     """
@@ -138,7 +138,7 @@ class Several(Method):
     of: tuple[Method, ...]
 
     def train(self, bench: Bench) -> Classifier:
-        """All of them; nothing is trained."""
+        """The group; nothing more is trained."""
         parts = [bench.trained(each) for each in self.of]
         notes = {
             name: sum(part.notes[name] for part in parts) / len(parts) for name in parts[0].notes
@@ -147,3 +147,37 @@ class Several(Method):
             logits=lambda inputs: torch.stack([part.logits(inputs) for part in parts], 1),
             notes=notes,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RingEnsembles(Method):
+    """Ensembles of a size: each of K networks with those that follow it, the first after the last.
+
+    Logits (n, K, k). Every network is in equally many of them, so that their mean error costs K
+    averages instead of one for each choice of networks.
+
+    Attributes:
+        of: A method that leaves logits (n, K, k).
+        size: Of each ensemble, 1 to K.
+    """
+
+    of: Method = Members()
+    size: int = 2
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size={self.size} counts networks of an ensemble: use at least 1.")
+
+    def train(self, bench: Bench) -> Classifier:
+        """The means; nothing is trained."""
+        members = bench.trained(self.of)
+
+        def means(inputs: Tensor) -> Float[Tensor, "n K k"]:
+            logits = members.logits(inputs)
+            if self.size > logits.shape[1]:
+                raise ValueError(
+                    f"size={self.size}: there are {logits.shape[1]} networks, use at most as many."
+                )
+            return torch.stack([logits.roll(-i, 1) for i in range(self.size)]).mean(0)
+
+        return Classifier(logits=means)

@@ -1,32 +1,43 @@
 """Networks behind hard-concrete gates, those units closed at the end removed."""
 
+import copy
 from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
 
 from multiview.bench.bench import Bench, Setting
 from multiview.bench.method import Classifier, Method
 from multiview.distill import Hinton, KDLoss
-from multiview.sparsity import L0Spec, gated_layers, pruned, sparsify
+from multiview.sparsity import L0Spec, pruned, remaining, sparsify
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gates(Method):
-    """A network of the students' start trained with L0 gates (Louizos et al., arXiv 1712.01312).
+    """A network trained with L0 gates (Louizos et al., arXiv 1712.01312), closed units removed.
 
-    It notes ``share_open``, the share of its gates that are open at the end.
+    It notes what ``remaining`` says of the network with gates; ``parity``, the largest difference
+    between its logits and those of the pruned network, as a fraction of the largest logit; and the
+    ``strength`` or the ``target`` of the penalty, where all layers have one.
 
     Attributes:
-        strength: lambda of the penalty, which divides it by the number of samples.
-        dropout: Rate at which the gates start.
-        delay: Fraction of the steps before the penalty acts.
+        penalty: What closes gates: lambda, which is divided by the number of samples, a delay, a
+            share of weights to be reached. Weights decay in it too, as those of closed gates must
+            not: by its own factor or, where it has none, by that of the setting's optimiser.
+        dropout: Rate at which the gates of all layers start, or of each.
         teacher: What teaches beside the labels, by ``kd_loss``; None: labels alone.
+        weight: Of ``kd_loss``.
+        label_weight: Of cross-entropy with the labels, where there is a teacher.
+        start: Name of the initial weights, or the method whose network is given gates.
     """
 
-    strength: float
-    dropout: float = 0.1
-    delay: float = 0.5
+    penalty: L0Spec = L0Spec(strength=0.2, delay=0.5)
+    dropout: float | tuple[float, ...] = 0.1
     teacher: Method | None = None
     kd_loss: KDLoss = Hinton()
     weight: float = 1.0
+    label_weight: float = 1.0
+    start: str | Method = "student"
 
     def check(self, setting: Setting) -> None:
         """Refuse a trainer without minibatches, in which gates are drawn."""
@@ -34,26 +45,39 @@ class Gates(Method):
 
     def train(self, bench: Bench) -> Classifier:
         """The network without what its closed gates stood before."""
-        net = bench.gated(bench.one("student"), self.dropout)
-        soft = None
+        net = bench.gated(self._start(bench), self.dropout)
+        loss = None
         if self.teacher is not None:
-            soft = bench.soft_targets(self.teacher, self.kd_loss, self.weight)
+            soft = bench.soft_targets(self.teacher, self.kd_loss, self.weight, self.label_weight)
+            loss = bench.loss(soft)
         settings = bench.training()
-        decay = settings["spec"].weight_decay  # of weights whose gates are open, in the penalty
+        decay = self.penalty.weight_decay or settings["spec"].weight_decay
         settings["spec"] = replace(settings["spec"], weight_decay=0.0)
-        sparsify(
-            net,
-            bench.inputs,
-            bench.labels,
-            penalty=L0Spec(strength=self.strength, delay=self.delay, weight_decay=decay),
-            loss=None if soft is None else bench.loss(soft),
-            **settings,
-        )
-        states = [(each.gates() != 0).double() for each in gated_layers(net).values()]
-        open_gates = sum(float(each.sum()) for each in states)
+        penalty = replace(self.penalty, weight_decay=decay)
+        sparsify(net, bench.inputs, bench.labels, penalty=penalty, loss=loss, **settings)
         small = pruned(net)
-        return Classifier(
-            logits=bench.frozen(small),
-            net=small,
-            notes={"share_open": open_gates / sum(each.numel() for each in states)},
-        )
+        notes = remaining(net, bench.inputs[0]) | {"parity": parity(bench, net, small)}
+        return Classifier(logits=bench.frozen(small), net=small, notes=self._lambda() | notes)
+
+    def _start(self, bench: Bench) -> nn.Module:
+        if isinstance(self.start, str):
+            return bench.one(self.start)
+        net = bench.trained(self.start).net
+        if net is None:
+            raise ValueError(f"start={self.start} leaves no network to prune: use another method.")
+        return copy.deepcopy(net)
+
+    def _lambda(self) -> dict[str, Any]:
+        """The penalty in one number."""
+        if self.penalty.target is not None:
+            return {"target": self.penalty.target}
+        alike = not isinstance(self.penalty.strength, tuple)
+        return {"strength": self.penalty.strength} if alike else {}
+
+
+def parity(bench: Bench, net: nn.Module, small: nn.Module) -> float:
+    """Largest difference of the outputs of two networks, over the largest; 0 where all are 0."""
+    few: Tensor = bench.inputs[:500]
+    theirs, own = (bench.outputs(bench.frozen(each), few) for each in (net, small))
+    gap = float((theirs - own).abs().max())
+    return gap / float(theirs.abs().max()) if gap else 0.0

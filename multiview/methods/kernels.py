@@ -1,44 +1,48 @@
-"""Tangent kernels of networks at their start: one model, the ensemble, the sum, and a student."""
+"""Tangent kernels of networks at their start: one model, the ensemble, the sum, and students."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
 
 from multiview.bench.bench import Bench, Gram, Setting
 from multiview.bench.method import Classifier, Method
-from multiview.ntk import KernelOutputs, centred_one_hot, kernel_methods
+from multiview.ntk import FittedKernels, centred_one_hot, fit_kernels
 
 
-class KernelModels:
-    """The kernel models of several networks, as a function of inputs."""
+class MemberKernels:
+    """The kernels of several networks between any inputs and the training samples."""
 
-    def __init__(
-        self, grams: Sequence[Gram], inputs: Tensor, targets: Tensor, ridge: float
-    ) -> None:
-        self.grams, self.inputs, self.targets, self.ridge = grams, inputs, targets, ridge
+    def __init__(self, grams: Sequence[Gram], inputs: Tensor) -> None:
+        self.grams, self.inputs = grams, inputs
         self.own = [gram(inputs) for gram in grams]
-        self.last: tuple[Tensor, KernelOutputs] | None = None
+        self.last: tuple[Tensor, list[Tensor]] | None = None
 
-    def outputs(self, inputs: Tensor) -> KernelOutputs:
-        """Outputs of all four models, kept for the next call, which asks for another of them."""
+    def __call__(self, inputs: Tensor) -> list[Tensor]:
+        """One a network, kept for the next call, which asks for another model of them."""
         if self.last is None or self.last[0] is not inputs:
-            pairs = (
-                (own, gram(inputs, self.inputs))
-                for own, gram in zip(self.own, self.grams, strict=True)
-            )
-            self.last = inputs, kernel_methods(pairs, self.targets, self.ridge)
+            self.last = inputs, [gram(inputs, self.inputs) for gram in self.grams]
         return self.last[1]
 
+
+@dataclass(frozen=True, eq=False)
+class KernelLogits:
+    """Outputs of kernel models, as a function of inputs."""
+
+    fitted: FittedKernels
+    kernels: MemberKernels
+
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Outputs (n, K, k) of the single models."""
-        return self.outputs(inputs).single
+        """Outputs (n, K, k), or (n, k) of models that are one."""
+        return self.fitted(self.kernels(inputs))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kernels(Method):
     """Ridge regression on the tangent kernel of each of K networks at its start: (n, K, k).
+
+    It notes ``jitter``, the largest that a fit needed.
 
     Attributes:
         width: Of these networks; None: as of the others. At the others' own start few neurons of a
@@ -59,23 +63,42 @@ class Kernels(Method):
         """The kernel models, each by itself."""
         number = self.number or bench.members
         nets = bench.kernel_networks(number, self.width, self.sigma_init)
-        targets = centred_one_hot(bench.labels, bench.num_classes)
-        grams = [bench.tangent_gram(net) for net in nets]
-        return Classifier(logits=KernelModels(grams, bench.inputs, targets, self.ridge))
+        kernels = MemberKernels([bench.tangent_gram(net) for net in nets], bench.inputs)
+        fitted = fit_kernels("single", kernels.own, targets(bench), self.ridge)
+        return classifier(KernelLogits(fitted, kernels))
 
 
 @dataclass(frozen=True, kw_only=True)
 class KernelModel(Method):
-    """The ensemble of kernel models, one model trained as their sum, or a student of the ensemble.
+    """The ensemble of kernel models, one model trained as their sum, or students of the ensemble.
 
-    The student has the features of the first network and is fit to the ensemble's outputs.
+    Of ``kind`` "students" each has the features of one network and is fit to the ensemble's
+    outputs: (n, K, k); "distilled" is the first of them.
     """
 
-    kind: Literal["ensemble", "summed", "distilled"]
+    kind: Literal["ensemble", "summed", "distilled", "students"]
     of: Kernels = Kernels()
 
     def train(self, bench: Bench) -> Classifier:
         """The model."""
-        models, kind = bench.trained(self.of).logits, self.kind
-        assert isinstance(models, KernelModels)
-        return Classifier(logits=lambda inputs: getattr(models.outputs(inputs), kind))
+        members = bench.trained(self.of).logits
+        assert isinstance(members, KernelLogits)
+        kernels = members.kernels
+        if self.kind == "ensemble":
+            return classifier(KernelLogits(replace(members.fitted, kind="ensemble"), kernels))
+        kind = "summed" if self.kind == "summed" else "distilled"
+        fitted = fit_kernels(kind, kernels.own, targets(bench), self.of.ridge)
+        logits = KernelLogits(fitted, kernels)
+        if self.kind == "distilled":
+            return replace(classifier(logits), logits=lambda inputs: logits(inputs)[:, 0])
+        return classifier(logits)
+
+
+def classifier(logits: KernelLogits) -> Classifier:
+    """Kernel models as what a method leaves."""
+    return Classifier(logits=logits, notes={"jitter": logits.fitted.jitter})
+
+
+def targets(bench: Bench) -> Tensor:
+    """What kernel models of labels are fit to, (n, k)."""
+    return centred_one_hot(bench.labels, bench.num_classes)

@@ -1,14 +1,16 @@
 """Rocket launching: a light network that learns beside its booster and gets hints from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from multiview.bench.bench import Bench, Setting
 from multiview.bench.method import Classifier, Method
-from multiview.distill import Hinton, KDLoss, rocket_launching
-from multiview.distill.rocket_loss import HINT_WEIGHT
+from multiview.distill import Hinton, KDLoss, rocket_launching, sequential_rocket_launching
+from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
 from multiview.ensemble import mean_logits
 
 
@@ -17,12 +19,15 @@ class Rocket(Method):
     """The light network of a rocket (Zhou et al., arXiv 1708.04106).
 
     Attributes:
-        shared: How much of the light network is its booster's too: neurons of a class, on patches.
+        shared: How much of the light network is its booster's too: neurons of a class on patches,
+            convolutions of a ``WidePair``.
         boosters: Their number; None: as many as members. The mean of their logits is the hint.
         boosters_start: Name of their initial weights.
         width: Of the boosters; None: as the light network's.
-        weight: Of the hint, the squared distance of logits.
+        hint: How the distance of logits is measured, as in ``hint_loss``.
+        weight: Of the hint.
         block: Whether the hint moves the light network alone.
+        joint: Whether both learn at once; else the boosters first, and then the light network.
         delay: Fraction of the steps before the hint acts.
         teacher: A method that teaches the light network too, by ``kd_loss``.
     """
@@ -31,12 +36,21 @@ class Rocket(Method):
     boosters: int | None = 1
     boosters_start: str = "booster"
     width: int | None = None
+    hint: Hint = "logits"
     weight: float = HINT_WEIGHT
     block: bool = True
+    joint: bool = True
     delay: float = 0.0
     teacher: Method | None = None
     kd_loss: KDLoss = Hinton()
     teacher_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.joint and (self.delay or not self.block):
+            raise ValueError(
+                f"joint=False with delay={self.delay} and block={self.block}: the boosters are "
+                "trained when their hints begin, so use delay=0 and block=True."
+            )
 
     def check(self, setting: Setting) -> None:
         """Refuse what networks here cannot share."""
@@ -47,34 +61,35 @@ class Rocket(Method):
         """The light network; its boosters are its companion."""
         number = self.boosters or bench.members
         light, boosters = bench.pair(self.shared, number, self.boosters_start, self.width)
-        taught = {}
+        settings: dict[str, Any] = {"hint": self.hint, "weight": self.weight}
         if self.teacher is not None:
-            taught = {
+            settings |= {
                 "teacher": bench.trained(self.teacher).logits,
                 "teacher_weight": self.teacher_weight,
                 "kd_loss": self.kd_loss,
             }
-        result = rocket_launching(
-            light,
-            boosters,
-            bench.inputs,
-            bench.labels,
-            weight=self.weight,
-            block=self.block,
-            delay=self.delay,
-            **taught,
-            **bench.training(),
-        )
-        each = [bench.frozen(booster) for booster in result.boosters]
-
-        def mean(inputs: Tensor) -> Tensor:
-            return mean_logits(torch.stack([booster(inputs) for booster in each], 1))
-
+        launch = sequential_rocket_launching
+        if self.joint:
+            launch = rocket_launching
+            settings |= {"block": self.block, "delay": self.delay}
+        result = launch(light, boosters, bench.inputs, bench.labels, **settings, **bench.training())
         return Classifier(
             logits=bench.frozen(result.light),
             net=result.light,
-            companion=mean if each[1:] else each[0],
+            companion=_together(bench, result.boosters),
         )
+
+
+def _together(bench: Bench, boosters: Sequence[nn.Module]) -> Classifier:
+    """One booster, or the mean of several, which is no single module."""
+    each = [bench.frozen(booster) for booster in boosters]
+    if len(each) == 1:
+        return Classifier(logits=each[0], net=boosters[0])
+
+    def mean(inputs: Tensor) -> Tensor:
+        return mean_logits(torch.stack([booster(inputs) for booster in each], 1))
+
+    return Classifier(logits=mean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,4 +102,4 @@ class Booster(Method):
         """The booster; nothing is trained."""
         booster = bench.trained(self.of).companion
         assert booster is not None
-        return Classifier(logits=booster)
+        return booster

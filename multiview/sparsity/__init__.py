@@ -5,6 +5,13 @@ Of a hard-concrete gate z with parameter log a: ``eval_gates`` is its value at t
 ``median_gates`` the median. ``number_of_gates`` counts those of a network.
 """
 
+from multiview.sparsity.baselines import (
+    magnitude_pruned,
+    reinitialised,
+    remaining,
+    share_open,
+    with_dropout,
+)
 from multiview.sparsity.flops import flops, units_left
 from multiview.sparsity.hard_concrete import (
     HardConcrete,
@@ -45,14 +52,19 @@ __all__ = [
     "gate_layers",
     "gated_layers",
     "l0_penalty",
+    "magnitude_pruned",
     "mean_gates",
     "median_gates",
     "number_of_gates",
     "open_probability",
     "pruned",
     "recalibrate_batchnorm",
+    "reinitialised",
+    "remaining",
     "sampled_gates",
+    "share_open",
     "sparsify",
     "units_left",
+    "with_dropout",
     "with_gates",
 ]

@@ -49,17 +49,17 @@ def test_training_of_all_methods_and_the_passes_of_their_teachers_are_counted():
     each = cost_of(bench.one("any"), bench.inputs[0])
     labels = 4 * 3 * (3 + 3) * 200  # epochs, a pass and its way back, nets, images
     taught = 5 * (3 * 3 + 2 * 3) * 200  # three teachers for each of the two parts of the students
-    assert bench.flop == (labels + taught) * each.forward
-    assert bench.weights == 9 * each.weights
+    assert bench.counted.flop == (labels + taught) * each.forward
+    assert bench.counted.weights == 9 * each.weights
     held = 50 * each.activations + 2 * each.weights
-    assert 2 * held < bench.at_once <= 3 * held  # the sum's networks share their inputs
+    assert 2 * held < bench.counted.at_once <= 3 * held  # the sum's networks share their inputs
 
 
 def test_methods_that_train_by_themselves_are_not_trained_for_long():
     bench = count(SETTING, [], Context())
     settings = bench.training()
     assert settings["spec"].epochs == 1
-    assert bench.flop > 0
+    assert bench.counted.flop > 0
 
 
 def test_only_real_images_cost(monkeypatch, tmp_path):

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from theory_experiments._image_ensembles import errors_of
 
 from multiview import stream
 from multiview.data.splits import split
@@ -20,7 +21,6 @@ from multiview.ensemble import mean_logits
 from multiview.runs.experiment import Context
 from multiview.train.loop import target_loss
 from theory_experiments._contrast import error
-from theory_experiments._image_ensembles import errors_of
 from theory_experiments._image_nets import train_group
 from theory_experiments._parts import images_of
 from theory_experiments.cifar_ensembles import PRESETS

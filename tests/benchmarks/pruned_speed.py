@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from multiview import stream
 from multiview.models import MLP, LeNet5, WideResNet
 from multiview.sparsity import flops
-from theory_experiments._l0_nets import magnitude_pruned
+from multiview.sparsity.baselines import magnitude_pruned
 
 DIGIT, PICTURE = (1, 28, 28), (3, 32, 32)
 SECONDS = 1.0  # of each comparison

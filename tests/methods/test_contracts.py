@@ -110,7 +110,7 @@ def test_what_a_setting_cannot_train_is_refused_before_any_training():
     for setting, method, words in (
         (flow, Dropout(), "needs minibatches"),
         (flow, Rocket(), "needs minibatches"),
-        (flow, Gates(strength=1.0), "needs minibatches"),
+        (flow, Gates(), "needs minibatches"),
         (image, PATCHES_ONLY["patch_dropout"].method, "kind='patch'"),
         (image, Dropout(), "Fast has no dropout"),
         (image, Rocket(shared=2), "shared=2"),

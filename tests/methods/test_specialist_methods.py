@@ -15,10 +15,10 @@ from multiview.data import MultiViewSpec
 from multiview.distill.combination import combine
 from multiview.methods import (
     ConfusableSets,
+    Group,
     Member,
     Members,
     RandomSets,
-    Several,
     ShuffledSets,
     Specialists,
     WithSpecialists,
@@ -161,12 +161,12 @@ def test_small_sets_have_no_specialist(bench):
 def test_several_methods_stand_beside_one_another_and_their_notes_are_averaged():
     bench = PATCHES.bench(0, Context())
     each = tuple(Specialists(of=Member(index=e), sets=RandomSets(number=2)) for e in range(2))
-    found = bench.trained(Several(of=each))
+    found = bench.trained(Group(of=each))
     parts = [bench.trained(one) for one in each]
     x = bench.inputs[:7]
     assert found.logits(x).equal(torch.stack([one.logits(x) for one in parts], 1))
     assert found.notes["steps"] == sum(one.notes["steps"] for one in parts) / 2
-    group = bench.trained(Several(of=(Member(), Member(index=1)))).logits(x)
+    group = bench.trained(Group(of=(Member(), Member(index=1)))).logits(x)
     torch.testing.assert_close(group, bench.trained(Members()).logits(x))
 
 

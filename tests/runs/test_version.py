@@ -454,7 +454,7 @@ def copied(tmp_path_factory):
     return Tree(root, OURS)
 
 
-THEOREMS = {"module": "theory_experiments._theorems"}  # where its ``run`` is defined
+THEOREMS = {"module": "theory_experiments.theorems", "maker": "cells"}  # and ``run`` it imports
 
 
 def test_a_copy_of_the_tree_has_the_same_version(copied):

@@ -1,8 +1,10 @@
 """Closed forms of the multi-view theory beside what was measured, cell by cell."""
 
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cache
+from typing import Any
 
 import pandas as pd
 
@@ -20,9 +22,17 @@ def by_cell(
     return pd.concat([derive(spec_of(lines), lines) for _, lines in cells])
 
 
+def by_method(lines: pd.DataFrame, measure: str) -> dict[str, float]:
+    """A measure of each method of a cell."""
+    values = lines[measure].to_numpy(float).tolist()
+    return dict(zip(lines["method"].tolist(), values, strict=True))
+
+
 def spec_of(lines: pd.DataFrame) -> MultiViewSpec:
     """The distribution of a cell's samples, from the cell's columns."""
-    values = {each.name: lines[f"spec.{each.name}"].iloc[0] for each in fields(MultiViewSpec)}
-    if pd.isna(values["sigma_background"]):
+    values: dict[str, Any] = {
+        each.name: lines[f"spec.{each.name}"].tolist()[0] for each in fields(MultiViewSpec)
+    }
+    if math.isnan(float(values["sigma_background"] or 0)):  # another cell's column has a number
         values["sigma_background"] = None
     return MultiViewSpec(**values)

@@ -1,6 +1,6 @@
-"""Experiments of several parts, each with cells of its own: which run, are claimed of and shown."""
+"""Scripts of several parts, each with cells of its own: which run, are claimed of and shown."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -14,20 +14,29 @@ SYNTHETIC = "synthetic"
 C = TypeVar("C")
 
 
-def cells_of(parts: Mapping[str, C]) -> Callable[[Any], list[C]]:
-    """Cells for ``Preset.cells``: those of the part that ``options.part`` names, or of all.
+def cells_of(
+    parts: Mapping[str, C | Sequence[C]], only_if_asked: Collection[str] = ()
+) -> Callable[[Any], list[C]]:
+    """Cells for ``Preset.cells``: those that ``options.part`` names, or all but some.
 
     Args:
-        parts: A cell by the name of its part.
+        parts: A cell, or cells, by what the option calls them.
+        only_if_asked: What "all" leaves out.
     """
 
+    lists = {
+        name: each if isinstance(each, list | tuple) else [each] for name, each in parts.items()
+    }
+
     def cells(options: Any) -> list[C]:
-        if options.part not in ("all", *parts):
+        if options.part == "all":
+            return [c for name, each in lists.items() if name not in only_if_asked for c in each]
+        if options.part not in lists:
             raise ValueError(
                 f"part={options.part} is not in this preset, which has {', '.join(parts)}: take "
                 "another --preset or --part."
             )
-        return [cell for name, cell in parts.items() if options.part in ("all", name)]
+        return list(lists[options.part])
 
     return cells
 
@@ -35,17 +44,33 @@ def cells_of(parts: Mapping[str, C]) -> Callable[[Any], list[C]]:
 def claims_of(
     parts: Mapping[str, Callable[[Any], Iterable[Claim]]],
 ) -> Callable[[Sequence[Any]], Iterator[Claim]]:
-    """Claims for ``Experiment.claims``: those of each cell's part, from that cell.
+    """Claims for ``Experiment.claims``: those of each part, from the first of its cells.
 
     Args:
         parts: ``claims(cell)`` by the name of their part.
     """
 
     def claims(cells: Sequence[Any]) -> Iterator[Claim]:
-        for cell in cells:
-            yield from parts[cell.part](cell)
+        first = {cell.part: cell for cell in reversed(cells)}
+        for part in dict.fromkeys(cell.part for cell in cells):
+            yield from parts[part](first[part])
 
     return claims
+
+
+def derived_of(
+    parts: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]],
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Columns for ``Experiment.derived``: each part's lines with what follows from them."""
+
+    def derived(table: pd.DataFrame) -> pd.DataFrame:
+        each = [
+            parts.get(str(name), lambda lines: lines)(lines)
+            for name, lines in table.groupby("part", sort=False)
+        ]
+        return pd.concat(each)
+
+    return derived
 
 
 def tables_of(

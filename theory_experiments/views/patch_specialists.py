@@ -13,10 +13,10 @@ from multiview.distill.confusable import confusable_sets
 from multiview.measures import PatchErrors, TrainErrors, Views
 from multiview.measures.patches import PatchMeasure, patch_bench
 from multiview.methods import (
+    Group,
     MeanOf,
     Member,
     RandomSets,
-    Several,
     Specialists,
     WithSpecialists,
 )
@@ -40,7 +40,7 @@ def entries(members: int, num_sets: int) -> dict[str, Entry]:
     generalists = [Member(index=e) for e in range(members)]
     before = generalists[-1:] + generalists[:-1]  # in a ring
     pairs = [MeanOf(of=pair) for pair in zip(generalists, before, strict=True)]
-    found = {"generalist": Entry(Several(of=tuple(generalists)), "generalist")}
+    found = {"generalist": Entry(Group(of=tuple(generalists)), "generalist")}
     for name, fresh, origin in (("tuned", False, "from it"), ("fresh", True, "fresh")):
         sets = RandomSets(number=num_sets)
         own = [Specialists(of=each, sets=sets, fresh=fresh) for each in generalists]
@@ -49,9 +49,9 @@ def entries(members: int, num_sets: int) -> dict[str, Entry]:
             ("all", None, "+ all specialists"),
         ):
             both = tuple(WithSpecialists(of=each, top=top) for each in own)
-            found[f"{name}_{asked}"] = Entry(Several(of=both), f"{label}, {origin}")
-        found[f"{name}_alone"] = Entry(Several(of=tuple(own)), f"the specialists alone, {origin}")
-    return found | {"pair": Entry(Several(of=tuple(pairs)), "two generalists averaged")}
+            found[f"{name}_{asked}"] = Entry(Group(of=both), f"{label}, {origin}")
+        found[f"{name}_alone"] = Entry(Group(of=tuple(own)), f"the specialists alone, {origin}")
+    return found | {"pair": Entry(Group(of=tuple(pairs)), "two generalists averaged")}
 
 
 @dataclass(frozen=True, kw_only=True)

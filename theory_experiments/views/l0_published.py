@@ -3,8 +3,11 @@
 This is the one place where they stand: claims, tables and figure take them from here.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import pandas as pd
 
 SOURCE = "Louizos et al. (ICLR 2018), Table 1"
 MEANING = (  # of the multiply-adds
@@ -123,3 +126,28 @@ def multiply_adds(part: str, units: Sequence[float]) -> float:
         first, second, inputs, hidden = units
         return 25 * first * (24**2 + 8**2 * second) + inputs * hidden + 10 * hidden
     return float(sum(a * b for a, b in zip(units, (*units[1:], 10), strict=True)))
+
+
+def with_published(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with multiply-adds in thousands, and what is expected of our methods.
+
+    Columns: ``multiply_adds``; where our net has published numbers ``published_error``, a fraction,
+    ``published_units``, ``published_multiply_adds``, counted as ours, and ``from_memory``.
+    """
+    if not table["part"].isin(list(PARTS)).any():  # patches alone
+        return table
+    found = [
+        beside_ours(part).get(who) if part in PARTS and data != "multi_view" else None
+        for part, who, data in table[["part", "method", "data"]].itertuples(index=False)
+    ]
+    counted = [
+        multiply_adds(part, each.units) / 1000 if each else math.nan
+        for part, each in zip(table["part"], found, strict=True)
+    ]
+    return table.assign(
+        multiply_adds=table["flops"] / 2000,
+        published_error=[each.error if each else math.nan for each in found],
+        published_units=[each.units if each else None for each in found],
+        published_multiply_adds=counted,
+        from_memory=[each.memory if each else None for each in found],
+    )
