@@ -112,11 +112,9 @@ class ModuleBench(Bench):
         self._exact = False
         self._fits = itertools.count(1)  # shared by the benches of ``on``
 
-    def on(
-        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
-    ) -> "ModuleBench":
+    def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
-        other = super().on(inputs, labels, report)
+        other = super().on(inputs, labels, *how, **given)
         assert isinstance(other, ModuleBench)
         other.samples = replace(
             self.samples,
