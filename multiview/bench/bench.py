@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -159,17 +160,19 @@ class Bench(ABC):
         inputs: Shaped[Tensor, "m ..."],
         labels: Int[Tensor, " m"],
         report: Callable[..., None] | None = None,
+        known: Mapping[Method, Classifier] = MappingProxyType({}),
     ) -> "Bench":
-        """A bench of this setting with other training samples, on which nothing is trained yet.
+        """A bench of this setting with other training samples.
 
         There are no validation samples, as their classes might be others.
 
         Args:
             report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+            known: What methods have left that count as trained there.
         """
         other: Any = copy.copy(self)
         other.inputs, other.labels = inputs, labels
-        other._done, other._wanted = {}, []
+        other._done, other._wanted = dict(known), []
         # Tests of what it trains are asked of this bench, which knows how exact they have to be.
         other.report, other.frozen = report or self.report, self.frozen
         return other

@@ -1,7 +1,7 @@
 """What training on images will take, counted before anything begins: cost."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -64,13 +64,11 @@ class Counted:
         flop: Of all training, teachers included.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
-        bfloat16: Whether products are in it.
     """
 
     flop: float = 0.0
     weights: float = 0.0
     at_once: float = 0.0
-    bfloat16: bool = False
 
     @property
     def memory(self) -> float:
@@ -90,14 +88,13 @@ class CountingBench(ModuleBench):
         where = bench.seed, bench.context, bench.build_pair
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
-        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
+        self.counted = Counted()
         self._arithmetic.exact = True  # without compilation
 
-    def on(
-        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
-    ) -> "CountingBench":
+    def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other: Any = super().on(inputs, labels, report)  # of this class
+        other = super().on(inputs, labels, *how, **given)
+        assert isinstance(other, CountingBench)
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 
@@ -151,7 +148,7 @@ class CountingBench(ModuleBench):
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
-    counted: list[tuple[Cell, Counted]] = []
+    counted: list[tuple[Cell, CountingBench]] = []
     for cell in cells:
         if not isinstance(cell.setting, ImageSetting) or cell.setting.data == MADE_UP:
             continue
@@ -161,16 +158,16 @@ def cost(cells: Iterable[Cell], context: Context) -> str | None:
     if not counted:
         return None
     return time_and_memory(
-        sum(each.flop for _, each in counted),
-        max(each.memory for _, each in counted),
+        sum(each.counted.flop for _, each in counted),
+        max(each.counted.memory for _, each in counted),
         len(counted),
         context.device,
-        all(each.bfloat16 for _, each in counted),
+        all(each.setting.recipe.compute.bfloat16 for _, each in counted),
     )
 
 
-def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:
-    """What the training of these methods takes."""
+def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> CountingBench:
+    """The bench that has counted the training of these methods."""
     images = setting.images(0, context)
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
@@ -178,7 +175,7 @@ def count(setting: ImageSetting, methods: Iterable[Method], context: Context) ->
     bench = CountingBench(few.bench(0, context), setting.num_train or whole)
     for method in methods:
         bench.trained(method)
-    return bench.counted
+    return bench
 
 
 def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat16: bool) -> str:

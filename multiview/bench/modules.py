@@ -120,11 +120,10 @@ class ModuleBench(Bench):
         self._arithmetic = SimpleNamespace(exact=False)  # shared by benches made from this one
         self._fits = itertools.count(1)  # shared by the benches of ``on``
 
-    def on(
-        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
-    ) -> "ModuleBench":
+    def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
-        other: Any = super().on(inputs, labels, report)  # of this class
+        other = super().on(inputs, labels, *how, **given)
+        assert isinstance(other, ModuleBench)
         other.samples = replace(
             self.samples,
             train=inputs,
