@@ -203,8 +203,15 @@ class Bench(ABC):
         """A copy of one network of a group, (n, ...) -> (n, k)."""
 
     @abstractmethod
-    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
-        """An untrained network with dropout, (n, ...) -> (n, k)."""
+    def dropout_net(
+        self, name: str, kind: DropoutKind, rate: float | None, number: int | None = None
+    ) -> nn.Module:
+        """An untrained network with dropout, (n, ...) -> (n, k), or several side by side.
+
+        Args:
+            rate: None: those of the networks themselves.
+            number: None: one by itself.
+        """
 
     @abstractmethod
     def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
@@ -306,8 +313,8 @@ class Setting(ABC):
             ValueError: If it cannot; as all checks here.
         """
 
-    def check_dropout(self, kind: DropoutKind) -> None:
-        """Refuse a kind of dropout that networks here cannot have."""
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
+        """Refuse dropout that networks here cannot have, or a missing rate of those without any."""
 
     def check_sgd(self, method: str) -> None:
         """Refuse a method that needs minibatches, where training has none."""

@@ -61,7 +61,7 @@ class ModuleSetting(Setting):
     recipe: Recipe
     students: Recipe
 
-    def check_dropout(self, kind: DropoutKind) -> None:
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout of patches."""
         if kind == "patch":
             raise ValueError(
@@ -159,21 +159,23 @@ class ModuleBench(Bench):
         assert isinstance(group, SideBySide)
         return copy.deepcopy(group.nets[index])
 
-    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
-        """A network whose own dropout layers have this rate.
+    def dropout_net(
+        self, name: str, kind: DropoutKind, rate: float | None, number: int | None = None
+    ) -> nn.Module:
+        """Networks whose own dropout layers have this rate.
 
         Raises:
-            ValueError: If it has none.
+            ValueError: If they have none.
         """
-        net = self.one(name)
+        net = self.one(name) if number is None else self.group(name, number)
         layers = [each for each in net.modules() if isinstance(each, nn.Dropout)]
         if not layers:
             raise ValueError(
-                f"{type(net).__name__} has no dropout layer: choose a network that has one, such "
-                "as Quick or Dense."
+                f"{type(single_networks(net)[0]).__name__} has no dropout layer: choose a network "
+                "that has one, such as Quick or Dense."
             )
         for each in layers:
-            each.p = rate
+            each.p = each.p if rate is None else rate
         return net
 
     def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:

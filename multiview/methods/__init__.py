@@ -20,6 +20,7 @@ from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
+from multiview.methods.transfer import UnlabelledStudent
 
 __all__ = [
     "Baseline",
@@ -49,5 +50,6 @@ __all__ = [
     "Student",
     "Summed",
     "Timed",
+    "UnlabelledStudent",
     "WithSpecialists",
 ]

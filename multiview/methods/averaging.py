@@ -37,7 +37,7 @@ class Member(Method):
     """One of several networks by itself."""
 
     index: int = 0
-    of: Members = Members()
+    of: Method = Members()
 
     def train(self, bench: Bench) -> Classifier:
         """A copy of that network; nothing is trained."""
