@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,7 @@ from theory_experiments.views import lottery_lines as measures
 from theory_experiments.views.lottery_outcomes import GROUPS, Memorised, Outcome
 
 SMOKE = lottery.SMOKE[0]
-FOLLOWED = SMOKE.methods["member"]
-assert isinstance(FOLLOWED, traces.Followed)
+FOLLOWED: Any = SMOKE.methods["member"]
 assert isinstance(SMOKE.setting, PatchSetting)
 TWO = replace(SMOKE.setting, members=2)
 
