@@ -8,6 +8,8 @@ import pytest
 import torch
 from recorded_cost import record_cost
 from test_image_contrast import images
+from theory_experiments._dropout_distillation import ImageDropoutCell, run_images
+from theory_experiments._dropout_nets import Quick
 from tidy_tables import table_of
 
 from figures import dropout_distillation as figure
@@ -27,8 +29,6 @@ from theory_experiments import _dropout_distillation as parts
 from theory_experiments import _dropout_nets as nets
 from theory_experiments import _dropout_tables as tables
 from theory_experiments import dropout_distillation as script
-from theory_experiments._dropout_distillation import ImageDropoutCell, run_images
-from theory_experiments._dropout_nets import Quick
 from theory_experiments._image_nets import Dense
 
 CELL = ImageDropoutCell(

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from theory_experiments._patch_dropout_nets import Setting
 from tidy_tables import table_of
 
 from multiview import stream
@@ -19,7 +20,6 @@ from theory_experiments import _patch_dropout as script
 from theory_experiments import _patch_dropout_claims as said
 from theory_experiments import _patch_dropout_nets as nets_of
 from theory_experiments import _patch_dropout_tables as tables
-from theory_experiments._patch_dropout_nets import Setting
 from theory_experiments._patch_nets import draw_features, draw_train, new_nets
 from theory_experiments.dropout_distillation import derived
 

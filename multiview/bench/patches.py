@@ -20,6 +20,7 @@ from multiview.bench.bench import (
     SoftTargets,
 )
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
+from multiview.bench.nets import NetSpec
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
 from multiview.distill import distillation_loss
 from multiview.models import PatchNet, SingleMember
@@ -78,10 +79,19 @@ class PatchSetting(Setting):
                 "training=Sgd(...)."
             )
 
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
+        """Refuse dropout without a rate: these networks have none of their own."""
+        if rate is None:
+            raise ValueError("rate=None is that of networks with dropout layers: give a number.")
+
     def check_shared(self, shared: int) -> None:
         """Refuse more shared neurons than a class has."""
         if not 0 <= shared <= self.width:
             raise ValueError(f"shared={shared} counts neurons of a class: use 0 to {self.width}.")
+
+    def check_net(self, net: NetSpec) -> None:
+        """Refuse all but the networks of Section 3."""
+        raise ValueError(f"net={net}: networks of patches are PatchNets, leave it out.")
 
     def check(self, context: Context) -> None:
         """Refuse another device: the closed-form gradient is written for the CPU."""
@@ -104,6 +114,7 @@ class PatchBench(Bench):
         self.setting, self.members = setting, setting.members
         self.num_classes = setting.spec.num_classes
         self.side_by_side = isinstance(setting.training, Flow)
+        self.minibatches = not self.side_by_side
 
     @cached_property
     def features(self) -> Float[Tensor, "k L d"]:
@@ -162,6 +173,8 @@ class PatchBench(Bench):
 
     def member(self, group: nn.Module, index: int) -> nn.Module:
         """A copy of one network of a group."""
+        if isinstance(group, DropoutPatchNet):
+            return SingleMember(group.member(index))
         if not isinstance(group, PatchNet):
             raise TypeError(f"a group of patch nets is a PatchNet, got {type(group).__name__}.")
         return group.member(index).single()
@@ -179,15 +192,18 @@ class PatchBench(Bench):
             spec = flow.spec(nets, course)
             return fit_by_flow(nets, soft, self.inputs, self.labels, spec, self.report)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
-            settings = self.training(course, order) | {
-                "progress": partial(self._part, i, len(nets))
-            }
+            settings = self.training(course, order)
+            settings["progress"] = partial(self._part, i, len(nets))
             fit(net, self.inputs, self.loss(each), **settings)
         return [Fitted(net=net) for net in nets]
 
-    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
-        """A network with dropout of its neurons or of whole patches."""
-        return SingleMember(DropoutPatchNet(self.nets(name), **{kind: rate}))
+    def dropout_net(
+        self, name: str, kind: DropoutKind, rate: float | None, number: int | None = None
+    ) -> nn.Module:
+        """Networks with dropout of their neurons or of whole patches."""
+        drop = {} if rate is None else {kind: rate}
+        nets = DropoutPatchNet(self.nets(name, number or 1), **drop)
+        return SingleMember(nets) if number is None else nets
 
     def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
         """A copy with a gate on each neuron; the dropout of a network that has some is left out."""

@@ -20,6 +20,8 @@ from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
+from multiview.methods.transfer import UnlabelledStudent
+from multiview.methods.variant import TransferSet, Variant
 
 __all__ = [
     "Baseline",
@@ -49,5 +51,8 @@ __all__ = [
     "Student",
     "Summed",
     "Timed",
+    "TransferSet",
+    "UnlabelledStudent",
+    "Variant",
     "WithSpecialists",
 ]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.bench.bench import Bench
+from multiview.bench.bench import Bench, Course
 from multiview.bench.method import Classifier, Logits, Method
 from multiview.distill import averaged_logits
 from multiview.distill.teachers import Average
@@ -37,26 +37,34 @@ class Member(Method):
     """One of several networks by itself."""
 
     index: int = 0
-    of: Members = Members()
+    of: Method = Members()
 
     def train(self, bench: Bench) -> Classifier:
         """A copy of that network; nothing is trained."""
-        group = bench.trained(self.of).net
-        assert group is not None
-        net = bench.member(group, self.index)
-        return Classifier(logits=bench.frozen(net), net=net)
+        members = bench.trained(self.of)
+        assert members.net is not None
+        net, best = bench.member(members.net, self.index), members.best
+        return Classifier(
+            logits=bench.frozen(net),
+            net=net,
+            best=None if best is None else lambda inputs: best(inputs)[:, self.index],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels(Method):
-    """A network of the students' start on labels alone, for as many steps as students take."""
+    """A network of the students' start on labels alone, for as many steps as students take.
+
+    Attributes:
+        course: Settings of the trainer; "labels": those of networks that teach.
+    """
 
     start: str = "student"
+    course: Course = "students"
 
     def train(self, bench: Bench) -> Classifier:
         """The network."""
-        fitted = bench.fit_one(bench.one(self.start), course="students")
-        return bench.classifier(fitted)
+        return bench.classifier(bench.fit_one(bench.one(self.start), course=self.course))
 
 
 @dataclass(frozen=True, kw_only=True)

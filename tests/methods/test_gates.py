@@ -136,8 +136,7 @@ def test_the_optimisers_decay_acts_through_the_penalty():
         for each in (1e-9, 0.0, 0.1)
     )
     sizes = [
-        sum(float(w.detach().square().sum()) for w in weights(each))
-        for each in (free, bound, same)
+        sum(float(w.detach().square().sum()) for w in weights(each)) for each in (free, bound, same)
     ]
     assert sizes[1] == sizes[2] < sizes[0]
 
