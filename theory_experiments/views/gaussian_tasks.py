@@ -10,13 +10,17 @@ from torch import Tensor
 
 from multiview.bench import Bench, Classifier, Context, Method, PatchBench, PatchSetting
 from multiview.data import sample_patches
+from multiview.data.provenance import Kind
 from multiview.models import PatchNet, SingleMember
 from multiview.models.families import FAMILIES, FamilyNets
 from multiview.train import OptimSpec, fit
 from multiview.train.loop import Loss
 
 Inputs = Literal["gaussian", "mixture", "multi-view"]
-KINDS = {"": "single", "_multi": "multi"}  # of multi-view test samples, by a method's ending
+KINDS: dict[str, Kind] = {
+    "": "single",
+    "_multi": "multi",
+}  # of multi-view test samples, by a method's ending
 PILOT = 10_000  # inputs that standardise a target network's logits
 
 
@@ -121,7 +125,7 @@ class TaskBench(PatchBench):
         return noisy_labels(labels, self.setting.label_noise, self.num_classes, noise)
 
     def gaussian_inputs(self, number: int, name: str) -> Float[Tensor, "n P d"]:
-        """Gaussian inputs of variance 1, or a mixture of k such of variance 1/2, of random means."""
+        """Gaussian inputs of variance 1, or a mixture of k such of variance 1/2."""
         setting = self.setting
         generator = self.stream(setting.inputs, name)
         shape = (setting.num_patches, setting.patch_dim)
@@ -153,7 +157,7 @@ class TaskBench(PatchBench):
 def standardised_labels(
     logits: list[Float[Tensor, "n k"]], pilot: Float[Tensor, "m k"]
 ) -> list[Int[Tensor, " n"]]:
-    """The class of the largest logit, by the mean and the deviation of each class's in the pilot."""
+    """Classes of the largest logits, each class by its mean and deviation in the pilot."""
     std, mean = torch.std_mean(pilot, 0)
     return [((each - mean) / std).argmax(1) for each in logits]
 
