@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -39,14 +40,14 @@ def students(figure: SubFigure, table: pd.DataFrame, letters: str = "abc") -> No
 def _by_teachers(axes: Axes, table: pd.DataFrame) -> None:
     sizes = sizes_of(table)
     curve = partial(panels.curve, axes, table, low=0, high=1, ms=5.5, lw=1)
-    teachers = {size: coverage(f"ensemble_{size}") for size in sizes}
+    teachers = {float(size): coverage(f"ensemble_{size}") for size in sizes}
     curve(teachers, color=style.COLOURS["ensemble"], marker="^", label="teacher")
     for i, (loss, (name, colour, marker)) in enumerate(KD_LOSSES.items()):
-        temperature = {"T": T} if loss == "hinton" else {}
+        temperature: dict[str, Any] = {"T": T} if loss == "hinton" else {}
         apart = 1 + 0.03 * (i + 1)  # keeps intervals legible
         points = {size * apart: coverage(kd_loss=loss, size=size, **temperature) for size in sizes}
         curve(points, color=colour, marker=marker, label=name)
-    predicted = {size: measured("predicted", kd_loss="paper", size=size) for size in sizes}
+    predicted = {float(size): measured("predicted", kd_loss="paper", size=size) for size in sizes}
     _theory(axes, table, predicted, "students, predicted")
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
