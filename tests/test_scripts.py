@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from theory_experiments._patch_contrast import PatchCell, run_patches
 
 from figures.ensemble_vs_ntk import draw
 from multiview.data import MultiViewSpec
@@ -20,7 +21,6 @@ from theory_experiments import _patch_contrast as patch_contrast
 from theory_experiments import _patch_nets as patch_nets
 from theory_experiments import ensemble_vs_ntk as contrast
 from theory_experiments._contrast import Outputs, errors_by_method
-from theory_experiments._patch_contrast import PatchCell, run_patches
 
 TINY = PatchCell(
     spec=MultiViewSpec(

@@ -35,7 +35,7 @@ from multiview.runs.estimates import Estimate, by_repetition, measured
 from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, given, lines_of, measure
-from multiview.train.optim import OptimSpec
+from multiview.train import OptimSpec
 from theory_experiments.views.tables import labelled
 
 NetName = Literal[

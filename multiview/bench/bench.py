@@ -5,13 +5,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from multiview.bench.method import Classifier, Logits, Method, with_needs
+from multiview.bench.nets import NetSpec
 from multiview.distill import Hinton, KDLoss
 from multiview.rng import stream
 from multiview.train import frozen
@@ -89,6 +91,7 @@ class Bench(ABC):
         inputs, labels: The training samples.
         members: K, the number of networks of an ensemble where a method does not say.
         side_by_side: Whether methods that may be trained in one go are.
+        minibatches: Whether steps are taken on some of the samples, so many an epoch.
         resumed: Whether checkpoints of an earlier process were there when the bench was made.
     """
 
@@ -97,6 +100,7 @@ class Bench(ABC):
     num_classes: int
     members: int
     side_by_side: bool = False
+    minibatches: bool = True
 
     def __init__(self, seed: int, context: Context) -> None:
         self.seed, self.context = seed, context
@@ -156,19 +160,36 @@ class Bench(ABC):
         inputs: Shaped[Tensor, "m ..."],
         labels: Int[Tensor, " m"],
         report: Callable[..., None] | None = None,
-    ) -> Self:
-        """A bench of this setting with other training samples, on which nothing is trained yet.
+        known: Mapping[Method, Classifier] = MappingProxyType({}),
+    ) -> "Bench":
+        """A bench of this setting with other training samples.
 
         There are no validation samples, as their classes might be others.
 
         Args:
             report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+            known: What methods have left that count as trained there.
         """
-        other = copy.copy(self)
+        other: Any = copy.copy(self)
         other.inputs, other.labels = inputs, labels
-        other._done, other._wanted = {}, []
+        other._done, other._wanted = dict(known), []
         # Tests of what it trains are asked of this bench, which knows how exact they have to be.
         other.report, other.frozen = report or self.report, self.frozen
+        return other
+
+    def copied(self) -> "Bench":
+        """A bench that knows what has been trained here, and whose own trainings this does not."""
+        other = copy.copy(self)
+        other._done = dict(self._done)
+        return other
+
+    def with_samples(self, rows: Int[Tensor, " m"]) -> "Bench":
+        """The bench with some of its training samples alone, trained for about as many steps."""
+        other = self.copied()
+        if self.minibatches:
+            rows = rows.repeat(max(1, round(len(self.labels) / len(rows))))
+        rows = rows.to(self.labels.device)
+        other.inputs, other.labels = self.inputs[rows], self.labels[rows]
         return other
 
     def stream(self, *names: Any) -> torch.Generator:
@@ -246,6 +267,14 @@ class Bench(ABC):
             scale: Standard deviation of initial weights, likewise.
         """
 
+    def with_net(self, net: NetSpec) -> "Bench":
+        """The bench with networks of another kind; what has been trained stays known.
+
+        Raises:
+            ValueError: If networks here are of one kind alone.
+        """
+        raise ValueError(f"net={net}: networks on a {type(self).__name__} are of one kind.")
+
     @abstractmethod
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Cross-entropy with the labels, and what is taught beside it, as ``fit`` takes it."""
@@ -321,6 +350,9 @@ class Setting(ABC):
 
     def check_shared(self, shared: int) -> None:
         """Refuse an amount of a light network that cannot be its booster's too."""
+
+    def check_net(self, net: NetSpec) -> None:
+        """Refuse another kind of networks, where there is but one."""
 
     def check_kernels(self) -> None:
         """Refuse tangent kernels where they would not fit."""

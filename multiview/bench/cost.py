@@ -1,10 +1,10 @@
 """What training on images will take, counted before anything begins: cost."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,13 +64,11 @@ class Counted:
         flop: Of all training, teachers included.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
-        bfloat16: Whether products are in it.
     """
 
     flop: float = 0.0
     weights: float = 0.0
     at_once: float = 0.0
-    bfloat16: bool = False
 
     @property
     def memory(self) -> float:
@@ -90,12 +88,13 @@ class CountingBench(ModuleBench):
         where = bench.seed, bench.context, bench.build_pair
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
-        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
-        self._exact = True  # without compilation
+        self.counted = Counted()
+        self._arithmetic.exact = True  # without compilation
 
-    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+    def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other = super().on(inputs, labels, report)
+        other = super().on(inputs, labels, *how, **given)
+        assert isinstance(other, CountingBench)
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 
@@ -111,13 +110,14 @@ class CountingBench(ModuleBench):
         singles = [one for net in nets for one in single_networks(net)]
         self._count(singles, course)
         teachers = {each.teacher for each in soft if each is not None}
-        parts = -(-len(singles) // recipe.together)  # each asks its teachers anew
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             for teacher in teachers:
                 teacher(self.inputs[:2])
-        self.counted.flop += (
-            recipe.optim.epochs * self.num_train * parts * counter.get_total_flops() / 2
+        # Each part of the networks asks anew; once alone where inputs are as they are.
+        asked = -(-len(singles) // recipe.together) * (
+            recipe.optim.epochs if recipe.augments else 1
         )
+        self.counted.flop += asked * self.num_train * counter.get_total_flops() / 2
         return [Fitted(net=net) for net in nets]
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
@@ -135,7 +135,7 @@ class CountingBench(ModuleBench):
         return light, others
 
     def _count(self, nets: Sequence[nn.Module], course: Course) -> None:
-        """Add the training of networks of one shape each."""
+        """Add the training of networks."""
         recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
         each = [cost_of(net, self.inputs[0]) for net in nets]
         forward = sum(one.forward for one in each)
@@ -148,7 +148,7 @@ class CountingBench(ModuleBench):
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
-    counted: list[tuple[Cell, Counted]] = []
+    counted: list[tuple[Cell, CountingBench]] = []
     for cell in cells:
         if not isinstance(cell.setting, ImageSetting) or cell.setting.data == MADE_UP:
             continue
@@ -158,16 +158,16 @@ def cost(cells: Iterable[Cell], context: Context) -> str | None:
     if not counted:
         return None
     return time_and_memory(
-        sum(each.flop for _, each in counted),
-        max(each.memory for _, each in counted),
+        sum(each.counted.flop for _, each in counted),
+        max(each.counted.memory for _, each in counted),
         len(counted),
         context.device,
-        all(each.bfloat16 for _, each in counted),
+        all(each.setting.recipe.compute.bfloat16 for _, each in counted),
     )
 
 
-def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:
-    """What the training of these methods takes."""
+def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> CountingBench:
+    """The bench that has counted the training of these methods."""
     images = setting.images(0, context)
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
@@ -175,7 +175,7 @@ def count(setting: ImageSetting, methods: Iterable[Method], context: Context) ->
     bench = CountingBench(few.bench(0, context), setting.num_train or whole)
     for method in methods:
         bench.trained(method)
-    return bench.counted
+    return bench
 
 
 def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat16: bool) -> str:

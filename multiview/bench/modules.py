@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from types import SimpleNamespace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -23,10 +24,18 @@ from multiview.bench.bench import (
     SoftTargets,
 )
 from multiview.bench.method import Logits
+from multiview.bench.nets import NetSpec
 from multiview.bench.recipe import Recipe
-from multiview.bench.side_by_side import Learner, side_by_side_loss, together
-from multiview.data.splits import Samples
-from multiview.distill import distillation_loss
+from multiview.bench.side_by_side import (
+    Learner,
+    draws,
+    side_by_side_loss,
+    single_networks,
+    teacher_of,
+    together,
+)
+from multiview.data.splits import Samples, Splits
+from multiview.distill.distillation_loss import Teacher
 from multiview.models import SideBySide, SumOfNets
 from multiview.ntk import gram
 from multiview.sparsity import with_gates
@@ -37,7 +46,6 @@ from multiview.train import (
     error_score,
     fit,
     frozen,
-    target_loss,
 )
 from multiview.train.loop import Loss
 from multiview.train.training import Best
@@ -109,12 +117,13 @@ class ModuleBench(Bench):
         self.inputs, self.labels = samples.train, samples.train_labels
         self.num_classes, self.members = samples.num_classes, setting.members
         self.side_by_side = setting.students.together > 1
-        self._exact = False
+        self._arithmetic = SimpleNamespace(exact=False)  # shared by benches made from this one
         self._fits = itertools.count(1)  # shared by the benches of ``on``
 
-    def on(self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None) -> Self:
+    def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
-        other = super().on(inputs, labels, report)
+        other = super().on(inputs, labels, *how, **given)
+        assert isinstance(other, ModuleBench)
         other.samples = replace(
             self.samples,
             train=inputs,
@@ -132,15 +141,23 @@ class ModuleBench(Bench):
         """
         compute = self.setting.recipe.compute
         fast, exact = frozen(net, compute), frozen(net, exact_arithmetic(compute))
-        return lambda inputs: (exact if self._exact else fast)(inputs)
+        return lambda inputs: (exact if self._arithmetic.exact else fast)(inputs)
 
     def outputs(self, logits: Logits, inputs: Tensor) -> Tensor:
         """Logits in float32, on the CPU."""
-        self._exact = True
+        self._arithmetic.exact = True
         try:
             return super().outputs(logits, inputs).cpu()
         finally:
-            self._exact = False
+            self._arithmetic.exact = False
+
+    def with_net(self, net: NetSpec) -> "ModuleBench":
+        """The bench with networks of this kind, which images allow."""
+        if not isinstance(self.samples, Splits):
+            raise ValueError(f"net={net} is one for images: use an ImageSetting.")
+        other: Any = self.copied()  # of this class
+        other.build = partial(net.build, self.samples)
+        return other
 
     def one(self, name: str, index: int = 0) -> nn.Module:
         """One untrained network, the ``index``-th of its name."""
@@ -212,17 +229,8 @@ class ModuleBench(Bench):
 
     def loss(self, soft: SoftTargets | None) -> Loss:
         """Of one network: the labels, and a teacher that sees what it sees."""
-        smoothing = self.setting.recipe.smoothing
-        if soft is None:
-            return target_loss(self.labels, smoothing)
-        return distillation_loss(
-            self.labels,
-            soft.teacher,
-            soft.kd_loss,
-            weight=soft.weight,
-            label_weight=soft.label_weight,
-            smoothing=smoothing,
-        )
+        teacher = None if soft is None else soft.teacher
+        return side_by_side_loss(self.labels, [soft], teacher, self.setting.recipe.smoothing)
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
@@ -255,10 +263,10 @@ class ModuleBench(Bench):
             for net, own in zip(nets, soft, strict=True)
             for i, one in enumerate(single_networks(net))
         ]
-        best: list[Best] = []
-        before = 0
         # What a network draws by itself would depend on those that draw beside it.
         most = 1 if any(draws(each.net) for each in learners) else recipe.together
+        best: list[Best] = []
+        before = 0
         for part in together(learners, most):
             best += self._fit(part, before, len(learners), course).best
             before += len(part)
@@ -272,7 +280,7 @@ class ModuleBench(Bench):
     def _fitted(self, net: nn.Module, best: Sequence[Best]) -> Fitted:
         """A network, or a group, with its best states and the mean of their epochs."""
         return Fitted(
-            net=net,
+            net=net.eval(),
             best=partial(self._in_states, net, [each.state for each in best]),
             notes={"epoch": sum(each.epoch for each in best) / len(best)},
         )
@@ -283,12 +291,11 @@ class ModuleBench(Bench):
         if len(samples.validation):
             held = samples.validation, samples.validation_labels
             settings["score"] = error_score(*held, settings["compute"])
-        loss = side_by_side_loss(
-            self.labels,
-            [each.soft for each in part],
-            [each.column for each in part],
-            self.setting.recipe.smoothing,
-        )
+        teacher: Teacher | None = teacher_of(part)
+        if teacher is not None and settings["augment"] is None:  # what it gives is known at once
+            teacher = self.outputs(teacher, self.inputs).to(self.labels.device)
+        soft = [each.soft for each in part]
+        loss = side_by_side_loss(self.labels, soft, teacher, self.setting.recipe.smoothing)
         settings["progress"] = partial(self._share, len(part), before, total)
         return fit(SideBySide([each.net for each in part]), self.inputs, loss, **settings)
 
@@ -320,16 +327,6 @@ class ModuleBench(Bench):
         # Another machine may round filters or channels otherwise: a cell does not stop for that.
         path = self.context.scratch / f"{type(self._now).__name__}-{name}-{number}.pt"
         return Checkpoint(path=path, strict=False)
-
-
-def single_networks(net: nn.Module) -> list[nn.Module]:
-    """The networks that are trained each by itself: those of a group, or the only one."""
-    return list(net.nets) if isinstance(net, SideBySide) else [net]
-
-
-def draws(net: nn.Module) -> bool:
-    """Whether a network has dropout, and so draws in training."""
-    return any(isinstance(each, nn.modules.dropout._DropoutNd) for each in net.modules())
 
 
 def exact_arithmetic(compute: ComputeSpec) -> ComputeSpec:

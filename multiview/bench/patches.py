@@ -20,6 +20,7 @@ from multiview.bench.bench import (
     SoftTargets,
 )
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
+from multiview.bench.nets import NetSpec
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
 from multiview.distill import distillation_loss
 from multiview.models import PatchNet, SingleMember
@@ -88,6 +89,10 @@ class PatchSetting(Setting):
         if not 0 <= shared <= self.width:
             raise ValueError(f"shared={shared} counts neurons of a class: use 0 to {self.width}.")
 
+    def check_net(self, net: NetSpec) -> None:
+        """Refuse all but the networks of Section 3."""
+        raise ValueError(f"net={net}: networks of patches are PatchNets, leave it out.")
+
     def check(self, context: Context) -> None:
         """Refuse another device: the closed-form gradient is written for the CPU."""
         if context.device != "cpu":
@@ -109,6 +114,7 @@ class PatchBench(Bench):
         self.setting, self.members = setting, setting.members
         self.num_classes = setting.spec.num_classes
         self.side_by_side = isinstance(setting.training, Flow)
+        self.minibatches = not self.side_by_side
 
     @cached_property
     def features(self) -> Float[Tensor, "k L d"]:
@@ -186,9 +192,8 @@ class PatchBench(Bench):
             spec = flow.spec(nets, course)
             return fit_by_flow(nets, soft, self.inputs, self.labels, spec, self.report)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
-            settings = self.training(course, order) | {
-                "progress": partial(self._part, i, len(nets))
-            }
+            settings = self.training(course, order)
+            settings["progress"] = partial(self._part, i, len(nets))
             fit(net, self.inputs, self.loss(each), **settings)
         return [Fitted(net=net) for net in nets]
 

@@ -59,7 +59,7 @@ class TensorSetting(ModuleSetting):
 
     def bench(self, seed: int, context: Context) -> ModuleBench:
         """The bench of one repetition, on the device of the context."""
-        moved = {
+        moved: dict[str, Any] = {
             name: value.to(context.device) if isinstance(value, Tensor) else value
             for name, value in vars(self.samples).items()
         }

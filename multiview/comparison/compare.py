@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +156,11 @@ def _own_setting(
     samples = samples_of(pairs[0], pairs[1], pairs[2], num_classes)  # type: ignore[arg-type]
     on_labels = recipe or plain_recipe(epochs)
     return TensorSetting.of(
-        samples, net, members=members, recipe=on_labels, students=students or on_labels
+        samples,
+        cast(Callable[[], nn.Module], net),
+        members=members,
+        recipe=on_labels,
+        students=students or on_labels,
     )
 
 

@@ -8,12 +8,14 @@ from multiview.measures.masks import MaskMeans
 from multiview.measures.midway import Midway
 from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
+from multiview.measures.shift import BiasShift
 from multiview.measures.sizes import Parameters, SampleSizes
 from multiview.measures.training import TrainErrors
 from multiview.measures.varied import Varied
 
 __all__ = [
     "Averages",
+    "BiasShift",
     "Companions",
     "ErrorsBySize",
     "Flops",

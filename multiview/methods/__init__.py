@@ -21,6 +21,7 @@ from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
 from multiview.methods.transfer import UnlabelledStudent
+from multiview.methods.variant import TransferSet, Variant
 
 __all__ = [
     "Baseline",
@@ -50,6 +51,8 @@ __all__ = [
     "Student",
     "Summed",
     "Timed",
+    "TransferSet",
     "UnlabelledStudent",
+    "Variant",
     "WithSpecialists",
 ]

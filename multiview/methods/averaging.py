@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.bench.bench import Bench
+from multiview.bench.bench import Bench, Course
 from multiview.bench.method import Classifier, Logits, Method
 from multiview.distill import averaged_logits
 from multiview.distill.teachers import Average
@@ -41,22 +41,30 @@ class Member(Method):
 
     def train(self, bench: Bench) -> Classifier:
         """A copy of that network; nothing is trained."""
-        group = bench.trained(self.of).net
-        assert group is not None
-        net = bench.member(group, self.index)
-        return Classifier(logits=bench.frozen(net), net=net)
+        members = bench.trained(self.of)
+        assert members.net is not None
+        net, best = bench.member(members.net, self.index), members.best
+        return Classifier(
+            logits=bench.frozen(net),
+            net=net,
+            best=None if best is None else lambda inputs: best(inputs)[:, self.index],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labels(Method):
-    """A network of the students' start on labels alone, for as many steps as students take."""
+    """A network of the students' start on labels alone, for as many steps as students take.
+
+    Attributes:
+        course: Settings of the trainer; "labels": those of networks that teach.
+    """
 
     start: str = "student"
+    course: Course = "students"
 
     def train(self, bench: Bench) -> Classifier:
         """The network."""
-        fitted = bench.fit_one(bench.one(self.start), course="students")
-        return bench.classifier(fitted)
+        return bench.classifier(bench.fit_one(bench.one(self.start), course=self.course))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +140,7 @@ class MeanOf(Method):
 class Group(Method):
     """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k).
 
-    Their notes are averaged.
+    Of their notes those that are numbers are averaged.
     """
 
     of: tuple[Method, ...]
@@ -141,7 +149,9 @@ class Group(Method):
         """The group; nothing more is trained."""
         parts = [bench.trained(each) for each in self.of]
         notes = {
-            name: sum(part.notes[name] for part in parts) / len(parts) for name in parts[0].notes
+            name: sum(part.notes[name] for part in parts) / len(parts)
+            for name, value in parts[0].notes.items()
+            if isinstance(value, int | float)
         }
         return Classifier(
             logits=lambda inputs: torch.stack([part.logits(inputs) for part in parts], 1),

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multiview import checks
 from multiview.models.initial import draw_weights
 from multiview.models.wide_resnet import Block
 from multiview.rng import stream
-from multiview.sparsity.flops import flops, units_left
+from multiview.sparsity.flops import units_left
 from multiview.sparsity.hard_concrete import eval_gates, open_probability
 from multiview.sparsity.layers import Gated, GatedConv2d, gated_layers, layers_with_gates
 from multiview.sparsity.penalty import expected_share
@@ -39,15 +39,15 @@ def share_open(net: nn.Module) -> float:
     return remaining / total
 
 
-def remaining(net: nn.Module, sample: Shaped[Tensor, "..."]) -> dict[str, Any]:
+def remaining(net: nn.Module) -> dict[str, Any]:
     """What its gates have left of a network.
-
-    Args:
-        sample: One input, without an axis of samples, for counts of FLOPs.
 
     Returns:
         ``share_open`` and ``expected_share`` of the gated weights, at test time and of random
-        gates; ``units`` and ``expected_units`` of each gated layer; ``expected_flops``.
+        gates; ``units`` (``units_left``) and ``expected_units``, lists by gated layer.
+
+    Raises:
+        ValueError: If the network has no gates.
     """
     layers = gated_layers(net).values()
     return {
@@ -57,7 +57,6 @@ def remaining(net: nn.Module, sample: Shaped[Tensor, "..."]) -> dict[str, Any]:
         "expected_units": [
             float(open_probability(each.gates.log_alpha).sum().detach()) for each in layers
         ],
-        "expected_flops": flops(net, sample, "expected"),
     }
 
 
@@ -111,7 +110,8 @@ def reinitialised(net: nn.Module, generator: torch.Generator) -> nn.Module:
     for layer in copied.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
-    host = copied.cpu()
+    # In another memory format the same draws would be other weights.
+    host = copied.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     draw_weights(host, generator)
     return host.to(next(net.parameters()).device).train()
 

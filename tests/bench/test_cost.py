@@ -8,11 +8,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from multiview import stream
 from multiview.bench import Cell
-from multiview.bench.cost import cost, cost_of, count, time_and_memory
+from multiview.bench.cost import CountingBench, cost, cost_of, count, time_and_memory
 from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Fast, Residual
 from multiview.bench.recipe import fast_recipe
-from multiview.methods import Ensemble, Members, Student, Summed
+from multiview.methods import Ensemble, Member, Members, Student, Summed
 from multiview.models import ResNet
 from multiview.runs.experiment import Context
 
@@ -45,21 +45,33 @@ def test_cost_of_a_network_counts_products_and_what_is_kept():
 def test_training_of_all_methods_and_the_passes_of_their_teachers_are_counted():
     student = Student(number=3)
     methods = {"member": Members(), "summed": Summed(), "student": student, "mean": Ensemble()}
-    bench = count(SETTING, methods.values(), Context())
+    found = count(SETTING, methods.values(), Context()).counted
+    bench = SETTING.bench(0, Context())
     each = cost_of(bench.one("any"), bench.inputs[0])
     labels = 4 * 3 * (3 + 3) * 200  # epochs, a pass and its way back, nets, images
     taught = 5 * (3 * 3 + 2 * 3) * 200  # three teachers for each of the two parts of the students
-    assert bench.flop == (labels + taught) * each.forward
-    assert bench.weights == 9 * each.weights
+    assert found.flop == (labels + taught) * each.forward
+    assert found.weights == 9 * each.weights
     held = 50 * each.activations + 2 * each.weights
-    assert 2 * held < bench.at_once <= 3 * held  # the sum's networks share their inputs
+    assert 2 * held < found.at_once <= 3 * held  # the sum's networks share their inputs
+
+
+def test_teachers_of_images_as_they_are_look_once():
+    plain = replace(SETTING, students=replace(SETTING.students, flip=False, padding=0))
+    methods = [Student(teacher=Member())]
+    difference = (
+        count(SETTING, methods, Context()).counted.flop
+        - count(plain, methods, Context()).counted.flop
+    )
+    bench = SETTING.bench(0, Context())
+    forward = cost_of(bench.one("any"), bench.inputs[0]).forward
+    assert difference == (5 - 1) * 200 * forward
 
 
 def test_methods_that_train_by_themselves_are_not_trained_for_long():
-    bench = count(SETTING, [], Context())
-    settings = bench.training()
-    assert settings["spec"].epochs == 1
-    assert bench.flop > 0
+    bench = CountingBench(SETTING.bench(0, Context()), num_train=1000)
+    assert bench.training()["spec"].epochs == 1
+    assert bench.counted.flop > 0
 
 
 def test_only_real_images_cost(monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""Columns of the tables that compare kinds of models."""
+"""Columns that compare what several kinds of models gain: shares of one model's error."""
 
 from multiview.runs.estimates import Estimate, measured
 from multiview.runs.tables import Column, Line, estimated

@@ -1,0 +1,116 @@
+"""Variant: another method by other networks, or on some of the training samples alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from multiview.bench.bench import Bench, Setting
+from multiview.bench.method import Classifier, Method
+from multiview.bench.nets import NetSpec
+from multiview.train.metrics import wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferSet:
+    """The training samples that a student meets (Hinton, Vinyals & Dean, arXiv 1503.02531).
+
+    Attributes:
+        classes: Those that it meets; None: all.
+        without: Classes that it never meets.
+        share: Fraction of the samples, equally many of each class, the first ones, at least one.
+        per_class: Number of samples of each class, the first ones; None: as ``share`` says.
+
+    Raises:
+        ValueError: If no sample could be left.
+    """
+
+    classes: tuple[int, ...] | None = None
+    without: tuple[int, ...] = ()
+    share: float = 1.0
+    per_class: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share={self.share} is a fraction of samples: use (0, 1].")
+        if self.per_class is not None and self.per_class < 1:
+            raise ValueError(f"per_class={self.per_class} counts samples: use at least 1.")
+        if self.classes is not None and not set(self.classes) - set(self.without):
+            raise ValueError(
+                f"classes={self.classes} are all in without={self.without}: leave one to be met."
+            )
+
+    def rows(self, labels: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
+        """Indices of the samples, of all of them."""
+        labels = labels.cpu()
+        met = torch.ones_like(labels, dtype=torch.bool)
+        if self.classes is not None:
+            met &= torch.isin(labels, torch.tensor(self.classes))
+        met &= ~torch.isin(labels, torch.tensor(self.without, dtype=labels.dtype))
+        if self.share == 1 and self.per_class is None:
+            return met.nonzero()[:, 0]
+        number = self.per_class
+        if number is None:
+            number = max(1, round(self.share * len(labels) / (int(labels.max()) + 1)))
+        each = [(met & (labels == j)).nonzero()[:number, 0] for j in labels.unique()]
+        return torch.cat(each)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant(Method):
+    """Another method by other networks, or on some of the training samples alone.
+
+    What that method builds on, such as its teacher, is trained as ever. Its error on the samples
+    it met is noted as ``transfer_error`` where they are not all.
+
+    Attributes:
+        of: The method.
+        net: Kind of its networks; None: as the setting has them.
+        samples: Those that it meets, for about as many steps; None: all.
+    """
+
+    of: Method
+    net: NetSpec | None = None
+    samples: TransferSet | None = None
+
+    def needs(self) -> Iterator[Method]:
+        """What the other method builds on."""
+        return self.of.needs()
+
+    def check(self, setting: Setting) -> None:
+        """Refuse networks that the setting cannot have, and what the other method refuses."""
+        if self.net is not None:
+            setting.check_net(self.net)
+        self.of.check(setting)
+
+    def beside(self, other: Method) -> bool:
+        """Methods that may be trained in one go may so where both are varied alike."""
+        if not isinstance(other, Variant) or replace(other, of=self.of) != self:
+            return False
+        return self.of.beside(other.of)
+
+    def train(self, bench: Bench) -> Classifier:
+        """The classifier of the other method."""
+        (trained,) = self.train_together(bench, [self])
+        return trained
+
+    @classmethod
+    def train_together(cls, bench: Bench, methods: Sequence[Method]) -> list[Classifier]:
+        """Train methods that are varied alike."""
+        varied = [each for each in methods if isinstance(each, Variant)]
+        first, part = varied[0], bench
+        if first.net is not None:
+            part = part.with_net(first.net)
+        if first.samples is not None:
+            part = part.with_samples(first.samples.rows(bench.labels))
+        kind, inner = type(first.of), [each.of for each in varied]
+        found = kind.train_together(part, inner) if inner[1:] else [first.of.train(part)]
+        return found if first.samples is None else [_noted(part, each) for each in found]
+
+
+def _noted(part: Bench, found: Classifier) -> Classifier:
+    """The classifier, with its error on the samples it met."""
+    met = wrong(part.outputs(found.logits, part.inputs), part.labels.cpu()).double().mean()
+    return replace(found, notes={**found.notes, "transfer_error": float(met)})
