@@ -90,7 +90,7 @@ class CountingBench(ModuleBench):
         where = bench.seed, bench.context, bench.build_pair
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
-        self.counted = Counted()
+        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._arithmetic.exact = True  # without compilation
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
