@@ -210,7 +210,7 @@ def test_made_up_superclasses_are_neighbours():
 def test_costs_count_generalists_and_specialists():
     setting = of_images("smoke")
     one, family = (
-        count(setting, [method], Context()).counted.flop
+        count(setting, [method], Context()).flop
         for method in (Member(), script.entries(num_sets=2, smallest=1)["tuned"].method)
     )
     # Of random images a set and as many others are at most all: two sets take at most two epochs.

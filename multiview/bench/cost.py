@@ -64,11 +64,13 @@ class Counted:
         flop: Of all training, teachers included.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
+        bfloat16: Whether products are in it.
     """
 
     flop: float = 0.0
     weights: float = 0.0
     at_once: float = 0.0
+    bfloat16: bool = False
 
     @property
     def memory(self) -> float:
@@ -88,13 +90,12 @@ class CountingBench(ModuleBench):
         where = bench.seed, bench.context, bench.build_pair
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
-        self.counted = Counted()
+        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._arithmetic.exact = True  # without compilation
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other = super().on(inputs, labels, *how, **given)
-        assert isinstance(other, CountingBench)
+        other: Any = super().on(inputs, labels, *how, **given)  # of this class
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 
@@ -148,7 +149,7 @@ class CountingBench(ModuleBench):
 
 def cost(cells: Iterable[Cell], context: Context) -> str | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
-    counted: list[tuple[Cell, CountingBench]] = []
+    counted: list[tuple[Cell, Counted]] = []
     for cell in cells:
         if not isinstance(cell.setting, ImageSetting) or cell.setting.data == MADE_UP:
             continue
@@ -158,16 +159,16 @@ def cost(cells: Iterable[Cell], context: Context) -> str | None:
     if not counted:
         return None
     return time_and_memory(
-        sum(each.counted.flop for _, each in counted),
-        max(each.counted.memory for _, each in counted),
+        sum(each.flop for _, each in counted),
+        max(each.memory for _, each in counted),
         len(counted),
         context.device,
-        all(each.setting.recipe.compute.bfloat16 for _, each in counted),
+        all(each.bfloat16 for _, each in counted),
     )
 
 
-def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> CountingBench:
-    """The bench that has counted the training of these methods."""
+def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:
+    """What the training of these methods takes."""
     images = setting.images(0, context)
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
@@ -175,7 +176,7 @@ def count(setting: ImageSetting, methods: Iterable[Method], context: Context) ->
     bench = CountingBench(few.bench(0, context), setting.num_train or whole)
     for method in methods:
         bench.trained(method)
-    return bench
+    return bench.counted
 
 
 def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat16: bool) -> str:
