@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial, wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy_experiment
