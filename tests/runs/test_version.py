@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial, wraps
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy_experiment
 
+from multiview.measures import Views
+from multiview.methods import Student
 from multiview.runs import find
 from multiview.runs.experiment import Experiment
 from multiview.runs.places import BOOKKEEPING, Places
@@ -134,17 +137,28 @@ class Tree:
             (path.parent / "__init__.py").touch()
             path.write_text(text)
 
-    def reach(self, module="package.script", maker: str | None = None) -> Reach:
-        """What the function ``run`` of a module reaches; cells are made in package.script."""
+    def reach(
+        self,
+        module="package.script",
+        maker: str | None = None,
+        held: tuple[tuple[str, str], ...] = (),
+    ) -> Reach:
+        """What the function ``run`` of a module reaches; cells are made in package.script.
+
+        Args:
+            held: Modules and names of classes that cells hold.
+        """
         places = Places({top: self.root / top for top in self.tops})
         made, found = Reach(places, makers=True), Reach(places)
         found.start(module, "run")
+        for each in held:
+            found.start(*each)
         if maker is not None:
             made.start("package.script", maker)
         found.join(made)
         return found
 
-    def version(self, **places: str) -> str:
+    def version(self, **places: Any) -> str:
         return version_of(self.reach(**places))
 
 
@@ -454,12 +468,16 @@ def copied(tmp_path_factory):
     return Tree(root, OURS)
 
 
-THEOREMS = {"module": "theory_experiments.theorems"}  # whose ``run`` is that of benches
+THEOREMS = {  # where its ``run`` is defined, and some of what its cells hold
+    "module": "multiview.bench.cell",
+    "held": (("multiview.methods.students", "Student"), ("multiview.measures.patches", "Views")),
+}
 
 
 def test_a_copy_of_the_tree_has_the_same_version(copied):
     experiment = find.find("theorems")
-    assert copied.version(**THEOREMS) == code_version(experiment.run)
+    held = [Student(), Views(probes_per_view=20)]
+    assert copied.version(**THEOREMS) == code_version(experiment.run, *held)
 
 
 class Reworded(ast.NodeTransformer):
