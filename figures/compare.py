@@ -62,7 +62,9 @@ def _coverage(axes: Axes, table: pd.DataFrame, rows: Rows) -> None:
     axes.plot(
         [], [], "o", ms=5.5, color=style.GREY, label=panels.by_repetition(panels.repetitions(table))
     )
-    axes.legend(loc="best", fontsize=8, frameon=False)
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.08), fontsize=8.5, frameon=False, ncols=2
+    )
     axes.set_xlim(0, 1.03)
     style.title(axes, "a", "Views learned: c")
 

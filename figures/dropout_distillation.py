@@ -11,7 +11,6 @@ from figures import panels, style
 from figures.panels import Entry
 from multiview.runs.estimates import Estimate, measured, select
 
-NAMES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 PARTS = {
     "mnist": style.COLOURS["one"],
     "cifar10": style.COLOURS["distilled"],
@@ -29,8 +28,8 @@ PREDICTORS = (
 VIEWS = (
     Entry("standard", "standard", style.COLOURS["one"]),
     Entry("masks", "mean of\nmasks", style.COLOURS["ensemble"]),
-    Entry("copied", "student\n(copy)", STUDENT),
     Entry("fresh", "student\n(fresh)", style.COLOURS["self"]),
+    Entry("member", "no dropout", style.INK),
 )
 
 
@@ -41,7 +40,7 @@ def draw(table: pd.DataFrame) -> Figure:
         table: One line a repetition, part and method, with its ``published_gain``.
     """
     style.use()
-    parts = {name: select(table, part=name) for name in (*NAMES, "synthetic")}
+    parts = {name: select(table, part=name) for name in (*PARTS, "synthetic")}
     patches = parts.pop("synthetic")
     images = {name: lines for name, lines in parts.items() if len(lines)}
     rows: list[Any] = [(_predictors, images), (_further, images)] if images else []
@@ -59,7 +58,7 @@ def _predictors(figure: SubFigure, images: Mapping[str, Any], letters: Iterator[
     """Gains over the standard prediction, paired by repetition, beside the published ones."""
     places = [(entry, float(y)) for y, entry in enumerate(PREDICTORS)]
     every = figure.subplots(1, len(images), sharey=True, squeeze=False)[0]
-    for axes, (name, lines) in zip(every, images.items(), strict=True):
+    for axes, lines in zip(every, images.values(), strict=True):
         for entry, y in places:
             gain = measured("error", "standard") - measured("error", entry.method)
             look: dict[str, Any] = {"marker": entry.marker, "color": entry.colour}
@@ -76,7 +75,7 @@ def _predictors(figure: SubFigure, images: Mapping[str, Any], letters: Iterator[
         axes.set_xlabel(f"gain over the standard prediction,\npoints of its {error:.1f}% error")
         kind = "made up" if lines["data"].iat[0] == "multi_view" else "images"
         number = lines["train_images"].max()
-        style.title(axes, next(letters), f"{NAMES[name]}, {number:,.0f} {kind}")
+        style.title(axes, next(letters), f"{lines['name'].iat[0]}, {number:,.0f} {kind}")
     label = panels.by_repetition(panels.repetitions(lines))
     every[-1].plot([], [], "o", color=style.GREY, label=label)
     every[-1].plot([], [], "|", ms=11, mew=1.8, color=style.INK, label="published, other size")
@@ -88,12 +87,16 @@ def _further(figure: SubFigure, images: Mapping[str, Any], letters: Iterator[str
     left, right = figure.subplots(1, 2)
     _by_masks(left, images)
     style.title(left, next(letters), "Masks against the student")
-    shrunk = [name for name, lines in images.items() if lines["factor"].notna().any()]
+    shrunk = [name for name, lines in images.items() if _has(lines, "factor")]
     if shrunk:
         _compression(right, images[shrunk[0]])
-        style.title(right, next(letters), f"Smaller nets, {NAMES[shrunk[0]]}")
+        style.title(right, next(letters), f"Smaller nets, {images[shrunk[0]]['name'].iat[0]}")
     else:
         right.set_axis_off()
+
+
+def _has(lines: pd.DataFrame, name: str) -> bool:
+    return name in lines.columns and bool(lines[name].notna().any())
 
 
 def _by_masks(axes: Axes, images: Mapping[str, Any]) -> None:
@@ -107,7 +110,7 @@ def _by_masks(axes: Axes, images: Mapping[str, Any]) -> None:
         }
         look: dict[str, Any] = {"color": PARTS[name]}
         most = max(masks)
-        panels.curve(axes, lines, points, label=NAMES[name], **look)
+        panels.curve(axes, lines, points, label=lines["name"].iat[0], **look)
         student = panels.values(lines, measured("error", "distilled") - standard)
         panels.point(axes, 2 * most * shift**2, student, marker="s", **look)
     axes.plot([], [], "s", color="white", mec=style.INK, label="student (copy)")
@@ -160,18 +163,20 @@ def _views(figure: SubFigure, lines: Any, letters: Iterator[str]) -> None:
     left, middle, right = figure.subplots(1, 3)
     _by_predictor(left, lines)
     style.title(left, next(letters), "Patches: views by predictor")
-    width, p = lines["width"].iat[0], lines["neuron"].iat[0]
+    width = select(lines, method="standard")["width"].iat[0]
+    other = lines[(lines["width"] != width) & (lines["dropped"] == "neuron")]
+    p = other["probability"].iat[0]  # at all widths
     for dropped, label, colour in (
         ("neuron", "neurons", style.COLOURS["one"]),
         ("patch", "whole patches", style.COLOURS["ensemble"]),
     ):
-        _curve(middle, lines, "probability", label, colour, dropped, num_neurons=width)
+        _curve(middle, lines, "probability", label, colour, dropped, width=width)
     middle.set_xlabel("probability of dropout in training")
     style.title(middle, next(letters), "By what is dropped")
-    _curve(right, lines, "num_neurons", "no dropout", style.INK, probability=0.0)
+    _curve(right, lines, "width", "no dropout", style.INK, probability=0.0)
     colour = style.COLOURS["one"]
-    _curve(right, lines, "num_neurons", "dropout of neurons", colour, "neuron", probability=p)
-    widths = sorted(lines["num_neurons"].dropna().unique())
+    _curve(right, lines, "width", "dropout of neurons", colour, "neuron", probability=p)
+    widths = sorted(lines["width"].unique())
     right.set_xscale("log")
     right.set_xticks(widths, [f"{each:g}" for each in widths])
     right.minorticks_off()
@@ -184,17 +189,14 @@ def _views(figure: SubFigure, lines: Any, letters: Iterator[str]) -> None:
 
 def _by_predictor(axes: Axes, lines: Any) -> None:
     """Bars, with what is predicted of them."""
-    size = int(lines["size"].max())
-    name = f"{size} nets,\nno dropout"
-    entries = [*VIEWS, Entry(f"ensemble_{size}", name, style.INK)]
-    for x, entry in enumerate(entries):
+    for x, entry in enumerate(VIEWS):
         found = panels.values(lines, measured("coverage", entry.method))
         if found is not None:
             panels.bar(axes, x, found, entry.colour)
         predicted = panels.values(lines, measured("predicted", entry.method))
         panels.mark(axes, x, predicted, marker="_", ms=26, mew=1.6, color=style.INK, zorder=6)
     axes.plot([], [], "_", ms=12, mew=1.6, color=style.INK, label="predicted")
-    axes.set_xticks(range(len(entries)), [entry.label for entry in entries], fontsize=8)
+    axes.set_xticks(range(len(VIEWS)), [entry.label for entry in VIEWS], fontsize=8)
     axes.set_ylim(0, 1.25)
     axes.set_ylabel(f"views covered\n{panels.by_repetition(panels.repetitions(lines))}")
     axes.grid(axis="x", visible=False)

@@ -1,32 +1,31 @@
-"""finite_size.py: its axes, regimes and estimates."""
+"""finite_size.py: its axes, regimes and claims."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from tidy_tables import table_of
 
 from multiview.runs.claims import judge
 from multiview.runs.estimates import measured, select
-from multiview.runs.experiment import Context
 from multiview.runs.find import find
 from multiview.runs.script import run_script
-from multiview.theory import lost_error
 from theory_experiments import finite_size
-from theory_experiments._finite_size import measure, regime
-from theory_experiments._trends import at_zero, per_doubling
+from theory_experiments.views.regimes import regime
+from theory_experiments.views.trends import at_zero, per_doubling
 
-
-def cells(preset: str) -> list:
-    """The cells of one repetition."""
-    return list(find("finite_size").presets[preset].of(None))
+CELLS = list(find("finite_size").presets["laptop"].of(None))
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
-    assert run_script(find("finite_size"), ["--preset", "smoke", "--out", str(tmp_path)]) == 0
+    where = ["--preset", "smoke", "--seeds", "1", "--out", str(tmp_path)]
+    assert run_script(find("finite_size"), where) == 0
     assert (tmp_path / "finite_size" / "finite_size-smoke.png").stat().st_size
 
 
 def test_every_cell_differs_from_the_base_on_its_axis_alone():
-    base, *others = cells("laptop")
+    base, *others = CELLS
     changed = {
         "start": {"sigma_init"},
         "q": {"q"},
@@ -36,29 +35,13 @@ def test_every_cell_differs_from_the_base_on_its_axis_alone():
         "phase": {"sigma_init", "relu_knee"},
         "views": {"spec", "members"},
     }
+    own = vars(base.setting)
     for cell in others:
-        differing = {
-            name for name in vars(cell) if name != "axis" and vars(cell)[name] != vars(base)[name]
-        }
-        assert differing <= changed.get(cell.axis, set(vars(cell))), cell.axis
-    assert {cell.axis for cell in others} == {*changed, "classes", "extrapolation"}
-    assert max(cell.spec.num_classes for cell in others) >= 100
-    assert len({base, *others}) == 1 + len(others)  # frozen, so hashable: none is computed twice
-
-
-def test_a_row_holds_together():
-    cell = cells("smoke")[0]
-    row = measure(cell, Context())
-    member = row["member"]
-    one, both = row["ensemble_1"], row["ensemble_2"]
-    assert (one["size"], both["size"], len(row)) == (1, 2, 4)
-    for name in ("single", "multi", "predicted"):
-        assert one[name] == pytest.approx(member[name])
-    assert both["predicted"] == pytest.approx(one["predicted"] * (1 - member["coverage"]))
-    assert member["predicted"] == pytest.approx(
-        (1 - member["coverage"]) * lost_error(cell.spec, 2 * member["coverage"])
-    )
-    assert member["regime"] == regime(member)
+        differing = {name for name, value in vars(cell.setting).items() if value != own[name]}
+        assert differing <= changed.get(cell.part, set(own)), cell.part
+    assert {cell.part for cell in others} == {*changed, "classes", "extrapolation"}
+    assert max(cell.setting.spec.num_classes for cell in others) >= 100
+    assert len({base, *others}) == 1 + len(others)  # none is computed twice
 
 
 @pytest.mark.parametrize(
@@ -104,31 +87,27 @@ def test_the_extrapolation_is_the_intercept_of_the_small_starts():
 
 
 def as_predicted(seeds: int = 3) -> pd.DataFrame:
-    """Lines of the laptop preset as the limit has them."""
+    """The derived table of the laptop preset as the limit has it."""
     found = []
     for seed in range(seeds):
         drift = 0.001 * (seed - (seeds - 1) / 2)
-        for cell in cells("laptop"):
-            known = {
-                **{"seed": seed, "status": "ok", "axis": cell.axis, "q": cell.q},
-                **{"width": cell.width, "members": cell.members, "sigma_init": cell.sigma_init},
-                **{"relu_knee": cell.relu_knee, "size": np.nan, "gradients": 10.0},
-                **{f"spec.{name}": value for name, value in vars(cell.spec).items()},
-            }
-            theory = 1 - 1 / cell.spec.num_views
-            error = theory + drift * np.log2(cell.spec.num_classes * cell.width) / 4
-            error *= 0.04 if cell.q == 2 else 0.2 if cell.spec.mu == 0.1 else 1
-            found.append({**known, "method": "member", "single": error, "theory": theory,
-                          "predicted": theory + drift / 10})  # fmt: skip
-            for size in range(1, cell.members + 1):
-                known |= {"method": f"ensemble_{size}", "size": size}
-                found.append({**known, "single": error**size, "predicted": theory**size})
-    return finite_size.derived(pd.DataFrame(found))
+        for cell in CELLS:
+            own = cell.setting
+            c = 1 / own.spec.num_views
+            error = 1 - c + drift * np.log2(own.spec.num_classes * own.width) / 4
+            error *= 0.04 if own.q == 2 else 0.2 if own.spec.mu == 0.1 else 1
+            views = [0.0, 1.0] + [0.0] * (own.spec.num_views - 1)
+            row = {"member": {"single": error, "coverage": c, "views": views, "train": 0.0}}
+            row["member"]["steps"] = 10.0
+            for size in range(1, own.members + 1):
+                row[f"ensemble_{size}"] = {"single": error**size, "size": size}
+            found.append((replace(cell, seed=seed), row))
+    return finite_size.derived(table_of(*found))
 
 
 def laptop_claims():
     """By name."""
-    return {claim.name: claim for claim in finite_size.EXPERIMENT.claims(cells("laptop"))}
+    return {claim.name: claim for claim in finite_size.EXPERIMENT.claims(CELLS)}
 
 
 def test_axes_through_the_base_hold_its_lines_once():
@@ -139,10 +118,15 @@ def test_axes_through_the_base_hold_its_lines_once():
         assert len(on_axis) == others + 1
         assert len(select(on_axis, **{column: value})) == 1
     assert set(select(table, axis="classes")["spec.num_classes"]) == {5, 10, 30, 100}
-    own = select(table, axis="width").iloc[[0]].assign(width=10)  # a cell like the base's
-    base = select(table, axis="base").drop(columns=["single_of"])
-    derived = finite_size.derived(pd.concat([base, own]))
-    assert len(select(derived, axis="width", width=10)) == 1
+
+
+def test_closed_forms_follow_from_what_was_learned():
+    table = select(as_predicted(1), axis="views", **{"spec.num_views": 3}).set_index("method")
+    predicted = table["predicted"]
+    assert predicted["ensemble_2"] == pytest.approx(predicted["member"] * 2 / 3)
+    assert table["theory"]["member"] == pytest.approx(predicted["member"])  # c is 1 / 3
+    assert table["regime"]["member"] == "one view learned"
+    assert table["gradients"]["member"] == 10
 
 
 def test_cells_are_told_apart_by_what_their_settings_amount_to():

@@ -80,10 +80,23 @@ def test_links_of_a_page_lead_somewhere(path):
             assert (path.parent / target).exists(), target
 
 
-def test_the_front_page_is_short_and_its_example_runs(capsys):
-    text = (FIGURES.parent / "README.md").read_text()
-    assert text.count("\n") <= 150
-    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    exec(compile(example, "README.md", "exec"), {})
+def example(path: Path) -> str:
+    """The Python of a page."""
+    (found,) = re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+    return found
+
+
+def test_the_front_page_is_short_and_its_example_runs(tmp_path, monkeypatch, capsys):
+    page = FIGURES.parent / "README.md"
+    assert page.read_text().count("\n") <= 150
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example(page), "README.md", "exec"), {})
+    assert "of the ensemble, Hinton's loss" in capsys.readouterr().out
+    assert (tmp_path / "comparison.png").stat().st_size > 10_000
+
+
+def test_the_example_of_the_parts_runs(capsys):
+    page = PAGES.parent / "README.md"
+    exec(compile(example(page), "theory_experiments/README.md", "exec"), {})
     each, average = re.findall(r": (.*)", capsys.readouterr().out)
     assert float(average) > max(eval(each)) + 0.1

@@ -1,51 +1,35 @@
-"""train_average: the identity of knees, the rows and the estimates."""
+"""train_average: the identity of knees, its cells and its claims on ideal tables."""
 
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tidy_tables import table_of
 
 from multiview import stream
+from multiview.bench import Flow, PatchSetting, Sgd
 from multiview.data import MultiViewSpec, make_features, sample_patches
+from multiview.distill import Hinton
 from multiview.models import PatchNet
 from multiview.runs.claims import judge
+from multiview.runs.experiment import Context
 from multiview.runs.script import run_script
-from multiview.train import TrainSpec, cross_entropy, rescaled, train_patch_net
-from theory_experiments import _averages as averages
-from theory_experiments import _temperatures as temperatures
+from multiview.train import OptimSpec, TrainSpec, cross_entropy, rescaled, train_patch_net
 from theory_experiments import train_average as script
-from theory_experiments._averages import JointCell
-from theory_experiments._patch_nets import STUDENT
-from theory_experiments._temperatures import TemperatureCell
+from theory_experiments.views.trained_mean import TrainedMean
 
 TINY = MultiViewSpec(num_classes=3, patch_dim=20, num_patches=6, sparsity=1.0, mu=0.25, sigma_p=0.1)
-JOINT = JointCell(
+SETTING = PatchSetting(
     spec=TINY,
     num_train=60,
-    num_test=50,
-    probes_per_view=20,
     members=2,
     width=5,
-    train=TrainSpec(max_steps=60),
-    joint=TrainSpec(max_steps=60, relative_step=0.4, summed=True),
+    training=Flow(
+        labels=TrainSpec(max_steps=60, relative_step=0.4),
+        students=TrainSpec(method="adaptive", max_steps=12, loss_bound=0.0),
+    ),
 )
-TEMPERATURE = TemperatureCell(
-    spec=TINY,
-    num_train=60,
-    num_test=50,
-    probes_per_view=20,
-    members=2,
-    width=5,
-    train=TrainSpec(max_steps=40),
-    student=replace(STUDENT, max_steps=12),
-    temperatures=(1.0, 16.0),
-)
-
-
-def quiet(message: str, fraction: float) -> None:
-    """Progress to nobody."""
 
 
 def double_net(generator_seed: int, K: int, knee: float, sigma_init: float) -> PatchNet:
@@ -100,148 +84,71 @@ def test_training_the_mean_is_training_that_sum_in_slower_time(method):
     torch.testing.assert_close(mean.flow_time, K**2 * total.flow_time)
 
 
+def weights_of(bench, method) -> torch.Tensor:
+    """Of the networks behind a sum."""
+    net = bench.trained(method).net
+    assert net is not None
+    return net.net.weight
+
+
 def test_the_mean_of_two_at_twice_the_knee_is_a_sum_bit_by_bit():
-    features = averages.draw_features(JOINT)
-    train = averages.draw_train(JOINT, features)
-    nets = averages.train_as_one(JOINT, train, quiet)
-    assert list(nets) == ["summed", "mean", "mean_knee"]
-    for name, factor, objective in (
-        ("summed", 1, None),  # cross-entropy of the sum
-        ("mean_knee", 2, None),
-        ("mean", 1, rescaled(cross_entropy(train.labels, 3), 1 / 2)),
-    ):
-        stream_of = "mean_knee" if name == "mean_knee" else "sum"
-        start = averages.new_nets(JOINT, stream_of, 2)
-        alike = train_patch_net(
-            start, train.patches, train.labels, JOINT.joint, objective=objective
-        )
-        assert torch.equal(nets[name].net.weight, factor * alike.net.weight)
-        assert torch.equal(nets[name].steps, alike.steps)
-    assert not torch.allclose(nets["mean"].net.weight, nets["summed"].net.weight)
-    assert not torch.allclose(nets["mean_knee"].net.weight, 2 * nets["summed"].net.weight)
-
-
-def test_one_network_is_its_own_ensemble_and_its_sum_is_its_mean():
-    row = averages.run_joint(replace(JOINT, members=1), quiet)
-    assert row["data"]["theory"] == 0.5
-    for measure in ("single", "multi", "train", "coverage", "both"):
-        assert row["ensemble"][measure] == row["member"][measure]
-        assert row["mean"][measure] == row["summed"][measure]
-
-
-def test_a_row_measures_the_networks_it_names(monkeypatch):
-    kept = {}
-    fit = averages.fit
-    monkeypatch.setattr(
-        averages,
-        "fit",
-        lambda name, *args, **given: kept.setdefault(name, fit(name, *args, **given)),
+    bench = SETTING.bench(0, Context())
+    alike = train_patch_net(
+        bench.nets("mean_knee", 2),
+        bench.inputs,
+        bench.labels,
+        replace(SETTING.training.labels, summed=True),
     )
-    early = {"max_steps": 4}  # while there are errors to tell the networks apart by
-    cell = replace(JOINT, train=replace(JOINT.train, **early), joint=replace(JOINT.joint, **early))
-    row = averages.run_joint(cell, quiet)
-    train = averages.draw_train(JOINT, averages.draw_features(JOINT))
-    for who, logits in (
-        ("ensemble", kept["members"].net(train.patches).mean(1)),
-        ("summed", kept["summed"].net(train.patches).sum(1)),
-        ("mean", kept["mean"].net(train.patches).sum(1)),
-    ):
-        wrong = (logits.argmax(1) != train.labels).double().mean()
-        assert row[who]["train"] == pytest.approx(float(wrong))
-    assert len({row[who]["train"] for who in ("member", "ensemble", "summed")}) == 3
-    assert row["summed"]["steps"] == float(kept["summed"].steps)
-    assert 0 <= row["member"]["both"] <= row["member"]["coverage"] <= 1
+    at_twice = weights_of(bench, script.AS_ONE["mean_knee"])
+    assert torch.equal(at_twice, 2 * alike.net.weight)
+    summed, mean = (weights_of(bench, script.AS_ONE[name]) for name in ("summed", "mean"))
+    assert not torch.allclose(mean, summed)
+    assert not torch.allclose(at_twice, 2 * summed)
 
 
-def test_students_come_by_temperature_and_by_start(monkeypatch):
-    kept = {}
-    fit = temperatures.fit
-
-    def record(name, net, *args, **given):
-        kept[name] = (net, fit(name, net, *args, **given))
-        return kept[name][1]
-
-    taught, lesson = [], temperatures.hinton_lesson
-    monkeypatch.setattr(temperatures, "fit", record)
-    monkeypatch.setattr(
-        temperatures, "hinton_lesson", lambda *given: taught.append(given) or lesson(*given)
-    )
-    row = temperatures.run_temperature(TEMPERATURE, quiet)
-    teachers = kept["members"][1].net
-    for T, (temperature, batch, teacher) in zip((1.0, 16.0), taught, strict=True):
-        assert temperature == T
-        torch.testing.assert_close(teacher, teachers(batch.patches).mean(1))
-    start, members = kept["students"][0].weight, teachers.weight
-    assert len(start) == 6  # two temperatures and the paper's update, from two starts
-    for fresh, trained in zip(start[:3], start[3:], strict=True):
-        assert torch.equal(fresh, start[0])
-        assert torch.equal(trained, members[0])
-    assert not torch.equal(start[0], members[0])
-    swapped = temperatures.run_temperature(replace(TEMPERATURE, temperatures=(16.0, 1.0)), quiet)
-    for start in script.STUDENTS:
-        for method in (f"{start}_T1", f"{start}_T16", f"{start}_paper"):
-            for measure in ("single", "coverage", "loss", "single_half"):
-                assert swapped[method][measure] == pytest.approx(row[method][measure])
-            assert row[method]["start"] == start
-        assert row[f"{start}_T16"]["student_temperature"] == 16
-        assert row[f"{start}_paper"]["student_temperature"] is None
-    assert row["fresh_T1"]["loss"] != row["fresh_T16"]["loss"]
-    assert row["continued_T1"]["loss"] < row["fresh_T1"]["loss"]  # it had learned before
+def test_the_mean_of_one_network_is_its_sum():
+    bench = replace(SETTING, members=1).bench(0, Context())
+    summed, mean = (bench.trained(script.AS_ONE[name]) for name in ("summed", "mean"))
+    assert torch.equal(summed.logits(bench.inputs), mean.logits(bench.inputs))
+    assert summed.notes == mean.notes
 
 
-def test_each_measure_stands_with_the_student_it_is_of(monkeypatch):
-    kept = {}
-    fit = temperatures.fit
-    monkeypatch.setattr(
-        temperatures,
-        "fit",
-        lambda name, *args, **given: kept.setdefault(name, fit(name, *args, **given)),
-    )
-    row = temperatures.run_temperature(TEMPERATURE, quiet)
-    train = temperatures.draw_train(TEMPERATURE, temperatures.draw_features(TEMPERATURE))
-    wrong = kept["students"].net(train.patches).argmax(-1) != train.labels.unsqueeze(1)
-    students = [f"{start}_{by}" for start in script.STUDENTS for by in ("T1", "T16", "paper")]
-    for student, error, loss in zip(
-        students, wrong.double().mean(0).tolist(), kept["students"].loss[-1].tolist(), strict=True
-    ):
-        assert row[student]["train"] == pytest.approx(error)
-        assert row[student]["loss"] == pytest.approx(loss)
-    assert len({row[student]["loss"] for student in students}) == len(students)
+def test_a_mean_follows_the_flow_alone():
+    optim = OptimSpec(epochs=1)
+    by_sgd = replace(SETTING, training=Sgd(labels=optim, students=optim))
+    with pytest.raises(ValueError, match="TrainedMean follows the gradient flow"):
+        TrainedMean().check(by_sgd)
+    TrainedMean().check(SETTING)
 
 
-def test_half_way_is_where_half_as_many_steps_end():
-    whole = temperatures.run_temperature(TEMPERATURE, quiet)
-    short = replace(TEMPERATURE, student=replace(TEMPERATURE.student, max_steps=6))
-    half = temperatures.run_temperature(short, quiet)
-    for method in ("fresh_T1", "fresh_paper", "continued_T16"):
-        assert whole[method]["single_half"] == pytest.approx(half[method]["single"])
-        assert whole[method]["coverage_half"] == pytest.approx(half[method]["coverage"])
+def test_students_come_by_temperature_and_by_start():
+    students, varied = script.by_temperature((1.0, 16.0))
+    assert list(students)[:3] == ["fresh_T1", "fresh_T16", "fresh_paper"]
+    assert students["continued_T16"].kd_loss == Hinton(16.0)
+    assert {students[f"fresh_{by}"].start for by in ("T1", "T16", "paper")} == {"student"}
+    assert varied.values["fresh_T16"] == {"start": "fresh", "student_temperature": 16}
+    assert varied.values["continued_paper"] == {"start": "continued"}
 
 
 def as_predicted(seeds: int = 5) -> pd.DataFrame:
-    """Lines of the laptop preset as the theory has them, with the mean at a fixed knee failing."""
-    lines = []
+    """The laptop preset as the theory has it, with the mean at a fixed knee failing."""
+    results = []
     for seed in range(seeds):
         drift = 0.01 * seed
-        for cell in script.LAPTOP.cells():
-            known = {"seed": seed, "status": "ok", "part": cell.part, "members": cell.members}
-            known |= {"width": cell.width, "spec.num_classes": 10, "spec.num_views": 2}
-            known |= {"train": 0.0, "coverage": 0.5 + drift}
+        for cell in script.LAPTOP:
+            known = {"train": 0.0, "coverage": 0.5 + drift}
             error = {"member": 0.4 + drift}
-            if isinstance(cell, JointCell):
+            if cell.part == "joint":
                 error |= {"summed": 0.6, "mean_knee": 0.6 + drift / 10, "mean": 0.1 + drift / 2}
-                error |= {"ensemble": 0.5**cell.members}
-            lines += [{**known, "method": who, "single": each} for who, each in error.items()]
-            if isinstance(cell, TemperatureCell):
-                for start in script.STUDENTS:
-                    known["start"] = start
-                    for i, T in enumerate(cell.temperatures):
-                        c, name = 0.5 + (0.1 + drift / 10) * i, f"{start}_T{T:g}"
-                        known |= {"method": name, "student_temperature": T}
-                        lines.append({**known, "coverage": c, "single": 1 - c})
-                    known |= {"method": f"{start}_paper", "student_temperature": None}
-                    lines.append({**known, "single": 0.0})
-    return script.derived(pd.DataFrame(lines))
+                error |= {"ensemble": 0.5**cell.setting.members}
+            row = {who: {**known, "single": each} for who, each in error.items()}
+            if cell.part == "temperature":
+                _, varied = script.by_temperature((1.0, 2.0, 4.0, 8.0, 16.0))
+                for i, (name, values) in enumerate(varied.values.items()):
+                    c = 0.5 + (0.1 + drift / 10) * (i % 6)
+                    row[name] = {**known, **values, "coverage": c, "single": 1 - c}
+            results.append((replace(cell, seed=seed), row))
+    return script.derived(table_of(*results))
 
 
 def test_the_claims_are_supported_by_what_they_predict():
@@ -251,12 +158,12 @@ def test_the_claims_are_supported_by_what_they_predict():
     assert judged["trained mean, K=8, knee R"].verdict == "refuted"
     assert all(each.repetitions == 10 for each in judged.values())
     assert script.EXPERIMENT.claims_about("smoke", script.EXPERIMENT.options()) == []
-    assert len(list(script.claims(script.PAPER.cells()))) == len(judged)
+    assert len(list(script.claims(script.PAPER))) == len(judged)
 
 
 def of_laptop():
     """The claims of the laptop preset."""
-    return list(script.claims(script.LAPTOP.cells()))
+    return list(script.claims(script.LAPTOP))
 
 
 def test_a_network_that_errs_in_training_fails_the_check():
@@ -288,17 +195,20 @@ def test_errors_and_coverage_are_counted_in_views_but_for_means_over_members():
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
-    args = ["--preset", "smoke", "--out", str(tmp_path)]
+    args = ["--preset", "smoke", "--seeds", "1", "--out", str(tmp_path)]
     assert run_script(script.EXPERIMENT, args) == 0
     stored = tmp_path / "train_average"
     assert (stored / "train_average-smoke.png").stat().st_size
 
 
-@pytest.mark.parametrize("sweep", [script.SMOKE, script.LAPTOP, script.PAPER])
-def test_every_preset_covers_every_size_and_width(sweep):
-    cells = sweep.cells()
-    shapes = [(cell.members, cell.width) for cell in cells[:-1]]
-    assert len(set(shapes)) == len(shapes) == len(sweep.sizes) + len(sweep.widths)
-    assert sweep.size_of_widths in sweep.sizes  # the base width belongs to the axis of widths
-    assert isinstance(cells[-1], TemperatureCell)
-    assert np.all(np.diff(cells[-1].temperatures) > 0)
+@pytest.mark.parametrize("cells", [script.SMOKE, script.LAPTOP, script.PAPER])
+def test_every_preset_covers_every_size_and_width(cells):
+    *joint, students = cells
+    shapes = [(cell.setting.members, cell.setting.width) for cell in joint]
+    assert len(set(shapes)) == len(shapes)
+    base = joint[0].setting.width
+    of_base = {size for size, width in shapes if width == base}
+    assert {size for size, width in shapes if width != base} <= of_base
+    assert len(of_base) >= 2
+    assert students.part == "temperature"
+    assert joint[0].setting.training.summed.relative_step == 0.4

@@ -31,9 +31,9 @@ from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
 from theory_experiments._cifar_ntk import KernelCell, expected_kernel_cost, images_of, run_models
 from theory_experiments._contrast import Row
-from theory_experiments._contrast_tables import share_of_one
 from theory_experiments._image_contrast import SmallNet, WideNet
 from theory_experiments._image_cost import kernels_and_training
+from theory_experiments.views.shares import share_of_one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,25 +28,25 @@ out.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import pandas as pd
 
 from multiview.bench import Cell, check, run
+from multiview.bench.cost import cost
 from multiview.runs.claims import Claim
-from multiview.runs.estimates import select
 from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
-from multiview.runs.tables import Column, Listing
-from multiview.theory import ensemble_error
 from theory_experiments.views import l0_cells
+from theory_experiments.views.gates import grouped
 from theory_experiments.views.l0_images import image_claims, image_tables
 from theory_experiments.views.l0_published import PARTS, with_published
-from theory_experiments.views.pruned_curves import patch_tables
-from theory_experiments.views.pruned_patches import PATCHES, SYNTHETIC
+from theory_experiments.views.parts import SYNTHETIC, cells_of, derived_of, tables_of
+from theory_experiments.views.pruned_curves import patch_tables, with_predicted
+from theory_experiments.views.pruned_patches import PATCHES
 from theory_experiments.views.pruned_patches_claims import patch_claims
-from theory_experiments.views.units import counted_in_views
 
 Part = Literal["all", "mnist_mlp", "lenet", "cifar10", "cifar100", "synthetic"]
 
@@ -59,21 +59,18 @@ class Options:
     """All but synthetic read images from --data-dir; cifar100 is of the preset paper alone."""
 
 
-def preset(name: str, images: Sequence[Cell], seeds: int = 3, first: int = 10) -> Preset:
-    """The cells of each part."""
-    every = [*images, *PATCHES[name]]
+def parts(images: Sequence[Cell], patches: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """Cells by part."""
+    every = [*images, *patches]
+    return {
+        part: [cell for cell in every if cell.part == part]
+        for part in dict.fromkeys(cell.part for cell in every)
+    }
 
-    def cells(options: Options) -> list[Cell]:
-        chosen = [cell for cell in every if options.part in ("all", cell.part)]
-        if not chosen:
-            parts = ", ".join(dict.fromkeys(cell.part for cell in every))
-            raise ValueError(
-                f"part={options.part} is not in this preset, which has {parts}: take another "
-                "--preset or --part."
-            )
-        return chosen
 
-    return Preset(cells=cells, seeds=seeds, first_seed=first, claimed=name != "smoke")
+SMOKE = parts(l0_cells.smoke(), PATCHES["smoke"])
+LAPTOP = parts(l0_cells.laptop(), PATCHES["laptop"])
+PAPER = parts(l0_cells.paper(), PATCHES["paper"])
 
 
 def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
@@ -84,42 +81,9 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """Groups of methods along an axis, published numbers, and what is counted in views.
-
-    ``size`` of ensembles, and ``predicted``, what as many independent networks would cover;
-    ``none``, the share of classes of which no view is covered.
-    """
-    named = table["method"].str.extract(r"^(.*?)(?:_(\d[\d.e+-]*))?$")
-    size = named[1].astype(float).where(named[0].isin(["ensemble", "pruned_ensemble"]))
-    table = table.assign(group=named[0], size=size)
-    if "coverage" in table:
-        own = table[table["method"] == "pruned_ensemble_1"].set_index("seed")["coverage"]
-        of_pruned = size.where(table["group"] == "pruned_ensemble")
-        known = [
-            ensemble_error(int(K), own[seed]) if K == K else K  # NaN is no size
-            for K, seed in zip(of_pruned, table["seed"], strict=True)
-        ]
-        table = table.assign(
-            predicted=1 - pd.Series(known, table.index), none=table["views"].str[0]
-        )
-        averages = table.loc[size < table["members"], "method"]  # over the ring of members
-        table = counted_in_views(table, "coverage", "single", averaged=set(averages))
-    return with_published(table)
-
-
-def tables(table: pd.DataFrame) -> Iterator[Listing]:
-    """Those of each part that has lines, of its own lines: parts may have methods of one name."""
-    for part in (*PARTS, SYNTHETIC):
-        if len(lines := select(table, part=part)):
-            listings = patch_tables(lines) if part == SYNTHETIC else image_tables(part, lines)
-            for listing in listings:
-                columns = [of_part(part, column) for column in listing.columns]
-                yield replace(listing, columns=columns)
-
-
-def of_part(part: str, column: Column) -> Column:
-    """The column, of the lines of one part."""
-    return replace(column, text=lambda table, line: column.text(select(table, part=part), line))
+    """Groups of methods along an axis, and what follows in each part."""
+    of_parts = derived_of(dict.fromkeys(PARTS, with_published) | {SYNTHETIC: with_predicted})
+    return of_parts(grouped(table))
 
 
 EXPERIMENT = Experiment(
@@ -127,15 +91,18 @@ EXPERIMENT = Experiment(
     description=__doc__ or "",
     run=run,
     presets={
-        "smoke": preset("smoke", l0_cells.smoke(), seeds=2, first=0),
-        "laptop": preset("laptop", l0_cells.laptop()),
-        "paper": preset("paper", l0_cells.paper()),
+        "smoke": Preset(cells=cells_of(SMOKE), seeds=2, claimed=False),
+        "laptop": Preset(cells=cells_of(LAPTOP), seeds=3, first_seed=10),
+        "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10),
     },
     claims=claims,
     check=check,
+    cost=cost,
     options=Options,
     derived=derived,
-    tables=tables,
+    tables=tables_of(
+        {part: partial(image_tables, part) for part in PARTS} | {SYNTHETIC: patch_tables}
+    ),
     figure="l0_gates",
 )
 

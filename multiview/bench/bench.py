@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -159,17 +160,19 @@ class Bench(ABC):
         inputs: Shaped[Tensor, "m ..."],
         labels: Int[Tensor, " m"],
         report: Callable[..., None] | None = None,
+        known: Mapping[Method, Classifier] = MappingProxyType({}),
     ) -> "Bench":
-        """A bench of this setting with other training samples, on which nothing is trained yet.
+        """A bench of this setting with other training samples.
 
         There are no validation samples, as their classes might be others.
 
         Args:
             report: ``report(message, fraction)`` of its progress; None: as this bench reports.
+            known: What methods have left that count as trained there.
         """
         other: Any = copy.copy(self)
         other.inputs, other.labels = inputs, labels
-        other._done, other._wanted = {}, []
+        other._done, other._wanted = dict(known), []
         # Tests of what it trains are asked of this bench, which knows how exact they have to be.
         other.report, other.frozen = report or self.report, self.frozen
         return other
@@ -221,8 +224,15 @@ class Bench(ABC):
         """A copy of one network of a group, (n, ...) -> (n, k)."""
 
     @abstractmethod
-    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
-        """An untrained network with dropout, (n, ...) -> (n, k)."""
+    def dropout_net(
+        self, name: str, kind: DropoutKind, rate: float | None, number: int | None = None
+    ) -> nn.Module:
+        """An untrained network with dropout, (n, ...) -> (n, k), or several side by side.
+
+        Args:
+            rate: None: those of the networks themselves.
+            number: None: one by itself.
+        """
 
     @abstractmethod
     def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
@@ -332,8 +342,8 @@ class Setting(ABC):
             ValueError: If it cannot; as all checks here.
         """
 
-    def check_dropout(self, kind: DropoutKind) -> None:
-        """Refuse a kind of dropout that networks here cannot have."""
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
+        """Refuse dropout that networks here cannot have, or a missing rate of those without any."""
 
     def check_sgd(self, method: str) -> None:
         """Refuse a method that needs minibatches, where training has none."""

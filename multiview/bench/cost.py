@@ -1,7 +1,7 @@
 """What training on images will take, counted before anything begins: cost."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -93,11 +93,9 @@ class CountingBench(ModuleBench):
         self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._arithmetic.exact = True  # without compilation
 
-    def on(
-        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
-    ) -> "CountingBench":
+    def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other: Any = super().on(inputs, labels, report)  # of this class
+        other: Any = super().on(inputs, labels, *how, **given)  # of this class
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch.nn import functional
 
-from multiview.bench.bench import Context
+from multiview.bench.bench import Context, DropoutKind
 from multiview.bench.modules import ModuleBench, ModuleSetting
 from multiview.bench.nets import Dense, Fast, LeNet, Quick, Residual, WidePair
 from multiview.bench.recipe import Recipe, fast_recipe
@@ -78,9 +78,9 @@ class ImageSetting(ModuleSetting):
         if self.data != MADE_UP:
             self.images(0, context)
 
-    def check_dropout(self, kind: str) -> None:
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout in networks that have none."""
-        super().check_dropout(kind)  # type: ignore[arg-type]
+        super().check_dropout(kind, rate)
         if not hasattr(self.net, "dropout"):
             raise ValueError(
                 f"{type(self.net).__name__} has no dropout layer: use net=Quick() or Dense(...)."

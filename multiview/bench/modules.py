@@ -69,7 +69,7 @@ class ModuleSetting(Setting):
     recipe: Recipe
     students: Recipe
 
-    def check_dropout(self, kind: DropoutKind) -> None:
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout of patches."""
         if kind == "patch":
             raise ValueError(
@@ -120,11 +120,9 @@ class ModuleBench(Bench):
         self._arithmetic = SimpleNamespace(exact=False)  # shared by benches made from this one
         self._fits = itertools.count(1)  # shared by the benches of ``on``
 
-    def on(
-        self, inputs: Tensor, labels: Tensor, report: Callable[..., None] | None = None
-    ) -> "ModuleBench":
+    def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
-        other: Any = super().on(inputs, labels, report)  # of this class
+        other: Any = super().on(inputs, labels, *how, **given)  # of this class
         other.samples = replace(
             self.samples,
             train=inputs,
@@ -177,21 +175,23 @@ class ModuleBench(Bench):
         assert isinstance(group, SideBySide)
         return copy.deepcopy(group.nets[index])
 
-    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
-        """A network whose own dropout layers have this rate.
+    def dropout_net(
+        self, name: str, kind: DropoutKind, rate: float | None, number: int | None = None
+    ) -> nn.Module:
+        """Networks whose own dropout layers have this rate.
 
         Raises:
-            ValueError: If it has none.
+            ValueError: If they have none.
         """
-        net = self.one(name)
+        net = self.one(name) if number is None else self.group(name, number)
         layers = [each for each in net.modules() if isinstance(each, nn.Dropout)]
         if not layers:
             raise ValueError(
-                f"{type(net).__name__} has no dropout layer: choose a network that has one, such "
-                "as Quick or Dense."
+                f"{type(single_networks(net)[0]).__name__} has no dropout layer: choose a network "
+                "that has one, such as Quick or Dense."
             )
         for each in layers:
-            each.p = rate
+            each.p = each.p if rate is None else rate
         return net
 
     def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:

@@ -79,6 +79,11 @@ class PatchSetting(Setting):
                 "training=Sgd(...)."
             )
 
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
+        """Refuse dropout without a rate: these networks have none of their own."""
+        if rate is None:
+            raise ValueError("rate=None is that of networks with dropout layers: give a number.")
+
     def check_shared(self, shared: int) -> None:
         """Refuse more shared neurons than a class has."""
         if not 0 <= shared <= self.width:
@@ -168,6 +173,8 @@ class PatchBench(Bench):
 
     def member(self, group: nn.Module, index: int) -> nn.Module:
         """A copy of one network of a group."""
+        if isinstance(group, DropoutPatchNet):
+            return SingleMember(group.member(index))
         if not isinstance(group, PatchNet):
             raise TypeError(f"a group of patch nets is a PatchNet, got {type(group).__name__}.")
         return group.member(index).single()
@@ -190,9 +197,13 @@ class PatchBench(Bench):
             fit(net, self.inputs, self.loss(each), **settings)
         return [Fitted(net=net) for net in nets]
 
-    def dropout_net(self, name: str, kind: DropoutKind, rate: float) -> nn.Module:
-        """A network with dropout of its neurons or of whole patches."""
-        return SingleMember(DropoutPatchNet(self.nets(name), **{kind: rate}))
+    def dropout_net(
+        self, name: str, kind: DropoutKind, rate: float | None, number: int | None = None
+    ) -> nn.Module:
+        """Networks with dropout of their neurons or of whole patches."""
+        drop = {} if rate is None else {kind: rate}
+        nets = DropoutPatchNet(self.nets(name, number or 1), **drop)
+        return SingleMember(nets) if number is None else nets
 
     def gated(self, net: nn.Module, dropout: float | tuple[float, ...]) -> nn.Module:
         """A copy with a gate on each neuron; the dropout of a network that has some is left out."""

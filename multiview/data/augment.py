@@ -1,7 +1,7 @@
-"""Random shifts, mirror images and holes, in a whole tensor of images at once."""
+"""Random shifts, mirror images and holes, in a whole tensor of inputs at once."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn import functional
 
@@ -65,3 +65,27 @@ def cutout(
 
     hole = inside(height)[:, :, None] & inside(width)[:, None, :]
     return images.masked_fill(hole[:, None], 0)
+
+
+def hide(
+    inputs: Shaped[Tensor, "n ..."], generator: torch.Generator, *, fraction: float
+) -> Shaped[Tensor, "n ..."]:
+    """Set patches of (n, P, d), or pixels in all channels of (n, C, H, W), to 0 at random.
+
+    Args:
+        fraction: Probability of each patch or pixel to be hidden, in [0, 1).
+
+    Raises:
+        ValueError: If inputs are of neither shape, or ``fraction`` is out of range.
+    """
+    checks.generator("generator", generator)
+    fraction = checks.drop_probability("fraction", fraction)
+    if inputs.dim() not in (3, 4):
+        raise ValueError(
+            f"inputs have shape {tuple(inputs.shape)}: give patches (n, P, d) or images "
+            "(n, C, H, W)."
+        )
+    patches = inputs.dim() == 3
+    shape = (*inputs.shape[:2], 1) if patches else (len(inputs), 1, *inputs.shape[2:])
+    kept = torch.rand(shape, generator=generator) >= fraction
+    return inputs * kept.to(inputs.device)

@@ -4,6 +4,7 @@ from multiview.measures.averages import Averages
 from multiview.measures.companions import Companions
 from multiview.measures.errors import ErrorsBySize, Pairs, TestErrors
 from multiview.measures.gates import Flops, Neurons
+from multiview.measures.masks import MaskMeans
 from multiview.measures.midway import Midway
 from multiview.measures.neurons import StrongestNeurons
 from multiview.measures.patches import PatchErrors, Views
@@ -18,6 +19,7 @@ __all__ = [
     "Companions",
     "ErrorsBySize",
     "Flops",
+    "MaskMeans",
     "Midway",
     "Neurons",
     "Pairs",

@@ -16,7 +16,7 @@ class Varied(Measure):
         values: By method: by axis, its value.
     """
 
-    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
 
     def of(
         self, bench: Bench, trained: Mapping[str, Classifier]

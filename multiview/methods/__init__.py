@@ -20,6 +20,7 @@ from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
+from multiview.methods.transfer import UnlabelledStudent
 from multiview.methods.variant import TransferSet, Variant
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Summed",
     "Timed",
     "TransferSet",
+    "UnlabelledStudent",
     "Variant",
     "WithSpecialists",
 ]

@@ -140,7 +140,7 @@ class MeanOf(Method):
 class Group(Method):
     """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k).
 
-    Their notes are averaged.
+    Of their notes those that are numbers are averaged.
     """
 
     of: tuple[Method, ...]
@@ -149,7 +149,9 @@ class Group(Method):
         """The group; nothing more is trained."""
         parts = [bench.trained(each) for each in self.of]
         notes = {
-            name: sum(part.notes[name] for part in parts) / len(parts) for name in parts[0].notes
+            name: sum(part.notes[name] for part in parts) / len(parts)
+            for name, value in parts[0].notes.items()
+            if isinstance(value, int | float)
         }
         return Classifier(
             logits=lambda inputs: torch.stack([part.logits(inputs) for part in parts], 1),

@@ -1,12 +1,16 @@
 """Dropout in training, the mean over its masks, and a student of them."""
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from multiview.bench.bench import Bench, DropoutKind, Setting
+from multiview.bench.bench import Bench, Course, DropoutKind, Setting
 from multiview.bench.method import Classifier, Method
+from multiview.data.augment import hide
 from multiview.distill import dropout_distillation, monte_carlo
+from multiview.train import OptimSpec
 from multiview.train.stochastic import without_dropout
 
 
@@ -16,27 +20,33 @@ class Dropout(Method):
 
     Attributes:
         kind: Which units are dropped: hidden "neuron"s, or whole "patch"es of the input.
-        rate: Probability of each to be dropped.
+        rate: Probability of each to be dropped; None: those of the networks' own layers.
+        number: None: one network, (n, k); else as many of the members' starts, (n, number, k).
     """
 
     kind: DropoutKind = "neuron"
-    rate: float = 0.25
+    rate: float | None = 0.25
+    number: int | None = None
 
     def check(self, setting: Setting) -> None:
         """Refuse dropout that the networks cannot have."""
         setting.check_sgd("Dropout")
-        setting.check_dropout(self.kind)
+        setting.check_dropout(self.kind, self.rate)
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
-        net = bench.dropout_net("members", self.kind, self.rate)
-        fitted = bench.fit_one(net, order="members")
-        return bench.classifier(fitted)
+        """The network, or several."""
+        net = bench.dropout_net("members", self.kind, self.rate, self.number)
+        return bench.classifier(bench.fit_one(net, order="members"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Masks(Method):
-    """The mean probabilities over random masks of a network trained with dropout."""
+    """The mean probabilities over random masks of a network trained with dropout.
+
+    Attributes:
+        of: Of several networks the first is taken.
+        number: Of masks, for each input.
+    """
 
     of: Dropout
     number: int = 50
@@ -44,24 +54,60 @@ class Masks(Method):
     def train(self, bench: Bench) -> Classifier:
         """The mean; nothing is trained."""
         masks = bench.stream("masks", self.of.kind)
-        return Classifier(logits=monte_carlo(_net(bench, self.of), self.number, generator=masks))
+        return Classifier(
+            logits=monte_carlo(first_of(bench, self.of), self.number, generator=masks)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskStudent(Method):
-    """A copy of that network without dropout, taught by its masks (Rota Bulo et al., ICML 2016)."""
+    """A network without dropout, taught by random masks of another (Rota Bulo et al., ICML 2016).
+
+    Attributes:
+        of: Of several networks the first is the teacher.
+        start: Name of the initial weights; None: the teacher's, once it is trained.
+        hidden: Fraction of the patches, or pixels, that are 0 in what it is taught on.
+        optim: None: that of all students.
+        draw: Students of other draws see the inputs in another order, with other masks.
+    """
 
     of: Dropout
+    start: str | None = None
+    hidden: float = 0.0
+    course: Course = "students"
+    optim: OptimSpec | None = None
+    draw: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hidden < 1:
+            raise ValueError(f"hidden={self.hidden} is a fraction in [0, 1): use 0 for none.")
 
     def train(self, bench: Bench) -> Classifier:
         """The student."""
-        teacher = _net(bench, self.of)
-        student = without_dropout(teacher)
-        dropout_distillation(student, teacher, bench.inputs, **bench.training())
+        teacher = first_of(bench, self.of)
+        student = without_dropout(teacher) if self.start is None else self.untrained(bench)
+        settings: dict[str, Any] = bench.training(self.course)
+        if self.optim is not None:
+            settings["spec"] = self.optim
+        if self.draw:
+            settings["generator"] = bench.stream("draw", self.draw)
+        if self.hidden:
+            settings["augment"] = partial(hide, fraction=self.hidden)
+        dropout_distillation(student, teacher, self.inputs(bench), **settings)
         return Classifier(logits=bench.frozen(student), net=student)
 
+    def untrained(self, bench: Bench) -> nn.Module:
+        """A student of a start of its own."""
+        assert self.start is not None
+        return bench.one(self.start)
 
-def _net(bench: Bench, method: Dropout) -> nn.Module:
+    def inputs(self, bench: Bench) -> Tensor:
+        """What it is taught on."""
+        return bench.inputs
+
+
+def first_of(bench: Bench, method: Dropout) -> nn.Module:
+    """The network that a method trained, or the first of several."""
     net = bench.trained(method).net
     assert net is not None
-    return net
+    return net if method.number is None else bench.member(net, 0)

@@ -56,7 +56,7 @@ class Gates(Method):
         penalty = replace(self.penalty, weight_decay=decay)
         sparsify(net, bench.inputs, bench.labels, penalty=penalty, loss=loss, **settings)
         small = pruned(net)
-        notes = remaining(net, bench.inputs[0]) | {"parity": parity(bench, net, small)}
+        notes = remaining(net) | {"parity": parity(bench, net, small)}
         return Classifier(logits=bench.frozen(small), net=small, notes=self._lambda() | notes)
 
     def _start(self, bench: Bench) -> nn.Module:

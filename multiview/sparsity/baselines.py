@@ -1,18 +1,19 @@
 """What gates leave, and networks to compare it with: pruned by norm, initialised anew, dropout."""
 
 import copy
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from multiview import checks
 from multiview.models.initial import draw_weights
 from multiview.models.wide_resnet import Block
 from multiview.rng import stream
-from multiview.sparsity.flops import flops, units_left
+from multiview.sparsity.flops import units_left
 from multiview.sparsity.hard_concrete import eval_gates, open_probability
 from multiview.sparsity.layers import Gated, GatedConv2d, gated_layers, layers_with_gates
 from multiview.sparsity.penalty import expected_share
@@ -39,17 +40,17 @@ def share_open(net: nn.Module) -> float:
     return remaining / total
 
 
-def remaining(net: nn.Module, sample: Shaped[Tensor, "..."]) -> dict[str, Any]:
+def remaining(net: nn.Module) -> dict[str, Any]:
     """What its gates have left of a network.
-
-    Args:
-        sample: One input, without an axis of samples, for counts of FLOPs.
 
     Returns:
         ``share_open`` and ``expected_share`` of the gated weights, at test time and of random
-        gates; ``units`` and ``expected_units`` of each gated layer; ``expected_flops``.
+        gates; ``units`` (``units_left``) and ``expected_units``, lists by gated layer.
+
+    Raises:
+        ValueError: If the network has no gates.
     """
-    layers = gated_layers(net).values()
+    layers = layers_with_gates(checks.module("net", net))
     return {
         "share_open": share_open(net),
         "expected_share": float(expected_share(net).detach()),
@@ -57,7 +58,6 @@ def remaining(net: nn.Module, sample: Shaped[Tensor, "..."]) -> dict[str, Any]:
         "expected_units": [
             float(open_probability(each.gates.log_alpha).sum().detach()) for each in layers
         ],
-        "expected_flops": flops(net, sample, "expected"),
     }
 
 
@@ -74,16 +74,17 @@ def magnitude_pruned(net: nn.Module, units: Sequence[int]) -> nn.Module:
         ValueError: If the network cannot have gates, or a number is not between 0 and the units
             of its layer.
     """
+    kept_units = checks.counts("units", units, 0)
     gated = with_gates(net, 0.5, stream(0))  # the start is overwritten
     layers = list(gated_layers(gated).values())
     sizes = [each.gates.log_alpha.numel() for each in layers]
-    if len(units) != len(sizes) or any(not 0 <= n <= m for n, m in zip(units, sizes, strict=True)):
+    if len(kept_units) != len(sizes) or any(map(operator.gt, kept_units, sizes)):
         raise ValueError(
             f"units={list(units)} are not numbers of units to keep in layers of {sizes}: give one "
             "for each layer."
         )
     made: Bool[Tensor, " filters"] | None = None  # by the convolution right before
-    for layer, number in zip(layers, units, strict=True):
+    for layer, number in zip(layers, kept_units, strict=True):
         with torch.no_grad():
             norms = layer.squares()
             if made is not None and not isinstance(layer, GatedConv2d):
@@ -107,11 +108,13 @@ def reinitialised(net: nn.Module, generator: torch.Generator) -> nn.Module:
     Args:
         generator: Sole source of randomness; advanced in place.
     """
+    checks.generator("generator", generator)
     copied = copy.deepcopy(checks.module("net", net))
     for layer in copied.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.reset_parameters()
-    host = copied.cpu()
+    # In another memory format the same draws would be other weights.
+    host = copied.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     draw_weights(host, generator)
     return host.to(next(net.parameters()).device).train()
 
@@ -127,6 +130,8 @@ def with_dropout(net: nn.Module, inputs: float, hidden: float) -> nn.Module:
     Raises:
         ValueError: If the network is of another kind.
     """
+    inputs = checks.drop_probability("inputs", inputs)
+    hidden = checks.drop_probability("hidden", hidden)
     copied = copy.deepcopy(checks.module("net", net))
     blocks = [each for each in copied.modules() if isinstance(each, Block)]
     for block in blocks:

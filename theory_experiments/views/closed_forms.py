@@ -33,6 +33,9 @@ def spec_of(lines: pd.DataFrame) -> MultiViewSpec:
     values: dict[str, Any] = {
         each.name: lines[f"spec.{each.name}"].tolist()[0] for each in fields(MultiViewSpec)
     }
+    for each in fields(MultiViewSpec):
+        if each.type in (int, "int"):  # floats beside cells that have no such column
+            values[each.name] = int(values[each.name])
     if math.isnan(float(values["sigma_background"] or 0)):  # another cell's column has a number
         values["sigma_background"] = None
     return MultiViewSpec(**values)

@@ -1,15 +1,14 @@
 """L0 gates on images: the networks that are trained, and how, in every preset."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
-from multiview.bench import Bench, Cell, Classifier, Measure
+from multiview.bench import Cell
 from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Dense, LeNet, Residual
 from multiview.bench.recipe import Recipe
-from multiview.measures import Flops, TestErrors
+from multiview.measures import Flops, SampleSizes, TestErrors
 from multiview.methods import Baseline, Gates, MagnitudePruned, Reinitialised
 from multiview.sparsity import L0Spec
 from multiview.train import ComputeSpec, OptimSpec
@@ -19,17 +18,6 @@ SEPARATE = {  # lambda of each layer; the paper's are not known of the first
     "mnist_mlp": (0.1, 1.0, 5.0),
     "lenet": (10.0, 0.5, 0.1, 10.0),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingLength(Measure):
-    """``train_images`` and ``steps`` of the networks with gates, under the name "data"."""
-
-    def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """The counts."""
-        number, optim = len(bench.inputs), bench.training()["spec"]
-        steps = optim.epochs * -(-number // optim.batch_size)
-        return {"data": {"train_images": number, "steps": steps}}
 
 
 def digits(optim: OptimSpec, **compute: bool) -> Recipe:
@@ -105,7 +93,7 @@ def compared(
         "magnitude": MagnitudePruned(of=dense, like=gates),
         "small": Reinitialised(like=gates, dropout=dropout_small, averaging=averaging),
     }
-    measures = (TestErrors(), Flops(), TrainingLength())
+    measures = (TestErrors(train=False), Flops(), SampleSizes())
     return Cell(part=part, setting=setting, methods=methods, measures=measures)
 
 
@@ -144,7 +132,7 @@ def cliff(
                 setting, num_train=images, students=replace(setting.students, optim=optim)
             ),
             methods=methods,
-            measures=(TestErrors(),),
+            measures=(TestErrors(train=False),),
         )
         for methods, optim in ((swept, sgd), (asked, adam))
     ]

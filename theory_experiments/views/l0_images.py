@@ -3,7 +3,6 @@
 Which claims were changed after a look at test images says the docstring of ``l0_gates``.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
@@ -11,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from multiview.bench import Cell
-from multiview.methods import Gates
 from multiview.runs.claims import Claim, at_most, within
 from multiview.runs.estimates import Estimate, by_repetition, measured, select
 from multiview.runs.tables import Cell as Text
 from multiview.runs.tables import Column, Line, Listing, estimated, given, lines_of, measure
+from theory_experiments.views.gates import lambdas, shares
 from theory_experiments.views.l0_cells import CLIFF_START, SEPARATE
 from theory_experiments.views.l0_published import (
     MEANING,
@@ -38,18 +37,6 @@ RIVALS = {
     "magnitude": "the dense net pruned by norm to the same units and trained on",
     "small": "a net of the size left, trained from a start of its own",
 }
-
-
-def lambdas(cells: Sequence[Cell], *groups: str) -> dict[str, float]:
-    """The methods of these groups with one lambda for all layers, by rising lambda."""
-    found = {
-        name: float(method.penalty.strength)
-        for cell in cells
-        for name, method in cell.methods.items()
-        if re.sub(r"_[\d.e+-]+$", "", name) in groups
-        if isinstance(method, Gates) and isinstance(method.penalty.strength, float)
-    }
-    return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def image_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
@@ -80,9 +67,9 @@ def image_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         f"{name}: the outputs of the pruned net and of that with gates differ by at most 1e-5 of "
         "the largest output"
     )
-    gap, check = of("parity", "equal"), {"kind": "check"}
-    yield Claim(f"{name}: parity", "exact", statement, (-1.0, 1e-5), gap, **check)
-    if targets := asked_for(cells):
+    gap = of("parity", "equal")
+    yield Claim(f"{name}: parity", "exact", statement, (-1.0, 1e-5), gap, kind="check")
+    if targets := shares(cells):
         yield from cliff_claims(part, targets)
 
 
@@ -115,19 +102,9 @@ def published_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         f"{gates}: the expected share of weights left and that left at test time differ by 0.01 or "
         "more"
     )
-    apart, check = abs(of("expected_share", "equal") - share), {"kind": "check"}
+    apart = abs(of("expected_share", "equal") - share)
     source = "arithmetic of the gates"
-    yield Claim(f"{name}: expected share", source, statement, (0.01, 1.0), apart, **check)
-
-
-def asked_for(cells: Sequence[Cell]) -> dict[str, float]:
-    """The shares of weights that methods ask for."""
-    return {
-        name: method.penalty.target
-        for cell in cells
-        for name, method in cell.methods.items()
-        if isinstance(method, Gates) and method.penalty.target is not None
-    }
+    yield Claim(f"{name}: expected share", source, statement, (0.01, 1.0), apart, kind="check")
 
 
 def cliff_claims(part: str, targets: Mapping[str, float]) -> Iterator[Claim]:
@@ -180,7 +157,7 @@ def image_tables(part: str, table: pd.DataFrame) -> Iterator[Listing]:
     yield from beside_published(part, table)
     yield Listing(
         title=f"{PARTS[part]} by {LAMBDA}",
-        lines=by_axis(part, table[table["group"].isin(["equal", "lambda"])], "strength"),
+        lines=by_axis(part, table.loc[table["group"].isin(["equal", "lambda"])], "strength"),
         columns=[measure("error, %", "error"), ADDS, *SHARES],
         labels=("lambda",),
     )
@@ -237,10 +214,12 @@ def beside_published(part: str, table: pd.DataFrame) -> Iterator[Listing]:
         for label, each in known.items()
         if each.units
     }
+    number, batch = int(data["train_images"]), int(data["students.optim.batch_size"])
+    steps = data["students.optim.epochs"] * -(-number // batch)
     about = (
-        f"{PARTS[part]}, {data['train_images']:,.0f} images ({data['data']}), "
+        f"{PARTS[part]}, {number:,} images ({data['data']}), "
         f"{data['students.optim.epochs']:.0f} epochs at {data['students.optim.learning_rate']:g}, "
-        f"{data['steps']:,.0f} steps"
+        f"{steps:,.0f} steps"
     )
     sizes = [
         by_layer("units left", "units"),

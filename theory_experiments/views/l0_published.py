@@ -134,10 +134,8 @@ def with_published(table: pd.DataFrame) -> pd.DataFrame:
     Columns: ``multiply_adds``; where our net has published numbers ``published_error``, a fraction,
     ``published_units``, ``published_multiply_adds``, counted as ours, and ``from_memory``.
     """
-    if not table["part"].isin(list(PARTS)).any():  # patches alone
-        return table
     found = [
-        beside_ours(part).get(who) if part in PARTS and data != "multi_view" else None
+        beside_ours(part).get(who) if data != "multi_view" else None
         for part, who, data in table[["part", "method", "data"]].itertuples(index=False)
     ]
     counted = [

@@ -42,18 +42,17 @@ def cells_of(
 
 
 def claims_of(
-    parts: Mapping[str, Callable[[Any], Iterable[Claim]]],
+    parts: Mapping[str, Callable[..., Iterable[Claim]]],
 ) -> Callable[[Sequence[Any]], Iterator[Claim]]:
-    """Claims for ``Experiment.claims``: those of each part, from the first of its cells.
+    """Claims for ``Experiment.claims``: those of each part.
 
     Args:
-        parts: ``claims(cell)`` by the name of their part.
+        parts: ``claims(*cells)`` of the cells of a part, by its name.
     """
 
     def claims(cells: Sequence[Any]) -> Iterator[Claim]:
-        first = {cell.part: cell for cell in reversed(cells)}
         for part in dict.fromkeys(cell.part for cell in cells):
-            yield from parts[part](first[part])
+            yield from parts[part](*(cell for cell in cells if cell.part == part))
 
     return claims
 

@@ -9,7 +9,10 @@ from numpy.typing import ArrayLike
 
 from multiview.runs.estimates import Estimate, by_repetition, select
 from multiview.runs.tables import Cell, Column, Line, Listing, estimated, lines_of, measure
-from theory_experiments.views.pruned_patches import KEPT, LABELS, SYNTHETIC
+from multiview.theory import ensemble_error
+from theory_experiments.views.parts import SYNTHETIC
+from theory_experiments.views.pruned_patches import KEPT, LABELS
+from theory_experiments.views.units import counted_in_views
 
 LEVEL = 0.75  # c half way from both views to one
 BELOW_FLOOR = (0.3, 0.95)  # neurons a class on average: some classes have none, not all
@@ -123,6 +126,24 @@ def best_lean(lines: pd.DataFrame) -> float:
     c, neurons = numbers(lines, "coverage", "neurons")
     lean = neurons <= 2
     return c[lean].max() if lean.any() else math.nan
+
+
+def with_predicted(table: pd.DataFrame) -> pd.DataFrame:
+    """What follows from other columns, and of how many views others are shares.
+
+    ``size`` of ensembles; ``predicted``, what as many independent pruned networks would cover;
+    ``none``, the share of classes of which no view is covered.
+    """
+    size = table["value"].where(table["group"].isin(["ensemble", "pruned_ensemble"]))
+    first = select(table, method="pruned_ensemble_1")
+    own = dict(zip(first["seed"], first["coverage"], strict=True))
+    predicted = [
+        1 - ensemble_error(int(K), own[seed]) if group == "pruned_ensemble" else math.nan
+        for group, K, seed in zip(table["group"], size, table["seed"], strict=True)
+    ]
+    averages = table.loc[size < table["members"], "method"]  # over the ring of members
+    table = table.assign(size=size, predicted=predicted, none=table["views"].str[0])
+    return counted_in_views(table, "coverage", "single", averaged=set(averages))
 
 
 DENSE = {"dense": "one network", "full": "one that knew all views"}

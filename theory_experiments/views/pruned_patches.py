@@ -48,9 +48,9 @@ from multiview.models import PatchNet
 from multiview.probes import Coverage, coverage_of, coverage_probes, view_norms
 from multiview.sparsity import L0Spec
 from theory_experiments.settings import BY_SGD, PAPER_SPEC, SGD, SMOKE_BY_SGD
+from theory_experiments.views.parts import SYNTHETIC
 
 Methods = dict[str, Method]
-SYNTHETIC = "synthetic"
 KEPT = 0.4  # the strength at which all members are pruned, to be averaged
 TEMPERATURE = 4.0  # of the soft targets that are not at 1
 MORE_MU = 0.32  # more single-view samples

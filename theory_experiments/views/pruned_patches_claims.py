@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from multiview.bench import Cell, PatchSetting
-from multiview.methods import Gates
 from multiview.runs.claims import Claim, at_least
 from multiview.runs.estimates import Estimate, average, largest, measured
+from theory_experiments.views.gates import gated, lambdas, shares
+from theory_experiments.views.parts import SYNTHETIC
 from theory_experiments.views.pruned_curves import (
     BELOW_FLOOR,
     best_lean,
@@ -27,7 +28,6 @@ from theory_experiments.views.pruned_patches import (
     KEPT,
     MORE_MU,
     MORE_SAMPLES,
-    SYNTHETIC,
     TEMPERATURE,
 )
 from theory_experiments.views.units import MARGIN, MORE, SAME, WORDS
@@ -55,16 +55,6 @@ def patch_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
             )
 
 
-def gates(cells: Sequence[Cell], group: str = "") -> dict[str, Gates]:
-    """The networks of a group by name, or all that have gates."""
-    return {
-        name: method
-        for cell in cells
-        for name, method in cell.methods.items()
-        if isinstance(method, Gates) and name.startswith(f"{group}_" if group else "")
-    }
-
-
 def setting_of(cells: Sequence[Cell]) -> PatchSetting:
     """The setting of most networks."""
     setting = cells[0].setting
@@ -75,7 +65,7 @@ def setting_of(cells: Sequence[Cell]) -> PatchSetting:
 def by_strengths(cells: Sequence[Cell]) -> Iterator[Lines]:
     """c is flat until few neurons are left, and all go within a narrow range of lambda."""
     statement = "logits of pruned patch nets are those of the gated ones, to 1e-5 of the largest"
-    gap = largest(on_patches("parity", who) for who in gates(cells))
+    gap = largest(on_patches("parity", who) for who, _ in gated(cells))
     yield "pruned as gated", "identity", statement, (-1.0, 1e-5), gap
     statement = (
         "c of one network, at the first lambda that leaves 30% of its neurons or fewer, is that at "
@@ -97,28 +87,26 @@ def by_strengths(cells: Sequence[Cell]) -> Iterator[Lines]:
     )
     text = f"multi-view error of {low:g} to {high:g} neurons"
     yield "collapse", P[1], statement, (0.2, 1.0), by_strength(text, "one", error_below_floor)
-    fine = {each.penalty.strength: name for name, each in gates(cells, "fine").items()}
-    low, high = min(fine), max(fine)
+    (first, low), *_, (last, high) = lambdas(cells, "fine").items()
     statement = (
         f"half of all neurons, or more, go between lambda {low:g} and {high:g}, a factor of "
         f"{high / low:.3g}: a cliff"
     )
-    lost = on_patches("neurons", fine[low]) - on_patches("neurons", fine[high])
+    lost = on_patches("neurons", first) - on_patches("neurons", last)
     share = lost / setting_of(cells).width
     yield "cliff", "L0 at scale (arXiv 1902.09574)", statement, (0.5, 1.0), share
 
 
 def targets(cells: Sequence[Cell]) -> Iterator[Lines]:
     """A share of the weights that is asked for is left."""
-    shares = {name: each.penalty.target for name, each in gates(cells, "target").items()}
     asked, width = "networks asked for a share of their weights", setting_of(cells).width
     statement = f"{asked} have it in expectation, to 0.05 at the worst of all shares"
-    gap = largest(abs(on_patches("expected_share", who) - x) for who, x in shares.items())
+    gap = largest(abs(on_patches("expected_share", who) - x) for who, x in shares(cells).items())
     yield "target, expected", "L0Spec", statement, (-1.0, 0.05), gap
     statement = (
         f"{asked} keep that share of their neurons when pruned, to 0.2 at the worst of all shares"
     )
-    gap = largest(abs(on_patches("neurons", who) / width - x) for who, x in shares.items())
+    gap = largest(abs(on_patches("neurons", who) / width - x) for who, x in shares(cells).items())
     yield "target, left", "L0Spec", statement, (-1.0, 0.2), gap
 
 
@@ -188,7 +176,7 @@ def critical_strengths(cells: Sequence[Cell]) -> Iterator[Lines]:
 
 def late(cells: Sequence[Cell]) -> Iterator[Lines]:
     """A penalty from the first step loses classes whose neurons grow late."""
-    early, delayed = (list(gates(cells, name)) for name in ("from_start", "delayed"))
+    early, delayed = (list(lambdas(cells, name)) for name in ("from_start", "delayed"))
     alike, first = "(lambda times steps alike)", "under one from the first step"
     statement = (
         f"c of untrained networks is larger {WORDS[MORE]} under a delayed penalty {alike} than "

@@ -92,7 +92,9 @@ def places(axes: Axes) -> dict[str, dict[str, float]]:
     return found
 
 
-def cell(setting: PatchSetting, axes: Axes, num_test: int, probes_per_view: int) -> Cell:
+def cell(
+    setting: PatchSetting, axes: Axes, num_test: int, probes_per_view: int
+) -> Cell[PatchSetting]:
     """All methods, and what is measured of light nets and of their boosters."""
     views = Views(probes_per_view=probes_per_view)
     measures = (views, PatchErrors(num_test=num_test), StrongestNeurons())
@@ -141,14 +143,10 @@ of_booster = partial(on_patches, "booster_coverage")
 agreement = partial(on_patches, "neurons_agree")
 
 
-def claims(cell: Cell) -> Iterator[Claim]:
+def claims(cell: Cell[PatchSetting]) -> Iterator[Claim]:
     """What this experiment alone varies: predictions P2, P3 and P5, and the paper's of sharing."""
-    setting = cell.setting
-    assert isinstance(setting, PatchSetting)
-    every, shared = (
-        f"all {setting.width} neurons of the light net shared",
-        f"shared_{setting.width}",
-    )
+    width, mu = cell.setting.width, cell.setting.spec.mu
+    every, shared = f"all {width} neurons of the light net shared", f"shared_{width}"
     rockets = [each for each in cell.methods.values() if isinstance(each, Rocket)]
     few, *_, most = sorted({each.width for each in rockets if each.width is not None})
     strongest = "the strongest neurons of light net and booster are on the same view"
@@ -163,7 +161,7 @@ def claims(cell: Cell) -> Iterator[Claim]:
     yield _claim(
         "arXiv 1708.04106, Table 2 (its gain, of images)",
         "sharing helps",
-        f"the light net's test error on the distribution ({setting.spec.mu:g} single-view samples) "
+        f"the light net's test error on the distribution ({mu:g} single-view samples) "
         f"is less with {every} than with none",
         (1e-9, 1.0),
         on_patches("mixed", "rocket") - on_patches("mixed", shared),

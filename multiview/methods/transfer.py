@@ -1,0 +1,50 @@
+"""Students without labels, on inputs parts of which may be hidden."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from multiview.bench.bench import Bench, Setting
+from multiview.bench.method import Classifier, Method
+from multiview.data.augment import hide
+from multiview.distill import Hinton, KDLoss, knowledge_distillation
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnlabelledStudent(Method):
+    """A student of a fresh start, taught by soft targets alone.
+
+    Attributes:
+        teacher: Leaves logits (n, k); it sees what the student sees.
+        hidden: Fraction of the patches, or pixels, that are 0 in what both see.
+    """
+
+    teacher: Method
+    kd_loss: KDLoss = Hinton(temperature=1.0)
+    hidden: float = 0.0
+    start: str = "student"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hidden < 1:
+            raise ValueError(f"hidden={self.hidden} is a fraction in [0, 1): use 0 for none.")
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a trainer without minibatches."""
+        setting.check_sgd("UnlabelledStudent")
+
+    def train(self, bench: Bench) -> Classifier:
+        """The student."""
+        student = bench.one(self.start)
+        settings: dict[str, Any] = bench.training()
+        if self.hidden:
+            settings["augment"] = partial(hide, fraction=self.hidden)
+        knowledge_distillation(
+            student,
+            bench.trained(self.teacher).logits,
+            bench.inputs,
+            kd_loss=self.kd_loss,
+            weight=1.0,
+            label_weight=0.0,
+            **settings,
+        )
+        return Classifier(logits=bench.frozen(student), net=student)
