@@ -43,12 +43,21 @@ class TransferSet:
             )
 
     def rows(self, labels: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
-        """Indices of the samples, of all of them."""
+        """Indices of the samples that are met, among all.
+
+        Raises:
+            ValueError: If there is none.
+        """
         labels = labels.cpu()
         met = torch.ones_like(labels, dtype=torch.bool)
         if self.classes is not None:
             met &= torch.isin(labels, torch.tensor(self.classes))
         met &= ~torch.isin(labels, torch.tensor(self.without, dtype=labels.dtype))
+        if not met.any():
+            raise ValueError(
+                f"classes={self.classes} without={self.without} leave no training sample, whose "
+                f"classes are 0 to {int(labels.max())}: name others."
+            )
         if self.share == 1 and self.per_class is None:
             return met.nonzero()[:, 0]
         number = self.per_class
