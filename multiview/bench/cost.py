@@ -90,12 +90,13 @@ class CountingBench(ModuleBench):
         where = bench.seed, bench.context, bench.build_pair
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
-        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
+        self.counted = Counted()
         self._arithmetic.exact = True  # without compilation
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other: Any = super().on(inputs, labels, *how, **given)  # of this class
+        other = super().on(inputs, labels, *how, **given)
+        assert isinstance(other, CountingBench)
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 

@@ -50,7 +50,7 @@ from multiview.train import (
 from multiview.train.loop import Loss
 from multiview.train.training import Best
 
-MOST_KERNEL_SAMPLES = 4000  # n^2 numbers of a kernel, each of several, in float64
+MOST_KERNEL_SAMPLES = 10_000  # n^2 numbers of a kernel, each of several, in float64
 Build = Callable[[torch.Generator], nn.Module]
 # From how much is shared and initial weights to a light network and its booster.
 BuildPair = Callable[[int, torch.Generator], tuple[nn.Module, nn.Module]]
@@ -122,7 +122,8 @@ class ModuleBench(Bench):
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
-        other: Any = super().on(inputs, labels, *how, **given)  # of this class
+        other = super().on(inputs, labels, *how, **given)
+        assert isinstance(other, ModuleBench)
         other.samples = replace(
             self.samples,
             train=inputs,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from multiview import shapes
-from multiview.bench.bench import Context
+from multiview.bench.bench import Context, DropoutKind
 from multiview.bench.modules import ModuleBench, ModuleSetting
 from multiview.bench.recipe import Recipe, plain_recipe
 from multiview.data.splits import Samples
@@ -93,9 +93,9 @@ class TensorSetting(ModuleSetting):
                 f"of {self.num_classes} classes is needed, {wanted}."
             )
 
-    def check_dropout(self, kind: str) -> None:
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout in a network that has none."""
-        super().check_dropout(kind)  # type: ignore[arg-type]
+        super().check_dropout(kind, rate)
         if not any(isinstance(each, nn.Dropout) for each in self.factory().modules()):
             raise ValueError("net has no nn.Dropout layer, whose rate dropout sets: add one.")
 

@@ -45,7 +45,7 @@ def test_cost_of_a_network_counts_products_and_what_is_kept():
 def test_training_of_all_methods_and_the_passes_of_their_teachers_are_counted():
     student = Student(number=3)
     methods = {"member": Members(), "summed": Summed(), "student": student, "mean": Ensemble()}
-    found = count(SETTING, methods.values(), Context())
+    found = count(SETTING, methods.values(), Context()).counted
     bench = SETTING.bench(0, Context())
     each = cost_of(bench.one("any"), bench.inputs[0])
     labels = 4 * 3 * (3 + 3) * 200  # epochs, a pass and its way back, nets, images
@@ -59,7 +59,10 @@ def test_training_of_all_methods_and_the_passes_of_their_teachers_are_counted():
 def test_teachers_of_images_as_they_are_look_once():
     plain = replace(SETTING, students=replace(SETTING.students, flip=False, padding=0))
     methods = [Student(teacher=Member())]
-    difference = count(SETTING, methods, Context()).flop - count(plain, methods, Context()).flop
+    difference = (
+        count(SETTING, methods, Context()).counted.flop
+        - count(plain, methods, Context()).counted.flop
+    )
     bench = SETTING.bench(0, Context())
     forward = cost_of(bench.one("any"), bench.inputs[0]).forward
     assert difference == (5 - 1) * 200 * forward
