@@ -56,19 +56,18 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _digits(figure: SubFigure, table: pd.DataFrame) -> None:
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.15, 1, 1))
-    first, error = table.iloc[0], partial(measured, "error")
-    soft = error(units=first["student_widths"][0], T=first["temperature"])
-    few = f"{100 * first['few']:g}%"
+    error = partial(measured, "error")
+    few = f"{100 * table['share'].max():g}%"
     bars: list[Bar] = [
         ("teacher", error("teacher"), style.COLOURS["one"]),
         ("labels", error("labels"), LABELS),
-        ("soft\ntargets", soft, TAUGHT),
+        ("soft\ntargets", error("hinton_T20"), TAUGHT),
         (f"labels,\n{few}", error("few_labels"), LABELS),
         (f"soft,\n{few}", error("few_hinton"), TAUGHT),
     ]
     _bars(left, table, bars)
     style.title(left, "a", f"Digits, {table['train_images'].max():,.0f} images")
-    _heat(middle, table)
+    _by_temperature(middle, table)
     style.title(middle, "b", "By temperature")
     _shifts(right, table)
     style.title(right, "c", "Digits never seen")
@@ -83,23 +82,20 @@ def _bars(axes: Axes, table: pd.DataFrame, bars: Sequence[Bar]) -> None:
     axes.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
 
 
-def _heat(axes: Axes, table: pd.DataFrame) -> None:
-    first = table.iloc[0]
-    for labels, widths, marker, line in (
-        ("labels", "student_widths", "o", "-"),
-        ("small_labels", "small_widths", "s", "--"),
-    ):
-        units = first[widths][0]
-        points = {T: measured("error", units=units, T=T) for T in first["temperatures"]}
+def _by_temperature(axes: Axes, table: pd.DataFrame) -> None:
+    temperatures = sorted(table["T"].dropna().unique())
+    for size, marker, line in (("", "o", "-"), ("small_", "s", "--")):
+        units = select(table, method=f"{size}labels")["units"].max()
+        points = {T: measured("error", f"{size}hinton_T{T:g}") for T in temperatures}
         look: dict[str, Any] = {"mfc": "white"} if marker == "s" else {}
-        look |= {"marker": marker, "color": TAUGHT, "label": f"{units} units a layer"}
+        look |= {"marker": marker, "color": TAUGHT, "label": f"{units:g} units a layer"}
         panels.curve(axes, table, points, low=0, high=1, **look)
-        level = panels.values(table, measured("error", labels))
+        level = panels.values(table, measured("error", f"{size}labels"))
         if level is not None:
-            says = f"... taught by labels ({units})"
-            axes.axhline(level.by_seed.mean(), color=LABELS, ls=line, lw=1.2, label=says)
+            label = f"... taught by labels ({units:g})"
+            axes.axhline(level.by_seed.mean(), color=LABELS, ls=line, lw=1.2, label=label)
     axes.set_xscale("log", base=2)
-    axes.set_xticks(first["temperatures"], [f"{T:g}" for T in first["temperatures"]])
+    axes.set_xticks(temperatures, [f"{T:g}" for T in temperatures])
     axes.minorticks_off()
     axes.set_xlabel("temperature T of soft targets")
     axes.set_ylim(0, None)

@@ -261,6 +261,38 @@ CALLS = {
             )
         ),
     ),
+    "share_open": Call(
+        function=sparsity.share_open,
+        arguments=lambda: {"net": gated()},
+        right=lambda found, a: found == 1.0,
+    ),
+    "remaining": Call(
+        function=sparsity.remaining,
+        arguments=lambda: {"net": gated()},
+        right=lambda found, a: found["share_open"] == 1.0 and found["units"] == [4, 5],
+    ),
+    "magnitude_pruned": Call(
+        function=sparsity.magnitude_pruned,
+        arguments=lambda: {"net": mlp(), "units": [4, 5]},
+        right=lambda found, a: near(found(torch.ones(2, 4)), a["net"].eval()(torch.ones(2, 4))),
+    ),
+    "reinitialised": Call(
+        function=sparsity.reinitialised,
+        arguments=lambda: {"net": mlp(), "generator": stream(0)},
+        right=lambda found, a: finite(*found.parameters()) and found is not a["net"],
+    ),
+    "with_dropout": Call(
+        function=sparsity.with_dropout,
+        arguments=lambda: {"net": mlp(), "inputs": 0.2, "hidden": 0.5},
+        right=lambda found, a: [
+            each.p for each in found.modules() if isinstance(each, nn.Dropout)
+        ] == [a["inputs"], a["hidden"]],
+    ),
+    "with_gates": Call(
+        function=sparsity.with_gates,
+        arguments=lambda: {"net": mlp(), "dropout": (0.2, 0.5), "generator": stream(0)},
+        right=_gated_net,
+    ),
     "recalibrate_batchnorm": Call(
         function=sparsity.recalibrate_batchnorm,
         arguments=lambda: {

@@ -1,181 +1,107 @@
-"""distillation: who learns what from which images, claims held against the paper's own numbers."""
+"""distillation: who meets which images, claims held against the papers' own numbers, tables."""
 
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from tidy_tables import table_of
 
-from multiview import stream
-from multiview.data.splits import split
-from multiview.distill import averaged_logits, hinton_kd, l2_logits
-from multiview.models import MLP
-from multiview.runs.claims import judge
+from figures.distillation import draw
+from multiview.bench import check, run
+from multiview.bench.images import ImageSetting
+from multiview.methods import Student, Variant
+from multiview.runs.claims import Claim, judge
 from multiview.runs.experiment import Context
-from multiview.runs.find import find
-from multiview.train.loop import target_loss
-from theory_experiments import _hinton, _image_students
 from theory_experiments import distillation as script
-from theory_experiments._hinton import HintonCell, run_hinton
-from theory_experiments._hinton_numbers import PAPER
-from theory_experiments._image_students import LESSONS, StudentsCell, run_students
-from theory_experiments._parts import images_of
+from theory_experiments.views import digits, image_students
+from theory_experiments.views.distillation_published import PAPER
 
-TINY = script.smoke()
-PARTS = {"laptop": script.laptop(), "paper": script.paper()}
-HEAT = HintonCell().temperatures
-LARGE, SMALL = ([f"{name}_T{T:g}" for T in HEAT] for name in ("hinton", "small_hinton"))
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """A run of the digits part, with what every group was given."""
-    groups, shifts = {}, []
-    plain_train, plain_shift = _hinton.train_group, _hinton.best_shift
-
-    def note_group(name, nets, recipe, splits, loss_of, **settings):
-        groups[name] = {"splits": splits, "loss": loss_of(slice(0, len(nets))), "recipe": recipe}
-        groups[name]["start"] = [next(net.parameters()).detach().clone() for net in nets]
-        groups[name]["trained"] = plain_train(name, nets, recipe, splits, loss_of, **settings)
-        return groups[name]["trained"]
-
-    def note_shift(logits, labels, classes):
-        shifts.append((logits, labels, classes))
-        return plain_shift(logits, labels, classes)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_hinton, "train_group", note_group)
-        patch.setattr(_hinton, "best_shift", note_shift)
-        row = run_hinton(TINY["mnist"], images_of(TINY["mnist"], Context()), Context())
-    return row, groups, shifts
+PARTS = {"laptop": script.LAPTOP, "paper": script.PAPER}
+LARGE, SMALL = (
+    [f"{name}_T{T:g}" for T in digits.TEMPERATURES] for name in ("hinton", "small_hinton")
+)
+STUDENTS = ("hinton", "hinton_logits", "hinton_hot", "squares", "squares_centred")
 
 
-def test_each_student_meets_the_images_it_should(digits):
-    _, groups, _ = digits
-    whole = groups["teacher"]["splits"]
-    met = {name: group["splits"].train_labels for name, group in groups.items()}
-    assert met["labels"].equal(whole.train_labels)
+@pytest.fixture(scope="module", params=["mnist", "cifar10"])
+def computed(request):
+    return request.param, run(script.SMOKE[request.param], Context())
+
+
+def test_every_method_has_its_measures(computed):
+    part, row = computed
+    for name in script.SMOKE[part].methods:
+        assert {"error", "best", "train"} <= row[name].keys(), name
+    if part == "cifar10":
+        assert [row[name]["round"] for name in image_students.ROUNDS] == [0, 1, 2]
+        assert row["round_0"]["error"] == row["member"]["each"][0]
+        return
+    for name in ("missing", "pair"):
+        assert {"class_error", "transfer_error"} <= row[name].keys()
+        assert {"error", "class_error", "shift"} == row[f"{name}_shifted"].keys()
+    assert row["hinton_T1"]["T"] == row["small_hinton_T1"]["T"] == 1
+    assert (row["labels"]["units"], row["small_labels"]["units"]) == (8, 4)
+    assert row["data"]["train_images"] == 100
+
+
+def test_each_student_meets_the_images_it_should():
+    cell = script.LAPTOP["mnist"]
+    labels = script.SMOKE["mnist"].setting.bench(0, Context()).labels
+    found = {name: each.samples for name, each in cell.methods.items() if isinstance(each, Variant)}
+    met = {name: labels[each.rows(labels)] for name, each in found.items() if each is not None}
+    assert met.keys() == {"few_labels", "few_hinton", "missing", "pair"}
     assert met["missing"].unique().tolist() == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert met["pair"].unique().tolist() == [7, 8]
-    assert met["few_hinton"].equal(met["few_labels"])
-    distinct = groups["few_hinton"]["splits"].train.flatten(1).unique(dim=0)
-    assert len(distinct) == TINY["mnist"].few * len(whole.train)
-    for name in ("missing", "pair", "few_hinton"):  # about as many steps as all others
-        assert abs(len(met[name]) - len(whole.train)) <= 50
-        images, labels = groups[name]["splits"].train, met[name]
-        same = (images[:, None] == whole.train[None]).flatten(2).all(2)
-        assert whole.train_labels[same.int().argmax(1)].equal(labels)
+    assert found["few_hinton"] == found["few_labels"]
+    assert len(met["few_labels"]) == 10  # at least one of each class
 
 
-def test_students_of_a_size_start_alike_and_unlike_their_teacher(digits):
-    _, groups, _ = digits
-    starts = [w for name in ("labels", "hinton", "few_hinton") for w in groups[name]["start"]]
-    assert all(each.equal(starts[0]) for each in starts)
-    assert len(starts) == 4
-    assert groups["teacher"]["recipe"].padding == 2
-    assert groups["labels"]["recipe"].padding == 0
-    assert groups["teacher"]["recipe"].optim.max_norm == 3.0
+def test_the_teacher_alone_is_regularised():
+    setting = script.LAPTOP["mnist"].setting
+    assert isinstance(setting, ImageSetting)
+    assert setting.recipe.padding == 2
+    assert setting.recipe.optim.max_norm == 3.0
+    assert not setting.students.augments
 
 
-@pytest.mark.parametrize("name", ["hinton", "small_hinton", "missing", "few_hinton"])
-def test_soft_lessons_are_the_teachers_logits_of_the_same_images_at_each_temperature(digits, name):
-    _, groups, _ = digits
-    cell, group = TINY["mnist"], groups[name]
-    hot = cell.temperatures if name in ("hinton", "small_hinton") else (cell.temperature,)
-    whole, own = groups["teacher"]["splits"], group["splits"]
-    rows = torch.tensor([3, 41, 17, 8])
-    logits = torch.randn(4, len(hot), 10, generator=stream(0, name))
-    same = (own.train[rows][:, None] == whole.train[None]).flatten(2).all(2).int().argmax(1)
-    taught = groups["teacher"]["trained"].train[same, 0]
-    expected = 0.1 * target_loss(own.train_labels)(logits, own.train[rows], rows) + 0.9 * sum(
-        hinton_kd(logits[:, i], taught, T) for i, T in enumerate(hot)
-    )
-    torch.testing.assert_close(group["loss"](logits, own.train[rows], rows), expected)
-
-
-def test_shifts_are_chosen_on_validation_images_alone(digits):
-    row, groups, shifts = digits
-    whole = groups["teacher"]["splits"]
-    assert [classes for _, _, classes in shifts] == [(3,), (7, 8)]
-    assert all(labels.equal(whole.validation_labels) for _, labels, _ in shifts)
-    assert row["missing_shifted"]["error"] <= 1
-    assert row["missing"]["class_error"] >= row["missing_shifted"]["class_error"]
-
-
-def test_students_stand_by_temperature_and_size(digits):
-    row, groups, _ = digits
-    labels = groups["teacher"]["splits"].test_labels
-    for name, units in (("hinton", 8), ("small_hinton", 4)):
-        outputs = groups[name]["trained"].test
-        for place, T in enumerate(TINY["mnist"].temperatures):
-            wrong = (outputs[:, place].argmax(1) != labels).double().mean().item()
-            expected = {"error": wrong, "T": T, "units": units}
-            assert row[f"{name}_T{T:g}"] == pytest.approx(expected)
-
-
-def test_a_temperature_that_is_not_swept_is_refused():
-    with pytest.raises(ValueError, match="temperatures"):
-        HintonCell(temperature=3.0)
-
-
-def test_each_student_of_the_ensemble_has_its_own_lesson():
-    cell = TINY["cifar10"]
-    images = images_of(cell, Context())
-    splits = split(images, 100, 100, 100, stream(0, "images", "split"))
-    members = [
-        MLP(input_shape=(3, 32, 32), num_classes=10, widths=(6,), generator=stream(0, "m", i))
-        for i in range(2)
-    ]
-    logits = torch.randn(4, len(LESSONS), 10, generator=stream(0, "students"))
-    rows = torch.tensor([3, 41, 17, 8])
-    seen = splits.train[rows]
-    with torch.no_grad():
-        each = torch.stack([member.eval()(seen) for member in members], 1)
-    mean = each.mean(1)
-    at = partial(averaged_logits, each, "probabilities")
-    lessons = (
-        hinton_kd(logits[:, 0], at(4.0), 4.0),
-        hinton_kd(logits[:, 1], mean, 4.0),
-        hinton_kd(logits[:, 2], at(20.0), 20.0),
-        l2_logits(logits[:, 3], mean) / 10,
-        l2_logits(logits[:, 4], mean, center=True) / 10,
-    )
-    labelled = target_loss(splits.train_labels)
-    plain = replace(cell, recipe=replace(cell.recipe, compute=_hinton.ComputeSpec()))
-    for part in (slice(0, 5), slice(1, 3)):
-        loss = _image_students._lessons(plain, splits, members, part)
-        chosen = logits[:, part]
-        expected = 0.9 * sum(lessons[part]) + 0.1 * labelled(chosen, seen, rows)
-        torch.testing.assert_close(loss(chosen, seen, rows), expected)
-
-
-def test_generations_are_taught_one_by_the_other():
-    row = run_students(TINY["cifar10"], images_of(TINY["cifar10"], Context()), Context())
-    assert [row[f"round_{i}"]["round"] for i in range(3)] == [0, 1, 2]
-    assert "round_3" not in row
-    assert row["round_0"]["error"] == row["member"]["each"][0]
-    assert row["round_0"]["best"] == row["member"]["best_each"][0]
-    assert row["member"]["error"] == pytest.approx(sum(row["member"]["each"]) / 2)
-    assert all(0 <= row[name][measure] <= 1 for name in LESSONS for measure in ("error", "best"))
+def test_students_of_the_ensemble_differ_in_their_loss_and_its_mean_alone():
+    methods = script.LAPTOP["cifar10"].methods
+    students = [methods[name] for name in STUDENTS]
+    plain = {
+        replace(each, kd_loss=Student().kd_loss, teacher=methods["member"])
+        for each in students
+        if isinstance(each, Student)
+    }
+    assert len(plain) == 1
+    assert len(set(students)) == len(STUDENTS)
 
 
 # Errors as the papers have them, by method.
-DIGITS = {
-    **dict(zip(LARGE, (0.0110, 0.0080, 0.0076, 0.0075, 0.0074), strict=True)),
-    **dict(zip(SMALL, (0.031, 0.025, 0.025, 0.028, 0.030), strict=True)),
-    **{method: value for (method, name), (_, value) in PAPER.items() if name == "error"},
-    "small_labels": 0.032,
-    "few_labels": 0.055,
-    "few_hinton": 0.019,
-}
-MORE_OF_DIGITS = {
-    "missing": {"class_error": 133 / 1010},
-    "missing_shifted": {"class_error": 14 / 1010, "shift": 3.5},
-    "pair_shifted": {"shift": -7.6},
-    "few_labels": {"best": 0.05, "train": 0.001},
-    "few_hinton": {"best": 0.0189, "train": 0.004},
+DIGITS: dict[str, dict[str, Any]] = {
+    **{
+        name: {"error": error, "T": T, "units": 800}
+        for name, T, error in zip(
+            LARGE, digits.TEMPERATURES, (0.0110, 0.0080, 0.0076, 0.0075, 0.0074), strict=True
+        )
+    },
+    **{
+        name: {"error": error, "T": T, "units": 30}
+        for name, T, error in zip(
+            SMALL, digits.TEMPERATURES, (0.031, 0.025, 0.025, 0.028, 0.030), strict=True
+        )
+    },
+    "teacher": {"error": 0.0067, "units": 1200},
+    "labels": {"error": 0.0146, "units": 800},
+    "small_labels": {"error": 0.032, "units": 30},
+    "few_labels": {"error": 0.055, "best": 0.05, "transfer_error": 0.001, "share": 3e-2},
+    "few_hinton": {"error": 0.019, "best": 0.0189, "transfer_error": 0.004, "share": 3e-2},
+    "missing": {"error": 0.0206, "class_error": 133 / 1010},
+    "missing_shifted": {"error": 0.0109, "class_error": 14 / 1010, "shift": 3.5},
+    "pair": {"error": 0.473},
+    "pair_shifted": {"error": 0.132, "shift": -7.6},
 }
 IMAGES = {
     "member": 0.12,
@@ -195,36 +121,39 @@ WORSE = ("hinton_T20", "few_hinton", "missing_shifted", "pair_shifted", "hinton"
 
 def table(preset: str, worse: float = 0.0) -> pd.DataFrame:
     """Lines of the papers' errors; ``worse`` is added to what teachers should make better."""
-    parts, lines = PARTS[preset], []
+    number = {"data": {"train_images": 4000 if preset == "laptop" else 55_000}}
+    images = {
+        name: {"error": error, "best": error}
+        | ({"round": int(name[-1])} if name.startswith("round") else {})
+        for name, error in IMAGES.items()
+    }
+    computed = []
     for seed in range(4):
         draws = np.random.default_rng(seed)
+        for part, row in (("mnist", DIGITS | number), ("cifar10", images)):
+            cell = replace(PARTS[preset][part], seed=seed)
+            computed.append((cell, drawn(row, worse, draws)))
+    return script.EXPERIMENT.derived(table_of(*computed))
 
-        def add(cell, method, measures, axes=None, seed=seed, draws=draws):
-            shift = worse * (method in WORSE)
-            drawn = {
-                name: value + 1e-4 * draws.standard_normal() + shift * ("err" in name)
-                for name, value in measures.items()
-            }
-            found = vars(cell) | drawn | (axes or {})
-            lines.append(found | {"method": method, "seed": seed, "status": "ok"})
 
-        digits, images = parts["mnist"], parts["cifar10"]
-        number = {"train_images": 4000 if preset == "laptop" else 55_000}
-        add(digits, "data", {}, number)
-        for method, error in DIGITS.items():
-            axes = {}
-            for names, widths in ((LARGE, digits.student_widths), (SMALL, digits.small_widths)):
-                if method in names:
-                    axes = {"T": HEAT[names.index(method)], "units": widths[0]}
-            add(digits, method, {"error": error} | MORE_OF_DIGITS.get(method, {}), axes)
-        for method, error in IMAGES.items():
-            axes = {"round": int(method[-1])} if method.startswith("round") else {}
-            add(images, method, {"error": error, "best": error}, axes)
-    return pd.DataFrame(lines)
+def drawn(
+    row: Mapping[str, Mapping[str, Any]], worse: float, draws: np.random.Generator
+) -> dict[str, dict[str, Any]]:
+    """The row of a repetition."""
+
+    def value_of(name: str, measure: str, value: Any) -> Any:
+        if measure not in ("error", "best", "class_error", "transfer_error", "shift"):
+            return value
+        return value + 1e-4 * draws.standard_normal() + worse * (name in WORSE and "err" in measure)
+
+    return {
+        name: {measure: value_of(name, measure, value) for measure, value in measures.items()}
+        for name, measures in row.items()
+    }
 
 
 def verdicts(preset: str, part: str, worse: float = 0.0) -> dict[str, str]:
-    claims = script.EXPERIMENT.claims_about(preset, script.Options(part=part))  # pyright: ignore[reportArgumentType]
+    claims = script.CLAIMS[part](PARTS[preset][part])
     return {claim.name: judge(claim, table(preset, worse)).verdict for claim in claims}
 
 
@@ -243,6 +172,11 @@ def test_students_that_learn_nothing_refute_what_teachers_should_give():
         assert found[f"MNIST: {name}"] == "refuted", name
     assert found["CIFAR-10: student"] == "refuted"
     assert found["CIFAR-10: averages"] == "refuted"
+    assert not any("published" in claim.statement for claim in claims_of_laptop())
+
+
+def claims_of_laptop() -> list[Claim]:
+    return script.EXPERIMENT.claims_about("laptop", script.Options())
 
 
 def printed(rows: pd.DataFrame) -> dict[tuple[str, str], list[str]]:
@@ -266,23 +200,19 @@ def test_tables_hold_the_papers_numbers_beside_ours():
     assert cells[shifts, "student without 3s"][0] == "3.5"
     assert cells[shifts, "student of 7s and 8s alone"][0] == "-7.6"
     assert cells["Test error in % by temperature", "T=4"][1].startswith("2.5 [")
+    assert cells["Test error in % by temperature", "labels"][1].startswith("3.2 [")
     assert cells["Test error in %", "student of labels"][:2][0] == "15.26"
     taught = cells["Test error in %", "T^2 KL, mean probabilities"]
     assert taught[0] == "14.31"
     assert taught[3].startswith("7.6 [")
     assert cells["Test error in %", "one teacher"][3] == ""
     assert cells["3% of the images", "labels"][1].startswith("5.0 [")
-
-
-def test_titles_say_how_large_a_run_is():
-    for preset, images, units in (("laptop", 4000, "800 x 800"), ("paper", 55_000, "1200 x 1200")):
-        first = next(iter(script.EXPERIMENT.tables(table(preset))))
-        assert f"{images} training images, units of the teacher {units}," in first.title
+    first = next(iter(script.EXPERIMENT.tables(rows)))
+    assert "55000 training images, 1200 units a layer in the teacher and 800 in" in first.title
 
 
 @pytest.mark.parametrize("part", ["mnist", "cifar10"])
 def test_one_part_can_be_drawn_alone(part):
-    draw = __import__("figures.distillation", fromlist=["draw"]).draw
     rows = table("laptop")
     figure = draw(rows[rows["part"] == part])
     titles = [axes.get_title("left") for sub in figure.subfigs for axes in sub.axes]
@@ -291,20 +221,12 @@ def test_one_part_can_be_drawn_alone(part):
 
 
 def test_parts_are_chosen_and_missing_images_said_before_any_work():
-    experiment = find("distillation")
-    every = experiment.cells("laptop", script.Options(), 2)
+    every = script.EXPERIMENT.cells("laptop", script.Options(), 2)
     assert [(cell.part, cell.seed) for cell in every] == [
         (part, seed) for seed in (10, 11) for part in ("mnist", "cifar10", "synthetic")
     ]
-    alone = experiment.cells("laptop", script.Options(part="synthetic"), 1)
-    assert script.cost(alone, Context()) is None
-    experiment.check(alone, Context())
-    with pytest.raises(ValueError, match=r"cifar10 and mnist.*--part synthetic"):
-        experiment.check(every, Context())
-
-
-def test_costs_count_every_network():
-    nets = script.nets_of(StudentsCell())
-    assert sum(number for _, number, _ in nets) == 3 + 2 + 1 + 5
-    assert sum(number for _, number, _ in script.nets_of(HintonCell())) == 1 + 10 + 6
-    assert np.isfinite([recipe.optim.learning_rate for _, _, recipe in nets]).all()
+    alone = script.EXPERIMENT.cells("laptop", script.Options(part="synthetic"), 1)
+    assert script.EXPERIMENT.cost(alone, Context()) is None
+    check(alone, Context())
+    with pytest.raises(ValueError, match="mnist is read from --data-dir"):
+        check(every, Context())

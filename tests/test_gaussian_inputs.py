@@ -1,6 +1,7 @@
-"""The negative control: targets, noise, batched learners, and the gain that variance allows."""
+"""The negative control: targets, noise, learners, and the gain that variance allows."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,96 +10,24 @@ import torch
 from scipy.stats import norm
 
 from multiview import stream
+from multiview.bench import Cell, check, run
+from multiview.models.families import FAMILIES
 from multiview.runs.experiment import Context, NoOptions
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from multiview.runs.store import load
-from multiview.train import TrainSpec
-from multiview.train.loop import fit
-from multiview.train.optim import OptimSpec
-from theory_experiments import _gaussian_tasks as tasks
 from theory_experiments import gaussian_inputs as script
-from theory_experiments._learners import FAMILIES, Networks, members_cross_entropy
-from theory_experiments._surrogates import gains, surrogate_error
+from theory_experiments.settings import BY_SGD
+from theory_experiments.views import gaussian_tasks as tasks
+from theory_experiments.views.surrogates import Gains, gains, surrogate_error
 
 EXPERIMENT = find("gaussian_inputs")
-TINY = replace(script.SIZES["smoke"][0], num_train=60, num_test=100, label_noise=0.1)
+SMOKE: Any = script.SMOKE[0].setting
+TINY = replace(SMOKE, num_train=60, num_test=100, label_noise=0.1)
 
 
-def networks(family, members=3, seed=0):
-    sizes = {"num_patches": 4, "patch_dim": 5, "num_classes": 3, "width": 6}
-    nets = Networks(family, members=members, **sizes, generator=stream(seed, family)).double()
-    for bias in nets.biases:
-        bias.data.normal_(generator=stream(seed, "bias"))
-    return nets
-
-
-def member(nets, e):
-    alone = networks(nets.family, members=1)
-    alone.load_state_dict({name: value[e : e + 1] for name, value in nets.state_dict().items()})
-    return alone
-
-
-def one_by_one(nets, patches):
-    """Logits from the definition: member by member, sample by sample."""
-    weights = [w.detach().numpy() for w in nets.weights]
-    biases = [b.detach().numpy() for b in nets.biases]
-    logits = np.zeros((len(patches), len(weights[0]), weights[-1].shape[2]))
-    for n, x in enumerate(patches.numpy()):
-        for e in range(len(weights[0])):
-            first, *later = [(w[e], b[e]) for w, b in zip(weights, biases, strict=True)]
-            flat = x.reshape(-1)
-            if nets.family == "convolutional":
-                state = sum(np.maximum(patch @ first[0] + first[1], 0) for patch in x)
-            else:
-                state = flat @ first[0] + first[1]
-            if nets.family == "connected":
-                state = np.maximum(state, 0)
-            if nets.family == "residual":
-                (w1, b1), (w2, b2), _ = later
-                state = state + np.maximum(np.maximum(state, 0) @ w1 + b1, 0) @ w2 + b2
-            logits[n, e] = state @ later[-1][0] + later[-1][1] if later else state
-    return logits
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_computes_what_it_says(family):
-    nets = networks(family)
-    patches = torch.randn(7, 4, 5, generator=stream(0, "x")).double()
-    np.testing.assert_allclose(nets(patches).detach().numpy(), one_by_one(nets, patches))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_members_trained_together_are_members_trained_alone(family):
-    nets = networks(family)
-    alone = [member(nets, e) for e in range(3)]
-    patches = torch.randn(30, 4, 5, generator=stream(0, "x")).double()
-    labels = torch.randint(0, 3, (30,), generator=stream(0, "y"))
-    spec = OptimSpec(epochs=3, batch_size=8, learning_rate=0.1)
-    start = nets(patches).detach()
-    for each in (nets, *alone):
-        fit(each, patches, members_cross_entropy(labels), spec, stream(0, "order"))
-    assert (nets(patches) - start).abs().amax() > 0.1
-    for e, each in enumerate(alone):
-        torch.testing.assert_close(nets(patches)[:, e], each(patches)[:, 0])
-
-
-def test_larger_ensembles_begin_with_the_same_networks():
-    few, many = (
-        Networks(
-            "residual",
-            members=members,
-            num_patches=2,
-            patch_dim=3,
-            num_classes=4,
-            width=5,
-            generator=stream(0, "init"),
-        )
-        for members in (2, 5)
-    )
-    for smaller, larger in zip(few.weights, many.weights, strict=True):
-        assert torch.equal(smaller, larger[:2])
-        assert not torch.equal(larger[0], larger[1])
+def bench(setting: tasks.TaskSetting = TINY, seed: int = 0) -> tasks.TaskBench:
+    return setting.bench(seed, Context())
 
 
 def test_the_loss_of_members_is_the_sum_of_their_cross_entropies():
@@ -106,46 +35,33 @@ def test_the_loss_of_members_is_the_sum_of_their_cross_entropies():
     labels = torch.randint(0, 3, (10,), generator=stream(0, "labels"))
     rows = torch.tensor([9, 3, 4, 0, 1, 7])
     expected = sum(torch.nn.functional.cross_entropy(logits[:, e], labels[rows]) for e in range(4))
-    torch.testing.assert_close(members_cross_entropy(labels)(logits, logits, rows), expected)
+    torch.testing.assert_close(tasks.members_cross_entropy(labels)(logits, logits, rows), expected)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("inputs", ["gaussian", "mixture"])
-def test_labels_are_balanced_and_know_nothing_of_the_scale_of_a_class(inputs, family, monkeypatch):
-    cell = replace(script.LAPTOP, seed=5, inputs=inputs, target=family)
-    x = tasks.draw_inputs(cell, 4000, "train")
+def test_labels_are_balanced(inputs, family):
+    drawn = bench(replace(script.GAUSSIAN, inputs=inputs, target=family), seed=5)
+    x = drawn.gaussian_inputs(4000, "train")
     assert float(x.mean()) == pytest.approx(0, abs=0.2)  # the means of a mixture are few
     assert float(x.square().mean()) == pytest.approx(1, abs=0.15)
-    (labels,) = tasks.draw_targets(cell, x)
+    (labels,) = drawn.target_labels(x)
     counts = labels.bincount(minlength=10) / 4000
     assert counts.min() > 0.02
     assert counts.max() < 0.3
 
-    make = tasks.new_networks
 
-    def other_scale(*args):
-        nets = make(*args)
-        nets.weights[-1].data *= torch.linspace(0.5, 3, 10)
-        nets.biases[-1].data += torch.linspace(-5, 5, 10)
-        return nets
-
-    monkeypatch.setattr(tasks, "new_networks", other_scale)
-    (same,) = tasks.draw_targets(cell, x)
-    assert (labels == same).double().mean() > 0.999  # up to rounding
-
-
-def test_labels_follow_the_largest_logit_of_the_target(monkeypatch):
-    class Chosen(torch.nn.Module):
-        def forward(self, patches):
-            return patches[:, 0, :4].unsqueeze(1)
-
-    monkeypatch.setattr(tasks, "new_networks", lambda *args: Chosen())
-    x = tasks.draw_inputs(TINY, 500, "train")
-    (labels,) = tasks.draw_targets(TINY, x)
+def test_labels_follow_the_largest_logit_and_know_nothing_of_the_scale_of_a_class():
+    pilot = torch.randn(tasks.PILOT, 4, generator=stream(0, "pilot"))
+    logits = torch.randn(500, 4, generator=stream(0, "logits"))
+    (labels,) = tasks.standardised_labels([logits], pilot)
     # The pilot's mean and standard deviation are 0 and 1 up to a percent.
-    ahead = x[:, 0, :4].topk(2).values
+    ahead = logits.topk(2).values
     clear = ahead[:, 0] - ahead[:, 1] > 0.1
-    assert torch.equal(labels[clear], x[clear, 0, :4].argmax(1))
+    assert torch.equal(labels[clear], logits[clear].argmax(1))
+    scale, shift = torch.linspace(0.5, 3, 4), torch.linspace(-5, 5, 4)
+    (same,) = tasks.standardised_labels([logits * scale + shift], pilot * scale + shift)
+    assert (labels == same).double().mean() > 0.999  # up to rounding
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.33])
@@ -163,24 +79,21 @@ def test_noise_changes_the_stated_fraction_and_always_the_class(fraction):
 
 
 def test_noise_leaves_the_inputs_and_the_test_labels_alone():
-    noisy, tests = tasks.draw_samples(TINY)
-    clean, clean_tests = tasks.draw_samples(replace(TINY, label_noise=0.0))
-    assert torch.equal(noisy.patches, clean.patches)
+    noisy, clean = bench(), bench(replace(TINY, label_noise=0.0))
+    assert torch.equal(noisy.inputs, clean.inputs)
     assert int((noisy.labels != clean.labels).sum()) == 6
-    assert torch.equal(tests[""].labels, clean_tests[""].labels)
-    other, _ = tasks.draw_samples(replace(TINY, target="residual"))
-    assert torch.equal(other.patches, noisy.patches)
+    assert torch.equal(noisy.tests[""].labels, clean.tests[""].labels)
+    assert torch.equal(bench(replace(TINY, target="residual")).inputs, noisy.inputs)
 
 
 @pytest.mark.parametrize("inputs", ["gaussian", "mixture"])
 def test_test_samples_are_held_out_and_a_repetition_redraws_all(inputs):
-    cell = replace(TINY, inputs=inputs, num_test=60, label_noise=0.0)
-    train, tests = tasks.draw_samples(cell)
-    assert not torch.equal(tests[""].patches, train.patches)
-    again = replace(cell, seed=1)
-    assert not torch.equal(tasks.draw_samples(again)[0].patches, train.patches)
-    (labels,) = tasks.draw_targets(again, train.patches)
-    assert (labels != train.labels).double().mean() > 0.3
+    setting = replace(TINY, inputs=inputs, num_test=60, label_noise=0.0)
+    first, second = bench(setting), bench(setting, seed=1)
+    assert not torch.equal(first.tests[""].patches, first.inputs)
+    assert not torch.equal(second.inputs, first.inputs)
+    (labels,) = second.target_labels(first.inputs)
+    assert (labels != first.labels).double().mean() > 0.3
 
 
 def test_equal_members_are_allowed_no_gain():
@@ -224,43 +137,30 @@ def test_members_that_know_or_do_not_gain_more_than_variance_allows():
         ({"inputs": "multi-view"}, "does not label multi-view"),
         ({"label_noise": 1.0}, "label_noise"),
         ({"members": 1}, "ensemble"),
-        ({"draws": 0}, "draws"),
     ],
 )
 def test_cells_that_make_no_sense_are_refused(changes, said):
     with pytest.raises(ValueError, match=said):
         replace(TINY, **changes)
-
-
-def test_networks_that_make_no_sense_are_refused():
-    sizes = {"num_patches": 2, "patch_dim": 3, "num_classes": 4, "width": 5, "members": 2}
-    with pytest.raises(ValueError, match="deep"):
-        Networks("deep", **sizes, generator=stream(0))
-    with pytest.raises(ValueError, match="width"):
-        Networks("linear", **(sizes | {"width": 0}), generator=stream(0))
+    with pytest.raises(ValueError, match="draws=0"):
+        Gains(draws=0)
+    with pytest.raises(ValueError, match="use a TaskSetting"):
+        check([Cell(setting=BY_SGD, measures=(Gains(),))], Context())
 
 
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
 def test_every_preset_holds_every_task(preset):
-    cells = find("gaussian_inputs").cells(preset, NoOptions(), seeds=2)
-    assert len(cells) == 2 * 13
-    assert len(set(cells)) == len(cells)
-    views = [cell for cell in cells if cell.inputs == "multi-view"]
-    assert [cell.seed for cell in views] == ([0, 1] if preset == "smoke" else [10, 11])
-    assert {cell.label_noise for cell in views} == {0.0}
-    assert all(
-        {cell.target for cell in cells if (cell.inputs, cell.label_noise) == task} == {*FAMILIES}
-        for task in (("gaussian", 0.0), ("gaussian", 0.1), ("mixture", 0.0))
-    )
+    cells = EXPERIMENT.cells(preset, NoOptions(), seeds=2)
+    assert len(cells) == len(set(cells)) == 2 * 13
+    found = [(c.setting.inputs, c.setting.label_noise, c.setting.target) for c in cells[:13]]
+    assert found[-1] == ("multi-view", 0.0, "views")
+    worlds = (("gaussian", 0.0), ("gaussian", 0.1), ("mixture", 0.0))
+    assert found[:-1] == [(*world, target) for world in worlds for target in FAMILIES]
 
 
 @pytest.mark.parametrize("views", [False, True])
 def test_a_row_holds_together(views):
-    cell = TINY
-    if views:
-        cell = replace(script.SIZES["smoke"][1], num_test=100, train=TrainSpec(max_steps=20))
-    row = script.run(cell, Context())
-    assert row == script.run(cell, Context())
+    row = run(script.SMOKE[-1 if views else 0], Context())
     for learner in script.LEARNERS:
         for ending in ("", "_multi") if views else ("",):
             got = row[learner + ending]

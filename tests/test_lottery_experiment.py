@@ -2,23 +2,31 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from multiview.bench import Flow, PatchBench, PatchSetting, check
+from multiview.models import PatchNet
+from multiview.probes import view_norms
 from multiview.runs.estimates import measured, select
+from multiview.runs.experiment import Context
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from multiview.runs.store import load
-from theory_experiments import _lottery as pool
-from theory_experiments import _lottery_measures as measures
-from theory_experiments import _trace as traces
 from theory_experiments import lottery
-from theory_experiments._memorisation import GROUPS
+from theory_experiments.settings import BY_SGD
+from theory_experiments.views import growth as traces
+from theory_experiments.views import lottery_lines as measures
+from theory_experiments.views.lottery_outcomes import GROUPS, Memorised, Outcome
 
-SMOKE = lottery.SMOKE
+SMOKE = lottery.SMOKE[0]
+FOLLOWED: Any = SMOKE.methods["member"]
+assert isinstance(SMOKE.setting, PatchSetting)
+TWO = replace(SMOKE.setting, members=2)
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +42,10 @@ def table(tmp_path_factory):
 def test_each_repetition_has_a_cell_with_empty_and_one_with_noisy_patches(preset):
     first, second, *_ = find("lottery").cells(preset, lottery.EXPERIMENT.options(), seeds=2)
     assert first.seed == second.seed == (0 if preset == "smoke" else 10)
-    assert first.spec.sigma_background == 0
-    assert second.spec.sigma_background == second.spec.sigma_p
-    assert replace(second, spec=first.spec) == first
+    empty, noisy = (cell.setting.spec for cell in (first, second))
+    assert empty.sigma_background == 0
+    assert noisy.sigma_background == noisy.sigma_p
+    assert replace(second, setting=replace(second.setting, spec=empty)) == first
 
 
 def test_the_networks_of_the_smoke_preset_hold_together(table):
@@ -69,7 +78,7 @@ def test_the_samples_of_the_smoke_preset_hold_together(table):
         singles = number["known"] + number["lost"]
         assert singles > 0
         assert singles % cells["members"] == 0
-        assert number["multi"] == cells["num_multi"] * cells["members"]
+        assert number["multi"] == 50 * cells["members"]
         assert (row["error"] == 0).all()
         for _, line in row.iterrows():
             own, fresh = line["parts"].sum(), line["fresh_parts"].sum()
@@ -82,23 +91,25 @@ def test_the_samples_of_the_smoke_preset_hold_together(table):
 
 
 def test_the_trace_goes_through_the_trained_networks_and_on():
-    cell = replace(SMOKE, seed=1000, members=2)
-    features = lottery.draw_features(cell)
-    train = lottery.draw_train(cell, features)
-    start = lottery.new_nets(cell, "members", 2)
-    lines = []
-    net, trace = traces.follow(cell, start, train, features, lambda *line: lines.append(line))
+    lines: list[float] = []
+    bench = TWO.bench(1000, Context(progress=lambda _, fraction: lines.append(fraction)))
+    assert isinstance(bench, PatchBench)
+    bench.plan([FOLLOWED])
+    net, trace = FOLLOWED.follow(bench)
     assert (trace.time.diff(dim=0) >= 0).all()
     assert (trace.loss[-1] < trace.loss[0]).all()
-    torch.testing.assert_close(trace.norms[0], lottery.view_norms(start, features))
-    passed = (trace.norms == lottery.view_norms(net, features)).all(-1).all(-1)
+    start = bench.nets("members", 2)
+    torch.testing.assert_close(trace.norms[0], view_norms(start, bench.features))
+    passed = (trace.norms == view_norms(net, bench.features)).all(-1).all(-1)
     assert passed.any(0).all()
     assert not passed[-1].any()  # the tail moves on
     loss = trace.loss.where(passed, 0.0).amax(0)  # of the trained networks
-    assert (loss < cell.train.loss_bound).all()
+    flow = TWO.training
+    assert isinstance(flow, Flow)
+    assert (loss < flow.labels.loss_bound).all()
     since = passed.int().cummax(0).values.bool()
-    assert (trace.loss[since] < cell.train.loss_bound).all()
-    assert [fraction for _, fraction in lines] == sorted(fraction for _, fraction in lines)
+    assert (trace.loss[since] < flow.labels.loss_bound).all()
+    assert lines == sorted(lines)
 
 
 def test_tail_is_read_at_the_first_sweep_below_each_loss():
@@ -120,10 +131,14 @@ def test_tail_is_read_at_the_first_sweep_below_each_loss():
 
 def test_rise_counts_time_in_escapes_of_each_class():
     time = torch.tensor([[0.0], [2.0], [4.0], [8.0]])
-    half = SMOKE.relu_knee / 2
+    knee = TWO.relu_knee
+    half = knee / 2
     winners = torch.tensor([[0.1, 0.1, 0.1], [half, 0.2, 0.2], [3, half, 0.3], [4, 4, 0.4]])
     losers = torch.full((4, 1, 3), 0.01)
-    columns = traces.rise(SMOKE, time, winners.unsqueeze(1), losers)
+    stamp = time.expand(4, 1).double()
+    norms = torch.zeros(4, 1, 3, 2)
+    trace = traces.Trace(time=stamp, loss=stamp, error=stamp, norms=norms)
+    columns = traces.rise(trace, winners.unsqueeze(1), losers, knee)
     begin, one, two = (np.flatnonzero(columns["rise_time"] == t).item() for t in (0, 1, 2))
     rise = 10 ** columns["rise_winner"][0]
     assert rise[0, [begin, one, two]] == pytest.approx([0.1, half, 3])
@@ -132,17 +147,14 @@ def test_rise_counts_time_in_escapes_of_each_class():
     assert 10 ** columns["rise_loser"][0, 0] == pytest.approx(np.full(len(rise[0]), 0.01))
 
 
-def test_growth_ends_at_the_knee_and_shown_marks_losers_that_a_sample_has():
-    cell = replace(SMOKE, seed=1000)
-    features = lottery.draw_features(cell)
-    train = lottery.draw_train(cell, features)
-    net = lottery.new_nets(cell, "members", 2)
-    norms = lottery.view_norms(net, features)
-    path = torch.tensor([0.1, 1.0, 3.5, 9.0]).view(4, 1, 1).expand(4, 2, 4).clone()
-    path[:, 0, 0] = 1  # never reaches the knee
-    losers = torch.tensor([0.1, 0.2, 0.3, 0.9]).view(4, 1, 1).expand(4, 2, 4)
-    covered = torch.ones(2, 4, 2, dtype=torch.bool)
-    row = pool.outcome(cell, net, net, train, features, covered, path, losers)["member"]
+def test_shown_marks_losers_that_a_sample_has_and_growth_ends_at_the_knee():
+    bench = TWO.bench(1000, Context())
+    assert isinstance(bench, PatchBench)
+    trained = bench.trained(FOLLOWED)
+    net, train = trained.net, bench.batch
+    assert isinstance(net, PatchNet)
+    row = Outcome(probes_per_view=20).of(bench, {"member": trained})["member"]
+    norms = view_norms(net, bench.features)
     for e in range(2):
         for i in range(4):
             loser = int(norms[e, i].argmin())
@@ -153,10 +165,18 @@ def test_growth_ends_at_the_knee_and_shown_marks_losers_that_a_sample_has():
                 for n in range(len(train))
             )
             assert bool(row["shown"][e, i]) == expected
-    assert row["growth"][0, 0].isnan()
-    assert row["growth"].flatten()[1:].tolist() == pytest.approx([3] * 7)
     torch.testing.assert_close(row["final_loser"], norms.amin(-1))
     torch.testing.assert_close(row["final_winner"], norms.amax(-1))
+    growth = torch.as_tensor(trained.notes["growth"])
+    assert (growth > 0.5).all()  # every winner reaches the knee
+    assert (row["start_loser"] * growth <= norms.amax(-1)).all()
+
+
+def test_a_winner_and_its_loser_are_the_two_views_of_a_class():
+    norms = torch.tensor([[[[1.0, 2.0], [5.0, 3.0]]], [[[4.0, 0.5], [6.0, 7.0]]]])
+    winners, losers = traces.winner_and_loser(norms, torch.tensor([[1, 0]]))
+    assert winners.tolist() == [[[2.0, 5.0]], [[0.5, 6.0]]]
+    assert losers.tolist() == [[[1.0, 3.0]], [[4.0, 7.0]]]
 
 
 LINE = {
@@ -247,7 +267,7 @@ def test_claims_use_one_value_a_seed_from_repetitions_with_empty_patches():
                 {**known, **parts, "method": "lost", "error": noise + seed, "fresh_error": 0.7},
             ]
     lines = measures.derived(pd.DataFrame(rows))
-    claims = {claim.name: claim for claim in lottery.claims([lottery.LAPTOP])}
+    claims = {claim.name: claim for claim in lottery.claims(lottery.LAPTOP)}
     values = {name: claim.estimate.of(lines).by_seed for name, claim in claims.items()}
     assert values["lost samples, own noise"].to_dict() == {0: 0, 1: 1}
     assert values["all leads, here"].tolist() == [0.5, 0.5]
@@ -259,9 +279,11 @@ def test_claims_use_one_value_a_seed_from_repetitions_with_empty_patches():
 
 
 def test_what_cannot_be_shown_is_refused():
-    with pytest.raises(ValueError, match="num_views=3"):
-        replace(SMOKE, spec=replace(SMOKE.spec, num_views=3))
-    with pytest.raises(ValueError, match="redraws"):
-        replace(SMOKE, redraws=0)
-    with pytest.raises(ValueError, match="cuda"):
-        lottery.only_cpu([SMOKE], lottery.Context(device="cuda"))
+    three = replace(TWO, spec=replace(TWO.spec, num_views=3))
+    for setting, words in ((three, "num_views=3"), (BY_SGD, "use a PatchSetting with Flow")):
+        with pytest.raises(ValueError, match=words):
+            check([replace(SMOKE, setting=setting)], Context())
+    with pytest.raises(ValueError, match="redraws=0"):
+        Memorised(probes_per_view=1, redraws=0)
+    with pytest.raises(ValueError, match="num_test=0"):
+        traces.Followed(num_test=0)

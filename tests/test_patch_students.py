@@ -9,6 +9,14 @@ import pytest
 import torch
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from theory_experiments._patch_student_nets import (
+    LESSONS,
+    StudentSpec,
+    lessons,
+    students_of,
+    train_students,
+)
+from theory_experiments._patch_student_tables import patch_students_tables
 
 from figures import _coverage
 from multiview import stream
@@ -22,14 +30,6 @@ from multiview.train import cross_entropy
 from theory_experiments import _patch_student_rows as rows_of
 from theory_experiments import _patch_students as script
 from theory_experiments._patch_nets import SMALL_SPEC, logits_of, new_nets
-from theory_experiments._patch_student_nets import (
-    LESSONS,
-    StudentSpec,
-    lessons,
-    students_of,
-    train_students,
-)
-from theory_experiments._patch_student_tables import patch_students_tables
 from theory_experiments.distillation import derived
 
 SPECS = [

@@ -19,96 +19,104 @@ Claims were restated with results on the seeds 0 to 9 known, and before any run 
 10 on.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from multiview import stream
+from multiview.bench import Cell, Flow, check, run
+from multiview.methods import Members
+from multiview.models.families import FAMILIES
+from multiview.runs.claims import Claim, at_least, at_most
 from multiview.runs.estimates import Estimate, by_repetition, measured
-from multiview.runs.experiment import Context, Experiment, Preset
+from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, estimated, lines_of
-from multiview.train import TrainSpec
-from multiview.train.metrics import wrong
-from theory_experiments._contrast import within
-from theory_experiments._gaussian_claims import control_and_gain
-from theory_experiments._gaussian_learners import LEARNERS, learn
-from theory_experiments._gaussian_tasks import TaskCell, draw_samples
-from theory_experiments._learners import FAMILIES
-from theory_experiments._patch_nets import PAPER_SPEC, SMALL_SPEC, NetCell, only_cpu
-from theory_experiments._surrogates import gains
+from multiview.train import OptimSpec, TrainSpec
+from theory_experiments.settings import PAPER_SPEC, SMALL_SPEC, SPEC
+from theory_experiments.views.gaussian_tasks import FamilyMembers, TaskSetting
+from theory_experiments.views.surrogates import Gains
 from theory_experiments.views.units import counted_in_views
 
-
-def run(cell: TaskCell, context: Context) -> dict[str, dict[str, Any]]:
-    """Train and test all learners on one task.
-
-    Returns:
-        Of every learner: all that ``gains`` says, and ``train``, the mean training error, label
-        noise included. On multi-view patches these are errors on single-view test samples; of a
-        learner with ``_multi`` at the end, on multi-view ones.
-    """
-    train, tests = draw_samples(cell)
-    row: dict[str, dict[str, Any]] = {}
-    for i, learner in enumerate(LEARNERS):
-        span = i / len(LEARNERS), (i + 1) / len(LEARNERS)
-        outputs = learn(cell, learner, train, within(context.progress, *span))
-        for ending, test in tests.items():
-            generator = stream(cell.seed, "surrogates", learner, ending)
-            row[learner + ending] = gains(outputs(test.patches), test.labels, cell.draws, generator)
-        row[learner]["train"] = float(wrong(outputs(train.patches), train.labels).double().mean())
-    return row
+LEARNERS = (*FAMILIES, "smoothed")  # the last is the paper's PatchNet
+# Chosen on the seeds 1000 and 1001, which no preset uses: without label noise the residual and
+# nearly the fully connected learners reach a training error of 0. The smoothed ReLU keeps the width
+# and the start that show the theorem on multi-view patches.
+OPTIM = OptimSpec(epochs=20, batch_size=100, learning_rate=0.15, weight_decay=0.0)
 
 
-LAPTOP = TaskCell()
+def flow(**labels: Any) -> Flow:
+    """The training of the paper's learner; nothing is taught."""
+    spec = TrainSpec(**labels)
+    return Flow(labels=spec, students=spec)
+
+
+GAUSSIAN = TaskSetting(
+    spec=SPEC,
+    num_train=1000,
+    members=10,
+    training=flow(method="adaptive", max_steps=70, loss_bound=0.05),
+)
 VIEWS = replace(
-    LAPTOP,
+    GAUSSIAN,
     inputs="multi-view",
     target="views",
     num_train=800,
     num_test=2000,
-    train=NetCell().train,
+    training=flow(relative_step=0.6, loss_bound=0.05),
 )
-SMOKE: dict[str, Any] = {
-    "spec": replace(SMALL_SPEC, patch_dim=20, mu=0.05, sigma_p=20**-0.5),
-    "num_train": 100,
-    "num_test": 200,
-    "members": 3,
-    "hidden": 10,
-    "width": 5,
-    "optim": replace(LAPTOP.optim, epochs=3, batch_size=20),
-}
-SIZES = {  # Gaussian-like inputs, multi-view patches
-    "smoke": (
-        replace(LAPTOP, train=TrainSpec(max_steps=10), **SMOKE),
-        replace(VIEWS, train=TrainSpec(max_steps=150), **SMOKE),
-    ),
-    "laptop": (LAPTOP, VIEWS),
-    "paper": (
-        # Ten times the samples, and learners that fit them.
-        replace(
-            LAPTOP,
-            num_train=10_000,
-            num_test=20_000,
-            hidden=200,
-            optim=replace(LAPTOP.optim, epochs=40),
-            width=20,
-            train=TrainSpec(max_steps=300, loss_bound=0.05),
-        ),
-        replace(VIEWS, spec=PAPER_SPEC, num_train=2000, num_test=5000, hidden=200, width=20),
-    ),
-}
 
 
-def cells(gaussian: TaskCell, views: TaskCell) -> Iterator[TaskCell]:
-    """Every task of one repetition: Gaussian, mixture (without label noise), multi-view."""
-    for inputs, label_noise in (("gaussian", 0.0), ("gaussian", 0.1), ("mixture", 0.0)):
-        for target in FAMILIES:
-            yield replace(gaussian, inputs=inputs, target=target, label_noise=label_noise)
-    yield views
+def cells(
+    gaussian: TaskSetting, views: TaskSetting, hidden: int = 50, optim: OptimSpec = OPTIM
+) -> list[Cell]:
+    """Every task of one repetition: Gaussian, mixture (without label noise), multi-view.
+
+    Args:
+        hidden: Width of the learners with plain ReLUs.
+        optim: Their training.
+    """
+    plain = {name: FamilyMembers(family=name, width=hidden, optim=optim) for name in FAMILIES}
+    tasks = [
+        replace(gaussian, inputs=inputs, target=target, label_noise=label_noise)
+        for inputs, label_noise in (("gaussian", 0.0), ("gaussian", 0.1), ("mixture", 0.0))
+        for target in FAMILIES
+    ]
+    methods = {**plain, "smoothed": Members(start="smoothed")}
+    return [Cell(setting=task, methods=methods, measures=(Gains(),)) for task in (*tasks, views)]
+
+
+SMALL = partial(
+    replace,
+    spec=replace(SMALL_SPEC, patch_dim=20, mu=0.05, sigma_p=20**-0.5),
+    num_train=100,
+    num_test=200,
+    members=3,
+    width=5,
+)
+SMOKE = cells(
+    SMALL(GAUSSIAN, training=flow(max_steps=10)),
+    SMALL(VIEWS, training=flow(max_steps=150)),
+    hidden=10,
+    optim=replace(OPTIM, epochs=3, batch_size=20),
+)
+LAPTOP = cells(GAUSSIAN, VIEWS)
+PAPER = cells(
+    # Ten times the samples, and learners that fit them.
+    replace(
+        GAUSSIAN,
+        num_train=10_000,
+        num_test=20_000,
+        width=20,
+        training=flow(max_steps=300, loss_bound=0.05),
+    ),
+    replace(VIEWS, spec=PAPER_SPEC, num_train=2000, num_test=5000, width=20),
+    hidden=200,
+    optim=replace(OPTIM, epochs=40),
+)
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
@@ -123,6 +131,87 @@ def derived(table: pd.DataFrame) -> pd.DataFrame:
     )
     single = (found["inputs"] == "multi-view") & found["method"].isin(LEARNERS)
     return found.assign(ensemble_of=found["ensemble_of"].where(single))
+
+
+Lines = tuple[str, str, str, tuple[float, float], Estimate]  # name, source, statement, ...
+PRIMARY = {"gain is variance"}
+GAUSSIAN_MEMBERS = "members would whose logits were Gaussian with the same mean and covariance"
+# The paper's learner on multi-view patches.
+on_views = partial(measured, method="smoothed", inputs="multi-view")
+
+
+def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
+    """The paper's control, and the gain it is a control of."""
+    tasks = [cell.setting for cell in cells if isinstance(cell.setting, TaskSetting)]
+    (samples,) = {task.num_train for task in tasks if task.inputs != "multi-view"}
+    for name, source, statement, predicted, estimate in (
+        *control_claims(f"on Gaussian-like inputs with N={samples:,}"),
+        *gain_claims(),
+    ):
+        yield Claim(
+            name=name,
+            source=source,
+            statement=statement,
+            predicted=predicted,
+            estimate=estimate,
+            primary=name in PRIMARY,
+        )
+
+
+def control_claims(here: str) -> Iterator[Lines]:
+    """Where there are no views, Gaussian members would gain what an ensemble gains.
+
+    That it gains nothing at all cannot be asked: learners this small vary. One point is granted
+    where gains are compared on average, two in the worst of all pairs.
+    """
+    source = "Gaussian-like inputs"
+    fifth, below = "is below 0.2 of the paper's learner's on multi-view data", at_most(0.2)
+
+    statement = f"{here} ensembles gain at most 0.01 more than {GAUSSIAN_MEMBERS}, on average"
+    yield "gain is variance", source, statement, at_most(0.01), control("mean", "excess")
+    statement = f"{here} no learner of any target gains 0.02 more than {GAUSSIAN_MEMBERS}"
+    yield "gain is variance, worst pair", source, statement, at_most(0.02), control("max", "excess")
+    statement = f"the relative error drop of the paper's learner {here} {fifth}"
+    drop = relative_drop("mean", ("smoothed",))
+    yield "relative drop, paper's learner", source, statement, below, drop
+    statement = f"the relative error drop of all learners {here}, on average, {fifth}"
+    yield "relative drop, all learners", source, statement, below, relative_drop("mean")
+    statement = f"the largest relative error drop of a learner {here} {fifth}"
+    yield "relative drop, worst pair", source, statement, below, relative_drop("max")
+    statement = f"{here} ensembles beat their best member by at most 0.005, on average"
+    best = control("mean", "over_best")
+    yield "no gain over the best member", source, statement, at_most(0.005), best
+
+
+def gain_claims() -> Iterator[Lines]:
+    """Where there are views, the ensemble of the paper's learner gains far more."""
+    source, there = "Theorems 1 and 2", "on multi-view data"
+
+    statement = (
+        f"{there} the ensemble of the paper's learner avoids at least 80% of its members' errors "
+        "on single-view samples"
+    )
+    yield "multi-view drop", source, statement, at_least(0.8), on_views("drop")
+    statement = f"{there} that ensemble gains at least 0.05 more than {GAUSSIAN_MEMBERS}"
+    yield "multi-view gain is not variance", source, statement, at_least(0.05), on_views("excess")
+    statement = f"{there} its members' errors spread by at most a quarter of its gain"
+    share = on_views("spread") / on_views("gain")
+    yield "spread far below the gain", "Section 1", statement, at_most(0.25), share
+
+
+def control(how: str, measure: str, learners: tuple[str, ...] = LEARNERS) -> Estimate:
+    """The ``mean`` or ``max`` of a measure over tasks and learners on Gaussian-like inputs."""
+
+    def of(lines: pd.DataFrame) -> float:
+        here = (lines["inputs"] != "multi-view") & lines["method"].isin(learners)
+        return lines.loc[here, measure].agg(how)
+
+    return by_repetition(f"{how} of {measure} of {learners} on Gaussian-like inputs", of)
+
+
+def relative_drop(how: str, learners: tuple[str, ...] = LEARNERS) -> Estimate:
+    """The relative drop on Gaussian-like inputs over the paper's learner's on views."""
+    return control(how, "drop", learners) / on_views("drop")
 
 
 NAMES = {
@@ -152,8 +241,11 @@ def tables(table: pd.DataFrame) -> Iterator[Listing]:
             for line in lines_of(NAMES, group=world, **where)
         ],
         columns=[
-            *(estimated(says, over_targets(name)) for name, says in errors.items()),
-            *(estimated(says, over_targets(name), unit="points") for name, says in points.items()),
+            *(estimated(label, over_targets(name)) for name, label in errors.items()),
+            *(
+                estimated(label, over_targets(name), unit="points")
+                for name, label in points.items()
+            ),
         ],
         labels=("learner",),
     )
@@ -178,12 +270,12 @@ EXPERIMENT = Experiment(
     description=__doc__ or "",
     run=run,
     presets={
-        "smoke": Preset(cells=list(cells(*SIZES["smoke"])), seeds=2, claimed=False),
-        "laptop": Preset(cells=list(cells(*SIZES["laptop"])), seeds=5, first_seed=10),
-        "paper": Preset(cells=list(cells(*SIZES["paper"])), seeds=10, first_seed=10),
+        "smoke": Preset(cells=SMOKE, seeds=2, claimed=False),
+        "laptop": Preset(cells=LAPTOP, seeds=5, first_seed=10),
+        "paper": Preset(cells=PAPER, seeds=10, first_seed=10),
     },
-    claims=control_and_gain,
-    check=only_cpu,
+    claims=claims,
+    check=check,
     derived=derived,
     tables=tables,
     figure="gaussian_inputs",

@@ -90,13 +90,12 @@ class CountingBench(ModuleBench):
         where = bench.seed, bench.context, bench.build_pair
         super().__init__(bench.setting, bench.samples, bench.build, *where)
         self.num_train = num_train
-        self.counted = Counted()
+        self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._arithmetic.exact = True  # without compilation
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""
-        other = super().on(inputs, labels, *how, **given)
-        assert isinstance(other, CountingBench)
+        other: Any = super().on(inputs, labels, *how, **given)  # of this class
         other.num_train = round(self.num_train * len(inputs) / len(self.inputs))
         return other
 

@@ -79,7 +79,7 @@ def fit_by_flow(
     early = halfway.net or result.net
     return [
         Fitted(
-            net=like(net, result.net.member(which)),
+            net=like(net, result.net.member(which)).eval(),
             midway=frozen(like(net, early.member(which))),
             notes=notes(result, counted),
         )

@@ -122,8 +122,7 @@ class ModuleBench(Bench):
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
-        other = super().on(inputs, labels, *how, **given)
-        assert isinstance(other, ModuleBench)
+        other: Any = super().on(inputs, labels, *how, **given)  # of this class
         other.samples = replace(
             self.samples,
             train=inputs,

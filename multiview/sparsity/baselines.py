@@ -1,6 +1,7 @@
 """What gates leave, and networks to compare it with: pruned by norm, initialised anew, dropout."""
 
 import copy
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ def remaining(net: nn.Module) -> dict[str, Any]:
     Raises:
         ValueError: If the network has no gates.
     """
-    layers = gated_layers(net).values()
+    layers = layers_with_gates(checks.module("net", net))
     return {
         "share_open": share_open(net),
         "expected_share": float(expected_share(net).detach()),
@@ -73,16 +74,17 @@ def magnitude_pruned(net: nn.Module, units: Sequence[int]) -> nn.Module:
         ValueError: If the network cannot have gates, or a number is not between 0 and the units
             of its layer.
     """
+    kept_units = checks.counts("units", units, 0)
     gated = with_gates(net, 0.5, stream(0))  # the start is overwritten
     layers = list(gated_layers(gated).values())
     sizes = [each.gates.log_alpha.numel() for each in layers]
-    if len(units) != len(sizes) or any(not 0 <= n <= m for n, m in zip(units, sizes, strict=True)):
+    if len(kept_units) != len(sizes) or any(map(operator.gt, kept_units, sizes)):
         raise ValueError(
             f"units={list(units)} are not numbers of units to keep in layers of {sizes}: give one "
             "for each layer."
         )
     made: Bool[Tensor, " filters"] | None = None  # by the convolution right before
-    for layer, number in zip(layers, units, strict=True):
+    for layer, number in zip(layers, kept_units, strict=True):
         with torch.no_grad():
             norms = layer.squares()
             if made is not None and not isinstance(layer, GatedConv2d):
@@ -106,6 +108,7 @@ def reinitialised(net: nn.Module, generator: torch.Generator) -> nn.Module:
     Args:
         generator: Sole source of randomness; advanced in place.
     """
+    checks.generator("generator", generator)
     copied = copy.deepcopy(checks.module("net", net))
     for layer in copied.modules():
         if isinstance(layer, nn.BatchNorm2d):
@@ -127,6 +130,8 @@ def with_dropout(net: nn.Module, inputs: float, hidden: float) -> nn.Module:
     Raises:
         ValueError: If the network is of another kind.
     """
+    inputs = checks.drop_probability("inputs", inputs)
+    hidden = checks.drop_probability("hidden", hidden)
     copied = copy.deepcopy(checks.module("net", net))
     blocks = [each for each in copied.modules() if isinstance(each, Block)]
     for block in blocks:

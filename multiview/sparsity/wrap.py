@@ -72,6 +72,7 @@ def with_gates(
     Raises:
         ValueError: As ``gate_blocks`` and ``gate_layers``.
     """
+    checks.module("net", net)
     gate = gate_blocks if isinstance(net, WideResNet) else gate_layers
     device = next(net.parameters()).device
     return gate(copy.deepcopy(net).cpu(), dropout=dropout, generator=generator).to(device)

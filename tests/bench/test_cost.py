@@ -10,9 +10,9 @@ from multiview import stream
 from multiview.bench import Cell
 from multiview.bench.cost import CountingBench, cost, cost_of, count, time_and_memory
 from multiview.bench.images import ImageSetting
-from multiview.bench.nets import Fast, Residual
+from multiview.bench.nets import Fast, Residual, WidePair
 from multiview.bench.recipe import fast_recipe
-from multiview.methods import Ensemble, Member, Members, Student, Summed
+from multiview.methods import Ensemble, Member, Members, Rocket, Student, Summed
 from multiview.models import ResNet
 from multiview.runs.experiment import Context
 
@@ -92,3 +92,12 @@ def test_the_message_says_time_and_memory():
     assert "3 cells: 3.6e+15 FLOP" in message
     assert "about 2.5 GB" in message
     assert "of float32 products here" in message
+
+
+def test_boosters_are_counted_beside_their_light_network():
+    setting = replace(SETTING, shrink=4, net=WidePair(depth=10, booster_depth=16))
+    found = count(setting, [Rocket(shared=3)], Context()).counted
+    light, booster = setting.net.pair(setting.bench(0, Context()).samples, 0, stream(0))
+    image = torch.randn(3, 8, 8, generator=stream(1))
+    each = sum(cost_of(net, image).forward for net in (light, booster))
+    assert found.flop == 5 * 3 * 200 * each

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from multiview import stream
-from multiview.data.augment import cutout, flip_and_crop
+from multiview.data.augment import cutout, flip_and_crop, hide
 
 
 def images(n: int = 200) -> torch.Tensor:
@@ -72,3 +72,22 @@ def test_cutout_of_nothing_draws_nothing():
     x, generator = images(3), stream(0)
     assert cutout(x, generator, size=0) is x
     assert generator.get_state().equal(stream(0).get_state())
+
+
+@pytest.mark.parametrize("shape", [(200, 10, 3), (50, 3, 20, 20)])
+def test_hidden_patches_and_pixels_are_zero_in_all_of_them_at_the_stated_rate(shape):
+    inputs = torch.ones(shape)
+    hidden = hide(inputs, stream(0, "hide"), fraction=0.3)
+    gone = (hidden == 0).all(2 if len(shape) == 3 else 1)
+    kept = (hidden == 1).all(2 if len(shape) == 3 else 1)
+    assert (gone | kept).all()
+    assert abs(gone.double().mean() - 0.3) < 5 * (0.21 / gone.numel()) ** 0.5
+    assert (inputs == 1).all()
+    assert hide(inputs, stream(0), fraction=0.0).equal(inputs)
+
+
+def test_what_cannot_be_hidden_is_refused():
+    with pytest.raises(ValueError, match="fraction=1"):
+        hide(torch.ones(2, 3, 4), stream(0), fraction=1.0)
+    with pytest.raises(ValueError, match=r"shape \(2, 3\)"):
+        hide(torch.ones(2, 3), stream(0), fraction=0.5)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from multiview import stream
-from multiview.bench import Cell, Flow, PatchSetting, Sgd, check, run
+from multiview.bench import Cell, Entry, Flow, PatchSetting, Sgd, check, run
 from multiview.bench.images import ImageSetting
 from multiview.bench.recipe import plain_recipe
 from multiview.bench.tensors import TensorSetting, samples_of
@@ -45,7 +45,33 @@ def own_setting() -> TensorSetting:
     )
 
 
-SETTINGS = {"patches": (PATCHES, EVERY), "module": (own_setting(), CATALOGUE)}
+FLOW = replace(
+    PATCHES,
+    sigma_init=0.3,
+    training=Flow(
+        labels=TrainSpec(max_steps=8),
+        students=TrainSpec(method="adaptive", max_steps=5, loss_bound=0.0),
+    ),
+)
+
+
+def allowed(setting: PatchSetting) -> dict[str, Entry]:
+    """The methods that a setting can train."""
+    found = {}
+    for name, entry in EVERY.items():
+        try:
+            check([Cell(setting=setting, methods={name: entry.method})], Context())
+        except ValueError:
+            continue
+        found[name] = entry
+    return found
+
+
+SETTINGS = {
+    "patches": (PATCHES, EVERY),
+    "flow": (FLOW, allowed(FLOW)),
+    "module": (own_setting(), CATALOGUE),
+}
 
 
 def snapshot(net):

@@ -454,7 +454,7 @@ def copied(tmp_path_factory):
     return Tree(root, OURS)
 
 
-THEOREMS = {"module": "theory_experiments.theorems", "maker": "cells"}  # and ``run`` it imports
+THEOREMS = {"module": "theory_experiments.theorems"}  # whose ``run`` is that of benches
 
 
 def test_a_copy_of_the_tree_has_the_same_version(copied):

@@ -238,18 +238,9 @@ def derived(lines: pd.DataFrame) -> pd.DataFrame:
     That is the fraction of classes in which a classifier recognises the view by the larger margin
     that the network trained with dropout of neurons does; of ``member``, that of two members.
     """
-    dominant = {
-        (seed, method): np.asarray(views)
-        for seed, method, views in lines[["seed", "method", "dominant_view"]].itertuples(
-            index=False
-        )
-    }
-    lines = lines.assign(
-        same_view=[
-            same_view(method, seed, dominant)
-            for method, seed in zip(lines["method"], lines["seed"], strict=True)
-        ]
-    )
+    dominant = lines.set_index(["seed", "method"])["dominant_view"].to_dict()
+    each = zip(lines["seed"], lines["method"], strict=True)
+    lines = lines.assign(same_view=[same_view(*names, dominant) for names in each])
     several = list(lines.loc[lines["dropped"].notna(), "method"].unique())  # means over networks
     named = with_predictions(lines, ENTRIES)
     return counted_in_views(named, "coverage", "single", averaged=[*several, "member"])

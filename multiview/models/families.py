@@ -5,15 +5,15 @@ batched over it, so that ten members cost little more than one and none touches 
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.train.loop import Loss
+from multiview import checks
 
 FAMILIES = ("linear", "connected", "residual", "convolutional")
 
 
-class Networks(nn.Module):
+class FamilyNets(nn.Module):
     """Independent networks of one family: weights start from N(0, 2 / fan_in), biases from 0.
 
     A convolutional network looks at all patches through the same ReLUs and adds them up over
@@ -41,10 +41,13 @@ class Networks(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        sizes = {"members": members, "num_patches": num_patches, "patch_dim": patch_dim}
-        for name, value in (sizes | {"num_classes": num_classes, "width": width}).items():
-            if value < 1:
-                raise ValueError(f"{name} counts at least 1, got {value}.")
+        members = checks.count("members", members)
+        num_patches = checks.count("num_patches", num_patches)
+        patch_dim = checks.count("patch_dim", patch_dim)
+        num_classes = checks.count("num_classes", num_classes)
+        width = checks.count("width", width)
+        checks.choice("family", family, FAMILIES)
+        checks.generator("generator", generator)
         flat = num_patches * patch_dim
         shapes = {
             "linear": [(flat, num_classes)],
@@ -52,8 +55,6 @@ class Networks(nn.Module):
             "residual": [(flat, width), (width, width), (width, width), (width, num_classes)],
             "convolutional": [(patch_dim, width), (width, num_classes)],
         }
-        if family not in shapes:
-            raise ValueError(f"family={family!r} is not one of {', '.join(FAMILIES)}.")
         # Drawn member by member, so a larger ensemble begins with the same networks.
         start = [
             [torch.randn(shape, generator=generator) for shape in shapes[family]]
@@ -92,17 +93,3 @@ class Networks(nn.Module):
     ) -> Float[Tensor, "members n out"]:
         """A later layer, on each member's own inputs."""
         return torch.baddbmm(self.biases[layer].unsqueeze(1), inputs, self.weights[layer])
-
-
-def members_cross_entropy(labels: Int[Tensor, " N"]) -> Loss:
-    """Cross-entropy of every member, summed over them, so that each trains as if alone.
-
-    That holds as the optimiser treats every weight on its own; members share the minibatches.
-    """
-
-    def loss(logits: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
-        own = labels[rows].view(-1, 1, 1).expand(-1, logits.shape[1], 1)
-        # On ten classes logsumexp takes a third of the time of log_softmax.
-        return (logits.logsumexp(-1) - logits.gather(-1, own).squeeze(-1)).mean(0).sum()
-
-    return loss

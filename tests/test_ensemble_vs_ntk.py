@@ -1,4 +1,4 @@
-"""Every script in theory_experiments: its cells can be made, its smoke preset runs and is drawn."""
+"""ensemble_vs_ntk: its cells, a row, its claims on ideal tables, its figures."""
 
 from dataclasses import replace
 
@@ -6,36 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from theory_experiments._patch_contrast import PatchCell, run_patches
 
 from figures.ensemble_vs_ntk import draw
-from multiview.data import MultiViewSpec
-from multiview.distill import Hinton, PaperUpdate
+from multiview.distill import PaperUpdate
+from multiview.methods import Ensemble, Members, Neighbours
 from multiview.runs.claims import judge
 from multiview.runs.estimates import select
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from multiview.runs.store import load
-from multiview.train import TrainSpec
-from theory_experiments import _patch_contrast as patch_contrast
-from theory_experiments import _patch_nets as patch_nets
 from theory_experiments import ensemble_vs_ntk as contrast
-from theory_experiments._contrast import Outputs, errors_by_method
-
-TINY = PatchCell(
-    spec=MultiViewSpec(
-        num_classes=3, patch_dim=20, num_patches=6, sparsity=1.0, mu=0.25, sigma_p=0.1
-    ),
-    num_train=80,
-    num_test=60,
-    num_kernel_test=40,
-    probes_per_view=20,
-    members=3,
-    width=6,
-    kernel_width=6,
-    train=TrainSpec(max_steps=200),
-    student=TrainSpec(method="adaptive", max_steps=60, loss_bound=0.0),
-)
 
 
 @pytest.mark.parametrize("data", ["patches", "cifar10", "mnist"])
@@ -45,7 +25,7 @@ def test_every_preset_and_data_set_has_cells_that_differ_in_the_seed_alone(prese
     first = 0 if preset == "smoke" else 12
     assert [cell.seed for cell in cells] == [first, first + 1]
     assert replace(cells[0], seed=first + 1) == cells[1]
-    assert cells[0].data == data
+    assert getattr(cells[0], "data", "patches") == data
 
 
 def test_whole_data_sets_are_real_images():
@@ -74,37 +54,36 @@ def test_the_smoke_preset_runs_in_both_engines_alike_and_is_drawn(tmp_path):
         for engine in ("local", "processes")
     ]
     assert rows[0]["method"].tolist() == rows[1]["method"].tolist()
-    assert len(set(rows[0]["method"])) == 15
-    for name in ("single", "multi", "train", "coverage", "steps", "kernel_jitter"):
+    assert len(set(rows[0]["method"])) == 10 + 2 * 4
+    for name in ("single", "multi", "train", "coverage", "steps", "jitter"):
         local, processes = (np.hstack(table[name].dropna().tolist()) for table in rows)
         np.testing.assert_allclose(local, processes, rtol=1e-6, err_msg=name)
+    holds_together(contrast.derived(rows[0][rows[0]["seed"] == 0]))
+
+
+def holds_together(table: pd.DataFrame) -> None:
+    """What one repetition measures of networks and of kernels fits together."""
+    row = table.set_index("method")
+    covered = {who: np.asarray(views) for who, views in row["covered"].dropna().items()}
+    assert len(covered["member"]) == len(covered["self"]) == len(covered["kernel_distilled"]) == 4
+    for prefix, model in (("", "network"), ("kernel_", "kernel")):
+        of = {name: row.loc[f"{prefix}{name}"] for name in ("member", "ensemble_1", "ensemble_4")}
+        assert of["member"]["single"] == pytest.approx(np.mean(of["member"]["single_each"]))
+        assert of["ensemble_1"]["single"] == pytest.approx(of["member"]["single"])
+        assert of["ensemble_4"]["single"] == row["single"][f"{prefix}ensemble"]
+        assert of["ensemble_1"]["union"] == pytest.approx(of["member"]["coverage"])
+        everyone = covered[f"{prefix}member"].any(0)
+        assert of["ensemble_4"]["union"] == pytest.approx(everyone.mean())
+        # An ensemble covers what all of its members cover.
+        assert (covered[f"{prefix}ensemble"] >= covered[f"{prefix}member"].all(0)).all()
+        assert of["member"]["model"] == model
+        assert of["member"]["role"] == "member"
 
 
 def test_images_without_a_directory_are_refused_before_any_work(tmp_path, capfd):
     args = ["--data", "mnist", "--out", str(tmp_path)]
     assert run_script(find("ensemble_vs_ntk"), args) == 2
     assert "--data-dir" in capfd.readouterr().err
-
-
-def test_a_patch_row_holds_together():
-    row = run_patches(TINY)
-    member, ensemble = row["member"], row["ensemble"]
-    assert member["single"] == pytest.approx(np.mean(member["single_each"]))
-    assert [row[name]["size"] for name in ("member", "ensemble_2", "ensemble")] == [1, 2, 3]
-    assert member["covered"].shape == row["kernel_distilled"]["covered"].shape == (3, 3, 2)
-    assert row["distilled"]["covered"].shape == (TINY.num_students, 3, 2)
-    assert row["self"]["covered"].shape == (3, 3, 2)
-    for values in (member, row["distilled"], row["self"], row["kernel_distilled"]):
-        assert values["coverage"] == float(values["covered"].double().mean())
-    assert member["predicted"] == pytest.approx((1 - member["coverage"]) * member["lost_error"])
-    # An ensemble covers what all of its members cover.
-    assert (ensemble["covered"] >= member["covered"].all(0)).all()
-    for prefix in ("", "kernel_"):
-        first = row[f"{prefix}member"]
-        assert first["union"] == pytest.approx(first["coverage"])
-        everyone = float(first["covered"].any(0).double().mean())
-        assert row[f"{prefix}ensemble"]["union"] == pytest.approx(everyone)
-    assert {row[name]["model"] for name in row if name.startswith("kernel_")} == {"kernel"}
 
 
 def test_closed_forms_and_errors_on_the_distribution_are_derived():
@@ -116,57 +95,13 @@ def test_closed_forms_and_errors_on_the_distribution_are_derived():
     assert table["mixed"].tolist() == pytest.approx([0.25 * 0.4 + 0.75 * 0.1])
 
 
-def test_each_student_has_its_own_start_and_teacher(monkeypatch):
-    taught, trained = [], []
-    objective, train = patch_nets.distillation_objective, patch_nets.train_patch_net
-    monkeypatch.setattr(
-        patch_nets,
-        "distillation_objective",
-        lambda labels, teacher, kd_loss, weight=1.0: (
-            taught.append((teacher, kd_loss, weight)) or objective(labels, teacher, kd_loss, weight)
-        ),
-    )
-
-    def record(net, *args, **given):
-        trained.append((net, train(net, *args, **given)))
-        return trained[-1][1]
-
-    monkeypatch.setattr(patch_nets, "train_patch_net", record)
-    samples = patch_contrast._draw(TINY)
-    start = patch_nets.new_nets(TINY, "members", 3)
-    patch_contrast._train(TINY, samples.train, start, lambda message, fraction: None)
-    members, students = trained[0][1].net, trained[2][0]
-    logits = members(samples.train.patches).detach()
-    n = TINY.num_students
-    teachers, losses, weights = zip(*taught, strict=True)
-    for teacher in teachers[: n + 1]:
-        torch.testing.assert_close(teacher, logits.mean(1))
-    for e, teacher in enumerate(teachers[n + 1 :]):
-        torch.testing.assert_close(teacher, logits[:, (e + 1) % 3])
-    update = PaperUpdate(tau=TINY.tau, scale=TINY.scale)
-    assert losses == (*[update] * n, Hinton(TINY.temperature), *[update] * 3)
-    assert weights == (*[TINY.push] * n, 1.0, *[TINY.push] * 3)
-    starts = students.weight
-    assert len(starts) == n + 1 + 3
-    assert len({tuple(start.flatten().tolist()) for start in starts[:n]}) == n
-    assert torch.equal(starts[n], starts[0])  # Hinton's has the first one's fresh start
-    assert torch.equal(starts[0], patch_nets.new_nets(TINY, "student", 1).weight[0])
-    assert not any(torch.equal(each, own) for each in starts[:n] for own in start.weight)
-    assert torch.equal(starts[n + 1 :], members.weight)
-
-
-def test_errors_by_size_average_over_all_subsets():
-    labels = torch.tensor([0, 0])
-    right, bad = [3.0, 0.0], [0.0, 1.0]
-    single = torch.tensor([[right, bad, bad], [bad, bad, bad]])  # (t, members, k)
-    outputs = Outputs(single=single, summed=single[:, 0], distilled=single[:, 1])
-    row = errors_by_method(outputs, labels, "error")
-    assert row["member"]["error_each"] == [0.5, 1.0, 1.0]
-    # Sample 0 is right wherever member 0 is averaged in: 1, 2 and 1 of the 3, 3 and 1 subsets.
-    by_size = {each["size"]: each["error"] for each in row.values() if "size" in each}
-    assert by_size == pytest.approx({1: 5 / 6, 2: 2 / 3, 3: 1 / 2})
-    assert row["summed"]["error"] == 0.5
-    assert row["distilled"]["error"] == 1.0
+def test_methods_are_taught_as_the_theorems_say():
+    methods = contrast.PATCHES["laptop"].methods
+    distilled, itself, hinton = (methods[name] for name in ("distilled", "self", "hinton"))
+    assert (distilled.teacher, distilled.number, distilled.weight) == (Ensemble(), 4, 5.0)
+    assert (itself.teacher, itself.start) == (Neighbours(), Members())
+    assert distilled.kd_loss == itself.kd_loss == PaperUpdate()
+    assert hinton.start == distilled.start  # the first one's
 
 
 IDEAL = {

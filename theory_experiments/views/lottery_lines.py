@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from theory_experiments._trace import TAIL_LOSSES
+from theory_experiments.views.growth import TAIL_LOSSES
 
 CLEAR = 1.2  # a lead from which on the winner is called predictable
 ALL, CLEARLY, SET_M = "all", f"{CLEAR} and more", "set M"

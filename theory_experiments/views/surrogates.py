@@ -1,14 +1,17 @@
 """The gain of an ensemble, and that of members with Gaussian logits in their place."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from multiview.bench import Bench, Classifier, Measure, Setting
 from multiview.ensemble import mean_logits
 from multiview.train.metrics import wrong
-from theory_experiments._contrast import error
+from theory_experiments.views.gaussian_tasks import TaskBench, TaskSetting
 
 
 def surrogate_error(
@@ -45,7 +48,7 @@ def gains(
         mean, and not that variance has no part in it.
     """
     each = wrong(logits, labels).double().mean(0)
-    ensemble = error(mean_logits(logits), labels)
+    ensemble = float(wrong(mean_logits(logits), labels).double().mean())
     member = float(each.mean())
     return {
         "member": member,
@@ -56,3 +59,40 @@ def gains(
         "gain": member - ensemble,
         "surrogate_gain": surrogate_error(logits, labels, draws, generator) - ensemble,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gains(Measure):
+    """Of every learner all that ``gains`` says, and ``train``, the mean training error with noise.
+
+    On multi-view patches these are errors on single-view test samples; of a learner with ``_multi``
+    at the end, on multi-view ones.
+
+    Attributes:
+        draws: Surrogate members a test sample.
+    """
+
+    draws: int = 10
+
+    def __post_init__(self) -> None:
+        if self.draws < 1:
+            raise ValueError(f"draws={self.draws} counts at least 1.")
+
+    def check(self, setting: Setting) -> None:
+        """Refuse all but tasks."""
+        if not isinstance(setting, TaskSetting):
+            raise ValueError(f"Gains needs the tests of a task: use a TaskSetting, not {setting}.")
+
+    def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
+        """By learner and kind of test samples."""
+        assert isinstance(bench, TaskBench)
+        row: dict[str, dict[str, Any]] = {}
+        for learner, each in trained.items():
+            for ending, test in bench.tests.items():
+                drawn = bench.stream("surrogates", learner, ending)
+                row[learner + ending] = gains(
+                    each.logits(test.patches), test.labels, self.draws, drawn
+                )
+            mistakes = wrong(each.logits(bench.inputs), bench.labels)
+            row[learner]["train"] = float(mistakes.double().mean())
+        return row

@@ -1,6 +1,6 @@
 """Published errors of students on images, as fractions of the test images."""
 
-# arXiv 1503.02531, Section 3; by method and measure of ``run_hinton``: what it is, and its error.
+# arXiv 1503.02531, Section 3; by method and measure: what it is, and its error.
 PAPER = {
     ("teacher", "error"): ("teacher, 2 x 1200 units with dropout", 67 / 10_000),
     ("labels", "error"): ("student of labels, 2 x 800 units", 146 / 10_000),
