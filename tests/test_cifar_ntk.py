@@ -84,7 +84,8 @@ def test_every_setting_reaches_its_own_models():
         ("linearised_distilled", {"student_steps": 1}),
         ("linearised_distilled", {"temperature": 1000.0}),
     ):
-        other = replace(CELL.methods[name], **changes)
+        method: Any = CELL.methods[name]
+        other = replace(method, **changes)
         assert not bench.trained(other).logits(inputs).allclose(usual[name]), changes
     member, student = (CELL.methods[f"linearised_{who}"] for who in ("member", "distilled"))
     assert isinstance(member, Linearised)

@@ -45,7 +45,7 @@ def test_cost_of_a_network_counts_products_and_what_is_kept():
 def test_training_of_all_methods_and_the_passes_of_their_teachers_are_counted():
     student = Student(number=3)
     methods = {"member": Members(), "summed": Summed(), "student": student, "mean": Ensemble()}
-    found = count(SETTING, methods.values(), Context()).counted
+    found = count(SETTING, methods.values(), Context())
     bench = SETTING.bench(0, Context())
     each = cost_of(bench.one("any"), bench.inputs[0])
     labels = 4 * 3 * (3 + 3) * 200  # epochs, a pass and its way back, nets, images
@@ -59,10 +59,7 @@ def test_training_of_all_methods_and_the_passes_of_their_teachers_are_counted():
 def test_teachers_of_images_as_they_are_look_once():
     plain = replace(SETTING, students=replace(SETTING.students, flip=False, padding=0))
     methods = [Student(teacher=Member())]
-    difference = (
-        count(SETTING, methods, Context()).counted.flop
-        - count(plain, methods, Context()).counted.flop
-    )
+    difference = count(SETTING, methods, Context()).flop - count(plain, methods, Context()).flop
     bench = SETTING.bench(0, Context())
     forward = cost_of(bench.one("any"), bench.inputs[0]).forward
     assert difference == (5 - 1) * 200 * forward
@@ -96,7 +93,7 @@ def test_the_message_says_time_and_memory():
 
 def test_boosters_are_counted_beside_their_light_network():
     setting = replace(SETTING, shrink=4, net=WidePair(depth=10, booster_depth=16))
-    found = count(setting, [Rocket(shared=3)], Context()).counted
+    found = count(setting, [Rocket(shared=3)], Context())
     light, booster = setting.net.pair(setting.bench(0, Context()).samples, 0, stream(0))
     image = torch.randn(3, 8, 8, generator=stream(1))
     each = sum(cost_of(net, image).forward for net in (light, booster))
