@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from multiview.bench.bench import Context, DropoutKind
 from multiview.bench.modules import ModuleBench, ModuleSetting
-from multiview.bench.nets import Dense, Fast, LeNet, Quick, Residual, WidePair
+from multiview.bench.nets import Conv, Dense, Fast, LeNet, Quick, Residual, WidePair
 from multiview.bench.recipe import Recipe, fast_recipe
 from multiview.data.images import ImageData, load_images
 from multiview.data.splits import Splits, split
@@ -25,7 +25,7 @@ class ImageSetting(ModuleSetting):
     Attributes:
         data: Name of a data set in ``--data-dir``, or "multi_view", which is made up.
         num_train: None: all but the validation images.
-        num_validation: Of the training file too; whatever is chosen is chosen on them.
+        num_validation: Of the training file too; whatever is chosen is chosen on them. 0 for none.
         num_test: None: all.
         shrink: Images are averaged over squares of so many pixels' side.
     """
@@ -36,7 +36,7 @@ class ImageSetting(ModuleSetting):
     num_test: int | None = 2000
     shrink: int = 1
     members: int = 4
-    net: Fast | Dense | Residual | Quick | LeNet | WidePair = field(
+    net: Fast | Conv | Dense | Residual | Quick | LeNet | WidePair = field(
         default_factory=lambda: Fast(widths=(16, 32, 64))
     )
     recipe: Recipe = field(default_factory=lambda: fast_recipe(epochs=20))

@@ -50,7 +50,7 @@ from multiview.train import (
 from multiview.train.loop import Loss
 from multiview.train.training import Best
 
-MOST_KERNEL_SAMPLES = 4000  # n^2 numbers of a kernel, each of several, in float64
+MOST_KERNEL_SAMPLES = 10_000  # n^2 numbers of a kernel, each of several, in float64
 Build = Callable[[torch.Generator], nn.Module]
 # From how much is shared and initial weights to a light network and its booster.
 BuildPair = Callable[[int, torch.Generator], tuple[nn.Module, nn.Module]]

@@ -1,7 +1,7 @@
 """Which network is trained on images, apart from its initial weights: NetSpec and its kinds."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -9,6 +9,7 @@ from torch import nn
 from multiview.data.splits import Splits
 from multiview.models import (
     MLP,
+    ConvNet,
     FastNet,
     FourStageResNet,
     LeNet5,
@@ -60,11 +61,28 @@ class Dense:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conv:
+    """A ConvNet, whose kernel of some thousand images takes seconds on a CPU."""
+
+    widths: tuple[int, int] = (16, 40)
+
+    def build(self, splits: Splits, generator: torch.Generator) -> nn.Module:
+        """The ConvNet."""
+        return ConvNet(
+            widths=self.widths,
+            num_classes=splits.num_classes,
+            image_shape=splits.image_shape,
+            generator=generator,
+        ).to(splits.train.device)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Residual:
     """A ResNet of depth 6n + 2, a FourStageResNet of depth 18 or 34, or a WRN-depth-widen."""
 
     depth: int
     widen: int | None = None  # of a WideResNet
+    norm: Literal["batch", "group"] = "batch"  # of a WideResNet; "group" before any training
 
     def build(self, splits: Splits, generator: torch.Generator) -> nn.Module:
         """The residual network."""
@@ -75,7 +93,7 @@ class Residual:
             "generator": generator,
         }
         if self.widen is not None:
-            net = WideResNet(widen=self.widen, **settings)
+            net = WideResNet(widen=self.widen, norm=self.norm, **settings)
         else:
             net = (FourStageResNet if self.depth in (18, 34) else ResNet)(**settings)
         return net.to(splits.train.device)

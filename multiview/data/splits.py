@@ -1,6 +1,6 @@
 """Samples to train, to choose and to test on; Splits, such of images."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -61,7 +61,7 @@ def split(
     Args:
         n_train: Of the training images; a multiple of the number of classes, as are the others.
             None: all that are not for validation.
-        n_validation: Further ones of the training images.
+        n_validation: Further ones of the training images; 0 for none.
         n_test: Of the test images. None: all.
         generator: Sole source of randomness; advanced in place.
 
@@ -70,8 +70,11 @@ def split(
     """
     n_chosen = None if n_train is None else n_train + n_validation
     chosen = data.subset(n_chosen, n_test, generator)
-    held = chosen.hold_out(n_validation, generator)
-    train, validation, test = standardise(held.train_images, held.test_images, chosen.test_images)
+    none = replace(chosen, test_images=chosen.test_images[:0], test_labels=chosen.test_labels[:0])
+    held = chosen.hold_out(n_validation, generator) if n_validation else none
+    own = [held.test_images] if n_validation else []
+    train, *further, test = standardise(held.train_images, *own, chosen.test_images)
+    validation = further[0] if further else train[:0]
     return Splits(
         train=train.to(device),
         train_labels=held.train_labels.to(device),

@@ -15,6 +15,7 @@ from multiview.methods.class_sets import ClassSets, ConfusableSets, RandomSets, 
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
 from multiview.methods.kernels import KernelModel, Kernels
+from multiview.methods.linearised import Linearised, LinearisedModel
 from multiview.methods.pruning import Baseline, MagnitudePruned, Reinitialised
 from multiview.methods.rocket import Booster, Rocket
 from multiview.methods.specialists import Specialists, WithSpecialists
@@ -35,6 +36,8 @@ __all__ = [
     "KernelModel",
     "Kernels",
     "Labels",
+    "Linearised",
+    "LinearisedModel",
     "MagnitudePruned",
     "MaskStudent",
     "Masks",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from multiview.bench.bench import Bench, Gram, Setting
 from multiview.bench.method import Classifier, Method
 from multiview.ntk import FittedKernels, centred_one_hot, fit_kernels
+from multiview.ntk.last_layer import last_layer_gram
 
 
 class MemberKernels:
@@ -48,12 +50,14 @@ class Kernels(Method):
         width: Of these networks; None: as of the others. At the others' own start few neurons of a
             patch net carry the kernel, and a larger ``sigma_init`` spreads it.
         ridge: Relative to each kernel's mean diagonal.
+        features: Of "all" layers, or of the "last" linear layer alone.
     """
 
     number: int | None = None
     width: int | None = None
     sigma_init: float | None = None
     ridge: float = 1e-3
+    features: Literal["all", "last"] = "all"
 
     def check(self, setting: Setting) -> None:
         """Refuse kernels that would not fit."""
@@ -63,7 +67,9 @@ class Kernels(Method):
         """The kernel models, each by itself."""
         number = self.number or bench.members
         nets = bench.kernel_networks(number, self.width, self.sigma_init)
-        kernels = MemberKernels([bench.tangent_gram(net) for net in nets], bench.inputs)
+        last = self.features == "last"
+        grams = [partial(last_layer_gram, net) if last else bench.tangent_gram(net) for net in nets]
+        kernels = MemberKernels(grams, bench.inputs)
         fitted = fit_kernels("single", kernels.own, targets(bench), self.ridge)
         return classifier(KernelLogits(fitted, kernels))
 
@@ -74,10 +80,15 @@ class KernelModel(Method):
 
     Of ``kind`` "students" each has the features of one network and is fit to the ensemble's
     outputs: (n, K, k); "distilled" is the first of them.
+
+    Attributes:
+        student_ridge: Of students, whose targets the members' ridge has shrunk already; None: as
+            of the members.
     """
 
     kind: Literal["ensemble", "summed", "distilled", "students"]
     of: Kernels = Kernels()
+    student_ridge: float | None = None
 
     def train(self, bench: Bench) -> Classifier:
         """The model."""
@@ -87,7 +98,9 @@ class KernelModel(Method):
         if self.kind == "ensemble":
             return classifier(KernelLogits(replace(members.fitted, kind="ensemble"), kernels))
         kind = "summed" if self.kind == "summed" else "distilled"
-        fitted = fit_kernels(kind, kernels.own, targets(bench), self.of.ridge)
+        fitted = fit_kernels(
+            kind, kernels.own, targets(bench), self.of.ridge, student_ridge=self.student_ridge
+        )
         logits = KernelLogits(fitted, kernels)
         if self.kind == "distilled":
             return replace(classifier(logits), logits=lambda inputs: logits(inputs)[:, 0])

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -95,20 +96,26 @@ def descent_methods(
     if student_steps is not None:
         student_steps = checks.count("student_steps", student_steps, least=0)
 
-    def by_descent(steps: int, scale: float = 1.0) -> Fit:
-        def fit(kernel: Tensor, wanted: Tensor) -> KernelModel:
-            safe = descend(kernel, wanted, steps=0).learning_rate
-            end = descend(kernel, wanted, steps=steps, learning_rate=relative_rate * safe)
-            return KernelModel(dual=scale * end.dual[-1], layout=end.layout)
-
-        return fit
-
     def teach(outputs: Tensor) -> Tensor:
         return (outputs / temperature).softmax(-1)
 
     own = steps if student_steps is None else student_steps
-    student = by_descent(own, scale=temperature)
-    return _methods(kernels, targets, by_descent(steps), teach, student)
+    fit = partial(descended, steps=steps, relative_rate=relative_rate)
+    student = partial(descended, steps=own, relative_rate=relative_rate, scale=temperature)
+    return _methods(kernels, targets, fit, teach, student)
+
+
+def descended(
+    kernel: Tensor, targets: Tensor, *, steps: int, relative_rate: float, scale: float = 1.0
+) -> KernelModel:
+    """The linearised network after a descent of the cross-entropy, its outputs times ``scale``.
+
+    Args:
+        relative_rate: To the safe learning rate of ``descend``.
+    """
+    safe = descend(kernel, targets, steps=0).learning_rate
+    end = descend(kernel, targets, steps=steps, learning_rate=relative_rate * safe)
+    return KernelModel(dual=scale * end.dual[-1], layout=end.layout)
 
 
 def _methods(

@@ -75,3 +75,12 @@ def test_all_images_may_be_taken_whatever_the_classes_shares():
     assert together.equal(unequal.train_labels.sort().values)
     with pytest.raises(ValueError, match="n_train"):
         split(unequal, n - 2, 3, None, stream(0))
+
+
+def test_there_may_be_no_validation_images():
+    splits = draw(sizes=(30, 0, 60))
+    assert splits.validation.shape == (0, *splits.image_shape)
+    assert len(splits.validation_labels) == 0
+    assert len(splits.train) == 30
+    both = torch.cat([splits.train_labels, draw(sizes=(30, 12, 60)).train_labels])
+    assert both.bincount().tolist() == [20, 20, 20]
