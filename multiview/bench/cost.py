@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from multiview.bench.bench import Context, Course, Fitted, SoftTargets
 from multiview.bench.cell import Cell
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.method import Method
 from multiview.bench.modules import ModuleBench, single_networks
+from multiview.bench.types import Context, Course, Fitted, SoftTargets
 
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
 

@@ -9,18 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.bench.bench import (
-    Bench,
-    Context,
-    Course,
-    DropoutKind,
-    Fitted,
-    Gram,
-    Setting,
-    SoftTargets,
-)
+from multiview.bench.bench import Bench
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.bench.nets import NetSpec
+from multiview.bench.setting import Setting
+from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
 from multiview.distill import distillation_loss
 from multiview.models import PatchNet, SingleMember

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from multiview.bench.bench import SoftTargets
 from multiview.bench.method import Logits
+from multiview.bench.types import SoftTargets
 from multiview.distill import distillation_loss, per_student
 from multiview.distill.distillation_loss import Teacher
 from multiview.models import SideBySide

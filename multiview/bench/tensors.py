@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from multiview import shapes
-from multiview.bench.bench import Context, DropoutKind
-from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.modules import ModuleBench
 from multiview.bench.recipe import Recipe, plain_recipe
+from multiview.bench.types import Context, DropoutKind
 from multiview.data.splits import Samples
 
 UNSTORED: dict[str, Any] = {"stored": False}  # of a field that no row holds

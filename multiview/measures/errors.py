@@ -8,9 +8,11 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Logits, Measure
-from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.modules import ModuleBench
+from multiview.bench.setting import Setting
 from multiview.ensemble import mean_logits
 from multiview.probes import agreement
 from multiview.train.metrics import wrong

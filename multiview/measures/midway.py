@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Measure
+from multiview.bench.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)

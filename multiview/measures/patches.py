@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Measure
 from multiview.bench.patches import PatchBench, PatchSetting
+from multiview.bench.setting import Setting
 from multiview.data import stream_patches
 from multiview.data.provenance import Kind
 from multiview.measures.averages import Averages

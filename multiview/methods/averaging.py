@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Course
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Logits, Method
+from multiview.bench.types import Course
 from multiview.distill import averaged_logits
 from multiview.distill.teachers import Average
 from multiview.ensemble import mean_logits

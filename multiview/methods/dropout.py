@@ -6,8 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from multiview.bench.bench import Bench, Course, DropoutKind, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
+from multiview.bench.types import Course, DropoutKind
 from multiview.data.augment import hide
 from multiview.distill import dropout_distillation, monte_carlo
 from multiview.train import OptimSpec

@@ -7,8 +7,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Gram, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
+from multiview.bench.types import Gram
 from multiview.ntk import FittedKernels, centred_one_hot, fit_kernels
 from multiview.ntk.last_layer import last_layer_gram
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.patches import PatchSetting
+from multiview.bench.setting import Setting
 from multiview.methods.gates import Gates
 from multiview.sparsity import recalibrate_batchnorm
 from multiview.sparsity.baselines import magnitude_pruned, reinitialised, with_dropout

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
 from multiview.data.augment import hide
 from multiview.distill import Hinton, KDLoss, knowledge_distillation
 
