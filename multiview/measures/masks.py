@@ -23,8 +23,8 @@ ROWS = 20_000  # inputs, each with a mask, that are held at once
 class MaskMeans(TestMeasure):
     """What averaging over masks changes on the test samples.
 
-    ``masks_N``, means over N masks: ``masks``, N; ``error``; ``variance`` over draws of the masks.
-    Of those over most masks and of all methods of one network: ``cross_entropy`` and
+    Of methods named "masks_N", means over N masks: ``masks``, N; ``error``; ``variance`` over draws
+    of the masks. Of those over most masks and of all methods of one network: ``cross_entropy`` and
     ``divergence``, the KL divergence from the mean of as many further masks.
 
     Attributes:
