@@ -209,12 +209,12 @@ def penalty_checks() -> Iterator[Claim]:
     source = "seen on the seeds 1000 and 1001"
     for who, by in (("", "labels"), ("_soft", "an ensemble's soft targets")):
         # Shares of k m neurons: their grid holds 0.5 and 0.9.
-        for name, says, predicted in (
+        for name, effect, predicted in (
             ("dense", "light penalty leaves more than 90% of the neurons", (0.902, math.inf)),
             ("pruned", "strong penalty leaves fewer than half of the neurons", (-1.0, 0.498)),
         ):
             share = measured("share_open", name + who)
-            statement = f"by {by}, the {says}"
+            statement = f"by {by}, the {effect}"
             yield Claim(f"{name}{who}: left", source, statement, predicted, share, kind="check")
 
 

@@ -46,11 +46,11 @@ class Bench(ABC):
         self.resumed = scratch is not None and any(scratch.glob("*.pt"))
 
     def plan(self, methods: Sequence[Method]) -> None:
-        """Say what will be asked for, so that progress counts it and likes train together."""
+        """Announce the methods, so that progress counts them and like ones train together."""
         self._wanted = with_needs(methods)
 
     def trained(self, method: Method) -> Classifier:
-        """What the method left; equal methods are trained once."""
+        """The classifier that the method trains; equal methods are trained once."""
         if method not in self._done:
             for part in method.needs():
                 self.trained(part)
@@ -251,7 +251,7 @@ class Bench(ABC):
     def soft_targets(
         self, teacher: Method, kd_loss: KDLoss, weight: float = 1.0, label_weight: float = 1.0
     ) -> SoftTargets:
-        """What a trained method teaches."""
+        """Soft targets of a trained method."""
         logits = self.trained(teacher).logits
         return SoftTargets(
             teacher=logits, kd_loss=kd_loss, weight=weight, label_weight=label_weight

@@ -142,8 +142,10 @@ class CountingBench(ModuleBench):
         forward = sum(one.forward for one in each)
         self.counted.flop += 3 * recipe.optim.epochs * self.num_train * forward
         self.counted.weights += sum(one.weights for one in each)
-        held = (recipe.optim.batch_size * one.activations + 2 * one.weights for one in each)
-        most = sum(sorted(held)[-recipe.together :])
+        bytes_of_each = (
+            recipe.optim.batch_size * one.activations + 2 * one.weights for one in each
+        )
+        most = sum(sorted(bytes_of_each)[-recipe.together :])
         self.counted.at_once = max(self.counted.at_once, most)
 
 

@@ -182,7 +182,7 @@ class ModuleBench(Bench):
         return [self.one("members", i).eval() for i in range(number)]
 
     def loss(self, soft: SoftTargets | None) -> Loss:
-        """Of one network: the labels, and a teacher that sees what it sees."""
+        """Loss of one network: of the labels, and of a teacher on the inputs that it sees."""
         teacher = None if soft is None else soft.teacher
         return side_by_side_loss(self.labels, [soft], teacher, self.setting.recipe.smoothing)
 
@@ -243,8 +243,8 @@ class ModuleBench(Bench):
         """Train some of all networks side by side, after so many others."""
         settings, samples = self.training(course), self.samples
         if len(samples.validation):
-            held = samples.validation, samples.validation_labels
-            settings["score"] = error_score(*held, settings["compute"])
+            validation = samples.validation, samples.validation_labels
+            settings["score"] = error_score(*validation, settings["compute"])
         teacher: Teacher | None = teacher_of(part)
         if teacher is not None and settings["augment"] is None:  # what it gives is known at once
             teacher = self.outputs(teacher, self.inputs).to(self.labels.device)
@@ -273,7 +273,7 @@ class ModuleBench(Bench):
                 each.load_state_dict(state)
 
     def _checkpoint(self) -> Checkpoint | None:
-        """Of the next training: trainings are counted, and always the same in the same order."""
+        """Checkpoint of the next training; trainings are numbered in their order."""
         number = next(self._fits)
         if self.context.scratch is None:
             return None

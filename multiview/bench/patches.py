@@ -127,7 +127,7 @@ class PatchBench(Bench):
 
     @cached_property
     def labels(self) -> Tensor:
-        """Their classes."""
+        """Labels of the training samples, (n,)."""
         return self.batch.labels
 
     def nets(self, name: str, number: int = 1, **other: Any) -> PatchNet:
@@ -227,7 +227,7 @@ class PatchBench(Bench):
         return [nets.member(i).single() for i in range(number)]
 
     def loss(self, soft: SoftTargets | None) -> Loss:
-        """Of the labels, and of a teacher asked once, as samples are the same at every step."""
+        """Loss of the labels and of a teacher, whose logits are computed once for all steps."""
         if soft is None:
             return target_loss(self.labels)
         with torch.no_grad():

@@ -24,7 +24,7 @@ class Context(Protocol):
 
     @property
     def device(self) -> str:
-        """Of torch."""
+        """Name of the torch device, such as "cpu"."""
         ...
 
     @property

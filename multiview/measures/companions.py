@@ -27,7 +27,7 @@ class Companions(Measure):
     def of(
         self, bench: Bench, trained: Mapping[str, Classifier]
     ) -> Mapping[str, Mapping[str, Any]]:
-        """By method, values of its companion."""
+        """Measures of the companion of each method that has one."""
         companions = {
             name: each.companion for name, each in trained.items() if each.companion is not None
         }

@@ -38,7 +38,7 @@ class MaskMeans(TestMeasure):
     alike: tuple[str, str] | None = None
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method, and by number of masks."""
+        """Measures of each method, and of the means over each number of masks."""
         here, net = module_bench(bench), trained[self.of_net].net
         assert net is not None
         test, labels = here.samples.test, here.samples.test_labels.cpu()

@@ -28,7 +28,7 @@ class Midway(Measure):
         self.measure.check(setting)
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """By method."""
+        """Measures of each method's network after half of its steps."""
         kept = {
             name: replace(each, logits=each.midway)
             for name, each in trained.items()

@@ -24,7 +24,7 @@ class MemberKernels:
         self.last: tuple[Tensor, list[Tensor]] | None = None
 
     def __call__(self, inputs: Tensor) -> list[Tensor]:
-        """One a network, kept for the next call, which asks for another model of them."""
+        """Kernels (one a network) of the inputs, kept for the next call on the same inputs."""
         if self.last is None or self.last[0] is not inputs:
             self.last = inputs, [gram(inputs, self.inputs) for gram in self.grams]
         return self.last[1]
@@ -93,7 +93,7 @@ class KernelModel(Method):
     student_ridge: float | None = None
 
     def train(self, bench: Bench) -> Classifier:
-        """The model."""
+        """Fit the kernel model."""
         members = bench.trained(self.of).logits
         assert isinstance(members, KernelLogits)
         kernels = members.kernels

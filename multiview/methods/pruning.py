@@ -35,7 +35,7 @@ class Baseline(Method):
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
+        """Train the network."""
         return fitted(bench, with_dropout(bench.one(self.start), *self.dropout), self.averaging)
 
 
@@ -62,7 +62,7 @@ class MagnitudePruned(Method):
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
-        """The smaller network."""
+        """Train the smaller network."""
         net = bench.trained(self.of).net
         assert net is not None
         small = magnitude_pruned(net, bench.trained(self.like).notes["units"])
@@ -87,7 +87,7 @@ class Reinitialised(Method):
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
+        """Train the network."""
         net = bench.trained(self.like).net
         assert net is not None
         fresh = reinitialised(net, bench.stream("small"))

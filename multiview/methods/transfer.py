@@ -34,7 +34,7 @@ class UnlabelledStudent(Method):
         setting.check_sgd("UnlabelledStudent")
 
     def train(self, bench: Bench) -> Classifier:
-        """The student."""
+        """Train the student."""
         student = bench.one(self.start)
         settings: dict[str, Any] = bench.training()
         if self.hidden:

@@ -26,10 +26,11 @@ class TrainSpec:
     """How to train PatchNets, and when a network is done.
 
     ``flow`` follows gradient flow in rescaled time (``multiview.train.flow``): a step lets a neuron
-    that escapes as w' = w^(q-1) grow by the fraction ``relative_step`` / (q - 1), so the steps of
-    an escape grow as the logarithm of the start; classes that have broken out are kept stable by as
-    many further gradients as a step needs. Along the flow the loss never rises: a step after which
-    it did is taken again, shorter, so the objective's derivative must be that of its loss.
+    in the power region, w' = w^(q-1), grow by the fraction ``relative_step`` / (q - 1), so the
+    steps until it leaves that region grow as the logarithm of the start; classes that have left it
+    are kept stable by as many further gradients as a step needs. Along the flow the loss never
+    rises: a step after which it did is taken again, shorter, so the objective's derivative must be
+    that of its loss.
     ``adaptive`` is full-batch descent at ``relative_step`` over the curvature just met
     (``multiview.train.descent``), for updates that are no loss's gradient. ``gd`` is full-batch
     descent, ``sgd`` minibatch descent, both at ``learning_rate``.
