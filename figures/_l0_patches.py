@@ -44,11 +44,11 @@ def _places(table: pd.DataFrame, group: str, axis: str = "strength") -> dict[str
 
 
 def _curve(
-    axes: Axes, table: pd.DataFrame, places: dict[str, float], measure: str, *look: str
+    axes: Axes, table: pd.DataFrame, positions: dict[str, float], measure: str, *look: str
 ) -> None:
     """Means and intervals of fractions."""
     label, colour, marker = look
-    points = {place: measured(measure, who) for who, place in places.items()}
+    points = {x: measured(measure, who) for who, x in positions.items()}
     panels.curve(
         axes, table, points, low=0, high=1, label=label, color=colour, marker=marker, lw=1, ms=5.5
     )
@@ -89,8 +89,8 @@ def _labels_or_soft(axes: Axes, table: pd.DataFrame) -> None:
         )
     ):
         apart = 1.05**i  # keeps intervals legible
-        places = {who: apart * strength for who, strength in _places(table, group).items()}
-        _curve(axes, table, places, "coverage", label, colour, marker)
+        positions = {who: apart * strength for who, strength in _places(table, group).items()}
+        _curve(axes, table, positions, "coverage", label, colour, marker)
     axes.axhline(0.5, color=style.INK, ls=":", lw=1)
     axes.set_xscale("log")
     axes.set_xlabel("lambda (divided by N samples)")
@@ -102,11 +102,11 @@ def _late_and_together(axes: Axes, table: pd.DataFrame) -> None:
     early, late = (_places(table, group) for group in ("from_start", "delayed"))
     sizes = _places(table, "pruned_ensemble", "size")
     strengths = list(early.values())
-    for places, label, colour, marker in (
+    for positions, label, colour, marker in (
         (early, "from step 0", RED, "v"),
         (late, "delayed", GREEN, "o"),
     ):
-        by_rank = {who: float(i) for i, who in enumerate(places)}
+        by_rank = {who: float(i) for i, who in enumerate(positions)}
         _curve(axes, table, by_rank, "coverage", label, colour, marker)
     by_size = {who: len(strengths) + size - 1 for who, size in sizes.items()}
     _curve(axes, table, by_size, "coverage", "pruned, averaged", BLUE, "^")

@@ -105,10 +105,10 @@ def _coverage(axes: Axes, table: pd.DataFrame, rows: Rows) -> None:
 def _errors(axes: Axes, table: pd.DataFrame, rows: Rows) -> None:
     """Errors on either kind of samples, and what c explains of those on single-view ones."""
     tops = [0.05, panels.ladder(axes, table, rows, "single", low=0, high=1)]
-    law = {"marker": "|", "ms": 11, "mew": 1.2, "color": style.GREY, "zorder": 1}
+    from_coverage = {"marker": "|", "ms": 11, "mew": 1.2, "color": style.GREY, "zorder": 1}
     for entry, y in rows:
         multi = {"marker": "D", "ms": 4, "mfc": "white", "mec": entry.colour, "zorder": 4}
-        for measure, look in (("law", law), ("multi", multi)):
+        for measure, look in (("law", from_coverage), ("multi", multi)):
             found = panels.values(table, measured(measure, entry.method))
             tops.append(panels.mark(axes, y, found, sideways=True, **look))
     top = max(tops)

@@ -107,12 +107,12 @@ def _shifts(axes: Axes, table: pd.DataFrame) -> None:
     """Errors as trained (hollow) and with one bias shifted (filled)."""
     for x, (method, measure) in enumerate(LACKING):
         for name, side, face in ((method, -1, "white"), (f"{method}_shifted", 1, TAUGHT)):
-            found, place = panels.values(table, measured(measure, name)), x + 0.13 * side
+            found, position = panels.values(table, measured(measure, name)), x + 0.13 * side
             if found is None:
                 continue
-            panels.point(axes, place, found, low=0, high=1, ms=7, color=TAUGHT, mfc=face)
+            panels.point(axes, position, found, low=0, high=1, ms=7, color=TAUGHT, mfc=face)
             mean = float(found.by_seed.mean())
-            text = axes.text(place + 0.09 * side, mean, f"{100 * mean:.0f}%", fontsize=8)
+            text = axes.text(position + 0.09 * side, mean, f"{100 * mean:.0f}%", fontsize=8)
             text.set(ha="right" if side < 0 else "left", va="center")
     axes.plot([], [], "o", ms=7, color=TAUGHT, mfc="white", label="as trained")
     axes.plot([], [], "o", ms=7, color=TAUGHT, label="one bias shifted")
@@ -127,7 +127,7 @@ def _shifts(axes: Axes, table: pd.DataFrame) -> None:
 def _images(figure: SubFigure, table: pd.DataFrame) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(2.6, 1))
     bars = [
-        (says, measured("error", who), COLOURS.get(who, TAUGHT)) for who, says in IMAGES.items()
+        (label, measured("error", who), COLOURS.get(who, TAUGHT)) for who, label in IMAGES.items()
     ]
     _bars(left, table, bars)
     first = table.iloc[0]

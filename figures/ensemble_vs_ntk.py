@@ -63,9 +63,9 @@ def _draw_images(table: pd.DataFrame) -> Figure:
 def _by_size(axes: Axes, table: pd.DataFrame) -> None:
     """Error by the number of members averaged, beside the theory's."""
     found = sizes(axes, table, MODELS, "single")
-    law = {"ls": "--", "lw": 1.2, "color": style.INK, "zorder": 1}
+    look = {"ls": "--", "lw": 1.2, "color": style.INK, "zorder": 1}
     theory = [select(table, model="network", size=size)["theory"].iloc[0] for size in found]
-    axes.plot(found, theory, label="theory, $2^{-K}$", **law)
+    axes.plot(found, theory, label="theory, $2^{-K}$", **look)
     axes.set_yscale("symlog", linthresh=1e-3, linscale=0.4)
     axes.set_ylim(0, 1)
     axes.set_yticks([1, 0.1, 0.01, 0.001, 0], ["100%", "10%", "1%", "0.1%", "0"])

@@ -45,9 +45,9 @@ def draw(table: pd.DataFrame) -> Figure:
     style.use()
     figure = Figure(figsize=(style.WIDTH, 10.4), layout="constrained")
     axes = figure.subplots(3, 3)
-    for place, letter, axis in zip(axes.flat, "abcdef", AXES, strict=False):
-        _along(place, select(table, axis=axis), axis)
-        style.title(place, letter, AXES[axis][-1])
+    for panel, letter, axis in zip(axes.flat, "abcdef", AXES, strict=False):
+        _along(panel, select(table, axis=axis), axis)
+        style.title(panel, letter, AXES[axis][-1])
     note = panels.by_repetition(panels.repetitions(table))
     axes[0, 0].set_ylabel(f"single-view error\n{note}")
     axes[0, 0].legend(fontsize=7.5)
@@ -98,8 +98,8 @@ def _views(axes: Axes, table: pd.DataFrame) -> None:
 
 def _phases(axes: Axes, table: pd.DataFrame) -> None:
     """A disc a cell, coloured by its commonest regime, with the mean error in it."""
-    for place, own in table.groupby(["relative_start", "relu_knee"]):
-        start, knee = pd.Series(place).astype(float)
+    for pair, own in table.groupby(["relative_start", "relu_knee"]):
+        start, knee = pd.Series(pair).astype(float)
         regime = own["regime"].mode().iloc[0]
         axes.scatter(start, knee, s=430, color=REGIMES[regime], alpha=0.85, zorder=2)
         error = own["single"].mean()

@@ -125,16 +125,16 @@ def _sizes(images: Images, figure: SubFigure, letters: Iterator[str]) -> None:
 def _units(axes: Axes, digits: Images) -> None:
     """Bars: left at test time, 95% intervals; dots: expected; dashes: published."""
     ticks: dict[float, str] = {}
-    place = 0.0
+    x = 0.0
     for part, lines in digits.items():
         known = np.array(list(select(lines, method="equal")["units"]), float)
         whole = WHOLE[part] if _real(lines) else known.max(0)
         for i, size in enumerate(whole):
             for side, who in ((-0.2, "equal"), (0.2, "separate")):
-                _layer(axes, place + side, lines, who, i, size)
-            ticks[place] = f"{size:.0f}"
-            place += 1
-        place += 0.6
+                _layer(axes, x + side, lines, who, i, size)
+            ticks[x] = f"{size:.0f}"
+            x += 1
+        x += 0.6
     axes.set_xticks(list(ticks), list(ticks.values()), fontsize=8)
     axes.grid(axis="x", visible=False)
     axes.set_xlabel("units of the whole layer\n(" + "; ".join(NAMES[part] for part in digits) + ")")
@@ -224,13 +224,13 @@ def _cliff(axes: Axes, lines: pd.DataFrame) -> None:
     target = float(asked["target"].to_numpy()[0])
     axes.axhline(target, color=style.INK, ls="--", lw=1, label=f"asked for: {target:g}")
     got = style.COLOURS["distilled"]
-    for i, (measure, says, line, face) in enumerate(
+    for i, (measure, label, line, face) in enumerate(
         (("share_open", "at test time", "-", got), ("expected_share", "expected", ":", "white"))
     ):
         points = {strength: measured(measure, who) for who, strength in strengths.items()}
-        panels.curve(axes, lines, points, low=0, high=1, color=colour, ls=line, ms=4, label=says)
+        panels.curve(axes, lines, points, low=0, high=1, color=colour, ls=line, ms=4, label=label)
         found = panels.values(lines, measured(measure, group="target"))
-        look = {"marker": "s", "ms": 5, "color": got, "mfc": face, "label": f"got, {says}"}
+        look = {"marker": "s", "ms": 5, "color": got, "mfc": face, "label": f"got, {label}"}
         panels.point(axes, last * (1.08 + 0.045 * i), found, low=0, high=1, **look)
     axes.set_xlabel(f"{LAMBDA}\n(SGD, gates open at first)")
     axes.set_ylabel(f"share of the weights left\n95% interval, {_repetitions([lines])}")

@@ -171,9 +171,9 @@ def curve(
     known = {x: ends(each, low, high) for x, each in found.items() if each is not None}
     if not known:
         return
-    for place, each in found.items():
+    for at, each in found.items():
         if each is not None and is_unknown(each):
-            query(axes, place, known[place][0], look.get("color", style.INK))
+            query(axes, at, known[at][0], look.get("color", style.INK))
     x = np.array(list(known), float)
     mean, below, above = np.array(list(known.values())).T
     look = {"marker": "o", "ms": 4.5, "lw": 1.4} | look

@@ -147,9 +147,9 @@ def _axes(figure: SubFigure, table: pd.DataFrame, letters: Iterator[str]) -> Non
         alone = {"color": ALONE.colour, "ls": ":", "lw": 1.6, "label": "light net alone"}
         _level(axes, table, measured("coverage", "base"), **alone)
         if axis == "neurons_shared":
-            law = panels.values(table, measured("predicted", "rocket"))
+            predicted = panels.values(table, measured("predicted", "rocket"))
             look = {"marker": "_", "color": "k", "ms": 16, "mew": 1.8}
-            panels.mark(axes, 0, law, label="predicted, none shared", **look)
+            panels.mark(axes, 0, predicted, label="predicted, none shared", **look)
         else:
             axes.set_xscale("log")
         axes.set_xticks(places, [f"{value:g}" for value in places])

@@ -102,8 +102,8 @@ def _points(axes: Axes, table: pd.DataFrame, points: Sequence[Point]) -> None:
         panels.point(axes, x, found, **look)
         panels.dots(axes, x + 0.12, found, spread=0, s=18, color="white", ec=style.INK, lw=0.8)
         mean = float(found.by_seed.mean())
-        place = {"xytext": (-9, -3), "textcoords": "offset points", "ha": "right"}
-        axes.annotate(f"{mean:.2g}", (x, mean), fontsize=9, **place)
+        offset = {"xytext": (-9, -3), "textcoords": "offset points", "ha": "right"}
+        axes.annotate(f"{mean:.2g}", (x, mean), fontsize=9, **offset)
     axes.set_xticks(range(len(points)), [each.label for each in points], fontsize=8.5)
     axes.set_xlim(-0.6, len(points) - 0.4)
     axes.grid(axis="x", visible=False)

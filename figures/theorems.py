@@ -41,11 +41,11 @@ def draw(table: pd.DataFrame) -> Figure:
     style.title(whole, "a", "Allowed by the theorem (grey), measured")
     _by_size(figure.add_subplot(b), base)
     few, below = int(np.min(table["members"].to_numpy())), []  # members of the cells off the base
-    for place, axis, column, label in (
+    for position, axis, column, label in (
         (c, "mu", "spec.mu", "fraction of single-view samples, mu"),
         (d, "num_classes", "spec.num_classes", "classes, k"),
     ):
-        below.append(figure.add_subplot(place))
+        below.append(figure.add_subplot(position))
         _along(below[-1], table.loc[table["axis"].isin(["base", axis])], column, label, few)
     style.title(below[0], "c", "Error over mu against mu, N x mu held")
     style.title(below[1], "d", "More classes at the same settings")
@@ -121,10 +121,10 @@ def _by_size(axes: Axes, base: pd.DataFrame) -> None:
 
         look = {"color": colour, "label": f"measured, {setting}"}
         panels.curve(axes, base, of_size("single"), low=0, high=1, band=True, **look)
-        law = _means(select(base, setting=setting), "size", "predicted")
-        axes.plot(*law, ":", color=colour, label=f"from coverage, {setting}")
-    law = _means(base, "size", "theory")
-    axes.plot(*law, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
+        theory = _means(select(base, setting=setting), "size", "predicted")
+        axes.plot(*theory, ":", color=colour, label=f"from coverage, {setting}")
+    theory = _means(base, "size", "theory")
+    axes.plot(*theory, "--", color=style.INK, lw=1.2, label="theory, $2^{-K}$")
     axes.set_yscale("symlog", linthresh=LEAST, linscale=0.4)
     axes.set_ylim(0, 1)
     axes.set_xticks([K for K in sizes if K == 1 or K % max(1, len(sizes) // 8) == 0])
@@ -136,22 +136,19 @@ def _by_size(axes: Axes, base: pd.DataFrame) -> None:
 
 def _along(axes: Axes, table: pd.DataFrame, column: str, label: str, few: int) -> None:
     """Error / mu against what differs from the base cell, of ensembles of ``few`` everywhere."""
-    places = sorted(table[column].unique())
+    values = sorted(table[column].unique())
     tops = [0.5]
     for setting, line in LINES.items():
         for entry in WHO:
             method = f"ensemble_{few}" if entry.method == "ensemble" else entry.method
-            points = {
-                place: measured("per_mu", method, setting=setting, **{column: place})
-                for place in places
-            }
+            points = {x: measured("per_mu", method, setting=setting, **{column: x}) for x in values}
             look: dict[str, Any] = _look(entry, setting) | {"marker": entry.marker, "ls": line}
             look["label"] = entry.label if setting == "weak" else None
             panels.curve(axes, table, points, low=0, **look)
             lines = select(table, setting=setting, method=method)
             tops += _means(lines, column, "per_mu")[1].tolist()
     axes.set_xscale("log")
-    axes.set_xticks(places, [f"{place:g}" for place in places], fontsize=8.5)
+    axes.set_xticks(values, [f"{x:g}" for x in values], fontsize=8.5)
     axes.minorticks_off()
     axes.set_xlabel(label)
     axes.set_ylabel("error / mu")
@@ -160,5 +157,5 @@ def _along(axes: Axes, table: pd.DataFrame, column: str, label: str, few: int) -
 
 def _means(table: pd.DataFrame, along: str, measure: str) -> tuple[np.ndarray, np.ndarray]:
     """The values of a column, and the mean of a measure at each."""
-    places = np.unique(table[along].dropna().to_numpy(float))
-    return places, np.array([table.loc[table[along] == at, measure].mean() for at in places], float)
+    values = np.unique(table[along].dropna().to_numpy(float))
+    return values, np.array([table.loc[table[along] == at, measure].mean() for at in values], float)

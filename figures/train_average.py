@@ -58,9 +58,9 @@ def _joint(by_size: Axes, by_width: Axes, table: pd.DataFrame) -> None:
     by_size.set_xlabel(f"number of networks, K (width {width})")
     by_size.set_ylabel("error on single-view samples")
     # The theorem's law begins with one network, which no cell averages.
-    law = np.linspace(1, cells["members"].to_numpy().max(), 100)
-    by_size.plot(law, 2.0**-law, "--", color="grey", lw=1.2, label="theory, $2^{-K}$")
-    by_size.set_xlim(0.7, law[-1] + 0.5)
+    numbers = np.linspace(1, cells["members"].to_numpy().max(), 100)
+    by_size.plot(numbers, 2.0**-numbers, "--", color="grey", lw=1.2, label="theory, $2^{-K}$")
+    by_size.set_xlim(0.7, numbers[-1] + 0.5)
     style.title(by_size, "a", "Only training apart follows $2^{-K}$")
     _along(by_width, select(table, members=size), "width")
     by_width.set_xlabel(f"width, neurons per class (K = {size})")

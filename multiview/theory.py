@@ -123,8 +123,8 @@ def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
         if weight > 0:
             # Of m features that occur, any m of all, this many were learned.
             occurring = np.arange(number + 1)
-            law = hypergeom.pmf(occurring, spec.num_other_features, number, counts[:, None])
-            law = np.asarray(spec.other_count_probabilities()) @ law
-            harmless = (1 - stronger[:, None]) ** occurring @ law
+            given = hypergeom.pmf(occurring, spec.num_other_features, number, counts[:, None])
+            probabilities = np.asarray(spec.other_count_probabilities()) @ given
+            harmless = (1 - stronger[:, None]) ** occurring @ probabilities
             error += weight * (1 - float(harmless.mean()))
     return max(0.0, error)

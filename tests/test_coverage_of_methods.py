@@ -1,6 +1,7 @@
 """coverage_of_methods: what its entries train, its row, its tables, its picture."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def table(row, seeds=(0, 1)):
 
 
 def test_predictions_follow_from_the_coverage_of_others(row):
-    found = table(row, seeds=(0,)).set_index("method")["predicted"]
+    found: Any = table(row, seeds=(0,)).set_index("method")["predicted"]
     lost = {name: 1 - each["coverage"] for name, each in row.items()}
     K = CELL.setting.members
     for name, missed in (
@@ -108,7 +109,7 @@ def test_predictions_follow_from_the_coverage_of_others(row):
         assert found[name] == pytest.approx(1 - missed), name
     assert found["kernel_summed"] == row["kernel_ensemble"]["coverage"]
     silent = {name for name, entry in script.ENTRIES.items() if entry.theory is None}
-    assert found[list(silent)].isna().all()
+    assert np.all(found[list(silent)].isna())
 
 
 def test_the_picture_has_a_cell_for_every_view_of_every_method(row):

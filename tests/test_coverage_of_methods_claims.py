@@ -1,6 +1,7 @@
 """coverage_of_methods: claims that hold and fall as they should, names, settings."""
 
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -124,10 +125,11 @@ def test_a_correlation_is_that_of_c_and_the_error():
 
 def test_a_neuron_is_penalised_alike_on_a_laptop_and_in_the_paper_preset():
     for name in ("dense", "pruned"):
+        cells_and_methods: Any = [
+            (cell, cell.methods[name]) for cell in (script.LAPTOP, script.PAPER)
+        ]
         per_neuron = [
-            cell.methods[name].penalty.strength
-            * cell.setting.spec.patch_dim
-            / cell.setting.num_train
-            for cell in (script.LAPTOP, script.PAPER)
+            method.penalty.strength * cell.setting.spec.patch_dim / cell.setting.num_train
+            for cell, method in cells_and_methods
         ]
         assert per_neuron[0] == pytest.approx(per_neuron[1])

@@ -14,6 +14,7 @@ from multiview.bench import check, run
 from multiview.bench.images import ImageSetting
 from multiview.methods import Student, Variant
 from multiview.runs.claims import Claim, judge
+from multiview.runs.estimates import select
 from multiview.runs.experiment import Context
 from theory_experiments import distillation as script
 from theory_experiments.views import digits, image_students
@@ -214,7 +215,7 @@ def test_tables_hold_the_papers_numbers_beside_ours():
 @pytest.mark.parametrize("part", ["mnist", "cifar10"])
 def test_one_part_can_be_drawn_alone(part):
     rows = table("laptop")
-    figure = draw(rows[rows["part"] == part])
+    figure = draw(select(rows, part=part))
     titles = [axes.get_title("left") for sub in figure.subfigs for axes in sub.axes]
     assert len(titles) == (3 if part == "mnist" else 2)
     assert all(titles)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -77,7 +78,8 @@ def test_students_have_the_stated_starts_inputs_and_optimisers():
     }
     short = LAPTOP.setting.students.optim
     assert (short.epochs, short.learning_rate) == (2, 0.005)
-    assert images.LAPTOP["mnist"][0].methods["expectation_linear"].weight == 1.0
+    linear: Any = images.LAPTOP["mnist"][0].methods["expectation_linear"]
+    assert linear.weight == 1.0
 
 
 def test_test_images_are_repeated_or_left_out_for_as_many_steps():

@@ -1,6 +1,7 @@
 """ensemble_vs_ntk: its cells, a row, its claims on ideal tables, its figures."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def test_the_smoke_preset_runs_in_both_engines_alike_and_is_drawn(tmp_path):
     for name in ("single", "multi", "train", "coverage", "steps", "jitter"):
         local, processes = (np.hstack(table[name].dropna().tolist()) for table in rows)
         np.testing.assert_allclose(local, processes, rtol=1e-6, err_msg=name)
-    holds_together(contrast.derived(rows[0][rows[0]["seed"] == 0]))
+    holds_together(contrast.derived(select(rows[0], seed=0)))
 
 
 def holds_together(table: pd.DataFrame) -> None:
@@ -90,11 +91,11 @@ def test_closed_forms_and_errors_on_the_distribution_are_derived():
 
 
 def test_methods_are_taught_as_the_theorems_say():
-    methods = contrast.PATCHES["laptop"].methods
-    distilled, itself, hinton = (methods[name] for name in ("distilled", "self", "hinton"))
+    methods: Any = contrast.PATCHES["laptop"].methods
+    distilled, continued, hinton = (methods[name] for name in ("distilled", "self", "hinton"))
     assert (distilled.teacher, distilled.number, distilled.weight) == (Ensemble(), 4, 5.0)
-    assert (itself.teacher, itself.start) == (Neighbours(), Members())
-    assert distilled.kd_loss == itself.kd_loss == PaperUpdate()
+    assert (continued.teacher, continued.start) == (Neighbours(), Members())
+    assert distilled.kd_loss == continued.kd_loss == PaperUpdate()
     assert hinton.start == distilled.start  # the first one's
 
 

@@ -1,6 +1,7 @@
 """finite_size.py: its axes, regimes and claims."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,7 @@ def test_axes_through_the_base_hold_its_lines_once():
 
 
 def test_closed_forms_follow_from_what_was_learned():
-    table = select(as_predicted(1), axis="views", **{"spec.num_views": 3}).set_index("method")
+    table: Any = select(as_predicted(1), axis="views", **{"spec.num_views": 3}).set_index("method")
     predicted = table["predicted"]
     assert predicted["ensemble_2"] == pytest.approx(predicted["member"] * 2 / 3)
     assert table["theory"]["member"] == pytest.approx(predicted["member"])  # c is 1 / 3

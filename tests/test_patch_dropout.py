@@ -1,6 +1,7 @@
 """Dropout on synthetic patches: what is trained, what follows from a row, and the claims."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_networks_have_the_dropout_and_width_they_are_named_by(cells):
 
 
 def test_students_are_taught_by_the_networks_of_their_names():
-    methods = patches.LAPTOP[0].methods
+    methods: Any = patches.LAPTOP[0].methods
     rate = {"one": 0.0, "all": 0.5}
     for who in rate:
         clean, hidden = (methods[f"{who}_{inputs}"] for inputs in ("clean", "hidden"))
@@ -63,7 +64,7 @@ def test_students_are_taught_by_the_networks_of_their_names():
         assert clean.kd_loss.temperature == 1.0
     assert methods["fresh"].of == methods["masks"].of == methods["standard"].of
     assert methods["coarse_masks"].of == methods["coarse"].of
-    training = patches.LAPTOP[0].setting.training
+    training: Any = patches.LAPTOP[0].setting.training
     assert (training.labels.epochs, training.students.epochs) == (60, 100)
 
 

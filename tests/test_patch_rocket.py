@@ -1,6 +1,7 @@
 """rocket_launching on patches: what follows from a row, claims and tables."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from multiview.runs.experiment import Context
 from theory_experiments.views import rocket_patches as patches
 
 # Long enough that networks of other settings answer otherwise.
-OPTIM = replace(patches.SMOKE.setting.training.labels, epochs=6)  # type: ignore[union-attr]
+TRAINING: Any = patches.SMOKE.setting.training
+OPTIM = replace(TRAINING.labels, epochs=6)
 CELL = replace(
     patches.SMOKE,
     setting=replace(
@@ -48,7 +50,7 @@ def test_every_cell_can_be_computed_and_shares_up_to_all_neurons(cell):
 
 
 def test_methods_differ_in_what_they_are_named_by():
-    rocket = patches.LAPTOP.methods["rocket"]
+    rocket: Any = patches.LAPTOP.methods["rocket"]
     for name, changes in {
         "base": {"weight": 0.0},
         "no_block": {"block": False},
@@ -77,6 +79,7 @@ def test_what_follows_from_a_row_is_that_of_light_net_and_booster(lines):
     probes = coverage_probes(CELL.setting.spec, bench.features, bench.stream("probes"), 20)
     for name in ("rocket", "no_block", "shared_4"):
         light = bench.trained(CELL.methods[name])
+        assert light.companion is not None
         pair = (light, light.companion)
         with torch.no_grad():
             found = [coverage_of(each.logits(probes.patches), probes) for each in pair]

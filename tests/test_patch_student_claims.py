@@ -156,7 +156,7 @@ def test_views_are_counted_of_single_networks_alone():
 
 
 def test_whose_views_are_whose_is_read_off_the_views_themselves():
-    table = fair_lotteries(1).set_index("method")
+    table: Any = fair_lotteries(1).set_index("method")
     views = [np.asarray(table["covered"][name]) for name in ("ensemble_3", "own_start")]
     assert table["union"]["hinton_of_3_T4"] == (views[0] | views[1]).mean()
     assert table["same_view_as_labels"]["paper_of_1"] == 1

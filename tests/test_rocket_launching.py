@@ -1,6 +1,7 @@
 """rocket_launching: its nets on images, their claims and tables, its presets and figure."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -45,13 +46,13 @@ def test_launchings_differ_in_what_they_are_named_by():
         method = LAPTOP.methods[name]
         method = method.of if isinstance(method, Timed) else method
         assert method == replace(rocket, **changes), name
-    kd, both = LAPTOP.methods["kd"], LAPTOP.methods["rocket_kd"]
-    booster = LAPTOP.methods["booster"]
+    methods: Any = LAPTOP.methods
+    kd, both, booster = (methods[name] for name in ("kd", "rocket_kd", "booster"))
     assert booster.of == replace(rocket, joint=False)  # trained alone
     assert kd.teacher == both.teacher == booster
     assert kd.weight == both.teacher_weight == official_kd_weight(10)
     assert kd.label_weight == pytest.approx(0.1)
-    many = images.LAPTOP["cifar100"][0].methods["kd"]
+    many: Any = images.LAPTOP["cifar100"][0].methods["kd"]
     assert many.weight == official_kd_weight(100)
 
 

@@ -1,6 +1,7 @@
 """theorems.py: its cells, its claims on ideal tables, its closed forms and its figure."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -171,6 +172,7 @@ def test_bands_of_the_theorems_are_drawn_where_they_are(smoke):
 
 def test_the_paper_preset_is_larger():
     base = theorems.paper_size(theorems.WEAK)
-    assert base.measures[0] == replace(theorems.WEAK.measures[0], num_test=100_000)
+    errors: Any = theorems.WEAK.measures[0]
+    assert base.measures[0] == replace(errors, num_test=100_000)
     assert base.setting.training.students.max_steps == 1000
     assert base.setting.relu_knee == theorems.WEAK.setting.relu_knee

@@ -1,6 +1,7 @@
 """train_average: the identity of knees, its cells and its claims on ideal tables."""
 
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -93,11 +94,12 @@ def weights_of(bench, method) -> torch.Tensor:
 
 def test_the_mean_of_two_at_twice_the_knee_is_a_sum_bit_by_bit():
     bench = SETTING.bench(0, Context())
+    labels: Any = SETTING.training.labels
     alike = train_patch_net(
         bench.nets("mean_knee", 2),
         bench.inputs,
         bench.labels,
-        replace(SETTING.training.labels, summed=True),
+        replace(labels, summed=True),
     )
     at_twice = weights_of(bench, script.AS_ONE["mean_knee"])
     assert torch.equal(at_twice, 2 * alike.net.weight)

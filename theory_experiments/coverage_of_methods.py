@@ -22,38 +22,21 @@ rocket launching says.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from multiview.bench import Cell, Entry, PatchSetting, adds, averaged, check, constant, like, run
-from multiview.distill import PaperUpdate, Squares
+from multiview.bench import Cell, Entry, PatchSetting, check, run
 from multiview.measures import PatchErrors, Views
-from multiview.methods import (
-    Booster,
-    Dropout,
-    Ensemble,
-    Gates,
-    KernelModel,
-    Kernels,
-    Labels,
-    Masks,
-    MaskStudent,
-    Member,
-    Members,
-    Rocket,
-    Student,
-    Summed,
-)
+from multiview.methods import Member
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, by_repetition, largest, measured
 from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Column, Line, Listing, estimated, fractions, measure
-from multiview.sparsity import L0Spec
 from theory_experiments.settings import BY_SGD, PAPER_BY_SGD, SMOKE_BY_SGD
+from theory_experiments.views.all_methods import all_methods
 from theory_experiments.views.tables import labelled, with_predictions
 from theory_experiments.views.units import (
     LESS,
@@ -65,118 +48,7 @@ from theory_experiments.views.units import (
     counted_in_views,
 )
 
-one = partial(Entry, group="labels alone")
-mean = partial(Entry, group="averaging")
-student = partial(Entry, group="students")
-drop = partial(Entry, group="dropout in training")
-rocket = partial(Entry, group="rocket launching")
-gates = partial(Entry, group="neurons behind gates")
-kernel = partial(Entry, group="tangent kernels")
-
-
-def entries(
-    *,
-    masks: int = 50,
-    width: int = 10,
-    kernel_width: int = 14,
-    light: float = 0.01,
-    strong: float = 0.2,
-) -> dict[str, Entry]:
-    """Every method.
-
-    Args:
-        width: Neurons of a class, all of which ``rocket_shared`` shares.
-        kernel_width: Of the kernels' networks.
-        light: lambda that closes hardly any gate.
-        strong: lambda that closes most.
-    """
-    paper = partial(Student, kd_loss=PaperUpdate(), weight=5.0)
-    neuron, patch = Dropout(kind="neuron", rate=0.25), Dropout(kind="patch", rate=0.5)
-    launched = Rocket()
-    many = Rocket(boosters=None, boosters_start="members")
-    kernels = Kernels(width=kernel_width, sigma_init=3.0)
-    light_gates, strong_gates = (
-        Gates(penalty=L0Spec(strength=each, delay=0.5)) for each in (light, strong)
-    )
-    return {
-        "member": one(Members(), "one network", theory=constant(1 / 2)),
-        "labels": one(Labels(), "as many steps as students", theory=constant(1 / 2)),
-        "ensemble": mean(Ensemble(), "ensemble", theory=averaged("member")),
-        "summed": mean(Summed(), "trained as a sum", theory=like("member")),
-        "hinton": student(Student(), "of the ensemble, Hinton's loss", theory=adds("ensemble")),
-        "squares": student(
-            Student(kd_loss=Squares()), "of the ensemble, squared logits", theory=adds("ensemble")
-        ),
-        "paper": student(paper(), "of the ensemble, paper's update", theory=adds("ensemble")),
-        "self_fresh": student(
-            Student(teacher=Member(index=1)),
-            "of one net (self), fresh start",
-            theory=adds("member"),
-        ),
-        "self_continued": student(
-            paper(start=Member(index=0), teacher=Member(index=1)),
-            "of one net (self), two phases",
-            theory=adds("member"),
-        ),
-        "neuron": drop(neuron, "of neurons"),
-        "neuron_masks": drop(
-            Masks(of=neuron, number=masks), "mean over its masks", theory=like("neuron")
-        ),
-        "neuron_distilled": drop(
-            MaskStudent(of=neuron), "its masks, distilled", theory=like("neuron")
-        ),
-        "patch": drop(patch, "of patches", theory=constant(1.0)),
-        "patch_masks": drop(
-            Masks(of=patch, number=masks), "mean over its masks", theory=like("patch")
-        ),
-        "patch_distilled": drop(
-            MaskStudent(of=patch), "its masks, distilled", theory=like("patch")
-        ),
-        "rocket": rocket(launched, "light net, nothing shared", theory=adds("rocket_booster")),
-        "rocket_booster": rocket(Booster(of=launched), "its booster", theory=constant(1 / 2)),
-        "rocket_kd": rocket(
-            Rocket(teacher=Member(index=1)),
-            "light net, and a trained net",
-            theory=adds("rocket_booster", "member"),
-        ),
-        "rocket_late": rocket(
-            Rocket(delay=0.5), "light net, late hint", theory=adds("rocket_booster")
-        ),
-        "rocket_unblocked": rocket(Rocket(block=False), "light net, hint not blocked"),
-        "rocket_half": rocket(Rocket(shared=width // 2), "light net, half of it shared"),
-        "rocket_shared": rocket(
-            Rocket(shared=width), "light net, all of it shared", theory=constant(1 / 2)
-        ),
-        "rocket_ensemble": rocket(
-            many, "light net, ensemble boosts", theory=adds("rocket_boosters")
-        ),
-        "rocket_boosters": rocket(
-            Booster(of=many), "mean of its boosters", theory=averaged("labels")
-        ),
-        "dense": gates(light_gates, "light penalty, labels"),
-        "dense_soft": gates(
-            replace(light_gates, teacher=Ensemble()),
-            "light penalty, of the ensemble",
-            theory=adds("ensemble"),
-        ),
-        "pruned": gates(strong_gates, "strong penalty, labels", theory=constant(1 / 2)),
-        "pruned_soft": gates(
-            replace(strong_gates, teacher=Ensemble()), "strong penalty, of the ensemble"
-        ),
-        "kernel_member": kernel(kernels, "one kernel"),
-        "kernel_ensemble": kernel(KernelModel(kind="ensemble", of=kernels), "ensemble"),
-        "kernel_summed": kernel(
-            KernelModel(kind="summed", of=kernels), "sum", theory=like("kernel_ensemble")
-        ),
-        "kernel_distilled": kernel(
-            KernelModel(kind="distilled", of=kernels),
-            "ensemble, distilled",
-            theory=like("kernel_member"),
-        ),
-    }
-
-
-ENTRIES = entries()
+ENTRIES = all_methods()
 NETWORKS = tuple(name for name in ENTRIES if not name.startswith("kernel"))
 
 
@@ -191,14 +63,14 @@ def cell(
 LAPTOP = cell(BY_SGD, ENTRIES, Views(probes_per_view=30), PatchErrors(num_test=400))
 SMOKE = cell(
     SMOKE_BY_SGD,
-    entries(masks=10, width=4, kernel_width=4),
+    all_methods(masks=10, width=4, kernel_width=4),
     Views(probes_per_view=20),
     PatchErrors(num_test=100),
 )
 # Untested. A neuron's penalty is lambda d / N: twice the lambdas keep it at d = 300, N = 2000.
 PAPER = cell(
     PAPER_BY_SGD,
-    entries(masks=100, width=20, kernel_width=20, light=0.02, strong=0.4),
+    all_methods(masks=100, width=20, kernel_width=20, light=0.02, strong=0.4),
     Views(probes_per_view=100),
     PatchErrors(num_test=4000),
 )
@@ -337,12 +209,12 @@ def penalty_checks() -> Iterator[Claim]:
     source = "seen on the seeds 1000 and 1001"
     for who, by in (("", "labels"), ("_soft", "an ensemble's soft targets")):
         # Shares of k m neurons: their grid holds 0.5 and 0.9.
-        for name, says, predicted in (
+        for name, effect, predicted in (
             ("dense", "light penalty leaves more than 90% of the neurons", (0.902, math.inf)),
             ("pruned", "strong penalty leaves fewer than half of the neurons", (-1.0, 0.498)),
         ):
             share = measured("share_open", name + who)
-            statement = f"by {by}, the {says}"
+            statement = f"by {by}, the {effect}"
             yield Claim(f"{name}{who}: left", source, statement, predicted, share, kind="check")
 
 

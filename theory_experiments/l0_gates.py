@@ -74,7 +74,7 @@ PAPER = parts(l0_cells.paper(), PATCHES["paper"])
 
 
 def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
-    """Those of each part."""
+    """Claims of each part."""
     for part in dict.fromkeys(cell.part for cell in cells):
         own = [cell for cell in cells if cell.part == part]
         yield from (patch_claims if part == SYNTHETIC else image_claims)(own)

@@ -3,10 +3,8 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -14,74 +12,11 @@ from torch import Tensor, nn
 
 from multiview.bench.method import Classifier, Logits, Method, with_needs
 from multiview.bench.nets import NetSpec
-from multiview.distill import Hinton, KDLoss
+from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
+from multiview.distill import KDLoss
 from multiview.rng import stream
 from multiview.train import frozen
 from multiview.train.loop import Loss
-
-# Which settings of the trainer apply: those of networks on labels, or of whatever is taught.
-Course = Literal["labels", "students"]
-# Of hidden units, or of whole patches of the input.
-DropoutKind = Literal["neuron", "patch"]
-# gram(x) of all pairs of x, gram(x, y) of x and y: (n, n), (n, m), or one such for each class.
-Gram = Callable[..., Tensor]
-
-
-@runtime_checkable
-class Context(Protocol):
-    """Where a cell is computed; nothing in it changes a result."""
-
-    @property
-    def device(self) -> str:
-        """Of torch."""
-        ...
-
-    @property
-    def data_dir(self) -> Path | None:
-        """Folder of real data sets."""
-        ...
-
-    @property
-    def scratch(self) -> Path | None:
-        """Folder of this cell alone, for checkpoints; None where none are kept."""
-        ...
-
-    @property
-    def progress(self) -> Callable[..., None]:
-        """``progress(message, fraction of the cell done)``."""
-        ...
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SoftTargets:
-    """What a network is taught beside the labels.
-
-    Attributes:
-        teacher: From the inputs as the students see them to logits (n, k), the same for every
-            student, or (n, students, k).
-        weight: Of ``kd_loss``, beside ``label_weight`` of cross-entropy with the labels.
-    """
-
-    teacher: Logits
-    kd_loss: KDLoss = field(default_factory=Hinton)
-    weight: float = 1.0
-    label_weight: float = 1.0
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Fitted:
-    """A network after training.
-
-    Attributes:
-        best: The network as it was when best on validation samples, where there are such.
-        midway: The network as it was after half of the steps, where training keeps it.
-        notes: What only the training knows.
-    """
-
-    net: nn.Module
-    best: Logits | None = None
-    midway: Logits | None = None
-    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Bench(ABC):
@@ -111,11 +46,11 @@ class Bench(ABC):
         self.resumed = scratch is not None and any(scratch.glob("*.pt"))
 
     def plan(self, methods: Sequence[Method]) -> None:
-        """Say what will be asked for, so that progress counts it and likes train together."""
+        """Announce the methods, so that progress counts them and like ones train together."""
         self._wanted = with_needs(methods)
 
     def trained(self, method: Method) -> Classifier:
-        """What the method left; equal methods are trained once."""
+        """The classifier that the method trains; equal methods are trained once."""
         if method not in self._done:
             for part in method.needs():
                 self.trained(part)
@@ -316,43 +251,8 @@ class Bench(ABC):
     def soft_targets(
         self, teacher: Method, kd_loss: KDLoss, weight: float = 1.0, label_weight: float = 1.0
     ) -> SoftTargets:
-        """What a trained method teaches."""
+        """Soft targets of a trained method."""
         logits = self.trained(teacher).logits
         return SoftTargets(
             teacher=logits, kd_loss=kd_loss, weight=weight, label_weight=label_weight
         )
-
-
-class Setting(ABC):
-    """What networks are trained on, of which kind they are and how they are trained.
-
-    A frozen dataclass of plain data, so that it can stand in a cell.
-    """
-
-    members: int
-
-    @abstractmethod
-    def bench(self, seed: int, context: Context) -> Bench:
-        """The bench of one repetition."""
-
-    def check(self, context: Context) -> None:
-        """Refuse what a bench could not be made from, such as missing data.
-
-        Raises:
-            ValueError: If it cannot; as all checks here.
-        """
-
-    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
-        """Refuse dropout that networks here cannot have, or a missing rate of those without any."""
-
-    def check_sgd(self, method: str) -> None:
-        """Refuse a method that needs minibatches, where training has none."""
-
-    def check_shared(self, shared: int) -> None:
-        """Refuse an amount of a light network that cannot be its booster's too."""
-
-    def check_net(self, net: NetSpec) -> None:
-        """Refuse another kind of networks, where there is but one."""
-
-    def check_kernels(self) -> None:
-        """Refuse tangent kernels where they would not fit."""

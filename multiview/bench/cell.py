@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from multiview.bench.bench import Context, Setting
 from multiview.bench.method import Measure, Method, with_needs
+from multiview.bench.setting import Setting
+from multiview.bench.types import Context
 
 S = TypeVar("S", bound=Setting)
 

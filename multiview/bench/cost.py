@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from multiview.bench.bench import Context, Course, Fitted, SoftTargets
 from multiview.bench.cell import Cell
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.method import Method
 from multiview.bench.modules import ModuleBench, single_networks
+from multiview.bench.types import Context, Course, Fitted, SoftTargets
 
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
 
@@ -142,8 +142,10 @@ class CountingBench(ModuleBench):
         forward = sum(one.forward for one in each)
         self.counted.flop += 3 * recipe.optim.epochs * self.num_train * forward
         self.counted.weights += sum(one.weights for one in each)
-        held = (recipe.optim.batch_size * one.activations + 2 * one.weights for one in each)
-        most = sum(sorted(held)[-recipe.together :])
+        bytes_of_each = (
+            recipe.optim.batch_size * one.activations + 2 * one.weights for one in each
+        )
+        most = sum(sorted(bytes_of_each)[-recipe.together :])
         self.counted.at_once = max(self.counted.at_once, most)
 
 

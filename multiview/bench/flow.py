@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from multiview.bench.bench import Course, Fitted, SoftTargets
+from multiview.bench.types import Course, Fitted, SoftTargets
 from multiview.distill import KDLoss
 from multiview.models import PatchNet, SingleMember, SummedMembers
 from multiview.train import TrainResult, TrainSpec, differentiated, frozen, train_patch_net

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from torch.nn import functional
 
-from multiview.bench.bench import Context, DropoutKind
-from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.modules import ModuleBench
 from multiview.bench.nets import Conv, Dense, Fast, LeNet, Quick, Residual, WidePair
 from multiview.bench.recipe import Recipe, fast_recipe
+from multiview.bench.types import Context, DropoutKind
 from multiview.data.images import ImageData, load_images
 from multiview.data.splits import Splits, split
 from multiview.data.stand_ins import multi_view_images, view_textures

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-# Those of ``multiview.bench.bench``, which imports this module; subclasses name them.
+# Those of ``bench`` and ``setting``, which import this module; subclasses name them.
 Bench = Any
 Setting = Any
 # From inputs (n, ...) to logits (n, k), or (n, networks, k) of several networks alike.

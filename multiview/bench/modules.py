@@ -13,17 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.bench.bench import (
-    Bench,
-    Context,
-    Course,
-    DropoutKind,
-    Fitted,
-    Gram,
-    Setting,
-    SoftTargets,
-)
+from multiview.bench.bench import Bench
 from multiview.bench.method import Logits
+from multiview.bench.module_setting import ModuleSetting
 from multiview.bench.nets import NetSpec
 from multiview.bench.recipe import Recipe
 from multiview.bench.side_by_side import (
@@ -34,6 +26,7 @@ from multiview.bench.side_by_side import (
     teacher_of,
     together,
 )
+from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
 from multiview.data.splits import Samples, Splits
 from multiview.distill.distillation_loss import Teacher
 from multiview.models import SideBySide, SumOfNets
@@ -50,47 +43,9 @@ from multiview.train import (
 from multiview.train.loop import Loss
 from multiview.train.training import Best
 
-MOST_KERNEL_SAMPLES = 10_000  # n^2 numbers of a kernel, each of several, in float64
 Build = Callable[[torch.Generator], nn.Module]
 # From how much is shared and initial weights to a light network and its booster.
 BuildPair = Callable[[int, torch.Generator], tuple[nn.Module, nn.Module]]
-
-
-class ModuleSetting(Setting):
-    """What networks of any kind are trained on, and how.
-
-    Attributes:
-        recipe: Of networks on labels.
-        students: Of whatever is taught.
-    """
-
-    members: int
-    num_train: int | None
-    recipe: Recipe
-    students: Recipe
-
-    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
-        """Refuse dropout of patches."""
-        if kind == "patch":
-            raise ValueError(
-                "kind='patch' drops patches of synthetic samples, and these inputs have none: use "
-                "kind='neuron'."
-            )
-
-    def check_shared(self, shared: int) -> None:
-        """Refuse to share layers of networks that have no booster made for them."""
-        if shared:
-            raise ValueError(
-                f"shared={shared}: networks here share nothing with a booster: use shared=0."
-            )
-
-    def check_kernels(self) -> None:
-        """Refuse kernels of too many samples."""
-        if self.num_train is None or self.num_train > MOST_KERNEL_SAMPLES:
-            raise ValueError(
-                f"num_train={self.num_train}: tangent kernels of more than {MOST_KERNEL_SAMPLES} "
-                "samples do not fit into memory: use fewer samples, or no kernels."
-            )
 
 
 class ModuleBench(Bench):
@@ -227,7 +182,7 @@ class ModuleBench(Bench):
         return [self.one("members", i).eval() for i in range(number)]
 
     def loss(self, soft: SoftTargets | None) -> Loss:
-        """Of one network: the labels, and a teacher that sees what it sees."""
+        """Loss of one network: of the labels, and of a teacher on the inputs that it sees."""
         teacher = None if soft is None else soft.teacher
         return side_by_side_loss(self.labels, [soft], teacher, self.setting.recipe.smoothing)
 
@@ -288,8 +243,8 @@ class ModuleBench(Bench):
         """Train some of all networks side by side, after so many others."""
         settings, samples = self.training(course), self.samples
         if len(samples.validation):
-            held = samples.validation, samples.validation_labels
-            settings["score"] = error_score(*held, settings["compute"])
+            validation = samples.validation, samples.validation_labels
+            settings["score"] = error_score(*validation, settings["compute"])
         teacher: Teacher | None = teacher_of(part)
         if teacher is not None and settings["augment"] is None:  # what it gives is known at once
             teacher = self.outputs(teacher, self.inputs).to(self.labels.device)
@@ -318,7 +273,7 @@ class ModuleBench(Bench):
                 each.load_state_dict(state)
 
     def _checkpoint(self) -> Checkpoint | None:
-        """Of the next training: trainings are counted, and always the same in the same order."""
+        """Checkpoint of the next training; trainings are numbered in their order."""
         number = next(self._fits)
         if self.context.scratch is None:
             return None

@@ -9,18 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.bench.bench import (
-    Bench,
-    Context,
-    Course,
-    DropoutKind,
-    Fitted,
-    Gram,
-    Setting,
-    SoftTargets,
-)
+from multiview.bench.bench import Bench
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.bench.nets import NetSpec
+from multiview.bench.setting import Setting
+from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
 from multiview.distill import distillation_loss
 from multiview.models import PatchNet, SingleMember
@@ -134,7 +127,7 @@ class PatchBench(Bench):
 
     @cached_property
     def labels(self) -> Tensor:
-        """Their classes."""
+        """Labels of the training samples, (n,)."""
         return self.batch.labels
 
     def nets(self, name: str, number: int = 1, **other: Any) -> PatchNet:
@@ -234,7 +227,7 @@ class PatchBench(Bench):
         return [nets.member(i).single() for i in range(number)]
 
     def loss(self, soft: SoftTargets | None) -> Loss:
-        """Of the labels, and of a teacher asked once, as samples are the same at every step."""
+        """Loss of the labels and of a teacher, whose logits are computed once for all steps."""
         if soft is None:
             return target_loss(self.labels)
         with torch.no_grad():

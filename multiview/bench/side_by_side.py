@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from multiview.bench.bench import SoftTargets
 from multiview.bench.method import Logits
+from multiview.bench.types import SoftTargets
 from multiview.distill import distillation_loss, per_student
 from multiview.distill.distillation_loss import Teacher
 from multiview.models import SideBySide
@@ -27,7 +27,7 @@ class Learner(NamedTuple):
 
     @property
     def label_weight(self) -> float | None:
-        """Of the labels beside what it is taught; None where it learns from labels alone."""
+        """Weight of the labels beside soft targets; None where it learns from labels alone."""
         return None if self.soft is None else self.soft.label_weight
 
 
@@ -93,7 +93,7 @@ def _weighted(soft: SoftTargets, student_logits: Tensor, teacher_logits: Tensor)
 def _teach(
     teachers: Sequence[Logits], columns: Sequence[int], inputs: Tensor
 ) -> Float[Tensor, "n *students k"]:
-    """What each student is taught; a teacher of several is asked once."""
+    """Soft targets of each student; a teacher of several is asked once."""
     asked = {teacher: teacher(inputs) for teacher in dict.fromkeys(teachers)}
     own = [
         logits if (logits := asked[teacher]).dim() == 2 else logits[:, column]

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from multiview import shapes
-from multiview.bench.bench import Context, DropoutKind
-from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.modules import ModuleBench
 from multiview.bench.recipe import Recipe, plain_recipe
+from multiview.bench.types import Context, DropoutKind
 from multiview.data.splits import Samples
 
 UNSTORED: dict[str, Any] = {"stored": False}  # of a field that no row holds
@@ -138,12 +139,12 @@ def samples_of(
                 f"labels of {name} run from {int(labels.min())} to {int(labels.max())}: with "
                 f"{k} classes use 0 to {k - 1}."
             )
-    held = validation or (train[0][:0], train[1][:0])
+    chosen_on = validation or (train[0][:0], train[1][:0])
     return Samples(
         train=train[0],
         train_labels=train[1].long(),
-        validation=held[0],
-        validation_labels=held[1].long(),
+        validation=chosen_on[0],
+        validation_labels=chosen_on[1].long(),
         test=test[0],
         test_labels=test[1].long(),
         num_classes=k,

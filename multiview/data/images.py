@@ -73,15 +73,15 @@ class ImageData:
 
         Settings are chosen on the result: it holds no test image, and no image twice.
         """
-        held = self._balanced("n", self.train_labels, n, generator)
+        held_out = self._balanced("n", self.train_labels, n, generator)
         kept = torch.ones(len(self.train_labels), dtype=torch.bool)
-        kept[held] = False
+        kept[held_out] = False
         return replace(
             self,
             train_images=self.train_images[kept],
             train_labels=self.train_labels[kept],
-            test_images=self.train_images[held],
-            test_labels=self.train_labels[held],
+            test_images=self.train_images[held_out],
+            test_labels=self.train_labels[held_out],
         )
 
     def standardised(
@@ -106,11 +106,11 @@ class ImageData:
             )
         order = torch.randperm(len(labels), generator=generator)
         members = [order[labels[order] == label] for label in range(self.num_classes)]
-        fewest = min(map(len, members))
-        if fewest < share:
+        smallest = min(map(len, members))
+        if smallest < share:
             raise ValueError(
                 f"{field}={n} asks for {share} images of each class, but {self.name} has a class "
-                f"with {fewest}: use at most {fewest * self.num_classes}."
+                f"with {smallest}: use at most {smallest * self.num_classes}."
             )
         chosen = torch.cat([indices[:share] for indices in members])
         return chosen[torch.randperm(n, generator=generator)]

@@ -50,9 +50,9 @@ def _choose_features(
         ``order`` (n, M), distinct features, the label's first and others at random; ``chosen``
         (n, M), whether each is in the sample.
     """
-    law = torch.tensor(spec.other_count_probabilities(), dtype=torch.float64)
+    probabilities = torch.tensor(spec.other_count_probabilities(), dtype=torch.float64)
     u = torch.rand(len(own), generator=generator, dtype=torch.float64)
-    count = torch.searchsorted(law.cumsum(0)[:-1], u, right=True)
+    count = torch.searchsorted(probabilities.cumsum(0)[:-1], u, right=True)
     most = spec.num_views + spec.max_other_features
     order = uniform(generator, *own.shape).masked_fill(own, -1.0).argsort(1)[:, :most]
     return order, torch.arange(most) < spec.num_views + count.unsqueeze(1)

@@ -37,7 +37,7 @@ def confusable_sets(
 
     Args:
         probabilities: The generalist's, on samples that it was not trained on or at least did not
-            learn by heart.
+            memorise.
         num_sets: K, from 1 to k.
         generator: Sole source of randomness; advanced in place.
         restarts: K-means from so many starts, each at K random columns; the closest fit counts.
@@ -81,7 +81,7 @@ def sets_of(group: Sequence[int]) -> list[list[int]]:
 
 
 def groups_of(sets: Sequence[Sequence[int]], num_classes: int) -> list[int]:
-    """The set that each class is in, by its place.
+    """The index of the set that each class is in.
 
     Raises:
         ValueError: If a class is in no set, or in several.
@@ -89,8 +89,8 @@ def groups_of(sets: Sequence[Sequence[int]], num_classes: int) -> list[int]:
     listed = sorted(each for classes in sets for each in classes)
     if listed != list(range(num_classes)):
         raise ValueError(f"sets={sets} must hold each of 0 to {num_classes - 1} exactly once.")
-    place = {each: i for i, classes in enumerate(sets) for each in classes}
-    return [place[each] for each in range(num_classes)]
+    set_of = {each: i for i, classes in enumerate(sets) for each in classes}
+    return [set_of[each] for each in range(num_classes)]
 
 
 def adjusted_rand(first: Sequence[int], second: Sequence[int]) -> float:

@@ -29,7 +29,7 @@ class SpecialistRows:
 def specialist_labels(
     labels: Int[Tensor, " n"], classes: Sequence[int], num_classes: int
 ) -> Int[Tensor, " n"]:
-    """The place of each label in ``classes``; ``len(classes)``, the dustbin, if it is not there.
+    """The index of each label in ``classes``; ``len(classes)``, the dustbin, if it is not there.
 
     Raises:
         ValueError: If ``classes`` repeats a class, or holds none, all, or one that there is not.
@@ -37,9 +37,9 @@ def specialist_labels(
     check_classes(classes, checks.count("num_classes", num_classes))
     shapes.fit(labels=(labels, "int n?"))
     shapes.indices("labels", labels, 0, num_classes, "num_classes")
-    place = torch.full((num_classes,), len(classes), device=labels.device)
-    place[list(classes)] = torch.arange(len(classes), device=labels.device)
-    return place[labels]
+    column = torch.full((num_classes,), len(classes), device=labels.device)
+    column[list(classes)] = torch.arange(len(classes), device=labels.device)
+    return column[labels]
 
 
 def specialist_rows(

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Measure
+from multiview.bench.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Companions(Measure):
     def of(
         self, bench: Bench, trained: Mapping[str, Classifier]
     ) -> Mapping[str, Mapping[str, Any]]:
-        """By method, values of its companion."""
+        """Measures of the companion of each method that has one."""
         companions = {
             name: each.companion for name, each in trained.items() if each.companion is not None
         }

@@ -8,9 +8,11 @@ from typing import Any
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Logits, Measure
-from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.modules import ModuleBench
+from multiview.bench.setting import Setting
 from multiview.ensemble import mean_logits
 from multiview.probes import agreement
 from multiview.train.metrics import wrong
@@ -51,7 +53,7 @@ class TestErrors(TestMeasure):
     validation: bool = False
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method."""
+        """Errors of each method, on the test samples."""
         here, row = module_bench(bench), {}
         for name in trained if self.methods is None else self.methods:
             classifier = trained[name]
@@ -87,7 +89,7 @@ class ErrorsBySize(TestMeasure):
     ensemble: str = "ensemble"
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method, one for each size."""
+        """Errors by method and size: a method of its own for each."""
         here = module_bench(bench)
         outputs = here.outputs(trained[self.of_networks].logits, here.samples.test)
         labels, networks = here.samples.test_labels.cpu(), range(outputs.shape[1])

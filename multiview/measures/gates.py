@@ -20,7 +20,7 @@ class Flops(Measure):
     """``flops``, multiplications and additions of one input, of each network there is."""
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method, of those that leave a network."""
+        """The measure of each method that leaves a network."""
         sample = bench.inputs[0]
         return {
             name: {"flops": flops(each.net, sample)}
@@ -39,7 +39,7 @@ class Neurons(PatchMeasure):
     """
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method, of those that leave one network of patches without dropout or gates."""
+        """The measures of each method that leaves one plain network of patches, by method."""
         here = patch_bench(bench)
         least = here.setting.relu_knee / 2
         return {

@@ -23,8 +23,8 @@ ROWS = 20_000  # inputs, each with a mask, that are held at once
 class MaskMeans(TestMeasure):
     """What averaging over masks changes on the test samples.
 
-    ``masks_N``, means over N masks: ``masks``, N; ``error``; ``variance`` over draws of the masks.
-    Of those over most masks and of all methods of one network: ``cross_entropy`` and
+    Of methods named "masks_N", means over N masks: ``masks``, N; ``error``; ``variance`` over draws
+    of the masks. Of those over most masks and of all methods of one network: ``cross_entropy`` and
     ``divergence``, the KL divergence from the mean of as many further masks.
 
     Attributes:
@@ -38,7 +38,7 @@ class MaskMeans(TestMeasure):
     alike: tuple[str, str] | None = None
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method, and by number of masks."""
+        """Measures of each method, and of the means over each number of masks."""
         here, net = module_bench(bench), trained[self.of_net].net
         assert net is not None
         test, labels = here.samples.test, here.samples.test_labels.cpu()

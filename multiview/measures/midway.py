@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Measure
+from multiview.bench.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class Midway(Measure):
         self.measure.check(setting)
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """By method."""
+        """Measures of each method's network after half of its steps."""
         kept = {
             name: replace(each, logits=each.midway)
             for name, each in trained.items()

@@ -24,7 +24,7 @@ class StrongestNeurons(PatchMeasure):
     """
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method."""
+        """Measures of each method's neurons."""
         features = patch_bench(bench).features
         return {
             name: {"strongest_view": view_norms(all_neurons(each.net), features)[0].argmax(-1)}

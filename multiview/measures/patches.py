@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Measure
 from multiview.bench.patches import PatchBench, PatchSetting
+from multiview.bench.setting import Setting
 from multiview.data import stream_patches
 from multiview.data.provenance import Kind
 from multiview.measures.averages import Averages
@@ -65,7 +66,7 @@ class Views(PatchMeasure):
     averages: tuple[Averages, ...] = ()
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method, on samples that show one view of one class."""
+        """Measures of each method, on samples that show one view of one class."""
         here = patch_bench(bench)
         spec = here.setting.spec
         probes = coverage_probes(spec, here.features, here.stream("probes"), self.probes_per_view)
@@ -110,7 +111,7 @@ class PatchErrors(PatchMeasure):
                 raise ValueError(f"kinds={self.kinds}: {kind!r} is none of {get_args(Kind)}.")
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method, on samples that all classifiers share."""
+        """Errors of each method, on samples that all classifiers share."""
         here = patch_bench(bench)
         row: Row = {name: {} for name in trained}
         for kind in self.kinds:

@@ -32,9 +32,11 @@ class BiasShift(TestMeasure):
         """The method before and after the shift."""
         here, logits = module_bench(bench), trained[self.of_method].logits
         samples = here.samples
-        labels, held = samples.test_labels.cpu(), samples.validation_labels.cpu()
+        labels, validation_labels = samples.test_labels.cpu(), samples.validation_labels.cpu()
         plain = here.outputs(logits, samples.test)
-        shift = best_shift(here.outputs(logits, samples.validation), held, self.classes)
+        shift = best_shift(
+            here.outputs(logits, samples.validation), validation_labels, self.classes
+        )
         these = torch.isin(labels, torch.tensor(self.classes))
 
         def found(outputs: Tensor) -> dict[str, float]:

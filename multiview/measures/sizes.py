@@ -13,7 +13,7 @@ class SampleSizes(TestMeasure):
     """Under the name "data": ``train_images``, their number, and ``pixels``, the side of each."""
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """Of the samples that all methods share."""
+        """The size of the samples that all methods share."""
         train = module_bench(bench).samples.train
         return {"data": {"train_images": len(train), "pixels": train.shape[-1]}}
 
@@ -23,7 +23,7 @@ class Parameters(TestMeasure):
     """``parameters``, how many numbers each network has learned, where a method leaves one."""
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method."""
+        """The size of each method's network."""
         return {
             name: {"parameters": sum(weight.numel() for weight in each.net.parameters())}
             for name, each in trained.items()

@@ -13,7 +13,7 @@ class TrainErrors(Measure):
     """``train``, the error on the training samples as they are; of several networks the mean."""
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, float]]:
-        """By method, those of kernels and averages too."""
+        """Training error of each method, kernels and averages included."""
         labels = bench.labels.cpu()
         return {
             name: {

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Course
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Logits, Method
+from multiview.bench.types import Course
 from multiview.distill import averaged_logits
 from multiview.distill.teachers import Average
 from multiview.ensemble import mean_logits
@@ -63,7 +64,7 @@ class Labels(Method):
     course: Course = "students"
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
+        """Train the network."""
         return bench.classifier(bench.fit_one(bench.one(self.start), course=self.course))
 
 
@@ -116,7 +117,7 @@ class Summed(Method):
     number: int | None = None
 
     def train(self, bench: Bench) -> Classifier:
-        """The sum."""
+        """Train the sum as one network."""
         nets = bench.summed("sum", self.number or bench.members)
         fitted = bench.fit_one(nets, order="sum")
         return bench.classifier(fitted)

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import torch
 
-from multiview.bench.bench import Bench, Setting
-from multiview.bench.modules import ModuleBench, ModuleSetting
+from multiview.bench.bench import Bench
+from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.modules import ModuleBench
+from multiview.bench.setting import Setting
 from multiview.distill.confusable import Columns, confusable_sets, groups_of, sets_of
 from multiview.methods.averaging import Member
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from multiview.bench.bench import Bench, Course, DropoutKind, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
+from multiview.bench.types import Course, DropoutKind
 from multiview.data.augment import hide
 from multiview.distill import dropout_distillation, monte_carlo
 from multiview.train import OptimSpec
@@ -34,7 +36,7 @@ class Dropout(Method):
         setting.check_dropout(self.kind, self.rate)
 
     def train(self, bench: Bench) -> Classifier:
-        """The network, or several."""
+        """Train the network, or several side by side."""
         net = bench.dropout_net("members", self.kind, self.rate, self.number)
         return bench.classifier(bench.fit_one(net, order="members"))
 
@@ -83,7 +85,7 @@ class MaskStudent(Method):
             raise ValueError(f"hidden={self.hidden} is a fraction in [0, 1): use 0 for none.")
 
     def train(self, bench: Bench) -> Classifier:
-        """The student."""
+        """Train the student."""
         teacher = first_of(bench, self.of)
         student = without_dropout(teacher) if self.start is None else self.untrained(bench)
         settings: dict[str, Any] = bench.training(self.course)
@@ -102,7 +104,7 @@ class MaskStudent(Method):
         return bench.one(self.start)
 
     def inputs(self, bench: Bench) -> Tensor:
-        """What it is taught on."""
+        """The inputs on which the student is trained."""
         return bench.inputs
 
 

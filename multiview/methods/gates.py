@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
 from multiview.distill import Hinton, KDLoss
 from multiview.sparsity import L0Spec, pruned, remaining, sparsify
 

@@ -7,8 +7,10 @@ from typing import Literal
 
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Gram, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
+from multiview.bench.types import Gram
 from multiview.ntk import FittedKernels, centred_one_hot, fit_kernels
 from multiview.ntk.last_layer import last_layer_gram
 
@@ -22,7 +24,7 @@ class MemberKernels:
         self.last: tuple[Tensor, list[Tensor]] | None = None
 
     def __call__(self, inputs: Tensor) -> list[Tensor]:
-        """One a network, kept for the next call, which asks for another model of them."""
+        """Kernels (one a network) of the inputs, kept for the next call on the same inputs."""
         if self.last is None or self.last[0] is not inputs:
             self.last = inputs, [gram(inputs, self.inputs) for gram in self.grams]
         return self.last[1]
@@ -91,7 +93,7 @@ class KernelModel(Method):
     student_ridge: float | None = None
 
     def train(self, bench: Bench) -> Classifier:
-        """The model."""
+        """Fit the kernel model."""
         members = bench.trained(self.of).logits
         assert isinstance(members, KernelLogits)
         kernels = members.kernels

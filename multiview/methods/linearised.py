@@ -55,7 +55,7 @@ class LinearisedModel(Method):
     temperature: float = 1.0
 
     def train(self, bench: Bench) -> Classifier:
-        """The model."""
+        """Fit the linearised model."""
         members = bench.trained(self.of).logits
         assert isinstance(members, KernelLogits)
         kernels, models = members.kernels, members.fitted.models

@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.patches import PatchSetting
+from multiview.bench.setting import Setting
 from multiview.methods.gates import Gates
 from multiview.sparsity import recalibrate_batchnorm
 from multiview.sparsity.baselines import magnitude_pruned, reinitialised, with_dropout
@@ -34,7 +35,7 @@ class Baseline(Method):
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
+        """Train the network."""
         return fitted(bench, with_dropout(bench.one(self.start), *self.dropout), self.averaging)
 
 
@@ -61,7 +62,7 @@ class MagnitudePruned(Method):
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
-        """The smaller network."""
+        """Train the smaller network."""
         net = bench.trained(self.of).net
         assert net is not None
         small = magnitude_pruned(net, bench.trained(self.like).notes["units"])
@@ -86,7 +87,7 @@ class Reinitialised(Method):
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
+        """Train the network."""
         net = bench.trained(self.like).net
         assert net is not None
         fresh = reinitialised(net, bench.stream("small"))

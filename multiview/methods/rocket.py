@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
 from multiview.distill import Hinton, KDLoss, rocket_launching, sequential_rocket_launching
 from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
 from multiview.ensemble import mean_logits

@@ -8,8 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from multiview.bench.bench import Bench, Fitted, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Logits, Method
+from multiview.bench.setting import Setting
+from multiview.bench.types import Fitted
 from multiview.distill.combination import Specialist, combine
 from multiview.distill.specialists import (
     corrected,

@@ -33,7 +33,7 @@ class Student(Method):
     number: int | None = None
 
     def train(self, bench: Bench) -> Classifier:
-        """The student."""
+        """Train the student."""
         (trained,) = self.train_together(bench, [self])
         return trained
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)

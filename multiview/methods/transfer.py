@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
 from multiview.data.augment import hide
 from multiview.distill import Hinton, KDLoss, knowledge_distillation
 
@@ -33,7 +34,7 @@ class UnlabelledStudent(Method):
         setting.check_sgd("UnlabelledStudent")
 
     def train(self, bench: Bench) -> Classifier:
-        """The student."""
+        """Train the student."""
         student = bench.one(self.start)
         settings: dict[str, Any] = bench.training()
         if self.hidden:

@@ -7,9 +7,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from multiview.bench.bench import Bench, Setting
+from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.nets import NetSpec
+from multiview.bench.setting import Setting
 from multiview.train.metrics import wrong
 
 

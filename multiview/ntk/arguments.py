@@ -19,8 +19,8 @@ def check_tensor(name: str, value: Any) -> None:
         ValueError: As said.
     """
     if not isinstance(value, Tensor) or value.is_complex():
-        said = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise ValueError(f"{name} is a {said}: give a tensor of real numbers.")
+        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"{name} is a {kind}: give a tensor of real numbers.")
 
 
 def check_precision(name: str, value: Any) -> None:
@@ -61,6 +61,6 @@ def check_numbers(
     found = []
     for i, each in enumerate(listed):
         endless = infinite and isinstance(each, float | np.floating) and each == inf
-        place = f"{name}[{i}]"
-        found.append(inf if endless else checks.number(place, each, "[0, inf)", meaning=meaning))
+        label = f"{name}[{i}]"
+        found.append(inf if endless else checks.number(label, each, "[0, inf)", meaning=meaning))
     return tuple(found)

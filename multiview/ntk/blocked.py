@@ -242,8 +242,8 @@ def _substituted(
 
 def _factor_store(store: TileStore, root: Path, ridge: float, jitter: Tensor) -> TileStore:
     numbers = [float(ridge).hex(), [j.hex() for j in jitter.tolist()]]
-    said = json.dumps([store.tiling.key, CODE, *numbers])
-    key = hashlib.sha256(said.encode()).hexdigest()[:KEY_DIGITS]
+    identity = json.dumps([store.tiling.key, CODE, *numbers])
+    key = hashlib.sha256(identity.encode()).hexdigest()[:KEY_DIGITS]
     tiling = replace(store.tiling, form="triangular", dtype="float64", key=key)
     return TileStore.create(root / key, tiling)
 

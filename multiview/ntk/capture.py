@@ -19,7 +19,7 @@ from multiview.ntk.layers import kept_inputs
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """The place in the graph of a layer's own output, whatever is done to it in place later."""
+    """The position in the graph of a layer's own output, whatever is done to it in place later."""
 
     edge: GradientEdge
     axis: int | None  # of the samples, where vmap evaluates them; None: a batch of one sample
@@ -146,28 +146,28 @@ def _record_by_vmap(layer: nn.Module, x: Tensor, output: Tensor) -> Call | None:
     given = given.squeeze(1)
     if base is not None and _geometry(base) == _geometry(given):
         # Written to in place, the output would drop its place in the graph, not that of its base.
-        place = Output(edge=get_gradient_edge(base), axis=None)
+        position = Output(edge=get_gradient_edge(base), axis=None)
     else:
-        place = Output(edge=get_gradient_edge(output), axis=axis)
-    return _call(layer, x.squeeze(1), given, place)
+        position = Output(edge=get_gradient_edge(output), axis=axis)
+    return _call(layer, x.squeeze(1), given, position)
 
 
 def _geometry(tensor: Tensor) -> tuple:
     return tensor.shape, tensor.stride(), tensor.storage_offset(), tensor.requires_grad
 
 
-def _call(layer: nn.Module, x: Tensor, output: Tensor, place: Output | None) -> Call:
+def _call(layer: nn.Module, x: Tensor, output: Tensor, position: Output | None) -> Call:
     """A call from its input and output, samples first.
 
     Args:
-        place: None if samples are known not to be first.
+        position: None if samples are known not to be first.
     """
-    by_sample = place is not None and len(x) == len(output)
+    by_sample = position is not None and len(x) == len(output)
     with torch.no_grad():
         kept = kept_inputs(layer, x) if by_sample else x.detach()
     return Call(
         kept=kept,
-        outputs=() if place is None else (place,),
+        outputs=() if position is None else (position,),
         output_shape=output.shape,
         dtype=output.dtype,
         by_sample=by_sample,

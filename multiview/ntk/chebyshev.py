@@ -88,5 +88,5 @@ def coefficients(bound: float, speed: float) -> np.ndarray:
 
 
 def _sums_from(terms: np.ndarray) -> np.ndarray:
-    """At j, the sum of the terms from j to the end."""
+    """Sums of the terms from each j to the end."""
     return np.cumsum(terms[::-1])[::-1]

@@ -90,18 +90,18 @@ def check_samples(**samples: Tensor | None) -> None:
     given = {name: x for name, x in samples.items() if x is not None or name != "x2"}
     for name, x in given.items():
         if not isinstance(x, Tensor) or not x.dim():
-            said = "one number" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-            raise ValueError(f"{name} is {said}: give a tensor, samples along its first axis.")
+            kind = "one number" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+            raise ValueError(f"{name} is {kind}: give a tensor, samples along its first axis.")
     tensors = [x for x in given.values() if isinstance(x, Tensor)]
     if len({x.shape[1:] for x in tensors}) > 1 or not all(map(len, tensors)):
-        said = " and ".join(
+        which = " and ".join(
             f"{name} {tuple(x.shape)}" for name, x in zip(given, tensors, strict=True)
         )
-        raise ValueError(f"{said} must hold samples of one shape, at least one each.")
+        raise ValueError(f"{which} must hold samples of one shape, at least one each.")
     if len({x.dtype for x in tensors}) > 1:
         types = zip(given, (x.dtype for x in tensors), strict=True)
-        said = " and ".join(f"{name} {dtype}" for name, dtype in types)
-        raise ValueError(f"{said} differ: give both one type.")
+        which = " and ".join(f"{name} {dtype}" for name, dtype in types)
+        raise ValueError(f"{which} differ: give both one type.")
 
 
 def check_finite(name: str, x: Shaped[Tensor, "n ..."], remedy: str) -> None:

@@ -24,7 +24,7 @@ from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, gram, plan_gram
 from multiview.ntk.store import TileStore
-from multiview.ntk.tiling import DTYPES, Place, Tiling
+from multiview.ntk.tiling import DTYPES, TileIndex, Tiling
 
 MODULE = "module.pt"  # beside the samples, for an executor's workers
 Progress = Callable[[int, int], None]  # (tiles stored, tiles in all)
@@ -35,7 +35,7 @@ class TileTask:
     """One tile to compute: what a worker on any machine must know beside the store's files."""
 
     directory: Path
-    at: Place
+    at: TileIndex
     x_dtype: torch.dtype
     device: str
     method: Method
@@ -146,7 +146,7 @@ def fill_tiles(
     return store
 
 
-def compute_tile(task: TileTask, module: nn.Module | None = None) -> Place:
+def compute_tile(task: TileTask, module: nn.Module | None = None) -> TileIndex:
     """Compute and store a tile, wherever the executor has put us; nothing if it is there.
 
     Args:
@@ -181,7 +181,7 @@ def compute_tile(task: TileTask, module: nn.Module | None = None) -> Place:
 
 def _compute(
     tasks: Iterator[TileTask], module: nn.Module, executor: Executor | None
-) -> Iterator[Place]:
+) -> Iterator[TileIndex]:
     """The places of tiles, as they are stored."""
     if executor is None:
         for task in tasks:
@@ -205,7 +205,7 @@ def _compute(
             future.cancel()
 
 
-def _next(done: SimpleQueue[Future], waiting: dict[Future, TileTask]) -> Place:
+def _next(done: SimpleQueue[Future], waiting: dict[Future, TileTask]) -> TileIndex:
     future = done.get()
     with _naming(waiting.pop(future)):
         return future.result()
@@ -213,7 +213,7 @@ def _next(done: SimpleQueue[Future], waiting: dict[Future, TileTask]) -> Place:
 
 @contextmanager
 def _naming(task: TileTask) -> Iterator[None]:
-    """Say in an exception which tile was being computed; of a killed worker nobody knows."""
+    """Name in an exception the tile that was being computed; of a killed worker nobody knows."""
     try:
         yield
     except BrokenExecutor:

@@ -78,23 +78,23 @@ def fingerprint(
             check_precision(name, value)
     tile = checks.count("tile", tile)
     names: dict[int, str] = {}  # of a tensor or module its first place: a tie is not a copy
-    places = list(module.named_modules(remove_duplicate=False))
-    for place, part in places:
-        names.setdefault(id(part), place)
+    paths = list(module.named_modules(remove_duplicate=False))
+    for path, part in paths:
+        names.setdefault(id(part), path)
         for name, tensor in (*part._parameters.items(), *part._buffers.items()):
-            names.setdefault(id(tensor), f"{place}.{name}")
+            names.setdefault(id(tensor), f"{path}.{name}")
     digest = hashlib.sha256()
     settings = (FORMAT, outputs, str(dtype), str(accumulate), method, tile)
     data = [None if x is None else _bits(x) for x in (x1, x2)]
     digest.update(pickle.dumps([CODE, repr(settings), data], 5))
-    for place, part in places:
+    for path, part in paths:
         for name, value in [("__class__", None), *_attributes(part)]:
             try:
-                said = _class(type(part)) if name == "__class__" else value
-                digest.update(_pickled((place, name, said), names))
+                content = _class(type(part)) if name == "__class__" else value
+                digest.update(_pickled((path, name, content), names))
             except Exception as error:  # whatever the attribute's own code raises
                 raise ValueError(
-                    f"{place + '.' if place else ''}{name} of the module has no fingerprint "
+                    f"{path + '.' if path else ''}{name} of the module has no fingerprint "
                     f"({error}): define its classes and functions at the top of a file, and keep "
                     "in attributes only what can be pickled."
                 ) from error
@@ -131,10 +131,14 @@ class _Pickler(pickle.Pickler):
         self.names = names
 
     def persistent_id(self, value: Any) -> str | None:
-        said = self._said(value)
-        return said if said is None else hashlib.sha256(_pickled(said, self.names)).hexdigest()
+        content = self._content(value)
+        return (
+            content
+            if content is None
+            else hashlib.sha256(_pickled(content, self.names)).hexdigest()
+        )
 
-    def _said(self, value: Any) -> Any:
+    def _content(self, value: Any) -> Any:
         if isinstance(value, Tensor):
             return ("tensor", self.names.get(id(value)), value.requires_grad, _bits(value))
         if isinstance(value, nn.Module) and id(value) in self.names:
@@ -155,7 +159,7 @@ def _given(value: Any) -> bool:
 
 
 def _class(kind: type) -> list[tuple[str, ...]]:
-    """Its name and source, and those of the classes it inherits from."""
+    """Name and source of a class and of those it inherits from."""
     read = [base for base in kind.__mro__ if not _given(base)]
     if local := [base.__qualname__ for base in read if "<locals>" in base.__qualname__]:
         raise ValueError(f"{local[0]} may depend on the function that made it")
@@ -165,7 +169,7 @@ def _class(kind: type) -> list[tuple[str, ...]]:
 
 
 def _function(function: Any) -> tuple[Any, ...]:
-    """Its source; or its code and what it was made with, where no module has it by its name."""
+    """Source of a function; its code and closure where no module has it by its name."""
     name, found = (function.__module__, function.__qualname__), sys.modules.get(function.__module__)
     for part in function.__qualname__.split("."):
         found = getattr(found, part, None)

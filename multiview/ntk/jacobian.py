@@ -62,7 +62,7 @@ class PerSample:
         tensors = theta | self.constants
         # Ties are resolved here: tie_weights=True would leave its stand-in in the place of a
         # weight whose layer is registered under two names.
-        everywhere = {place: tensors[name] for place, name in self.names.items()}
+        everywhere = {path: tensors[name] for path, name in self.names.items()}
         with _unchanged(self.module):
             outputs = functional_call(self.module, everywhere, (x,), tie_weights=False)
         if not isinstance(outputs, Tensor):
@@ -174,9 +174,9 @@ def _named(module: nn.Module) -> tuple[dict[str, str], dict[str, Tensor]]:
     for prefix, layer in module.named_modules():
         for own, tensor in (*layer._parameters.items(), *layer._buffers.items()):
             if tensor is not None:
-                place = f"{prefix}.{own}" if prefix else own
-                names[place] = first.setdefault(id(tensor), place)
-                tensors.setdefault(names[place], tensor)
+                path = f"{prefix}.{own}" if prefix else own
+                names[path] = first.setdefault(id(tensor), path)
+                tensors.setdefault(names[path], tensor)
     return names, tensors
 
 

@@ -36,7 +36,7 @@ class Operator(Protocol):
 
     @property
     def shape(self) -> Sequence[int]:
-        """As of the kernel: (n, n) or (k, n, n)."""
+        """Shape of the kernel: (n, n) or (k, n, n)."""
         ...
 
     def matmul(self, columns: Tensor, /) -> Tensor:

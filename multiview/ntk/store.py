@@ -20,7 +20,7 @@ from torch import Tensor
 from multiview import checks
 from multiview.atomic import write_atomically
 from multiview.ntk.arguments import check_folder
-from multiview.ntk.tiling import DTYPES, Place, Tiling
+from multiview.ntk.tiling import DTYPES, TileIndex, Tiling
 
 DESCRIPTION = "kernel.json"
 # What a damaged zip file makes of itself: a bad sum, a lost entry, an unknown method (which is a
@@ -96,12 +96,12 @@ class TileStore:
         """The file of a tile."""
         return self.directory / f"tile-{i}-{j}.npz"
 
-    def missing(self) -> list[Place]:
+    def missing(self) -> list[TileIndex]:
         """The tiles that are not there, row by row."""
         there = {path.name for path in self.directory.glob("tile-*.npz")}
         return [at for at in self.tiling.places() if self.path(*at).name not in there]
 
-    def damaged(self) -> list[Place]:
+    def damaged(self) -> list[TileIndex]:
         """The tiles that are there and cannot be read; reads every one."""
         missing, found = set(self.missing()), []
         for at in self.tiling.places():
@@ -112,7 +112,7 @@ class TileStore:
                 found.append(at)
         return found
 
-    def repair(self) -> list[Place]:
+    def repair(self) -> list[TileIndex]:
         """Name damaged tiles in the log and remove them, so that they are missing instead."""
         found = self.damaged()
         for at in found:

@@ -12,7 +12,7 @@ from multiview.ntk.tiles import spans
 FORMAT = 1  # of the files; part of every key
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 Form = Literal["symmetric", "rectangular", "triangular"]
-Place = tuple[int, int]  # of a tile: its row and column among the tiles
+TileIndex = tuple[int, int]  # of a tile: its row and column among the tiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Tiling:
         """The samples of each column of tiles."""
         return tuple(spans(0, self.n2, self.tile))
 
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[TileIndex]:
         """Where tiles are kept, row by row."""
         for i in range(len(self.rows)):
             for j in range(0 if self.form == "rectangular" else i, len(self.columns)):

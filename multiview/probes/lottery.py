@@ -63,7 +63,7 @@ def lottery_winners(
 ) -> Lottery:
     """Predict from untrained weights which view each class will learn.
 
-    A neuron on view l grows as x' = S_l x^(q-1) and escapes at a time proportional to
+    A neuron on view l grows as x' = S_l x^(q-1) and reaches the knee at a time proportional to
     1 / (S_l x^(q-2)), so the view with the largest S_l^(1/(q-2)) Lambda_l wins (the set M of
     arXiv 2012.09816, Section 4).
 
@@ -91,10 +91,10 @@ def lottery_winners(
 def loser_growth(
     lead: Float[Tensor, "*classes"], q: float, blur: Float[Tensor, "*classes"] | None = None
 ) -> Float[Tensor, "*classes"]:
-    """Factor by which the losing view has grown when the winner escapes.
+    """Factor by which the losing view has grown when the winner reaches the knee.
 
     Both grow as x' = S x^(q-1) until the winner blows up at 1 / ((q - 2) S x_0^(q-2)); the loser is
-    then at (1 - lead^-(q-2))^(-1/(q-2)) of its start: close to it unless the race was (the
+    then at (1 - lead^-(q-2))^(-1/(q-2)) of its start: close to it unless the lead was small (the
     tensor-power lemma of arXiv 2012.09816, Section 4).
 
     Noise xi on the views' patches blurs the power: <w, xi> of spread b turns x^3 into its mean

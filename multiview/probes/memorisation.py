@@ -28,7 +28,7 @@ class LogitParts(NamedTuple):
 
     @property
     def total(self) -> Float[Tensor, "n members"]:
-        """F_y."""
+        """F_y, the sum of the four."""
         return self.strong + self.weak + self.other + self.background
 
 
@@ -111,7 +111,7 @@ def with_fresh_noise(
 def noise_share(own: Float[Tensor, "*pairs"], fresh: Float[Tensor, "*pairs"]) -> float:
     """1 - F_y(other noise) / F_y: the part of the label's logits that goes with the samples' noise.
 
-    About 0 where the features speak, near 1 where the noise was learned by heart. A ratio of sums:
+    About 0 where the features decide, near 1 where the noise was memorised. A ratio of sums:
     one sample whose logit is small would carry a mean of ratios away. NaN where all logits are 0.
 
     Args:

@@ -154,9 +154,9 @@ def findings(published: Published, labels: str) -> str:
         run, judged = published.run(label), published.judged(label)
         for each, survives in zip(judged, benjamini_hochberg(judged), strict=True):
             if each.claim.primary:
-                _, source, says, measured, n, verdict = cells(each, survives)
+                _, *values, verdict = cells(each, survives)
                 page = f"{package_folder().name}/pages/{run.experiment}.md"
-                texts = (each.claim.statement, source, says, measured, n, f"[{verdict}]({page})")
+                texts = (each.claim.statement, *values, f"[{verdict}]({page})")
                 rows.append(("", texts))
     return Grid("", "", headings, rows).markdown()
 

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from multiview.runs.runner import Outcome
 
 
-class Bars:
+class ProgressBars:
     """One bar over all cells, its rate and time left, and the last message of a running cell."""
 
     def __init__(self, console: Console, title: str, total: int) -> None:
@@ -28,7 +28,7 @@ class Bars:
         )
         self._task = self._progress.add_task(title, total=total, rate="", message="")
 
-    def __enter__(self) -> "Bars":
+    def __enter__(self) -> "ProgressBars":
         self._progress.start()
         return self
 

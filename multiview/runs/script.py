@@ -16,7 +16,7 @@ from rich.console import Console
 from multiview.runs.command_line import Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
-from multiview.runs.progress import Bars
+from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import Job, Outcome, compute, plan
 from multiview.runs.signals import Stopped, leave, stopped_once
@@ -85,7 +85,7 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         run, jobs = _plan(experiment, settings)
         tally.jobs = jobs
         cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
-        bars = Bars(errors, experiment.name, len(jobs))
+        bars = ProgressBars(errors, experiment.name, len(jobs))
         listener = bars.listen if errors.is_terminal else None
         engine = ENGINES[settings.engine](settings.workers, listener)
     except ValueError as error:

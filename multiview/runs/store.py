@@ -147,15 +147,15 @@ def concatenated(runs: Iterable[Run]) -> "pandas.DataFrame":
     return as_table(row for run in runs for row in run.rows())
 
 
-def no_results(out: Path, run: str = "NAME", place: Path | None = None) -> str:
+def no_results(out: Path, run: str = "NAME", folder: Path | None = None) -> str:
     """What to say where no run is stored.
 
     Args:
         run: What to run: an experiment, with its options.
-        place: Where results were looked for, if not in ``out`` itself.
+        folder: Where results were looked for, if not in ``out`` itself.
     """
     out_option = "" if out == RESULTS else f" --out {shlex.quote(str(out))}"
-    return f"no results in {place or out}: make some with `multiview run {run}{out_option}`."
+    return f"no results in {folder or out}: make some with `multiview run {run}{out_option}`."
 
 
 def stored_runs(out: Path = RESULTS, experiment: str = "*") -> list[Run]:

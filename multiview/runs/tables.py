@@ -248,7 +248,7 @@ class Grid(NamedTuple):
     rows: list[tuple[str, tuple[str, ...]]]  # the group, and the texts
 
     def rich(self) -> "Table":
-        """For the terminal."""
+        """The table as the terminal shows it."""
         from rich import box
         from rich.markup import escape
         from rich.table import Table
@@ -268,7 +268,7 @@ class Grid(NamedTuple):
         return table
 
     def markdown(self) -> str:
-        """For a page."""
+        """The table as Markdown, for a page."""
         headings = [in_a_cell(text) or " " for text in self.headings]
         lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
         for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):

@@ -17,7 +17,7 @@ from multiview.runs.source import Source
 
 PLAIN = {str, bytes, bool, int, float, complex, type(None)}
 DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-UNSAID = {"ctx", "kind", "type_comment"}  # follows from the rest, or means nothing
+OMITTED = {"ctx", "kind", "type_comment"}  # follows from the rest, or means nothing
 
 
 def code_version(run: Callable[..., Any], *cells: Any) -> str:
@@ -91,29 +91,29 @@ def _reach(run: Any, cells: Iterable[Any]) -> Reach:
     parts = dict.fromkeys(_parts(run, True, seen))
     for value in cells:
         parts |= dict.fromkeys(_parts(value, not callable(value), seen))
-    for part, held in parts:
+    for part, may_call in parts:
         module, name = place_of(part)
         if places.ours(module) and not is_bookkeeping(module):
-            (found if held else made).start(module, name)
+            (found if may_call else made).start(module, name)
     found.join(made)
     return found
 
 
 def _parts(
-    value: Any, held: bool, seen: dict[tuple[int, bool], Any]
+    value: Any, may_call: bool, seen: dict[tuple[int, bool], Any]
 ) -> Iterator[tuple[type | FunctionType, bool]]:
     """The functions and classes in a value, and whether whoever computes a cell may call them.
 
     What a dataclass holds may be called; what a function that makes cells needs for it is not.
     """
-    if type(value) in PLAIN or (id(value), held) in seen:
+    if type(value) in PLAIN or (id(value), may_call) in seen:
         return
-    seen[id(value), held] = value  # kept, lest another value gets its id
+    seen[id(value), may_call] = value  # kept, lest another value gets its id
     yield type(value), True
     inner: list[Any] = []
     match value:
         case FunctionType():
-            yield value, held
+            yield value, may_call
             inner = [*_contents(value), *(value.__defaults__ or ())]
             inner += (value.__kwdefaults__ or {}).values()
         case MethodType():
@@ -127,10 +127,10 @@ def _parts(
         case list() | tuple() | set() | frozenset():
             inner = list(value)
         case _ if is_dataclass(value):
-            held = True
+            may_call = True
             inner = [getattr(value, each.name, None) for each in fields(value)]
     for each in inner:
-        yield from _parts(each, held, seen)
+        yield from _parts(each, may_call, seen)
 
 
 def _contents(function: FunctionType) -> Iterator[Any]:
@@ -171,13 +171,13 @@ def canonical(node: Any) -> str:
         return f"[{','.join(map(canonical, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    said = []
+    parts = []
     for name, value in ast.iter_fields(node):
         if name == "body" and isinstance(node, DOCUMENTED) and is_text(value[0]):
             value = value[1:]
-        if value is not None and value != [] and name not in UNSAID:
-            said.append(f"{name}={canonical(value)}")
-    return f"{type(node).__name__}({','.join(said)})"
+        if value is not None and value != [] and name not in OMITTED:
+            parts.append(f"{name}={canonical(value)}")
+    return f"{type(node).__name__}({','.join(parts)})"
 
 
 def is_text(statement: ast.stmt) -> bool:

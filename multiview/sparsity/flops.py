@@ -100,8 +100,8 @@ def _survivals(
     alone = [[each] for each in module.modules() if weighted(each) is not None]
     found: dict[nn.Module, Survival] = {}
     for layers in [*chains, *alone]:  # modules come before what is in them
-        for place, survival in survivals(layers, openness).items():
-            inner = weighted(layers[place])
+        for index, survival in survivals(layers, openness).items():
+            inner = weighted(layers[index])
             if inner is not None:
                 found.setdefault(inner, survival)
     return found

@@ -24,7 +24,7 @@ class Gated(nn.Module, ABC):
 
     @property
     def weights_per_gate(self) -> int:
-        """|g|."""
+        """|g|, the number of weights behind one gate."""
         return sum(each.shape[1] for each in self.gated_weights())
 
     def squares(self) -> Float[Tensor, " groups"]:

@@ -77,12 +77,12 @@ def _without_closed(layers: list[nn.Module], done: dict[nn.Module, nn.Module]) -
     found = survivals(layers, is_open)
     short: list[nn.Module] = []
     given: Tensor | None = None  # which outputs of the layer before are left; None: all
-    for place, layer in enumerate(layers):
-        if place not in found:
+    for index, layer in enumerate(layers):
+        if index not in found:
             if not isinstance(layer, nn.Identity):
                 short.append(_without_gates(layer, done))
             continue
-        survival = found[place]
+        survival = found[index]
         kept = _at_least_one(survival.inputs)
         if given is not None:
             given = given.repeat_interleave(len(kept) // len(given))

@@ -59,29 +59,29 @@ def weighted(layer: nn.Module) -> nn.Linear | nn.Conv2d | None:
 
 
 def survivals(layers: Sequence[nn.Module], openness: Openness) -> dict[int, Survival]:
-    """The units that survive in each layer of a chain that has weights, by its place.
+    """The units that survive in each layer of a chain that has weights, by its index.
 
-    An output lives if its own gate is open and the next layer listens to it; an input if its own
-    gate is open and whoever makes it does. Gates are independent, so probabilities multiply. What
-    enters or leaves the chain, or a layer that is not understood, is all there.
+    An output lives if its own gate is open and the next layer reads it; an input if its own
+    gate is open and the output that it is lives. Gates are independent, so probabilities multiply.
+    What enters or leaves the chain, or a layer that is not understood, is all there.
     """
     found: dict[int, Survival] = {}
-    places = [i for i, layer in enumerate(layers) if weighted(layer) is not None]
+    indices = [i for i, layer in enumerate(layers) if weighted(layer) is not None]
     made = None  # outputs of the last layer by its own gates, where the next one takes them
-    next_place = dict(pairwise(places))
-    for place in places:
-        following = next_place.get(place)
-        layer = layers[place]
+    next_index = dict(pairwise(indices))
+    for index in indices:
+        following = next_index.get(index)
+        layer = layers[index]
         own = _outputs(layer, openness)
         inputs = _inputs(layer, openness)
         if made is not None:
             inputs = inputs * made.repeat_interleave(len(inputs) // len(made))
         made, outputs = None, torch.ones_like(own)
-        if following is not None and _hand_on(layers[place : following + 1]):
-            heard = _inputs(layers[following], openness)
-            # A channel is heard if any of its pixels is.
-            made, outputs = own, own * (1 - (1 - heard.view(len(own), -1)).prod(1))
-        found[place] = Survival(inputs=inputs, outputs=outputs)
+        if following is not None and _hand_on(layers[index : following + 1]):
+            read = _inputs(layers[following], openness)
+            # A channel is read if any of its pixels is.
+            made, outputs = own, own * (1 - (1 - read.view(len(own), -1)).prod(1))
+        found[index] = Survival(inputs=inputs, outputs=outputs)
     return found
 
 

@@ -23,7 +23,7 @@ class FixedRate:
         return _euler(here, rate, sweep)
 
     def keep(self, nets: Bool[Tensor, " nets"]) -> None:
-        """Nothing is remembered."""
+        """Forget the other networks, of which nothing is remembered."""
 
 
 class AdaptiveDescent:
@@ -31,8 +31,8 @@ class AdaptiveDescent:
 
     After Malitsky & Mishchenko, arXiv 1910.09529, whose factor is 1/2 and whose limit on the rise
     is tighter. Unlike ``GradientFlow`` it asks nothing of the field but its values, so it also
-    suits updates that are no loss's gradient and jump, such as the paper's distillation; waiting
-    for slow classes costs it every step. Networks do not interact.
+    suits updates that are no loss's gradient and jump, such as the paper's distillation; the
+    classes that leave the power region last cost it every step. Networks do not interact.
     """
 
     def __init__(self, relative_step: float, first: float) -> None:

@@ -1,12 +1,13 @@
 """One step along the gradient flow, at a cost that rises slowly as the start gets smaller.
 
-Two limits compete. While a neuron escapes as w' = w^(q-1), a step may let it grow by a given
-fraction, or near ties would be decided otherwise. Once a class has broken out, its neurons are held
-at an equilibrium that an explicit step must not overshoot, while slow classes, whose escape takes
-a time proportional to 1 / sigma_init^(q-2), still wait: the flow has become stiff. A step of
-several gradients (``multiview.train.chebyshev``) makes waiting cost its square root.
+Two limits compete. While a neuron is in the power region, where w' = w^(q-1), a step may let it
+grow by a given fraction, or near ties would be decided otherwise. Once a class has left that
+region, its neurons are at an equilibrium that an explicit step must not overshoot, while other
+classes, which take a time proportional to 1 / sigma_init^(q-2), are still in it: the flow has
+become stiff. A step of several gradients (``multiview.train.chebyshev``) makes waiting cost its
+square root.
 
-Both limits are read off the start of a step, but a neuron that escapes after a long wait changes
+Both limits are read off the start of a step, but a neuron that leaves the power region late changes
 them within it. Along the exact flow the loss never rises; so a step after which it did, or in which
 a neuron grew far beyond its limit, is refused and taken again over a shorter time.
 """
@@ -132,7 +133,7 @@ class GradientFlow:
         self.curvature = _norm(self.direction).flatten()
 
     def _secant(self, here: Sweep) -> Float[Tensor, " nets"]:
-        """Curvature that the step before has met; what breaks out shows here first."""
+        """Curvature met by the last step, where a class leaving the power region shows first."""
         if self.before is None:
             return torch.zeros_like(self.curvature)
         return _turn(self.before, here)

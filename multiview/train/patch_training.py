@@ -16,7 +16,8 @@ from multiview.train.errors import Diverged
 from multiview.train.flow import GradientFlow
 from multiview.train.metrics import wrong
 from multiview.train.objectives import cross_entropy
-from multiview.train.patch_gradient import Gradient, Objective, Workspace, patch_gradient
+from multiview.train.patch_gradient import Objective
+from multiview.train.patch_networks import PatchNetworks
 from multiview.train.sweep import Sweep
 
 
@@ -25,10 +26,11 @@ class TrainSpec:
     """How to train PatchNets, and when a network is done.
 
     ``flow`` follows gradient flow in rescaled time (``multiview.train.flow``): a step lets a neuron
-    that escapes as w' = w^(q-1) grow by the fraction ``relative_step`` / (q - 1), so the steps of
-    an escape grow as the logarithm of the start; classes that have broken out are kept stable by as
-    many further gradients as a step needs. Along the flow the loss never rises: a step after which
-    it did is taken again, shorter, so the objective's derivative must be that of its loss.
+    in the power region, w' = w^(q-1), grow by the fraction ``relative_step`` / (q - 1), so the
+    steps until it leaves that region grow as the logarithm of the start; classes that have left it
+    are kept stable by as many further gradients as a step needs. Along the flow the loss never
+    rises: a step after which it did is taken again, shorter, so the objective's derivative must be
+    that of its loss.
     ``adaptive`` is full-batch descent at ``relative_step`` over the curvature just met
     (``multiview.train.descent``), for updates that are no loss's gradient. ``gd`` is full-batch
     descent, ``sgd`` minibatch descent, both at ``learning_rate``.
@@ -106,7 +108,7 @@ def train_patch_net(
     checks.function("progress", progress, optional=True)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
     inputs = patches.bfloat16() if spec.bfloat16 else patches
-    nets = _Networks(net, inputs, labels, objective, spec.summed)
+    nets = PatchNetworks(net, inputs, labels, objective, spec.summed)
     weight = nets.weight.clone()  # of all networks; `nets` holds those that go on
     stepper = _stepper(spec, net, weight)
     here = None if spec.method == "sgd" else nets.sweep(nets.weight, nets.which)
@@ -167,7 +169,7 @@ def _stepper(
 def _step(
     stepper: GradientFlow | AdaptiveDescent | FixedRate,
     here: Sweep,
-    nets: "_Networks",
+    nets: PatchNetworks,
     steps: Int[Tensor, " e"],
     spec: TrainSpec,
 ) -> tuple[Sweep, Float[Tensor, " nets"], Int[Tensor, " nets"]]:
@@ -178,67 +180,8 @@ def _step(
         raise Diverged(f"{stuck} after step {int(steps.max())} with {spec}") from None
 
 
-class _Networks:
-    """The networks that are still trained, as weights (nets, neurons, d)."""
-
-    def __init__(
-        self,
-        net: PatchNet,
-        patches: Float[Tensor, "N P d"],
-        labels: Int[Tensor, " N"],
-        objective: Objective,
-        summed: bool,
-    ) -> None:
-        self.net, self.patches, self.labels = net, patches, labels
-        self.objective, self.summed = objective, summed
-        self.rows, self.workspace = torch.arange(len(patches)), Workspace()
-        members = net.weight.detach()
-        self.weight = members.reshape(1 if summed else len(members), -1, members.shape[-1])
-        self.which = torch.arange(len(self.weight))
-
-    def as_net(self, weight: Float[Tensor, "nets neurons d"]) -> PatchNet:
-        """These networks' members."""
-        return self.net.with_weight(weight.view(-1, *self.net.weight.shape[1:]))
-
-    def gradient(
-        self,
-        weight: Float[Tensor, "nets neurons d"],
-        which: Int[Tensor, " nets"],
-        rows: Int[Tensor, " n"] | None = None,
-    ) -> Gradient:
-        """Loss, logits and gradient at ``weight`` of the networks ``which``, over all samples."""
-        rows = self.rows if rows is None else rows
-        return patch_gradient(
-            self.as_net(weight),
-            self.patches,
-            self.objective,
-            rows,
-            self.summed,
-            self.workspace,
-            which,
-        )
-
-    def sweep(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Sweep:
-        """A pass over all samples, of ``some`` of the networks that go on, at ``weight``."""
-        found = self.gradient(weight, self.which[some])
-        precision = 16 * torch.finfo(weight.dtype).eps
-        if self.patches.dtype != weight.dtype:  # products round; the mean evens out part of it
-            precision += torch.finfo(self.patches.dtype).eps / 4
-        return Sweep(
-            weight=weight,
-            gradient=found.weight.view(weight.shape),
-            loss=found.loss.double(),
-            error=wrong(found.logits, self.labels).double().mean(0),
-            rounding=precision * (1 + found.logits.abs().amax((0, 2)) + found.loss.abs()).double(),
-        )
-
-    def keep(self, going: Bool[Tensor, " nets"]) -> None:
-        """Train these on; the others are done and cost nothing."""
-        self.weight, self.which = self.weight[going], self.which[going]
-
-
 def _sgd_sweep(
-    nets: _Networks, labels: Tensor, spec: TrainSpec, generator: torch.Generator, left: int
+    nets: PatchNetworks, labels: Tensor, spec: TrainSpec, generator: torch.Generator, left: int
 ) -> tuple[Tensor, Tensor, int]:
     """At most ``left`` steps over all samples in random order: mean loss, error, steps taken."""
     loss, mistakes = torch.zeros(2, len(nets.which), dtype=torch.float64)

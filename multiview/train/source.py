@@ -47,7 +47,7 @@ class InMemory:
 
     @property
     def device(self) -> torch.device:
-        """Where the samples are."""
+        """Device of the samples."""
         return self.inputs.device
 
     @property
@@ -56,7 +56,7 @@ class InMemory:
         return math.ceil(len(self.inputs) / self.batch_size)
 
     def batches(self, generator: torch.Generator, done: int) -> Iterator[Batch]:
-        """Those of an epoch but for the first ``done``."""
+        """Batches of an epoch after the first ``done``."""
         inputs = self.inputs if self.augment is None else self.augment(self.inputs, generator)
         order = torch.randperm(len(inputs), generator=generator).to(inputs.device)
         for rows in order.split(self.batch_size)[done:]:

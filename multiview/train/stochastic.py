@@ -37,7 +37,7 @@ _IN_THIRD_PLACE = {  # (input, p, train)
     for ending in ("", "_")
 } | {torch.native_dropout}
 _ATTENTION = functional.scaled_dot_product_attention  # has a probability and no switch
-_PLACE_IN_ATTENTION = 4
+_INDEX_IN_ATTENTION = 4
 # Whether a switch within another has decided the call already.
 _decided: ContextVar[bool] = ContextVar("decided", default=False)
 
@@ -88,16 +88,16 @@ class DropoutSwitch(TorchFunctionMode):
             _decided.reset(token)
 
     def _attention(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
-        place = _PLACE_IN_ATTENTION
-        p = args[place] if len(args) > place else kwargs.get("dropout_p", 0.0)
+        index = _INDEX_IN_ATTENTION
+        p = args[index] if len(args) > index else kwargs.get("dropout_p", 0.0)
         if p > 0 and self.on:
             raise ValueError(
                 f"scaled_dot_product_attention drops with probability {p} and cannot be switched "
                 "apart from its module's mode: use nn.MultiheadAttention, or functional.dropout "
                 "with training=self.training."
             )
-        if len(args) > place:
-            return (*args[:place], 0.0, *args[place + 1 :]), kwargs
+        if len(args) > index:
+            return (*args[:index], 0.0, *args[index + 1 :]), kwargs
         return args, kwargs | {"dropout_p": 0.0}
 
 

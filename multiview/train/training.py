@@ -50,7 +50,7 @@ class Training:
 
     @property
     def steps_done(self) -> int:
-        """In all epochs."""
+        """Number of steps taken in all epochs so far."""
         return self.epoch * self.source.steps + len(self.losses)
 
     def batches(self) -> Iterator[Batch]:
@@ -141,7 +141,7 @@ def forked_rng(generator: torch.Generator, device: torch.device) -> Iterator[Non
 
 
 def _global_state(device: torch.device) -> Tensor:
-    """Of torch's own generator on this device."""
+    """State of torch's own generator on this device."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 

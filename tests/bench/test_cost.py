@@ -1,6 +1,7 @@
 """cost: what is counted of networks, of a cell's methods and of their teachers."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def test_teachers_of_images_as_they_are_look_once():
 def test_methods_that_train_by_themselves_are_not_trained_for_long():
     bench = CountingBench(SETTING.bench(0, Context()), num_train=1000)
     assert bench.training()["spec"].epochs == 1
-    assert bench.flop > 0
+    assert bench.counted.flop > 0
 
 
 def test_only_real_images_cost(monkeypatch, tmp_path):
@@ -92,9 +93,11 @@ def test_the_message_says_time_and_memory():
 
 
 def test_boosters_are_counted_beside_their_light_network():
-    setting = replace(SETTING, shrink=4, net=WidePair(depth=10, booster_depth=16))
+    pair = WidePair(depth=10, booster_depth=16)
+    setting = replace(SETTING, shrink=4, net=pair)
     found = count(setting, [Rocket(shared=3)], Context())
-    light, booster = setting.net.pair(setting.bench(0, Context()).samples, 0, stream(0))
+    bench: Any = setting.bench(0, Context())
+    light, booster = pair.pair(bench.samples, 0, stream(0))
     image = torch.randn(3, 8, 8, generator=stream(1))
     each = sum(cost_of(net, image).forward for net in (light, booster))
     assert found.flop == 5 * 3 * 200 * each

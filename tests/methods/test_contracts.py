@@ -38,10 +38,14 @@ class OwnNet(nn.Module):
 def own_setting() -> TensorSetting:
     x = torch.randn(90, 6, generator=stream(0, "own"))
     y = x[:, :3].argmax(1)
-    parts = [(x[i : i + 30], y[i : i + 30]) for i in (0, 30, 60)]
+    train, test, validation = ((x[i : i + 30], y[i : i + 30]) for i in (0, 30, 60))
     recipe = plain_recipe(epochs=2, batch_size=10)
     return TensorSetting.of(
-        samples_of(*parts), OwnNet, members=2, recipe=recipe, students=replace(recipe, together=3)
+        samples_of(train, test, validation),
+        OwnNet,
+        members=2,
+        recipe=recipe,
+        students=replace(recipe, together=3),
     )
 
 

@@ -4,12 +4,12 @@ import io
 
 from rich.console import Console
 
-from multiview.runs.progress import Bars
+from multiview.runs.progress import ProgressBars
 from multiview.runs.runner import Outcome
 
 
 def sweep(console):
-    bars = Bars(console, "toy", 3)
+    bars = ProgressBars(console, "toy", 3)
 
     def outcomes():
         for key in "abc":
@@ -33,7 +33,7 @@ def test_the_bar_counts_cells_and_shows_their_messages():
 
 
 def test_a_running_cell_counts_as_far_as_it_is():
-    bars = Bars(Console(file=io.StringIO()), "toy", 3)
+    bars = ProgressBars(Console(file=io.StringIO()), "toy", 3)
     bars.listen("a", "", 0.25)
     bars.listen("b", "", 0.5)
     bars.listen("a", "", 0.75)

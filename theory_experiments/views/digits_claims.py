@@ -39,11 +39,11 @@ def claims(cell: Cell) -> Iterator[Claim]:
 def soft_claims() -> Iterator[Claim]:
     """Soft targets carry what labels do not."""
     labels, soft = error("labels"), error(f"hinton_T{HOT:g}")
-    says = f"a student of soft targets at T={HOT:g} errs less than one of labels"
-    yield Claim("MNIST: soft against hard", SECTION_3, says, GAIN, labels - soft)
-    says = "and has at least half of what the teacher is better by"
+    statement = f"a student of soft targets at T={HOT:g} errs less than one of labels"
+    yield Claim("MNIST: soft against hard", SECTION_3, statement, GAIN, labels - soft)
+    statement = "and has at least half of what the teacher is better by"
     beyond = labels - soft - (labels - error("teacher")) / 2
-    yield Claim("MNIST: half of the teacher", SECTION_3, says, (0.0, 1.0), beyond)
+    yield Claim("MNIST: half of the teacher", SECTION_3, statement, (0.0, 1.0), beyond)
 
 
 def temperature_claims(cell: Cell) -> Iterator[Claim]:
@@ -51,31 +51,33 @@ def temperature_claims(cell: Cell) -> Iterator[Claim]:
     known = [T for T in TEMPERATURES if f"hinton_T{T:g}" in cell.methods]
     high = [error(f"hinton_T{T:g}") for T in known if T >= 8]
     if len(high) > 1:
-        says = "at all T of 8 and more the larger student errs alike, to half a point"
+        statement = "at all T of 8 and more the larger student errs alike, to half a point"
         apart = largest(a - b for a in high for b in high)
-        yield Claim("MNIST: hot alike", SECTION_3, says, (-1.0, 0.005), apart)
+        yield Claim("MNIST: hot alike", SECTION_3, statement, (-1.0, 0.005), apart)
     if 4.0 not in known:
         return
     small = cell.methods["small_labels"]
     assert isinstance(small, Variant)
     assert isinstance(small.net, Dense)
     for name, T in (("hotter", HOT), ("colder", known[0])):
-        says = f"a student of {small.net.widths[0]} units a layer errs less at T=4 than at T={T:g}"
+        statement = (
+            f"a student of {small.net.widths[0]} units a layer errs less at T=4 than at T={T:g}"
+        )
         gain = error(f"small_hinton_T{T:g}") - error("small_hinton_T4")
-        yield Claim(f"MNIST: small and warm, {name}", SECTION_3, says, GAIN, gain)
+        yield Claim(f"MNIST: small and warm, {name}", SECTION_3, statement, GAIN, gain)
 
 
 def shift_claims() -> Iterator[Claim]:
     """Digits that were never seen are known after one shift of a bias."""
-    says = f"a student that never saw a {MISSING} knows nine of ten of them after one shift"
+    statement = f"a student that never saw a {MISSING} knows nine of ten of them after one shift"
     after = on_digits("class_error", "missing_shifted")
-    yield Claim("MNIST: missing digit", SECTION_3, says, (-1.0, 0.1), after)
-    says = "the shift it needs is positive: its bias for the digit is too low"
+    yield Claim("MNIST: missing digit", SECTION_3, statement, (-1.0, 0.1), after)
+    statement = "the shift it needs is positive: its bias for the digit is too low"
     shift = on_digits("shift", "missing_shifted")
-    yield Claim("MNIST: missing digit, shift", SECTION_3, says, (1e-9, 100.0), shift)
-    says = f"shown {PAIR[0]}s and {PAIR[1]}s alone, a shift takes away half of its errors"
+    yield Claim("MNIST: missing digit, shift", SECTION_3, statement, (1e-9, 100.0), shift)
+    statement = f"shown {PAIR[0]}s and {PAIR[1]}s alone, a shift takes away half of its errors"
     saved = error("pair") / 2 - error("pair_shifted")
-    yield Claim("MNIST: two digits", SECTION_3, says, (0.0, 1.0), saved)
+    yield Claim("MNIST: two digits", SECTION_3, statement, (0.0, 1.0), saved)
 
 
 def few_claims(cell: Cell) -> Iterator[Claim]:
@@ -92,23 +94,23 @@ def few_claims(cell: Cell) -> Iterator[Claim]:
     last = "soft targets need no early stopping: the last epoch is as good as the best, to a point"
     early = "labels alone do: the best epoch errs less than the last"
     loose = "soft targets fit these images less closely than labels do"
-    for name, says, predicted, estimate in (
+    for name, statement, predicted, estimate in (
         ("", less, GAIN, labels - soft),
         (", half", half, (0.0, 1.0), lost),
         (", no early stop", last, NO_LOSS, soft - best("few_hinton")),
         (", labels stopped early", early, GAIN, labels - best("few_labels")),
         (", training error", loose, GAIN, met("few_hinton") - met("few_labels")),
     ):
-        yield Claim(f"MNIST: few images{name}", SECTION_5, says, predicted, estimate)
+        yield Claim(f"MNIST: few images{name}", SECTION_5, statement, predicted, estimate)
 
 
 def published_claims() -> Iterator[Claim]:
     """The paper's own errors."""
     for (method, name), (what, value) in PAPER.items():
-        says = f"{what} errs within half a point of the published {100 * value:.2f}%"
+        statement = f"{what} errs within half a point of the published {100 * value:.2f}%"
         near = (value - TOLERANCE, value + TOLERANCE)
         source = "arXiv 1503.02531"
-        yield Claim(f"MNIST: {what}", source, says, near, on_digits(name, method))
+        yield Claim(f"MNIST: {what}", source, statement, near, on_digits(name, method))
 
 
 def tables(table: pd.DataFrame) -> Iterator[Listing]:

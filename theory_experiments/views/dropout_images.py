@@ -83,8 +83,8 @@ def cell(
     whole = {"layers": "none", "factor": 1}
     sizes = {"standard": whole | {"taught_by": "labels"}, "fresh": whole | {"taught_by": "masks"}}
     for layers, factor, by in itertools.product(("hidden", "all"), factors, ("labels", "masks")):
-        place = {"layers": layers, "factor": factor, "taught_by": by}
-        sizes[f"{layers}_{factor}_{by}"] = place
+        where = {"layers": layers, "factor": factor, "taught_by": by}
+        sizes[f"{layers}_{factor}_{by}"] = where
     varied = Varied(values=sizes if factors else {})
     return Cell(
         part=part,
@@ -241,7 +241,7 @@ def claims(cell: Cell) -> Iterator[Claim]:
 
 
 def _size_claims(cell: Cell, error: Callable[..., Estimate]) -> Iterator[tuple[Any, ...]]:
-    """Of smaller nets; the paper's range of sizes was in a figure that is not at hand."""
+    """Claims on smaller nets; the paper's range of sizes was in a figure that is not at hand."""
     for name in cell.methods:
         layers, _, rest = name.partition("_")
         factor, _, by = rest.partition("_")

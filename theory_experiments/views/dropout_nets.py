@@ -30,7 +30,7 @@ class ImageStudent(MaskStudent):
     on_test: bool = False
 
     def train(self, bench: Bench) -> Classifier:
-        """The student."""
+        """Train the student."""
         here = image_bench(bench)
         sizes = [len(here.samples.train), *([len(here.samples.test)] if self.on_test else [])]
         return replace(super().train(bench), notes={"different_images": min(sizes)})
@@ -41,7 +41,7 @@ class ImageStudent(MaskStudent):
         return bench.one(self.start) if self.net is None else built(bench, self.net, self.start)
 
     def inputs(self, bench: Bench) -> Tensor:
-        """Training or test images."""
+        """Training or test images, on which the student is trained."""
         samples = image_bench(bench).samples
         if not self.on_test:
             return samples.train
@@ -55,7 +55,7 @@ class OfSize(Method):
     net: Quick
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
+        """Train the network."""
         return bench.classifier(bench.fit_one(built(bench, self.net, "members"), order="members"))
 
 
@@ -70,7 +70,7 @@ class ExpectationLinear(Method):
     weight: float
 
     def train(self, bench: Bench) -> Classifier:
-        """The network."""
+        """Train the network."""
         net, settings = bench.one("expectation linear"), bench.training("labels", "members")
         loss = expectation_linear(net, bench.labels, self.weight, settings["compute"])
         fit(net, bench.inputs, loss, **settings)

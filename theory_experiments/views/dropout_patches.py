@@ -164,7 +164,7 @@ c = partial(measured, "coverage", part=SYNTHETIC)
 def claims(*cells: Cell[PatchSetting]) -> Iterator[Claim]:
     """What was predicted of c, and the check that masks change nothing."""
     dropped = [each for each in cells[0].methods.values() if isinstance(each, Dropout)]
-    widest, fewest = (f(cell.setting.width for cell in cells) for f in (max, min))
+    widest, narrowest = (f(cell.setting.width for cell in cells) for f in (max, min))
     least, masks = (cells[0].methods[name] for name in ("coarse_masks", "masks"))
     assert isinstance(least, Masks)
     assert isinstance(masks, Masks)
@@ -174,7 +174,7 @@ def claims(*cells: Cell[PatchSetting]) -> Iterator[Claim]:
         return c(dropped=dropped, probability=p, width=width)
 
     def widened(dropped: str, p: float) -> Estimate:
-        return trained(dropped, p, widest) - trained(dropped, p, fewest)
+        return trained(dropped, p, widest) - trained(dropped, p, narrowest)
 
     yield _claim(
         "P1",
@@ -195,7 +195,7 @@ def claims(*cells: Cell[PatchSetting]) -> Iterator[Claim]:
     yield _claim(
         "P2",
         "width",
-        f"the gain at dropout {NEURON:g} falls by {MARGIN} from width {fewest} to the largest",
+        f"the gain at dropout {NEURON:g} falls by {MARGIN} from width {narrowest} to the largest",
         LESS,
         widened("neuron", NEURON) - widened("nothing", 0.0),
     )

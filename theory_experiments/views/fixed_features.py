@@ -34,7 +34,7 @@ class ModelErrors(TestMeasure):
     models: tuple[str, ...] = tuple(MODELS)
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """By model and role, on all test images at once: their kernels are computed once."""
+        """Errors of each model and role, on all test images at once: kernels are computed once."""
         here = module_bench(bench)
         test, labels = here.samples.test, here.samples.test_labels.cpu()
         row: dict[str, dict[str, Any]] = {}

@@ -23,14 +23,14 @@ GAINS = (1e-9, 1.0)  # in every repetition
 def image_claims(cell: Cell) -> Iterator[Claim]:
     """The paper's figure, read in both ways its reports allow."""
     part, name = cell.part, PARTS[cell.part]
-    fractions = [place["fraction"] for place in places_of(cell)]
-    every, fewer, fewest = sorted(set(fractions), reverse=True)
+    fractions = [where["fraction"] for where in places_of(cell)]
+    every, fewer, lowest = sorted(set(fractions), reverse=True)
 
     def at(name: str, classifier: str, fraction: float) -> Estimate:
         return measured(name, classifier=classifier, fraction=fraction, part=part)
 
-    all_gain, few_gain = (at("gain", "ensemble", each) for each in (every, fewest))
-    whole, few = (at("error", "member", each) for each in (every, fewest))
+    all_gain, few_gain = (at("gain", "ensemble", each) for each in (every, lowest))
+    whole, few = (at("error", "member", each) for each in (every, lowest))
     gains = f"all {name}: averaging networks gains over one of them in every repetition"
     yield Claim(f"{part}: ensemble", "Figure 3", gains, GAINS, all_gain, kind="check")
     for what, statement, estimate in (

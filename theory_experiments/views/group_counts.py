@@ -28,7 +28,7 @@ class GainByGroups(TestMeasure):
     nets: Mapping[str, str]
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """By kind of networks and count."""
+        """Errors and gains of each kind of networks at each count."""
         here = module_bench(bench)
         test, labels = here.samples.test, here.samples.test_labels.cpu()
         members = here.outputs(trained[self.members].logits, test)
@@ -59,5 +59,5 @@ class BaseError(TestMeasure):
     """``error`` of "base", the network whose channels are taken, where there is one."""
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """Of no method."""
+        """Error of the base network, which is no method here."""
         return {"base": {"error": bench.base_error}} if isinstance(bench, LayerBench) else {}

@@ -86,7 +86,7 @@ class SpecialistErrors(TestMeasure):
     covering: str = "tuned"
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """By method, on the test images."""
+        """Measures of each method, on the test images."""
         here = module_bench(bench)
         test, labels = here.samples.test, here.samples.test_labels.cpu()
         z = here.outputs(trained[self.generalist].logits, test)
@@ -103,10 +103,10 @@ class SpecialistErrors(TestMeasure):
             if name == self.covering:
                 together = combine(z, answers, combined.top)
                 sets = [classes for classes, _ in answers]
-                for place, own in by_covering(labels, sets).items():
-                    row["data"][f"share_{place}"] = float(own.double().mean())
-                    row[self.generalist][f"error_{place}"] = float(errors(z[own], labels[own]))
-                    row[name][f"error_{place}"] = float(errors(together[own], labels[own]))
+                for group, own in by_covering(labels, sets).items():
+                    row["data"][f"share_{group}"] = float(own.double().mean())
+                    row[self.generalist][f"error_{group}"] = float(errors(z[own], labels[own]))
+                    row[name][f"error_{group}"] = float(errors(together[own], labels[own]))
         return row
 
 
@@ -159,7 +159,7 @@ class Agreement(TestMeasure):
     sets: ConfusableSets
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """By the columns, as if they were methods."""
+        """Measures of each choice of columns, as if it were a method."""
         k, above = bench.num_classes, superclass_of_each(bench)
         row: dict[str, dict[str, Any]] = {}
         for columns in get_args(Columns):

@@ -139,8 +139,8 @@ def claims(cell: Cell) -> Iterator[Claim]:
     for name, (one, other, predicted, source) in COMPARED.items():
         kind = "check" if name == "ensemble" else "claim"
         estimate = error(one) - error(other)
-        says = STATEMENTS[name]
-        yield Claim(f"CIFAR-10: {name}", source, says, predicted, estimate, kind=kind)
+        statement = STATEMENTS[name]
+        yield Claim(f"CIFAR-10: {name}", source, statement, predicted, estimate, kind=kind)
 
 
 def tables(table: pd.DataFrame) -> Iterator[Listing]:

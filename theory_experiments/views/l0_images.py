@@ -74,7 +74,7 @@ def image_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
 
 
 def published_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
-    """That errors and sizes are those of the paper."""
+    """Claims that errors and sizes are those of the paper."""
     part, ((_, strength), *_) = cells[0].part, lambdas(cells, "equal").items()
     name, of, expected = PARTS[part], partial(measured, part=part), beside_ours(part)
     paper = SOURCE + (MEMORY if any(each.memory for each in expected.values()) else "")
@@ -108,7 +108,7 @@ def published_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
 
 
 def cliff_claims(part: str, targets: Mapping[str, float]) -> Iterator[Claim]:
-    """That all weights go within a narrow range of lambda, and that a share can be asked for."""
+    """Claims that all weights go in a narrow range of lambda, and a share can be asked for."""
     name = PARTS[part]
     statement = (
         f"{name}, SGD: the first lambda that leaves at most 15% of the weights is less than "

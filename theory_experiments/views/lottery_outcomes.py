@@ -69,7 +69,7 @@ class Outcome(PatchMeasure):
     probes_per_view: int
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By method."""
+        """Outcomes of the members' networks."""
         here, net = patch_bench(bench), members_of(trained)
         setting, features, train = here.setting, here.features, here.batch
         start = here.nets("members", len(net.weight))
@@ -129,7 +129,7 @@ class Memorised(PatchMeasure):
                 raise ValueError(f"{name}={getattr(self, name)} counts: use at least 1.")
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
-        """By group of training samples."""
+        """Memorisation in each group of training samples."""
         here, net = patch_bench(bench), members_of(trained)
         train, generator = here.batch, bench.stream("redraws")
         single, multi = train[train.is_single], train[~train.is_single][: self.num_multi]
@@ -147,7 +147,7 @@ class Memorised(PatchMeasure):
         groups: Mapping[str, Bool[Tensor, "n members"]],
         generator: torch.Generator,
     ) -> Row:
-        """Of the groups of pairs in one batch."""
+        """Measures of the groups of pairs in one batch."""
         error = wrong(logits_of(net, batch), batch.labels).double()
         fresh_error, fresh_parts = torch.zeros_like(error), torch.zeros(4, *error.shape)
         for _ in range(self.redraws):

@@ -24,8 +24,9 @@ def cells_of(
         only_if_asked: What "all" leaves out.
     """
 
-    lists = {
-        name: each if isinstance(each, list | tuple) else [each] for name, each in parts.items()
+    lists: dict[str, list[Any]] = {
+        name: list(each) if isinstance(each, list | tuple) else [each]
+        for name, each in parts.items()
     }
 
     def cells(options: Any) -> list[C]:

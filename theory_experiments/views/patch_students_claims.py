@@ -36,12 +36,14 @@ def claims(cell: Cell) -> Iterator[Claim]:
     sizes = [size for size in SIZES if f"ensemble_{size}" in cell.methods]
     for loss, name in KD_LOSSES.items():
         yield from fresh_start_claims(cell, sizes, loss, name)
-    says = (
+    statement = (
         "a student that starts as its teacher draws no views of its own: c is its teacher's to "
         f"{MARGIN}"
     )
     control = coverage("self_same_start") - coverage("hinton_round_0")
-    yield Claim("synthetic: starts as its teacher", derived_in("P1's control"), says, SAME, control)
+    yield Claim(
+        "synthetic: starts as its teacher", derived_in("P1's control"), statement, SAME, control
+    )
     temperatures = [
         at for at in PAPER_TEMPERATURES if method(HINTON, sizes[-1], at) in cell.methods
     ]
@@ -98,18 +100,18 @@ def temperature_claims(temperatures: list[float], size: int) -> Iterator[Claim]:
         return coverage(method(HINTON, size, temperature))
 
     source = derived_in("P2")
-    says = f"c is larger at T={high:g} than at T={low:g} by {MARGIN} or more"
-    yield Claim(f"synthetic: T={high:g}", source, says, MORE, at(high) - at(low))
+    statement = f"c is larger at T={high:g} than at T={low:g} by {MARGIN} or more"
+    yield Claim(f"synthetic: T={high:g}", source, statement, MORE, at(high) - at(low))
     for name, loss, label in (
         ("l2", "squares", "squares"),
         ("l2_centred", "squares_centred", "centred squares"),
     ):
-        says = f"c of {label} of logits is that at T={high:g} to {MARGIN}"
+        statement = f"c of {label} of logits is that at T={high:g} to {MARGIN}"
         difference = coverage(f"{loss}_of_{size}") - at(high)
-        yield Claim(f"synthetic: {name}", source, says, SAME, difference)
+        yield Claim(f"synthetic: {name}", source, statement, SAME, difference)
     if low == 1:
-        says = f"at T=1 the student covers what labels teach, to {MARGIN}"
-        yield Claim("synthetic: T=1", source, says, SAME, at(low) - coverage("labels"))
+        statement = f"at T=1 the student covers what labels teach, to {MARGIN}"
+        yield Claim("synthetic: T=1", source, statement, SAME, at(low) - coverage("labels"))
 
 
 def few_claims(cell: Cell, size: int) -> Iterator[Claim]:
@@ -121,12 +123,12 @@ def few_claims(cell: Cell, size: int) -> Iterator[Claim]:
     number, all_of = few.samples.per_class or 0, setting.num_train / setting.spec.num_classes
     share = f"{number / all_of:.0%}; Hinton et al.: 3%"
     of = f"{number} of about {all_of:g} samples a class ({share})"
-    says = f"with {of} soft targets keep c within {MARGIN} of the teacher's"
+    statement = f"with {of} soft targets keep c within {MARGIN} of the teacher's"
     kept = coverage("few_hinton") - coverage(f"ensemble_{size}")
-    yield Claim("synthetic: few, soft", derived_in("P3"), says, SAME, kept)
-    says = f"with {of} and labels alone c is below that with all samples by {MARGIN} or more"
+    yield Claim("synthetic: few, soft", derived_in("P3"), statement, SAME, kept)
+    statement = f"with {of} and labels alone c is below that with all samples by {MARGIN} or more"
     lost = coverage("labels") - coverage("few_labels")
-    yield Claim("synthetic: few, hard", derived_in("P3"), says, MORE, lost)
+    yield Claim("synthetic: few, hard", derived_in("P3"), statement, MORE, lost)
 
 
 def left_out_claims() -> Iterator[Claim]:
@@ -146,14 +148,14 @@ def left_out_claims() -> Iterator[Claim]:
         f"its logit answers to as many of its views as the others' logits do to theirs, to {MARGIN}"
     )
     more = f"and to more of them than with labels alone by {MARGIN} or more"
-    for name, source, says, expected, estimate in (
+    for name, source, statement, expected, estimate in (
         ("error", P4, errs, SAME, shifted(taught) - shifted(others)),
         ("coverage", P4, covers, SAME, coverage(taught) - coverage(others)),
         ("soft minus hard", P4, less, MORE, single(by_labels) - single(taught)),
         ("views", ours, views, SAME, answered(taught) - answered(others)),
         ("soft", ours, more, MORE, answered(taught) - answered(by_labels)),
     ):
-        yield Claim(f"synthetic: left out, {name}", source, says, expected, estimate)
+        yield Claim(f"synthetic: left out, {name}", source, statement, expected, estimate)
 
 
 LEFT_OUT = {  # who and which measure
@@ -185,8 +187,8 @@ def tables(table: pd.DataFrame) -> Iterator[Listing]:
     yield Listing(
         title="A class left out, in %",
         lines=[
-            Line(label=says, where={"who": who, "measure": name})
-            for says, (who, name) in LEFT_OUT.items()
+            Line(label=label, where={"who": who, "measure": name})
+            for label, (who, name) in LEFT_OUT.items()
         ],
         columns=[
             estimated("soft targets", lambda line: left_out(line, "hinton")),

@@ -65,8 +65,8 @@ def c_lost_when_lean(lines: pd.DataFrame) -> float:
 
 def worst_above_floor(lines: pd.DataFrame) -> float:
     """Largest multi-view error where a neuron or more is left of every class."""
-    multi, fewest = numbers(lines, "multi", "min_neurons")
-    above = fewest >= 1
+    multi, min_neurons = numbers(lines, "multi", "min_neurons")
+    above = min_neurons >= 1
     return multi[above].max() if above.any() else math.nan
 
 

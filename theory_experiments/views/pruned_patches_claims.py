@@ -123,8 +123,8 @@ def two_views(cells: Sequence[Cell]) -> Iterator[Lines]:
         f"{knew} has 1.9 neurons a class or more left at every lambda at which its c is 0.95 or "
         "more"
     )
-    fewest = by_strength("fewest neurons where c is 0.95 or more", "all", fewest_neurons)
-    yield "neurons of both views", P[1], statement, at_least(1.9), fewest
+    estimate = by_strength("fewest neurons where c is 0.95 or more", "all", fewest_neurons)
+    yield "neurons of both views", P[1], statement, at_least(1.9), estimate
     statement = f"where c of {knew} falls through 3/4, at most 3% of classes have lost both views"
     text = "classes without a view where c falls through 3/4"
     lost = by_strength(text, "all", lost_at_the_level)

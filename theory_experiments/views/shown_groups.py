@@ -227,7 +227,7 @@ class SingleGroups(Method):
     same: bool = False
 
     def train(self, bench: Bench) -> Classifier:
-        """The networks."""
+        """Train one network for each group."""
         assert isinstance(bench, ModuleBench)
         setting = bench.setting
         assert isinstance(setting, GroupSetting)

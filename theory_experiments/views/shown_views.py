@@ -115,7 +115,7 @@ def cell(setting: PatchSetting, num_test: int, kept: Sequence[int] = KEPT) -> Ce
         for views in kept
         for who, method in kinds.items()
     }
-    places = {
+    each_where = {
         f"{who}_{views}": {"classifier": who, "fraction": views / setting.spec.num_views}
         for views in kept
         for who in kinds
@@ -124,7 +124,7 @@ def cell(setting: PatchSetting, num_test: int, kept: Sequence[int] = KEPT) -> Ce
         PatchErrors(num_test=num_test),
         TrainErrors(),
         Views(probes_per_view=20),
-        Varied(values=places),
+        Varied(values=each_where),
     )
     return Cell(part=SYNTHETIC, setting=setting, methods=methods, measures=measures)
 
@@ -155,14 +155,14 @@ def with_predictions(lines: Any) -> pd.DataFrame:
     networks = {"member": 1, "ensemble": members}
 
     def predicted(who: str, fraction: float) -> float:
-        """At one view a class and network, where a distractor must occur to err."""
+        """Predicted error at one view a class and network, where an error needs a distractor."""
         kept = round(fraction * spec.num_views)
         c = kept_coverage(networks[who], kept, spec.num_views)
         return single_view_error(c, lost_error(spec, spec.num_views * c))
 
     known = lines[lines["classifier"].isin(list(networks))]
-    places = known[["classifier", "fraction"]].itertuples(index=False)
-    errors = pd.Series([predicted(*place) for place in places], index=known.index)
+    each_where = known[["classifier", "fraction"]].itertuples(index=False)
+    errors = pd.Series([predicted(*where) for where in each_where], index=known.index)
     averaged = known[known["classifier"] == "ensemble"]
     gains = averaged["fraction"].map(partial(predicted, "member")) - errors[averaged.index]
     return lines.assign(predicted=errors, predicted_gain=gains)

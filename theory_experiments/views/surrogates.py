@@ -84,7 +84,7 @@ class Gains(Measure):
             raise ValueError(f"Gains needs the tests of a task: use a TaskSetting, not {setting}.")
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
-        """By learner and kind of test samples."""
+        """Measures of each learner on each kind of test samples."""
         assert isinstance(bench, TaskBench)
         row: dict[str, dict[str, Any]] = {}
         for learner, each in trained.items():

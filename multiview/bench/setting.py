@@ -1,0 +1,42 @@
+"""Setting: what networks are trained on, of which kind they are and how they are trained."""
+
+from abc import ABC, abstractmethod
+
+from multiview.bench.bench import Bench
+from multiview.bench.nets import NetSpec
+from multiview.bench.types import Context, DropoutKind
+
+
+class Setting(ABC):
+    """What networks are trained on, of which kind they are and how they are trained.
+
+    A frozen dataclass of plain data, so that it can stand in a cell.
+    """
+
+    members: int
+
+    @abstractmethod
+    def bench(self, seed: int, context: Context) -> Bench:
+        """The bench of one repetition."""
+
+    def check(self, context: Context) -> None:
+        """Refuse what a bench could not be made from, such as missing data.
+
+        Raises:
+            ValueError: If it cannot; as all checks here.
+        """
+
+    def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
+        """Refuse dropout that networks here cannot have, or a missing rate of those without any."""
+
+    def check_sgd(self, method: str) -> None:
+        """Refuse a method that needs minibatches, where training has none."""
+
+    def check_shared(self, shared: int) -> None:
+        """Refuse an amount of a light network that cannot be its booster's too."""
+
+    def check_net(self, net: NetSpec) -> None:
+        """Refuse another kind of networks, where there is but one."""
+
+    def check_kernels(self) -> None:
+        """Refuse tangent kernels where they would not fit."""

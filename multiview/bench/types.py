@@ -1,0 +1,75 @@
+"""What benches take and return: a cell's context, soft targets, trained networks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from multiview.bench.method import Logits
+from multiview.distill import Hinton, KDLoss
+
+# Which settings of the trainer apply: those of networks on labels, or of whatever is taught.
+Course = Literal["labels", "students"]
+# Of hidden units, or of whole patches of the input.
+DropoutKind = Literal["neuron", "patch"]
+# gram(x) of all pairs of x, gram(x, y) of x and y: (n, n), (n, m), or one such for each class.
+Gram = Callable[..., Tensor]
+
+
+@runtime_checkable
+class Context(Protocol):
+    """Where a cell is computed; nothing in it changes a result."""
+
+    @property
+    def device(self) -> str:
+        """Name of the torch device, such as "cpu"."""
+        ...
+
+    @property
+    def data_dir(self) -> Path | None:
+        """Folder of real data sets."""
+        ...
+
+    @property
+    def scratch(self) -> Path | None:
+        """Folder of this cell alone, for checkpoints; None where none are kept."""
+        ...
+
+    @property
+    def progress(self) -> Callable[..., None]:
+        """``progress(message, fraction of the cell done)``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SoftTargets:
+    """What a network is taught beside the labels.
+
+    Attributes:
+        teacher: From the inputs as the students see them to logits (n, k), the same for every
+            student, or (n, students, k).
+        weight: Of ``kd_loss``, beside ``label_weight`` of cross-entropy with the labels.
+    """
+
+    teacher: Logits
+    kd_loss: KDLoss = field(default_factory=Hinton)
+    weight: float = 1.0
+    label_weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fitted:
+    """A network after training.
+
+    Attributes:
+        best: The network as it was when best on validation samples, where there are such.
+        midway: The network as it was after half of the steps, where training keeps it.
+        notes: What only the training knows.
+    """
+
+    net: nn.Module
+    best: Logits | None = None
+    midway: Logits | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
