@@ -25,6 +25,7 @@ IMAGES = {
     "hinton_hot": "probabilities,\nhot",
     "squares": "squares",
     "squares_centred": "centred\nsquares",
+    "standardised": "standard-\nised",
 }
 # Teachers, ensembles and networks of labels as in the other figures; students else.
 COLOURS = {

@@ -11,6 +11,10 @@ from multiview import distill, stream
 from multiview.train.optim import OptimSpec
 
 STUDENT, TEACHER = normal(5, 3, name="student"), normal(5, 3, name="teacher")
+Z_STUDENT, Z_TEACHER = (
+    (each - each.mean(-1, keepdim=True)) / each.std(-1, correction=0, keepdim=True)
+    for each in (STUDENT, TEACHER)
+)
 EACH = partial(distill.l2_logits, reduction="none")
 SPEC = OptimSpec(epochs=2, batch_size=3)
 INPUTS = torch.ones(5, 4)
@@ -435,6 +439,14 @@ CALLS = {
         right=lambda found, a: near(
             found, (STUDENT - TEACHER).var(-1, correction=0) / 2
             if a["center"] else (STUDENT - TEACHER).square().mean(-1) / 2,
+        ),
+    ),
+    "Standardised": Call(
+        function=lambda temperature: distill.Standardised(temperature)(STUDENT, TEACHER),
+        arguments=lambda: {"temperature": 2.0},
+        right=lambda found, a: near(
+            found,
+            distill.hinton_kd(Z_STUDENT, Z_TEACHER, a["temperature"], reduction="none"),
         ),
     ),
     "PaperUpdate": Call(

@@ -22,6 +22,7 @@ from multiview.distill.specialists import (
     specialist_labels,
     specialist_rows,
 )
+from multiview.distill.standardised import Standardised
 from multiview.distill.teachers import averaged_logits, ensemble_teacher
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "PaperUpdate",
     "RocketResult",
     "Squares",
+    "Standardised",
     "adjusted_rand",
     "averaged_logits",
     "best_shift",

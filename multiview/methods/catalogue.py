@@ -3,7 +3,7 @@
 from functools import partial
 
 from multiview.bench.entry import Entry, adds, averaged, constant, like
-from multiview.distill import PaperUpdate, Squares
+from multiview.distill import PaperUpdate, Squares, Standardised
 from multiview.methods.averaging import Ensemble, Labels, Member, Members, Summed
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
@@ -30,6 +30,11 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "squares": STUDENTS(
         Student(kd_loss=Squares()), "of it, squared logits", theory=adds("ensemble", own="one")
+    ),
+    "standardised": STUDENTS(
+        Student(kd_loss=Standardised()),
+        "of it, standardised logits",
+        theory=adds("ensemble", own="one"),
     ),
     "paper": STUDENTS(
         Student(kd_loss=PaperUpdate(), weight=5.0),

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 
 from multiview.bench import Entry, adds, averaged, constant, like
-from multiview.distill import PaperUpdate, Squares
+from multiview.distill import PaperUpdate, Squares, Standardised
 from multiview.methods import (
     Booster,
     Dropout,
@@ -76,6 +76,9 @@ def students() -> dict[str, Entry]:
         "hinton": student(Student(), "of the ensemble, Hinton's loss", theory=adds("ensemble")),
         "squares": student(
             Student(kd_loss=Squares()), "of the ensemble, squared logits", theory=adds("ensemble")
+        ),
+        "standardised": student(
+            Student(kd_loss=Standardised()), "of it, standardised logits", theory=adds("ensemble")
         ),
         "paper": student(paper(), "of the ensemble, paper's update", theory=adds("ensemble")),
         "self_fresh": student(

@@ -15,7 +15,7 @@ from multiview.bench import Cell, Entry
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import Fast
 from multiview.bench.recipe import Recipe, fast_recipe
-from multiview.distill import Hinton, Squares
+from multiview.distill import Hinton, Squares, Standardised
 from multiview.measures import TestErrors, Varied
 from multiview.methods import Ensemble, Labels, Member, Members, Student, Variant
 from multiview.runs.claims import Claim
@@ -54,6 +54,9 @@ def entries(teacher: Fast) -> dict[str, Entry]:
         "hinton_hot": Entry(of_probabilities(HOT), "T^2 KL, hot", "students"),
         "squares": Entry(squares, "squares of logits", "students"),
         "squares_centred": Entry(centred, "squares of centred logits", "students"),
+        "standardised": Entry(
+            student(teacher=ensemble, kd_loss=Standardised()), "standardised logits", "students"
+        ),
     }
     last: Member | Variant = Member(of=members)
     generations = {ROUNDS[0]: Entry(last, "born again, round 0", "generations")}

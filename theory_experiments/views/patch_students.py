@@ -23,7 +23,7 @@ import pandas as pd
 
 from multiview.bench import Cell, Entry, Flow, PatchSetting, adds, like
 from multiview.bench.entry import Prediction
-from multiview.distill import Hinton, PaperUpdate, Squares
+from multiview.distill import Hinton, PaperUpdate, Squares, Standardised
 from multiview.measures import PatchErrors, Varied, Views
 from multiview.methods import Ensemble, Labels, Member, Members, Student, TransferSet, Variant
 from multiview.theory import ensemble_error
@@ -78,7 +78,7 @@ def entries(
     """
     K = sizes[-1]
     few, mean = TransferSet(per_class=per_class), partial(Entry, group="teachers")
-    squares = partial(Student, teacher=Ensemble(size=K))
+    of_all = partial(Student, teacher=Ensemble(size=K))
     found = {
         "member": Entry(Members(), "one network"),
         OWN_START: Entry(Labels(course="labels"), "the students' start, trained as members"),
@@ -89,8 +89,9 @@ def entries(
             "its teacher's start",
             theory=like("hinton_round_0"),
         ),
-        f"squares_of_{K}": Entry(squares(kd_loss=Squares(center=False)), "logits"),
-        f"squares_centred_of_{K}": Entry(squares(kd_loss=Squares()), "centred logits"),
+        f"squares_of_{K}": Entry(of_all(kd_loss=Squares(center=False)), "logits"),
+        f"squares_centred_of_{K}": Entry(of_all(kd_loss=Squares()), "centred logits"),
+        f"standardised_of_{K}": Entry(of_all(kd_loss=Standardised()), "standardised logits"),
         "few_hinton": Entry(
             Variant(of=student(HINTON, teacher=Ensemble(size=K)), samples=few),
             "soft targets",

@@ -238,6 +238,7 @@ def lines(table: pd.DataFrame) -> Iterator[Line]:
     K = sizes[-1]
     squares = {f"squares_of_{K}": "logits", f"squares_centred_of_{K}": "centred logits"}
     yield from lines_of(squares, group=f"squares, K={K}")
+    yield from lines_of({f"standardised_of_{K}": "logits"}, group=f"standardised, K={K}")
     for loss, label in KD_LOSSES.items():
         rounds = [name for name in ENTRIES if name.startswith(f"{loss}_round_")]
         yield from of(f"rounds, {label}", *rounds)
