@@ -47,9 +47,9 @@ class Comparison:
     @property
     def figure(self) -> "Figure":
         """The picture: errors and, on patches, the views learned."""
-        import importlib
+        from figures.compare import draw  # only here: training needs no plotting
 
-        return importlib.import_module("figures.compare").draw(self.table)
+        return draw(self.table)
 
     def __str__(self) -> str:
         from rich.console import Console
