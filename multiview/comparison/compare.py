@@ -140,7 +140,7 @@ def compare(
                 raise RuntimeError(f"a repetition was stopped by an error:\n{outcome.message}")
             if outcome.status == "failed":
                 warnings.warn(f"a repetition failed: {outcome.message}", stacklevel=2)
-    if not (run.table()["status"] == "ok").any():
+    if "ok" not in run.table()["status"].tolist():
         raise RuntimeError("every repetition failed: use a smaller learning rate, or other inputs.")
     return Comparison(run=run, experiment=experiment)
 
