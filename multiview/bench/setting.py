@@ -38,5 +38,12 @@ class Setting(ABC):
     def check_net(self, net: NetSpec) -> None:
         """Refuse another kind of networks, where there is but one."""
 
+    def check_gates(self, dropout: float | tuple[float, ...]) -> None:
+        """Refuse gates on networks that have no layer to put them on.
+
+        Args:
+            dropout: Rate at which the gates of all layers start, or of each.
+        """
+
     def check_kernels(self) -> None:
         """Refuse tangent kernels where they would not fit."""

@@ -89,6 +89,10 @@ class Variant(Method):
         """What the other method builds on."""
         return self.of.needs()
 
+    def networks(self, setting: Setting) -> int | None:
+        """As many as the other method leaves."""
+        return self.of.networks(setting)
+
     def check(self, setting: Setting) -> None:
         """Refuse networks that the setting cannot have, and what the other method refuses."""
         if self.net is not None:
