@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from multiview import shapes
-from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.module_setting import ModuleSetting, check_gates
 from multiview.bench.modules import ModuleBench
 from multiview.bench.recipe import Recipe, plain_recipe
 from multiview.bench.types import Context, DropoutKind
@@ -99,6 +99,11 @@ class TensorSetting(ModuleSetting):
         super().check_dropout(kind, rate)
         if not any(isinstance(each, nn.Dropout) for each in self.factory().modules()):
             raise ValueError("net has no nn.Dropout layer, whose rate dropout sets: add one.")
+
+    def check_gates(self, dropout: float | tuple[float, ...]) -> None:
+        """Refuse gates on a network without a layer for them; torch's generator stays as it is."""
+        with torch.random.fork_rng(devices=[]):
+            check_gates(self.factory(), dropout)
 
 
 def samples_of(

@@ -95,9 +95,7 @@ class Variant(Method):
 
     def check(self, setting: Setting) -> None:
         """Refuse networks that the setting cannot have, and what the other method refuses."""
-        if self.net is not None:
-            setting.check_net(self.net)
-        self.of.check(setting)
+        self.of.check(setting if self.net is None else setting.with_net(self.net))
 
     def beside(self, other: Method) -> bool:
         """Methods that may be trained in one go may so where both are varied alike."""
