@@ -52,14 +52,24 @@ class Bench(ABC):
     def trained(self, method: Method) -> Classifier:
         """The classifier that the method trains; equal methods are trained once."""
         if method not in self._done:
-            for part in method.needs():
-                self.trained(part)
-            together = self._together(method)
-            self._now = method
-            kind = type(method)
-            found = kind.train_together(self, together) if together[1:] else [method.train(self)]
-            self._done |= dict(zip(together, found, strict=True))
+            self._train(method, self._together)
         return self._done[method]
+
+    def trained_alone(self, method: Method) -> Classifier:
+        """The same, with nothing trained in one go with the method itself."""
+        if method not in self._done:
+            self._train(method, lambda method: [method])
+        return self._done[method]
+
+    def _train(self, method: Method, together: Callable[[Method], list[Method]]) -> None:
+        """Train the method and those that are trained in one go with it, after what they need."""
+        for part in method.needs():
+            self.trained(part)
+        methods = together(method)
+        self._now = method
+        kind = type(method)
+        found = kind.train_together(self, methods) if methods[1:] else [method.train(self)]
+        self._done |= dict(zip(methods, found, strict=True))
 
     def is_trained(self, method: Method) -> bool:
         """Whether this method, or one equal to it, has been trained here."""

@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
+import torch
+from torch import Tensor, nn
 from torch.nn import functional
 
-from multiview.bench.module_setting import ModuleSetting
+from multiview import checks
+from multiview.bench.module_setting import ModuleSetting, check_gates
 from multiview.bench.modules import ModuleBench
-from multiview.bench.nets import Conv, Dense, Fast, LeNet, Quick, Residual, WidePair
+from multiview.bench.nets import Conv, Dense, Fast, LeNet, NetSpec, Quick, Residual, WidePair
 from multiview.bench.recipe import Recipe, fast_recipe
 from multiview.bench.types import Context, DropoutKind
 from multiview.data.images import ImageData, load_images
@@ -17,6 +21,7 @@ from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.rng import stream
 
 MADE_UP = "multi_view"
+MADE_UP_CLASSES = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +49,12 @@ class ImageSetting(ModuleSetting):
     students: Recipe = field(default_factory=lambda: fast_recipe(epochs=20))
 
     def __post_init__(self) -> None:
-        if self.shrink < 1:
-            raise ValueError(f"shrink={self.shrink} is a side in pixels: use 1 for none.")
+        super().__post_init__()
+        checks.count("num_validation", self.num_validation, 0, meaning="counts images")
+        for name in ("num_train", "num_test"):
+            if getattr(self, name) is not None:
+                checks.count(name, getattr(self, name), meaning="counts images")
+        checks.count("shrink", self.shrink, meaning="is a side in pixels, 1 for none")
 
     def bench(self, seed: int, context: Context) -> ModuleBench:
         """The bench of one repetition: images drawn by the seed."""
@@ -63,7 +72,7 @@ class ImageSetting(ModuleSetting):
             ValueError: If it is not there.
         """
         if self.data == MADE_UP:
-            textures = view_textures(10, stream(seed, "images", "textures"))
+            textures = view_textures(MADE_UP_CLASSES, stream(seed, "images", "textures"))
             n_train = (self.num_train or 0) + self.num_validation
             n_test = self.num_test or self.num_validation
             return multi_view_images(textures, n_train, n_test, stream(seed, "images", "made up"))
@@ -75,9 +84,56 @@ class ImageSetting(ModuleSetting):
         return read_once(self.data, context.data_dir)
 
     def check(self, context: Context) -> None:
-        """Refuse images that are not there."""
+        """Refuse images that are not there, and numbers of them that classes cannot share."""
         if self.data != MADE_UP:
-            self.images(0, context)
+            data = self.images(0, context)
+            self._check_sizes(data.num_classes, data.train_labels, data.test_labels)
+            return
+        if self.num_train is None or (self.num_test is None and not self.num_validation):
+            name = "num_train" if self.num_train is None else "num_test"
+            raise ValueError(
+                f"{name}=None is all there are, and images of {self.data!r} are made as many as "
+                "asked for: give a number."
+            )
+        self._check_sizes(MADE_UP_CLASSES)
+
+    def _check_sizes(
+        self, num_classes: int, train: Tensor | None = None, test: Tensor | None = None
+    ) -> None:
+        """Refuse sizes that are no multiple of the classes, or more than there are of each.
+
+        Args:
+            train, test: Labels of all images; None where images are made as many as asked for.
+        """
+        for name in ("num_train", "num_validation", "num_test"):
+            size = getattr(self, name)
+            if size is not None and size % num_classes:
+                raise ValueError(
+                    f"{name}={size} images cannot be shared equally by {num_classes} classes: use "
+                    f"a multiple of {num_classes}."
+                )
+        asked = {
+            "num_train + num_validation": (train, (self.num_train or 0) + self.num_validation),
+            "num_test": (test, self.num_test or 0),
+        }
+        for name, (labels, size) in asked.items():
+            if labels is None:
+                continue
+            most = int(labels.bincount(minlength=num_classes).min()) * num_classes
+            if size > most:
+                raise ValueError(
+                    f"{name}={size}: {self.data} has {most} images in equal shares of all classes, "
+                    "use at most as many."
+                )
+
+    def with_net(self, net: NetSpec) -> "ImageSetting":
+        """The setting with networks of another kind."""
+        other: Any = checks.instance("net", net, NetSpec, "use a kind such as Dense(widths=(64,))")
+        return replace(self, net=other)
+
+    def check_gates(self, dropout: float | tuple[float, ...]) -> None:
+        """Refuse gates on networks whose layers cannot have them."""
+        check_gates(example_of(self.net), dropout)
 
     def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout in networks that have none."""
@@ -105,6 +161,23 @@ def shrunk(splits: Splits, side: int) -> Splits:
     return replace(
         splits, **{name: functional.avg_pool2d(getattr(splits, name), side) for name in names}
     )
+
+
+@cache
+def example_of(net: NetSpec) -> nn.Module:
+    """An untrained network of this kind, made for noise in place of images."""
+    noise = torch.randn(100, 3, 32, 32, generator=stream(0, "images", "example"))
+    labels = torch.arange(100) % MADE_UP_CLASSES
+    none = {"validation": noise[:0], "validation_labels": labels[:0]}
+    splits = Splits(
+        train=noise,
+        train_labels=labels,
+        **none,
+        test=noise[:0],
+        test_labels=labels[:0],
+        num_classes=MADE_UP_CLASSES,
+    )
+    return net.build(splits, stream(0, "images", "example net"))
 
 
 @cache

@@ -65,6 +65,13 @@ class Method(ABC):
                 if isinstance(part, Method):
                     yield part
 
+    def networks(self, setting: Setting) -> int | None:
+        """The number K of networks whose logits (n, K, k) it leaves; 0 of one network: (n, k).
+
+        None where that is not known before training, and so nothing is refused for it.
+        """
+        return None
+
     def beside(self, other: "Method") -> bool:
         """Whether both can be trained in one go, as ``train_together`` does."""
         return False

@@ -1,8 +1,14 @@
 """ModuleSetting: what networks of any kind are trained on, and how."""
 
+from torch import nn
+
+from multiview import checks
+from multiview.bench.nets import NetSpec
 from multiview.bench.recipe import Recipe
 from multiview.bench.setting import Setting
 from multiview.bench.types import DropoutKind
+from multiview.rng import stream
+from multiview.sparsity import with_gates
 
 MOST_KERNEL_SAMPLES = 10_000  # n^2 numbers of a kernel, each of several, in float64
 
@@ -19,6 +25,15 @@ class ModuleSetting(Setting):
     num_train: int | None
     recipe: Recipe
     students: Recipe
+
+    def __post_init__(self) -> None:
+        checks.count("members", self.members, meaning="counts networks")
+
+    def with_net(self, net: NetSpec) -> Setting:
+        """Refuse another kind of networks than the user's own."""
+        raise ValueError(
+            f"net={net} is a kind of networks for images: leave it out, or use an ImageSetting."
+        )
 
     def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout of patches."""
@@ -42,3 +57,15 @@ class ModuleSetting(Setting):
                 f"num_train={self.num_train}: tangent kernels of more than {MOST_KERNEL_SAMPLES} "
                 "samples do not fit into memory: use fewer samples, or no kernels."
             )
+
+
+def check_gates(net: nn.Module, dropout: float | tuple[float, ...]) -> None:
+    """Refuse a network that cannot have such gates; it is left as it is.
+
+    Raises:
+        ValueError: As ``with_gates``, naming the network.
+    """
+    try:
+        with_gates(net, dropout, stream(0, "gates"))
+    except ValueError as error:
+        raise ValueError(f"{type(net).__name__} cannot have these gates: {error}") from error

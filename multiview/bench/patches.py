@@ -82,7 +82,11 @@ class PatchSetting(Setting):
         if not 0 <= shared <= self.width:
             raise ValueError(f"shared={shared} counts neurons of a class: use 0 to {self.width}.")
 
-    def check_net(self, net: NetSpec) -> None:
+    def check_gates(self, dropout: float | tuple[float, ...]) -> None:
+        """Refuse rates of several layers: these networks have one."""
+        initial_dropout(dropout, 1)
+
+    def with_net(self, net: NetSpec) -> Setting:
         """Refuse all but the networks of Section 3."""
         raise ValueError(f"net={net}: networks of patches are PatchNets, leave it out.")
 

@@ -35,8 +35,22 @@ class Setting(ABC):
     def check_shared(self, shared: int) -> None:
         """Refuse an amount of a light network that cannot be its booster's too."""
 
-    def check_net(self, net: NetSpec) -> None:
-        """Refuse another kind of networks, where there is but one."""
+    def with_net(self, net: NetSpec) -> "Setting":
+        """The setting with networks of another kind.
+
+        Raises:
+            ValueError: If networks here are of one kind alone.
+        """
+        raise ValueError(
+            f"net={net}: networks in a {type(self).__name__} are of one kind: leave it out."
+        )
+
+    def check_gates(self, dropout: float | tuple[float, ...]) -> None:
+        """Refuse gates on networks that have no layer to put them on.
+
+        Args:
+            dropout: Rate at which the gates of all layers start, or of each.
+        """
 
     def check_kernels(self) -> None:
         """Refuse tangent kernels where they would not fit."""

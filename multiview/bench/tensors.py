@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from multiview import checks, shapes
-from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.module_setting import ModuleSetting, check_gates
 from multiview.bench.modules import ModuleBench
 from multiview.bench.own_net import bytes_of, check_net, made, net_digest
 from multiview.bench.recipe import Recipe, plain_recipe
@@ -80,6 +80,10 @@ class TensorSetting(ModuleSetting):
         super().check_dropout(kind, rate)
         if not any(isinstance(each, nn.Dropout) for each in self.made().modules()):
             raise ValueError("net has no nn.Dropout layer, whose rate dropout sets: add one.")
+
+    def check_gates(self, dropout: float | tuple[float, ...]) -> None:
+        """Refuse gates on a network without a layer for them."""
+        check_gates(self.made(), dropout)
 
     def made(self) -> nn.Module:
         """A network, as every other one is made."""

@@ -19,6 +19,7 @@ from multiview.comparison.experiment import chosen, comparison
 from multiview.comparison.settings import setting_of
 from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment, NoOptions
+from multiview.runs.find import drawing
 from multiview.runs.report import grids
 from multiview.runs.runner import compute, plan
 from multiview.runs.store import RESULTS, Run
@@ -49,9 +50,7 @@ class Comparison:
     @property
     def figure(self) -> "Figure":
         """The picture: errors and, on patches, the views learned."""
-        from figures.compare import draw
-
-        return draw(self.table)
+        return drawing("compare").draw(self.table)
 
     def __str__(self) -> str:
         from rich.console import Console

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Logits, Method
+from multiview.bench.setting import Setting
 from multiview.bench.types import Course
 from multiview.distill import averaged_logits
 from multiview.distill.teachers import Average
-from multiview.ensemble import mean_logits
+from multiview.methods.networks import at_most, optional_count, several, single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,13 @@ class Members(Method):
     number: int | None = None
     start: str = "members"
 
+    def __post_init__(self) -> None:
+        optional_count("number", self.number, meaning="counts networks")
+
+    def networks(self, setting: Setting) -> int:
+        """As many as are asked for."""
+        return self.number or setting.members
+
     def train(self, bench: Bench) -> Classifier:
         """The networks, each by itself."""
         nets = bench.group(self.start, self.number or bench.members)
@@ -35,15 +45,40 @@ class Members(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class Member(Method):
-    """One of several networks by itself."""
+    """One of several networks by itself.
+
+    Attributes:
+        index: Its place among them, from 0.
+        of: A method that leaves logits (n, K, k) and the networks.
+    """
 
     index: int = 0
     of: Method = Members()
 
+    def __post_init__(self) -> None:
+        checks.count("index", self.index, 0, meaning="is the place of a network")
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a place where there is no network."""
+        number = several("of", self.of, setting)
+        if number is not None and self.index >= number:
+            raise ValueError(
+                f"index={self.index} of {number} networks: use 0 to {number - 1}, or more networks."
+            )
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
+
     def train(self, bench: Bench) -> Classifier:
-        """A copy of that network; nothing is trained."""
+        """A copy of that network; nothing is trained.
+
+        Raises:
+            ValueError: If the other method leaves no networks.
+        """
         members = bench.trained(self.of)
-        assert members.net is not None
+        if members.net is None:
+            raise ValueError(f"of={self.of} leaves no networks: name a method such as Members().")
         net, best = bench.member(members.net, self.index), members.best
         return Classifier(
             logits=bench.frozen(net),
@@ -63,6 +98,13 @@ class Labels(Method):
     start: str = "student"
     course: Course = "students"
 
+    def __post_init__(self) -> None:
+        checks.choice("course", self.course, get_args(Course))
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
+
     def train(self, bench: Bench) -> Classifier:
         """Train the network."""
         return bench.classifier(bench.fit_one(bench.one(self.start), course=self.course))
@@ -74,7 +116,7 @@ class Ensemble(Method):
 
     Attributes:
         of: A method that leaves logits (n, K, k).
-        size: Of the first so many networks; None: of all.
+        size: Of the first so many networks, 1 to K; None: of all.
         average: Which mean is taken.
         temperature: T of the probabilities, which for a teacher is that of the student's loss.
     """
@@ -83,6 +125,19 @@ class Ensemble(Method):
     size: int | None = None
     average: Average = "logits"
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        optional_count("size", self.size, meaning="counts networks of an ensemble")
+        checks.choice("average", self.average, get_args(Average))
+        checks.temperature("temperature", self.temperature)
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a mean over one network, and one over more networks than there are."""
+        at_most(self.size, several("of", self.of, setting))
+
+    def networks(self, setting: Setting) -> int:
+        """One classifier."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """The mean; nothing is trained."""
@@ -104,6 +159,14 @@ class Neighbours(Method):
 
     of: Method = Members()
 
+    def check(self, setting: Setting) -> None:
+        """Refuse one network, which has no neighbour."""
+        several("of", self.of, setting)
+
+    def networks(self, setting: Setting) -> int | None:
+        """As many as there are."""
+        return self.of.networks(setting)
+
     def train(self, bench: Bench) -> Classifier:
         """The same networks in another order; nothing is trained."""
         members = bench.trained(self.of).logits
@@ -112,29 +175,26 @@ class Neighbours(Method):
 
 @dataclass(frozen=True, kw_only=True)
 class Summed(Method):
-    """As many networks as members, trained as one by the gradient of the sum of their logits."""
+    """Networks that are trained as one, by the gradient of the sum of their logits: (n, k).
+
+    Attributes:
+        number: Of the networks; None: as many as the setting says.
+    """
 
     number: int | None = None
+
+    def __post_init__(self) -> None:
+        optional_count("number", self.number, meaning="counts networks")
+
+    def networks(self, setting: Setting) -> int:
+        """One classifier."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """Train the sum as one network."""
         nets = bench.summed("sum", self.number or bench.members)
         fitted = bench.fit_one(nets, order="sum")
         return bench.classifier(fitted)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeanOf(Method):
-    """The mean of the logits of several methods, (n, k) each."""
-
-    of: tuple[Method, ...]
-
-    def train(self, bench: Bench) -> Classifier:
-        """The mean; nothing is trained."""
-        parts = [bench.trained(each).logits for each in self.of]
-        return Classifier(
-            logits=lambda inputs: mean_logits(torch.stack([part(inputs) for part in parts], 1))
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +205,19 @@ class Group(Method):
     """
 
     of: tuple[Method, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.of, tuple) or not self.of:
+            raise ValueError(f"of={self.of!r} holds the methods of a group: use a tuple of some.")
+
+    def check(self, setting: Setting) -> None:
+        """Refuse a method that leaves several networks."""
+        for i, each in enumerate(self.of):
+            single(f"of[{i}]", each, setting)
+
+    def networks(self, setting: Setting) -> int:
+        """One of each method."""
+        return len(self.of)
 
     def train(self, bench: Bench) -> Classifier:
         """The group; nothing more is trained."""
@@ -176,8 +249,15 @@ class RingEnsembles(Method):
     size: int = 2
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"size={self.size} counts networks of an ensemble: use at least 1.")
+        checks.count("size", self.size, meaning="counts networks of an ensemble")
+
+    def check(self, setting: Setting) -> None:
+        """Refuse ensembles of one network, and of more networks than there are."""
+        at_most(self.size, several("of", self.of, setting))
+
+    def networks(self, setting: Setting) -> int | None:
+        """As many ensembles as networks."""
+        return self.of.networks(setting)
 
     def train(self, bench: Bench) -> Classifier:
         """The means; nothing is trained."""
@@ -185,10 +265,7 @@ class RingEnsembles(Method):
 
         def means(inputs: Tensor) -> Float[Tensor, "n K k"]:
             logits = members.logits(inputs)
-            if self.size > logits.shape[1]:
-                raise ValueError(
-                    f"size={self.size}: there are {logits.shape[1]} networks, use at most as many."
-                )
+            at_most(self.size, logits.shape[1])
             return torch.stack([logits.roll(-i, 1) for i in range(self.size)]).mean(0)
 
         return Classifier(logits=means)

@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.bench.types import Course, DropoutKind
 from multiview.data.augment import hide
 from multiview.distill import dropout_distillation, monte_carlo
+from multiview.methods.networks import optional_count
 from multiview.train import OptimSpec
 from multiview.train.stochastic import without_dropout
 
@@ -29,6 +31,16 @@ class Dropout(Method):
     kind: DropoutKind = "neuron"
     rate: float | None = 0.25
     number: int | None = None
+
+    def __post_init__(self) -> None:
+        checks.choice("kind", self.kind, get_args(DropoutKind))
+        if self.rate is not None:
+            checks.drop_probability("rate", self.rate)
+        optional_count("number", self.number, meaning="counts networks")
+
+    def networks(self, setting: Setting) -> int:
+        """As many as are asked for."""
+        return self.number or 0
 
     def check(self, setting: Setting) -> None:
         """Refuse dropout that the networks cannot have."""
@@ -52,6 +64,13 @@ class Masks(Method):
 
     of: Dropout
     number: int = 50
+
+    def __post_init__(self) -> None:
+        checks.count("number", self.number, meaning="counts masks")
+
+    def networks(self, setting: Setting) -> int:
+        """One classifier."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """The mean; nothing is trained."""
@@ -81,8 +100,12 @@ class MaskStudent(Method):
     draw: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.hidden < 1:
-            raise ValueError(f"hidden={self.hidden} is a fraction in [0, 1): use 0 for none.")
+        checks.fraction("hidden", self.hidden, "[0, 1)")
+        checks.choice("course", self.course, get_args(Course))
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """Train the student."""

@@ -6,10 +6,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.distill import Hinton, KDLoss
+from multiview.methods.networks import single
 from multiview.sparsity import L0Spec, pruned, remaining, sparsify
 
 
@@ -40,9 +42,24 @@ class Gates(Method):
     label_weight: float = 1.0
     start: str | Method = "student"
 
+    def __post_init__(self) -> None:
+        checks.instance("penalty", self.penalty, L0Spec)
+        rates = self.dropout if isinstance(self.dropout, tuple) else (self.dropout,)
+        for each in rates:
+            checks.number("dropout", each, "(0, 1)", meaning="is the rate at which gates start")
+        checks.not_negative("weight", self.weight)
+        checks.not_negative("label_weight", self.label_weight)
+
     def check(self, setting: Setting) -> None:
-        """Refuse a trainer without minibatches, in which gates are drawn."""
+        """Refuse a trainer without minibatches, and networks that cannot have these gates."""
         setting.check_sgd("Gates")
+        setting.check_gates(self.dropout)
+        single("teacher", self.teacher, setting)
+        single("start", self.start, setting)
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """The network without what its closed gates stood before."""

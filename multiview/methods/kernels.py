@@ -7,10 +7,12 @@ from typing import Literal
 
 from torch import Tensor
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.bench.types import Gram
+from multiview.methods.networks import optional_count
 from multiview.ntk import FittedKernels, centred_one_hot, fit_kernels
 from multiview.ntk.last_layer import last_layer_gram
 
@@ -61,6 +63,18 @@ class Kernels(Method):
     ridge: float = 1e-3
     features: Literal["all", "last"] = "all"
 
+    def __post_init__(self) -> None:
+        optional_count("number", self.number, meaning="counts networks")
+        optional_count("width", self.width, meaning="counts neurons")
+        if self.sigma_init is not None:
+            checks.positive("sigma_init", self.sigma_init)
+        checks.not_negative("ridge", self.ridge)
+        checks.choice("features", self.features, ("all", "last"))
+
+    def networks(self, setting: Setting) -> int:
+        """As many as are asked for."""
+        return self.number or setting.members
+
     def check(self, setting: Setting) -> None:
         """Refuse kernels that would not fit."""
         setting.check_kernels()
@@ -91,6 +105,15 @@ class KernelModel(Method):
     kind: Literal["ensemble", "summed", "distilled", "students"]
     of: Kernels = Kernels()
     student_ridge: float | None = None
+
+    def __post_init__(self) -> None:
+        checks.choice("kind", self.kind, ("ensemble", "summed", "distilled", "students"))
+        if self.student_ridge is not None:
+            checks.not_negative("student_ridge", self.student_ridge)
+
+    def networks(self, setting: Setting) -> int | None:
+        """As many students as members, or one model."""
+        return self.of.networks(setting) if self.kind == "students" else 0
 
     def train(self, bench: Bench) -> Classifier:
         """Fit the kernel model."""

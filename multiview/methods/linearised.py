@@ -5,8 +5,10 @@ from typing import Literal
 
 from torch import Tensor
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
 from multiview.ensemble import mean_logits
 from multiview.methods.kernels import KernelLogits, Kernels, MemberKernels, targets
 from multiview.ntk import FittedKernels, predict
@@ -27,6 +29,14 @@ class Linearised(Method):
     of: Kernels
     steps: int
     relative_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.count("steps", self.steps, meaning="counts steps of descent")
+        checks.positive("relative_rate", self.relative_rate)
+
+    def networks(self, setting: Setting) -> int | None:
+        """As many as kernel models."""
+        return self.of.networks(setting)
 
     def train(self, bench: Bench) -> Classifier:
         """The networks, each by itself."""
@@ -53,6 +63,15 @@ class LinearisedModel(Method):
     of: Linearised
     student_steps: int
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        checks.choice("kind", self.kind, ("ensemble", "summed", "distilled"))
+        checks.count("student_steps", self.student_steps, meaning="counts steps of descent")
+        checks.temperature("temperature", self.temperature)
+
+    def networks(self, setting: Setting) -> int:
+        """One classifier."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """Fit the linearised model."""

@@ -30,6 +30,10 @@ class Baseline(Method):
     averaging: float | None = None
     start: str = "student"
 
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
+
     def check(self, setting: Setting) -> None:
         """Refuse networks of patches, in which the places of dropout are others."""
         refuse_patches(type(self).__name__, setting)
@@ -57,6 +61,10 @@ class MagnitudePruned(Method):
         if not 0 < self.tuning <= 1:
             raise ValueError(f"tuning={self.tuning} is a share of the epochs: use (0, 1].")
 
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
+
     def check(self, setting: Setting) -> None:
         """Refuse networks of patches."""
         refuse_patches(type(self).__name__, setting)
@@ -81,6 +89,10 @@ class Reinitialised(Method):
     like: Gates
     dropout: float = 0.0
     averaging: float | None = None
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
 
     def check(self, setting: Setting) -> None:
         """Refuse networks of patches."""

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.distill import Hinton, KDLoss, rocket_launching, sequential_rocket_launching
 from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
 from multiview.ensemble import mean_logits
+from multiview.methods.networks import optional_count, single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,15 @@ class Rocket(Method):
     teacher_weight: float = 1.0
 
     def __post_init__(self) -> None:
+        checks.count("shared", self.shared, 0, meaning="counts what both networks share")
+        optional_count("boosters", self.boosters, meaning="counts boosters")
+        optional_count("width", self.width, meaning="counts neurons")
+        checks.choice("hint", self.hint, get_args(Hint))
+        checks.not_negative("weight", self.weight)
+        checks.not_negative("teacher_weight", self.teacher_weight)
+        checks.fraction("delay", self.delay, "[0, 1)")
+        checks.flag("block", self.block)
+        checks.flag("joint", self.joint)
         if not self.joint and (self.delay or not self.block):
             raise ValueError(
                 f"joint=False with delay={self.delay} and block={self.block}: the boosters are "
@@ -57,6 +68,11 @@ class Rocket(Method):
         """Refuse what networks here cannot share."""
         setting.check_sgd("Rocket")
         setting.check_shared(self.shared)
+        single("teacher", self.teacher, setting)
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """The light network; its boosters are its companion."""
@@ -98,6 +114,10 @@ class Booster(Method):
     """The booster of a rocket, or the mean logits of its boosters."""
 
     of: Rocket = Rocket()
+
+    def networks(self, setting: Setting) -> int:
+        """One classifier."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """The booster; nothing is trained."""

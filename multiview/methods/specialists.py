@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Logits, Method
 from multiview.bench.setting import Setting
@@ -21,6 +22,7 @@ from multiview.distill.specialists import (
 )
 from multiview.methods.averaging import Member
 from multiview.methods.class_sets import ClassSets
+from multiview.methods.networks import optional_count
 from multiview.models import PatchNet, SingleMember
 
 
@@ -92,6 +94,14 @@ class Specialists(Method):
     smallest: int = 1
     fresh: bool = False
 
+    def __post_init__(self) -> None:
+        checks.count("smallest", self.smallest, 0, meaning="counts classes of a set")
+        checks.flag("fresh", self.fresh)
+
+    def networks(self, setting: Setting) -> int:
+        """One classifier."""
+        return 0
+
     def check(self, setting: Setting) -> None:
         """Refuse sets of classes that the setting does not have."""
         self.sets.check(setting)
@@ -145,6 +155,13 @@ class WithSpecialists(Method):
 
     of: Specialists
     top: int | None = 1
+
+    def __post_init__(self) -> None:
+        optional_count("top", self.top, meaning="counts the generalist's best classes")
+
+    def networks(self, setting: Setting) -> int:
+        """One classifier."""
+        return 0
 
     def train(self, bench: Bench) -> Classifier:
         """The combination; nothing is trained."""

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.setting import Setting
 from multiview.distill import Hinton, KDLoss
 from multiview.methods.averaging import Ensemble
+from multiview.methods.networks import optional_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,27 @@ class Student(Method):
     label_weight: float = 1.0
     start: str | Method = "student"
     number: int | None = None
+
+    def __post_init__(self) -> None:
+        checks.not_negative("weight", self.weight)
+        checks.not_negative("label_weight", self.label_weight)
+        optional_count("number", self.number, meaning="counts students")
+
+    def networks(self, setting: Setting) -> int | None:
+        """As many students as are asked for, or as the networks that go on learning."""
+        if isinstance(self.start, Method):
+            return self.start.networks(setting)
+        return self.number or 0
+
+    def check(self, setting: Setting) -> None:
+        """Refuse more teachers than one, if they are not as many as the students."""
+        teachers, students = self.teacher.networks(setting), self.networks(setting)
+        if teachers and students is not None and teachers != students:
+            raise ValueError(
+                f"teacher={self.teacher} leaves {teachers} networks for {students or 1} students "
+                f"(number={self.number}): use number={teachers}, or one teacher such as "
+                "Ensemble(of=...)."
+            )
 
     def train(self, bench: Bench) -> Classifier:
         """Train the student."""

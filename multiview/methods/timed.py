@@ -26,6 +26,10 @@ class Timed(Method):
         """What the other method builds on, whose time does not count."""
         return self.of.needs()
 
+    def networks(self, setting: Setting) -> int | None:
+        """As many as the other method leaves."""
+        return self.of.networks(setting)
+
     def check(self, setting: Setting) -> None:
         """Refuse what the other method refuses."""
         self.of.check(setting)
@@ -34,7 +38,7 @@ class Timed(Method):
         """What the other method leaves, and the time it took."""
         known = not bench.resumed and not bench.is_trained(self.of)
         begin = time.perf_counter()
-        trained = bench.trained(self.of)
+        trained = bench.trained_alone(self.of)
         if bench.inputs.is_cuda:
             torch.cuda.synchronize()
         seconds = time.perf_counter() - begin if known else math.nan

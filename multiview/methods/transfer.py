@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.data.augment import hide
 from multiview.distill import Hinton, KDLoss, knowledge_distillation
+from multiview.methods.networks import single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,12 +28,16 @@ class UnlabelledStudent(Method):
     start: str = "student"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.hidden < 1:
-            raise ValueError(f"hidden={self.hidden} is a fraction in [0, 1): use 0 for none.")
+        checks.fraction("hidden", self.hidden, "[0, 1)")
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
 
     def check(self, setting: Setting) -> None:
         """Refuse a trainer without minibatches."""
         setting.check_sgd("UnlabelledStudent")
+        single("teacher", self.teacher, setting)
 
     def train(self, bench: Bench) -> Classifier:
         """Train the student."""

@@ -89,11 +89,13 @@ class Variant(Method):
         """What the other method builds on."""
         return self.of.needs()
 
+    def networks(self, setting: Setting) -> int | None:
+        """As many as the other method leaves."""
+        return self.of.networks(setting)
+
     def check(self, setting: Setting) -> None:
         """Refuse networks that the setting cannot have, and what the other method refuses."""
-        if self.net is not None:
-            setting.check_net(self.net)
-        self.of.check(setting)
+        self.of.check(setting if self.net is None else setting.with_net(self.net))
 
     def beside(self, other: Method) -> bool:
         """Methods that may be trained in one go may so where both are varied alike."""

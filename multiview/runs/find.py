@@ -4,6 +4,7 @@ import difflib
 import importlib
 import pkgutil
 from pathlib import Path
+from types import ModuleType
 
 from multiview.runs.experiment import Experiment, UnknownName
 
@@ -23,6 +24,11 @@ def names() -> list[str]:
     package = importlib.import_module(PACKAGE)
     modules = [each.name for each in pkgutil.iter_modules(package.__path__) if not each.ispkg]
     return sorted(name for name in modules if not name.startswith("_") and name != SETTINGS)
+
+
+def drawing(name: str) -> ModuleType:
+    """The module of figures that draws an experiment, imported once it is asked for."""
+    return importlib.import_module(f"figures.{name}")
 
 
 def find(name: str) -> Experiment:

@@ -46,7 +46,9 @@ def gate_layers(
     sites = [_sites(each) for each in chains if each not in inner]
     places = [(chain, i) for chain in sites for i, site in enumerate(chain) if weighted(site.layer)]
     if not places:
-        raise ValueError("net holds no linear layer or convolution in an nn.Sequential to gate.")
+        raise ValueError(
+            "net holds no linear layer or convolution in an nn.Sequential to gate: put some in one."
+        )
     if len({chain[i].layer for chain, i in places}) < len(places):
         raise ValueError("net uses a layer twice, which cannot have two gates: use a copy.")
     rates = initial_dropout(dropout, len(places))

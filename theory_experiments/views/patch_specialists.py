@@ -13,8 +13,8 @@ from multiview.distill.confusable import confusable_sets
 from multiview.measures import PatchErrors, TrainErrors, Views
 from multiview.measures.patches import PatchMeasure, patch_bench
 from multiview.methods import (
+    Ensemble,
     Group,
-    MeanOf,
     Member,
     RandomSets,
     Specialists,
@@ -39,7 +39,7 @@ def entries(members: int, num_sets: int) -> dict[str, Entry]:
     """
     generalists = [Member(index=e) for e in range(members)]
     before = generalists[-1:] + generalists[:-1]  # in a ring
-    pairs = [MeanOf(of=pair) for pair in zip(generalists, before, strict=True)]
+    pairs = [Ensemble(of=Group(of=pair)) for pair in zip(generalists, before, strict=True)]
     found = {"generalist": Entry(Group(of=tuple(generalists)), "generalist")}
     for name, fresh, origin in (("tuned", False, "from it"), ("fresh", True, "fresh")):
         sets = RandomSets(number=num_sets)
