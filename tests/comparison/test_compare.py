@@ -84,7 +84,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(given, words, tmp_path, 
 def test_all_methods_that_a_setting_allows_are_meant_by_all():
     assert set(chosen("all", PATCHES)) == set(EVERY)
     assert set(chosen("all", setting_of("mnist"))) == set(EVERY) - {
-        *("patch_dropout", "dropout", "masks", "mask_student")
+        *("patch_dropout", "dropout", "masks", "mask_student", "gates", "gates_taught")
     }
     assert "masks" in chosen("all", setting_of("mnist", "quick"))
 
