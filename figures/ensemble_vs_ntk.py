@@ -1,4 +1,4 @@
-"""The contrast of networks and kernels: errors, the law 2^-K, and the views each has learned."""
+"""The contrast of networks and kernels: errors, the theory 2^-K, and the views each has learned."""
 
 from collections.abc import Mapping
 

@@ -91,7 +91,7 @@ def _views(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot(sizes, (1 - 1 / views) ** sizes, "--", color=colour, lw=1)
     axes.set_xticks(range(1, 5))
     axes.set_ylim(-0.02, 0.85)
-    axes.set_xlabel("networks averaged, K (dashed: the law)")
+    axes.set_xlabel("networks averaged, K (dashed: theory)")
     axes.set_ylabel("single-view error")
     axes.legend(fontsize=8)
 

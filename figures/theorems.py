@@ -110,7 +110,7 @@ def _number(axes: Axes, x: float, mean: float, setting: str) -> None:
 
 
 def _by_size(axes: Axes, base: pd.DataFrame) -> None:
-    """Single-view error of 1, 2, ... averaged networks, the law and its corrected form."""
+    """Single-view error of 1, 2, ... averaged networks, 2^-K and what is predicted from c."""
     sizes = sorted(base["size"].dropna().unique())
     for setting, colour in zip(
         LINES, (style.COLOURS["ensemble"], style.COLOURS["sum"]), strict=True
@@ -131,7 +131,7 @@ def _by_size(axes: Axes, base: pd.DataFrame) -> None:
     axes.set_xlabel("number of networks averaged, K")
     axes.set_ylabel("error on single-view samples")
     axes.legend(fontsize=8)
-    style.title(axes, "b", "K networks averaged, and the law $2^{-K}$")
+    style.title(axes, "b", "K networks averaged, and theory, $2^{-K}$")
 
 
 def _along(axes: Axes, table: pd.DataFrame, column: str, label: str, few: int) -> None:

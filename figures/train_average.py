@@ -57,7 +57,7 @@ def _joint(by_size: Axes, by_width: Axes, table: pd.DataFrame) -> None:
     _along(by_size, select(table, width=width), "members")
     by_size.set_xlabel(f"number of networks, K (width {width})")
     by_size.set_ylabel("error on single-view samples")
-    # The theorem's law begins with one network, which no cell averages.
+    # The theorem's curve begins with one network, which no cell averages.
     numbers = np.linspace(1, cells["members"].to_numpy().max(), 100)
     by_size.plot(numbers, 2.0**-numbers, "--", color="grey", lw=1.2, label="theory, $2^{-K}$")
     by_size.set_xlim(0.7, numbers[-1] + 0.5)

@@ -26,15 +26,9 @@ def test_every_preset_and_data_set_has_cells_that_differ_in_the_seed_alone(prese
     first = 0 if preset == "smoke" else 12
     assert [cell.seed for cell in cells] == [first, first + 1]
     assert replace(cells[0], seed=first + 1) == cells[1]
-    assert getattr(cells[0], "data", "patches") == data
-
-
-def test_whole_data_sets_are_real_images():
-    with pytest.raises(ValueError, match="preset=whole is for real images: add --data cifar10"):
-        find("ensemble_vs_ntk").cells("whole", contrast.Options())
-    for data in ("cifar10", "mnist"):
-        cells = find("ensemble_vs_ntk").cells("whole", contrast.Options(data=data))
-        assert {cell.num_train for cell in cells} == {50_000}
+    assert getattr(cells[0].setting, "data", "patches") == data
+    for method in cells[0].methods.values():
+        method.check(cells[0].setting)
 
 
 def test_the_smoke_preset_runs_in_both_engines_alike_and_is_drawn(tmp_path):

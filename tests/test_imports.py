@@ -114,8 +114,7 @@ def test_experiments_import_one_way(path):
         if module.split(".")[0] == "theory_experiments":
             other = part(module)
             assert floor != "settings", "settings import no experiment"
-            private = other.startswith("_") and floor != "views"
-            assert other in ("views", "settings") or private, f"{floor} imports {module}"
+            assert other in ("views", "settings"), f"{floor} imports {module}"
 
 
 @pytest.mark.parametrize("path", FIGURES, ids=lambda path: path.stem)

@@ -7,16 +7,14 @@ kernels choose no features: averaging them helps, summing them helps as much, an
 nothing (Allen-Zhu & Li, arXiv 2012.09816, Figure 1 and Theorems 1-4).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
 
-from multiview.bench import Cell, PatchSetting
-from multiview.bench import check as check_cells
-from multiview.bench import run as run_cell
+from multiview.bench import Cell, PatchSetting, check, run
 from multiview.distill import PaperUpdate
 from multiview.measures import Averages, PatchErrors, Views
 from multiview.methods import (
@@ -30,13 +28,13 @@ from multiview.methods import (
 )
 from multiview.runs.claims import Claim, at_most
 from multiview.runs.estimates import largest, measured
-from multiview.runs.experiment import Context, Experiment, Preset
+from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
 from multiview.train import TrainSpec
-from theory_experiments._image_contrast import ImageCell
 from theory_experiments.settings import BY_FLOW, PAPER_SPEC, SMALL_SPEC, taught_for
 from theory_experiments.views import image_contrast as images
+from theory_experiments.views.fixed_features import cost
 from theory_experiments.views.shares import share_of_one
 from theory_experiments.views.units import MARGIN, NO_MORE, SAME, counted_in_views
 
@@ -103,28 +101,11 @@ PATCHES = {
 }
 
 
-def cells(preset: str) -> Callable[[Options], list[Cell | ImageCell]]:
+def cells(preset: str, options: Options) -> list[Cell]:
     """The one cell of a repetition, which draws samples and initialisations of its own."""
-
-    def one(options: Options) -> list[Cell | ImageCell]:
-        if options.data == "patches":
-            if preset not in PATCHES:
-                raise ValueError(f"preset={preset} is for real images: add --data cifar10.")
-            return [PATCHES[preset]]
-        return [images.cell(options.data, preset)]
-
-    return one
-
-
-def check(cells: Sequence[Cell | ImageCell], context: Context) -> None:
-    """Read the images, or say what is missing, before any work."""
-    check_cells((cell for cell in cells if isinstance(cell, Cell)), context)
-    images.check(cells, context)
-
-
-def run(cell: Cell | ImageCell, context: Context) -> dict[str, dict[str, Any]]:
-    """One repetition of the comparison."""
-    return run_cell(cell, context) if isinstance(cell, Cell) else images.run(cell, context)
+    if options.data == "patches":
+        return [PATCHES[preset]]
+    return [images.cell(options.data, preset)]
 
 
 FIGURE = "Figure 1"
@@ -133,7 +114,7 @@ PRIMARY = {"ensemble, here", "trained sum", "NTK student"}
 single = partial(measured, "single")
 
 
-def claims(cells: Sequence[Cell | ImageCell]) -> Iterator[Claim]:
+def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
     """What the paper predicts of networks and kernels; on patches what it comes to at this size.
 
     The targets at finite k were set with results on the seeds 0 to 9 known, some after a look at
@@ -141,7 +122,7 @@ def claims(cells: Sequence[Cell | ImageCell]) -> Iterator[Claim]:
     and before any run on the seeds 12 and up, where the presets begin.
     """
     cell = cells[0]
-    if isinstance(cell, ImageCell):
+    if not isinstance(cell.setting, PatchSetting):
         yield from images.claims()
         return
     for name, source, text, predicted, estimate in (*theorem_claims(cell), *kernel_claims()):
@@ -281,14 +262,13 @@ EXPERIMENT = Experiment(
     description=__doc__ or "",
     run=run,
     presets={
-        "smoke": Preset(cells=cells("smoke"), seeds=2, claimed=False),
-        "laptop": Preset(cells=cells("laptop"), seeds=3, first_seed=12),
-        "paper": Preset(cells=cells("paper"), seeds=10, first_seed=12),
-        "whole": Preset(cells=cells("whole"), seeds=3, first_seed=12),
+        "smoke": Preset(cells=partial(cells, "smoke"), seeds=2, claimed=False),
+        "laptop": Preset(cells=partial(cells, "laptop"), seeds=3, first_seed=12),
+        "paper": Preset(cells=partial(cells, "paper"), seeds=10, first_seed=12),
     },
     claims=claims,
     check=check,
-    cost=images.cost,
+    cost=cost,
     options=Options,
     derived=derived,
     tables=tables,

@@ -186,11 +186,11 @@ def mean_claims(cell: Cell) -> Iterator[Claim]:
 
 
 def temperature_claims(cell: Cell) -> Iterator[Claim]:
-    """Small outputs of the teachers count for more in a hotter loss."""
-    cold, *_, hot = (name for name in cell.methods if name.startswith("fresh_T"))
+    """Claims that a higher temperature gives more weight to small outputs of the teachers."""
+    fresh = (name for name in cell.methods if name.startswith("fresh_T"))
+    lowest, *_, highest = (name.removeprefix("fresh_T") for name in fresh)
     hinton = {"part": cell.part, "taught_by": "hinton"}
     for start, label in STUDENTS.items():
-        lowest, highest = (each.removeprefix("fresh_T") for each in (cold, hot))
         gain = measured("coverage", f"{start}_T{highest}", part=cell.part) - measured(
             "coverage", f"{start}_T{lowest}", part=cell.part
         )

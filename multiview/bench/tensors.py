@@ -1,7 +1,6 @@
 """A user's own samples and networks: the setting of any tensors and any module."""
 
 import hashlib
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from multiview import shapes
+from multiview import checks, shapes
 from multiview.bench.module_setting import ModuleSetting, check_gates
 from multiview.bench.modules import ModuleBench
+from multiview.bench.own_net import bytes_of, check_net, made, net_digest
 from multiview.bench.recipe import Recipe, plain_recipe
 from multiview.bench.types import Context, DropoutKind
 from multiview.data.splits import Samples
+from multiview.rng import stream
 
 UNSTORED: dict[str, Any] = {"stored": False}  # of a field that no row holds
 
@@ -30,7 +31,7 @@ class TensorSetting(ModuleSetting):
         factory: Makes an untrained network; its initial weights are drawn from torch's global
             generator, which each repetition seeds.
         digest: Of the samples, as ``digest_of`` makes it.
-        net: Name of the network and digest of the source that makes it.
+        net: Name of the network and digest of what it is, as ``net_digest`` makes it.
     """
 
     samples: Samples = field(compare=False, repr=False, metadata=UNSTORED)
@@ -52,7 +53,7 @@ class TensorSetting(ModuleSetting):
             samples=samples,
             factory=factory,
             digest=digest_of(samples),
-            net=source_digest(factory),
+            net=net_digest(factory, samples.train),
             num_train=len(samples.train),
             num_classes=samples.num_classes,
             **settings,
@@ -66,44 +67,27 @@ class TensorSetting(ModuleSetting):
         }
 
         def build(generator: torch.Generator) -> nn.Module:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-                return self.factory().to(context.device)
+            return made(self.factory, generator, context.device)
 
         return ModuleBench(self, Samples(**moved), build, seed, context)
 
     def check(self, context: Context) -> None:
-        """Refuse a network that does not give one output for each class, before any training.
-
-        Raises:
-            ValueError: If it does not, or the factory makes no module.
-        """
-        net = self.factory()
-        if not isinstance(net, nn.Module):
-            raise ValueError(
-                f"net makes a {type(net).__name__}: give a function that makes a torch.nn.Module."
-            )
-        few = self.samples.train[:2]
-        with torch.no_grad():
-            outputs = net.eval()(few)
-        wanted = (len(few), self.num_classes)
-        if not isinstance(outputs, Tensor) or tuple(outputs.shape) != wanted:
-            shape = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-            raise ValueError(
-                f"net gives {shape} for inputs of shape {tuple(few.shape)}: one output for each "
-                f"of {self.num_classes} classes is needed, {wanted}."
-            )
+        """Refuse a network that does not give one output for each class, before any training."""
+        check_net(self.factory, self.samples.train, self.num_classes)
 
     def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout in a network that has none."""
         super().check_dropout(kind, rate)
-        if not any(isinstance(each, nn.Dropout) for each in self.factory().modules()):
+        if not any(isinstance(each, nn.Dropout) for each in self.made().modules()):
             raise ValueError("net has no nn.Dropout layer, whose rate dropout sets: add one.")
 
     def check_gates(self, dropout: float | tuple[float, ...]) -> None:
-        """Refuse gates on a network without a layer for them; torch's generator stays as it is."""
-        with torch.random.fork_rng(devices=[]):
-            check_gates(self.factory(), dropout)
+        """Refuse gates on a network without a layer for them."""
+        check_gates(self.made(), dropout)
+
+    def made(self) -> nn.Module:
+        """A network, as every other one is made."""
+        return made(self.factory, stream(0, "own net", 0))
 
 
 def samples_of(
@@ -127,7 +111,8 @@ def samples_of(
     for name, (inputs, labels) in pairs.items():
         if len(inputs) != len(labels) or not len(labels):
             raise ValueError(
-                f"{name} has {len(inputs)} inputs and {len(labels)} labels: give one each."
+                f"{name} has {len(inputs)} inputs and {len(labels)} labels: give one each, and at "
+                "least one; leave validation out where there is none."
             )
         if inputs.shape[1:] != train[0].shape[1:]:
             raise ValueError(
@@ -137,7 +122,7 @@ def samples_of(
         shapes.fit(**{f"labels of {name}": (labels, "int n")})
         if inputs.is_floating_point():
             shapes.finite(**{f"inputs of {name}": inputs})
-    k = int(train[1].max()) + 1 if num_classes is None else num_classes
+    k = int(train[1].max()) + 1 if num_classes is None else checks.count("num_classes", num_classes)
     for name, (_, labels) in pairs.items():
         if int(labels.min()) < 0 or int(labels.max()) >= k:
             raise ValueError(
@@ -161,17 +146,6 @@ def digest_of(samples: Samples) -> str:
     digest = hashlib.sha256(str(samples.num_classes).encode())
     for name, value in vars(samples).items():
         if isinstance(value, Tensor):
-            plain = value.detach().cpu().contiguous()
-            digest.update(f"{name} {tuple(plain.shape)} {plain.dtype}".encode())
-            digest.update(plain.view(torch.uint8).numpy().tobytes())
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+            digest.update(bytes_of(value))
     return digest.hexdigest()[:16]
-
-
-def source_digest(factory: Callable[[], nn.Module]) -> str:
-    """Name of a function or class, and a digest of its source where there is one to read."""
-    name = getattr(factory, "__qualname__", type(factory).__name__)
-    try:
-        source = inspect.getsource(factory)
-    except (TypeError, OSError):  # typed at a prompt, or no function
-        source = repr(factory)
-    return f"{name} {hashlib.sha256(source.encode()).hexdigest()[:16]}"

@@ -1,6 +1,7 @@
 """compare: methods on any samples by any network, from Python."""
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from multiview import checks
 from multiview.bench import Cell, Entry, Method, Setting
 from multiview.bench.recipe import Recipe, plain_recipe
 from multiview.bench.tensors import TensorSetting, samples_of
 from multiview.comparison.experiment import chosen, comparison
 from multiview.comparison.settings import setting_of
-from multiview.runs.engines import ENGINES
+from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment, NoOptions
 from multiview.runs.find import drawing
 from multiview.runs.report import grids
@@ -69,8 +71,8 @@ def compare(
     setting: Setting | str | None = None,
     validation: Pair | Dataset | None = None,
     num_classes: int | None = None,
-    members: int = 4,
-    epochs: int = 20,
+    members: int | None = None,
+    epochs: int | None = None,
     recipe: Recipe | None = None,
     students: Recipe | None = None,
     seeds: int = 3,
@@ -81,7 +83,9 @@ def compare(
     """Train methods on the same samples, repeat with other seeds, and compare.
 
     Rows are stored in ``out`` as they come: a comparison that was stopped goes on where it was, and
-    one that is done is read.
+    one that is done is read. A network is known by what it is and does; methods and losses of your
+    own are known by their source, which those typed at a prompt lack: there, give a changed one
+    another name.
 
     >>> from multiview.comparison import compare
     >>> x = torch.randn(60, 8)
@@ -102,7 +106,8 @@ def compare(
         setting: In place of samples and network: "patches", "cifar10", "cifar100" or "mnist", or
             a ``PatchSetting`` or ``ImageSetting``.
         num_classes: None: one more than the largest label.
-        members: K, the networks of an ensemble.
+        members: K, the networks of an ensemble; 4 unless the setting says otherwise.
+        epochs: Of every training; 20 on samples of your own.
         recipe: Of networks on labels; by default ``plain_recipe(epochs)``.
         students: Of whatever is taught; by default ``recipe``.
         seeds: Independent repetitions: 0, 1, ...
@@ -111,17 +116,17 @@ def compare(
 
     Raises:
         ValueError: If an argument does not fit, before anything is trained.
+        RuntimeError: If a repetition is stopped by an error, or none succeeds.
     """
+    own = {"train": train, "test": test, "validation": validation, "num_classes": num_classes}
+    own |= {"recipe": recipe, "students": students}
     if setting is None:
-        setting = _own_setting(
-            net, train, test, validation, num_classes, members, epochs, recipe, students
-        )
-    elif isinstance(setting, str):
-        setting = setting_of(setting, _name(net), members)
-    elif not isinstance(setting, Setting):
-        raise ValueError(f"setting={setting!r}: give a name or a Setting.")
-    entries = _entries(methods, setting)
-    experiment = comparison(setting, entries, seeds=seeds)
+        chosen_setting: Setting = _own_setting(net, members or 4, epochs or 20, **own)
+    else:
+        chosen_setting = _given_setting(setting, net, members, epochs, own)
+    entries = _entries(methods, chosen_setting)
+    experiment = comparison(chosen_setting, entries, seeds=seeds)
+    check_device(device)
     folder = None if data_dir is None else Path(data_dir)
     context = Context(device=device, data_dir=folder)
     run, jobs = plan(experiment, "default", NoOptions(), out=Path(out), context=context)
@@ -132,17 +137,22 @@ def compare(
         for outcome in compute(jobs, executor):
             if outcome.status == "error":
                 raise RuntimeError(f"a repetition was stopped by an error:\n{outcome.message}")
+            if outcome.status == "failed":
+                warnings.warn(f"a repetition failed: {outcome.message}", stacklevel=2)
+    if "ok" not in run.table()["status"].tolist():
+        raise RuntimeError("every repetition failed: use a smaller learning rate, or other inputs.")
     return Comparison(run=run, experiment=experiment)
 
 
 def _own_setting(
     net: Any,
+    members: int,
+    epochs: int,
+    *,
     train: Any,
     test: Any,
     validation: Any,
     num_classes: int | None,
-    members: int,
-    epochs: int,
     recipe: Recipe | None,
     students: Recipe | None,
 ) -> TensorSetting:
@@ -151,40 +161,81 @@ def _own_setting(
         raise ValueError("give net, train and test, or a setting that has samples and networks.")
     if not callable(net):
         raise ValueError(f"net={net!r} makes no module: give a function that makes one.")
-    pairs = [None if each is None else _pair(each) for each in (train, test, validation)]
-    samples = samples_of(pairs[0], pairs[1], pairs[2], num_classes)  # type: ignore[arg-type]
-    on_labels = recipe or plain_recipe(epochs)
+    parts = {"train": train, "test": test, "validation": validation}
+    pairs = {name: None if each is None else _pair(name, each) for name, each in parts.items()}
+    samples = samples_of(**pairs, num_classes=num_classes)  # type: ignore[arg-type]
+    on_labels = recipe or plain_recipe(checks.count("epochs", epochs))
     return TensorSetting.of(
         samples,
         cast(Callable[[], nn.Module], net),
-        members=members,
-        recipe=on_labels,
-        students=students or on_labels,
+        members=checks.count("members", members),
+        recipe=checks.instance("recipe", on_labels, Recipe),
+        students=checks.instance("students", students or on_labels, Recipe),
     )
 
 
-def _pair(samples: Any) -> Pair:
-    """Inputs and labels of a pair, or of a map-style data set of pairs."""
-    if isinstance(samples, Dataset):
-        inputs, labels = zip(*(samples[i] for i in range(len(samples))), strict=True)  # type: ignore[arg-type]
-        return torch.stack([torch.as_tensor(each) for each in inputs]), torch.as_tensor(labels)
-    inputs, labels = samples
-    return torch.as_tensor(inputs), torch.as_tensor(labels)
-
-
-def _name(net: Any) -> str | None:
+def _given_setting(
+    setting: Any, net: Any, members: int | None, epochs: int | None, own: Mapping[str, Any]
+) -> Setting:
+    """A setting by name or as it is; what would not apply to it is refused."""
+    by_name = isinstance(setting, str)
+    if not by_name and not isinstance(setting, Setting):
+        raise ValueError(f"setting={setting!r}: give a name or a Setting.")
+    rest = {} if by_name else {"net": net, "members": members, "epochs": epochs}
+    given = [name for name, value in {**own, **rest}.items() if value is not None]
+    if given:
+        raise ValueError(
+            f"{given[0]} does not apply where a setting is given: leave it out, or set it there."
+        )
+    if not by_name:
+        return setting
     if net is not None and not isinstance(net, str):
         raise ValueError(f"net={net!r}: a setting given by name takes the name of a network.")
-    return net
+    return setting_of(setting, net, members, epochs=epochs)
+
+
+def _pair(name: str, samples: Any) -> Pair:
+    """Inputs and labels of a pair, or of a map-style data set of pairs.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(samples, Dataset) and hasattr(samples, "__len__"):
+        samples = tuple(zip(*(samples[i] for i in range(len(samples))), strict=True))  # type: ignore[arg-type]
+    if isinstance(samples, Tensor) or not isinstance(samples, tuple | list) or len(samples) != 2:
+        raise ValueError(
+            f"{name} is a {type(samples).__name__}: give a pair (inputs, labels) of tensors, or a "
+            "data set with a length whose items are such pairs."
+        )
+    inputs, labels = (_stacked(each) for each in samples)
+    return inputs, labels
+
+
+def _stacked(values: Any) -> Tensor:
+    if isinstance(values, tuple | list) and len(values) and isinstance(values[0], Tensor):
+        return torch.stack(list(values))
+    return torch.as_tensor(values)
 
 
 def _entries(
     methods: str | Sequence[str] | Mapping[str, Method | Entry], setting: Setting
 ) -> dict[str, Entry]:
-    if isinstance(methods, Mapping):
-        return {
-            name: each if isinstance(each, Entry) else Entry(each, name)
-            for name, each in methods.items()
-        }
-    names = methods if isinstance(methods, str) else ",".join(methods)
-    return chosen(names, setting)
+    if isinstance(methods, str):
+        return chosen(methods, setting)
+    if not isinstance(methods, Mapping):
+        names = list(methods) if isinstance(methods, Sequence) else [methods]
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError(
+                f"methods={methods!r}: give names, or methods of your own by name, "
+                '{"mine": Student(...)}.'
+            )
+        return chosen(",".join(names), setting)
+    for name, each in methods.items():
+        if not isinstance(each, Method | Entry):
+            raise ValueError(f"methods[{name!r}]={each!r}: give a Method or an Entry.")
+    if not methods:
+        raise ValueError("methods is empty: name at least one.")
+    return {
+        name: each if isinstance(each, Entry) else Entry(each, name)
+        for name, each in methods.items()
+    }

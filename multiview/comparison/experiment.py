@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from multiview.bench import Cell, Entry, PatchSetting, Setting, check, run
+from multiview.bench.cost import cost
 from multiview.bench.images import ImageSetting
 from multiview.bench.method import with_needs
 from multiview.comparison.entries import counted_in_views, labelled, with_predictions
@@ -46,17 +47,22 @@ def chosen(names: str, setting: Setting) -> dict[str, Entry]:
     Raises:
         ValueError: If there is no such method, or none is named.
     """
+    every = entries_of(setting)
     if names == "all":
-        every = EVERY if isinstance(setting, PatchSetting) else CATALOGUE
         return {name: entry for name, entry in every.items() if _allowed(entry, setting)}
     listed = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in listed if name not in EVERY]
-    if unknown or not listed:
+    if not listed:
+        raise ValueError(f"methods={names!r} names none: there are {', '.join(every)}.")
+    if unknown := [name for name in listed if name not in every]:
         raise ValueError(
-            f"methods={names!r}: {unknown[0] if unknown else 'nothing'!r} is no method; there are "
-            f"{', '.join(EVERY)}."
+            f"methods={names!r}: {unknown[0]!r} is no method; there are {', '.join(every)}."
         )
-    return {name: EVERY[name] for name in listed}
+    return {name: every[name] for name in listed}
+
+
+def entries_of(setting: Setting) -> dict[str, Entry]:
+    """Every method by name, as it suits a setting, and such as it refuses when they are checked."""
+    return EVERY if isinstance(setting, PatchSetting) else PATCHES_ONLY | CATALOGUE
 
 
 def _allowed(entry: Entry, setting: Setting) -> bool:
@@ -160,6 +166,7 @@ Methods: """
     run=run,
     presets={"default": Preset(cells=cells, seeds=3, claimed=False)},
     check=check,
+    cost=cost,
     options=Options,
     derived=derived,
     tables=tables,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from multiview import checks
 from multiview.bench import PatchSetting, Setting, Sgd
 from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Dense, Fast, LeNet, Quick, Residual
@@ -31,7 +32,7 @@ PATCHES = PatchSetting(
 def setting_of(
     name: str,
     net: str | None = None,
-    members: int = 4,
+    members: int | None = None,
     num_train: int | None = None,
     epochs: int | None = None,
 ) -> Setting:
@@ -39,11 +40,16 @@ def setting_of(
 
     Args:
         net: Kind of network on images; None: "fast".
-        num_train, epochs: None: as the setting has them.
+        members, num_train, epochs: None: as the setting has them, 4 members.
 
     Raises:
         ValueError: If there is no such setting or network, or patches are given a network.
     """
+    counts = {"members": members, "num_train": num_train, "epochs": epochs}
+    for what, value in counts.items():
+        if value is not None:
+            checks.count(what, value)
+    members = 4 if members is None else members
     if name == "patches":
         return _patches(net, members, num_train, epochs)
     if name not in READERS:

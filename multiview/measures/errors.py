@@ -43,17 +43,20 @@ class TestErrors(TestMeasure):
     ``best_each`` are lists of errors on the test samples.
 
     Attributes:
+        methods: Names of those that are measured; None: all.
         train: Whether also on the training samples.
         validation: Whether also on the validation samples, on which settings are chosen.
     """
 
+    methods: tuple[str, ...] | None = None
     train: bool = True
     validation: bool = False
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
         """Errors of each method, on the test samples."""
         here, row = module_bench(bench), {}
-        for name, classifier in trained.items():
+        for name in trained if self.methods is None else self.methods:
+            classifier = trained[name]
             each = on_test(here, classifier.logits)
             row[name] = {"error": mean(each)} | ({"each": each.tolist()} if each.dim() else {})
             samples = here.samples

@@ -101,5 +101,5 @@ def mean_error(each: Float[Tensor, "n masks k"], number: int, labels: Int[Tensor
 
 def spread(first: Float[Tensor, "n k"], second: Float[Tensor, "n k"]) -> float:
     """Variance of a prediction's probabilities, summed over classes, from two independent ones."""
-    gap = first.softmax(1) - second.softmax(1)
-    return float(gap.square().sum(1).mean() / 2)
+    difference = first.softmax(1) - second.softmax(1)
+    return float(difference.square().sum(1).mean() / 2)

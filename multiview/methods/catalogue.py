@@ -19,7 +19,20 @@ ROCKET = partial(Entry, group="rocket launching")
 GATES = partial(Entry, group="units behind gates")
 KERNELS = partial(Entry, group="tangent kernels")
 
-# A kernel of patch nets needs larger initial weights than the networks: see ``Kernels``.
+
+def kernels(of: Kernels) -> dict[str, Entry]:
+    """Kernel models of these networks."""
+    model = partial(KernelModel, of=of)
+    return {
+        "kernel": KERNELS(of, "one kernel"),
+        "kernel_ensemble": KERNELS(model(kind="ensemble"), "ensemble"),
+        "kernel_summed": KERNELS(model(kind="summed"), "sum", theory=like("kernel_ensemble")),
+        "kernel_distilled": KERNELS(
+            model(kind="distilled"), "ensemble, distilled", theory=like("kernel")
+        ),
+    }
+
+
 CATALOGUE: dict[str, Entry] = {
     "one": LABELS(Members(), "one network", theory=constant(1 / 2)),
     "labels": LABELS(Labels(), "as many steps as students", theory=constant(1 / 2)),
@@ -53,13 +66,11 @@ CATALOGUE: dict[str, Entry] = {
     "booster": ROCKET(Booster(), "its booster", theory=constant(1 / 2)),
     "gates": GATES(Gates(), "labels", theory=constant(1 / 2)),
     "gates_taught": GATES(Gates(teacher=Ensemble()), "of the ensemble"),
-    "kernel": KERNELS(Kernels(), "one kernel"),
-    "kernel_ensemble": KERNELS(KernelModel(kind="ensemble"), "ensemble"),
-    "kernel_summed": KERNELS(KernelModel(kind="summed"), "sum", theory=like("kernel_ensemble")),
-    "kernel_distilled": KERNELS(
-        KernelModel(kind="distilled"), "ensemble, distilled", theory=like("kernel")
-    ),
+    **kernels(Kernels()),
 }
+# Of two-layer networks at their own start few neurons carry the kernel: wider ones, that start
+# larger, spread it.
 PATCHES_ONLY: dict[str, Entry] = {
+    **kernels(Kernels(width=14, sigma_init=3.0)),
     "patch_dropout": DROPOUT(Dropout(kind="patch", rate=0.5), "of patches", theory=constant(1.0)),
 }

@@ -97,5 +97,5 @@ def parity(bench: Bench, net: nn.Module, small: nn.Module) -> float:
     """Largest difference of the outputs of two networks, over the largest; 0 where all are 0."""
     few: Tensor = bench.inputs[:500]
     theirs, own = (bench.outputs(bench.frozen(each), few) for each in (net, small))
-    gap = float((theirs - own).abs().max())
-    return gap / float(theirs.abs().max()) if gap else 0.0
+    difference = float((theirs - own).abs().max())
+    return difference / float(theirs.abs().max()) if difference else 0.0

@@ -25,7 +25,7 @@ class ConvNet(nn.Module):
         widths: tuple[int, int] = (16, 40),
         generator: torch.Generator,
     ) -> None:
-        """Draw the weights, by the law of ``draw_weights``.
+        """Draw the weights, by ``draw_weights``.
 
         Args:
             image_shape: (channels, height, width); height and width at least 8.

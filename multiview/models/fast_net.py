@@ -22,7 +22,7 @@ class FastTop(nn.Module):
     Args:
         widths: Channels of the blocks; each halves the image.
         image_shape: (channels, height, width) of the inputs.
-        generator: Sole source of randomness; advanced in place. ``draw_weights`` says the law.
+        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -79,7 +79,7 @@ class FastNet(nn.Module):
         image_shape: (channels, height, width); height and width at least 9.
         whitening: Filters (w, channels, s, s) of the first layer, as ``whitening_filters`` makes
             them, which stay as they are; None draws 8 x channels filters of 2x2 and trains them.
-        generator: Sole source of randomness; advanced in place. ``draw_weights`` says the law.
+        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -30,7 +30,7 @@ class WideResNet(nn.Module):
         depth: 10, 16, 22, 28, 40, ... The paper counts the 1x1 shortcuts of the stages.
         widen: Factor w of the widths.
         image_shape: (channels, height, width); height and width at least 4.
-        generator: Sole source of the weights; advanced in place. ``draw_weights`` says the law.
+        generator: Sole source of the weights; advanced in place. Drawn by ``draw_weights``.
         norm: "batch", which mixes samples in train mode, or "group", which never does.
         dropout: Probability that an activation between a block's two convolutions is dropped in
             train mode (the paper: 0.3, or none). Masks come from torch's global generator.

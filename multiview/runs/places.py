@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from multiview.runs.source import Source, read
 
 EXPERIMENTS = "theory_experiments"
+LIBRARY = Path(sysconfig.get_path("stdlib"))
 INSTALLED = {"site-packages", "dist-packages"}  # modules there do not belong together
 # The bookkeeping changes no result: what is imported from it is not followed.
 BOOKKEEPING = ("multiview.runs", "multiview.results", "multiview.__main__", "figures")
@@ -93,6 +95,13 @@ def places_of(functions: Iterable[Callable[..., Any]]) -> Places:
         else:
             beside.append(path.parent)
     return Places(packages, tuple(dict.fromkeys(beside)))
+
+
+def is_source_of_a_user(part: Any) -> bool:
+    """Whether something is defined in a file of neither an installed package nor of Python."""
+    path = _file(part)
+    installed = bool(INSTALLED & set(path.parts)) or path.is_relative_to(LIBRARY)
+    return path.is_file() and not installed
 
 
 def place_of(part: Any) -> tuple[str, str]:

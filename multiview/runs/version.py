@@ -11,7 +11,12 @@ from functools import cache, partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from multiview.runs.places import is_bookkeeping, place_of, places_of
+from multiview.runs.places import (
+    is_bookkeeping,
+    is_source_of_a_user,
+    place_of,
+    places_of,
+)
 from multiview.runs.reach import Reach
 from multiview.runs.source import Source
 
@@ -84,13 +89,15 @@ def _reach(run: Any, cells: Iterable[Any]) -> Reach:
     run = inspect.unwrap(run)
     if not isinstance(run, FunctionType):
         raise ValueError(f"run={run!r} is no function: define one in a script.")
-    places = places_of([run, *filter(inspect.isfunction, cells)])
-    found, made = Reach(places), Reach(places, makers=True)
-    found.start(*place_of(run))
     seen: dict[tuple[int, bool], Any] = {}
     parts = dict.fromkeys(_parts(run, True, seen))
     for value in cells:
         parts |= dict.fromkeys(_parts(value, not callable(value), seen))
+    # What cells hold may be a user's own, defined beside a script that only uses this package.
+    own = [part for part, _ in parts if is_source_of_a_user(part)]
+    places = places_of([run, *filter(inspect.isfunction, cells), *own])
+    found, made = Reach(places), Reach(places, makers=True)
+    found.start(*place_of(run))
     for part, may_call in parts:
         module, name = place_of(part)
         if places.ours(module) and not is_bookkeeping(module):
@@ -128,7 +135,8 @@ def _parts(
             inner = list(value)
         case _ if is_dataclass(value):
             may_call = True
-            inner = [getattr(value, each.name, None) for each in fields(value)]
+            kept = [each for each in fields(value) if each.metadata.get("stored", True)]
+            inner = [getattr(value, each.name, None) for each in kept]  # a digest tells the rest
     for each in inner:
         yield from _parts(each, may_call, seen)
 

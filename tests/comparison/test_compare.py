@@ -1,6 +1,9 @@
 """compare: methods by name, from the command line and on samples and networks of one's own."""
 
+import importlib.util
+import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +12,14 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import TensorDataset
+from unchecked import unchecked
 
 from figures import compare as figure
 from multiview.bench import Entry
 from multiview.bench.images import read_once
-from multiview.bench.tensors import TensorSetting, digest_of, samples_of, source_digest
+from multiview.bench.tensors import TensorSetting, digest_of, samples_of
 from multiview.comparison import compare
-from multiview.comparison.experiment import EVERY, chosen
+from multiview.comparison.experiment import EVERY, chosen, comparison
 from multiview.comparison.settings import PATCHES, setting_of
 from multiview.data import images
 from multiview.distill import Squares
@@ -37,7 +41,8 @@ def linear() -> nn.Module:
 
 def quick(tmp_path, net=linear, train=None, test=None, **given):
     settings = {"methods": "one,ensemble,hinton", "epochs": 2, "seeds": 2, "members": 2} | given
-    train, test = train or samples(), test or samples(seed=1)
+    train = samples() if train is None else train
+    test = samples(seed=1) if test is None else test
     return compare(net, train, test, out=tmp_path, **settings)
 
 
@@ -59,7 +64,9 @@ def test_the_command_trains_measures_draws_and_resumes(tmp_path, capsys):
     ("given", "words"),
     [
         (["--methods", "one,hintom"], "'hintom' is no method; there are one, labels"),
-        (["--methods", ","], "there are one, labels"),
+        (["--methods", ","], "names none: there are one, labels"),
+        (["--num-train", "0"], "num_train=0"),
+        (["--epochs", "-1"], "epochs=-1"),
         (["--net", "fast"], "patches have their own"),
         (["--setting", "mnist", "--methods", "patch_dropout"], "kind='patch' drops patches"),
         (["--setting", "mnist", "--methods", "dropout"], "Fast has no dropout"),
@@ -99,15 +106,54 @@ def test_a_network_of_ones_own_is_compared_on_samples_of_ones_own(tmp_path):
     assert len(rows) == 3
 
 
+def rows_in(folder) -> int:
+    return sum("run" not in each.name for each in Path(folder).glob("compare/*.json"))
+
+
+def wide(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(5, width), nn.ReLU(), nn.Linear(width, 3))
+
+
 def test_other_samples_and_other_networks_are_other_rows(tmp_path):
     quick(tmp_path)
     quick(tmp_path, train=samples(seed=5))
-    quick(tmp_path, net=lambda: nn.Sequential(nn.Linear(5, 3)))
-    rows = [each for each in Path(tmp_path).glob("compare/*.json") if "run" not in each.name]
-    assert len(rows) == 6
+    for width in (2, 7):  # told by what the function makes, not by its text
+        quick(tmp_path, net=lambda: wide(width))  # noqa: B023
+    assert rows_in(tmp_path) == 8
+    quick(tmp_path, net=partial(wide, 7))  # the same network, written otherwise
+    assert rows_in(tmp_path) == 8
     one, other = (samples_of(samples(seed=i), samples(seed=9)) for i in (0, 5))
     assert digest_of(one) != digest_of(other)
-    assert source_digest(linear) == source_digest(linear) != source_digest(nn.Flatten)
+
+
+OWN = """
+from dataclasses import dataclass
+from multiview.distill import Hinton
+
+@dataclass(frozen=True)
+class Mine:
+    def __call__(self, student_logits, teacher_logits):
+        return {factor} * Hinton(1.0)(student_logits, teacher_logits)
+"""
+
+
+def test_an_edited_loss_of_ones_own_makes_other_rows(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    versions = []
+    for factor in (1, 5):
+        folder = tmp_path / f"with_{factor}"
+        folder.mkdir()
+        (folder / "my_loss.py").write_text(OWN.format(factor=factor))
+        spec = importlib.util.spec_from_file_location("my_loss", folder / "my_loss.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "my_loss", module)
+        spec.loader.exec_module(module)
+        setting = TensorSetting.of(samples_of(samples(), samples(seed=1)), linear, members=2)
+        entries = {"mine": Entry(Student(kd_loss=module.Mine()), "mine")}
+        versions.append(comparison(setting, entries).code_version())
+    assert versions[0] != versions[1]
 
 
 def test_methods_and_data_sets_of_ones_own(tmp_path):
@@ -123,6 +169,14 @@ def test_methods_and_data_sets_of_ones_own(tmp_path):
     [
         ({"net": lambda: nn.Linear(5, 4)}, r"net gives \(2, 4\).*one output for each of 3 classes"),
         ({"net": lambda: "no module"}, "net makes a str"),
+        ({"net": nn.Linear(5, 3)}, "already made"),
+        ({"net": (lambda net: lambda: net)(nn.Linear(5, 3))}, "the same weights twice"),
+        ({"train": (samples()[0].double(), samples()[1])}, "type torch.float64"),
+        ({"train": samples()[0]}, "train is a Tensor: give a pair"),
+        ({"methods": {"a": "one"}}, "give a Method or an Entry"),
+        ({"methods": [Student()]}, "give names, or methods of your own"),
+        ({"setting": "patches"}, "train does not apply"),
+        ({"device": "foo"}, "device='foo' is not available"),
         ({"net": None}, "give net, train and test"),
         ({"test": (samples()[0][:, :4], samples()[1])}, r"test has inputs of shape \(4,\)"),
         ({"train": (samples()[0], samples()[1][:-1])}, "train has 60 inputs and 59 labels"),
@@ -135,7 +189,7 @@ def test_methods_and_data_sets_of_ones_own(tmp_path):
     ],
 )
 def test_what_does_not_fit_is_refused_before_any_training(given, words, tmp_path):
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words), unchecked():
         quick(tmp_path, **given)
     assert not list(tmp_path.rglob("*.json"))
 

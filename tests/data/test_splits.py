@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_image_contrast import images
+from corner_images import images
 
 from multiview import stream
 from multiview.data.splits import split

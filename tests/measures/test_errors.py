@@ -71,3 +71,9 @@ def test_patches_are_refused(measure):
         measure.check(BY_SGD)
     with pytest.raises(TypeError, match="PatchBench"):
         measure.of(BY_SGD.bench(0, BENCH.context), {})
+
+
+def test_errors_are_of_the_named_methods_alone():
+    trained = {"one": classifier([6]), "other": classifier([12])}
+    assert TestErrors(methods=("other",)).of(BENCH, trained).keys() == {"other"}
+    assert TestErrors().of(BENCH, trained).keys() == trained.keys()

@@ -24,7 +24,7 @@ from multiview.train import ComputeSpec, OptimSpec
 PART = "mnist"
 MISSING, PAIR = 3, (7, 8)  # the digit that is left out; the only ones of the smallest transfer set
 TEMPERATURES = (1.0, 2.5, 4.0, 8.0, 20.0)
-HOT = 20.0  # T of students that meet some of the images alone
+HIGH_T = 20.0  # T of students that meet some of the images alone
 
 
 def teacher_recipe(epochs: int, **changes: Any) -> Recipe:
@@ -72,9 +72,9 @@ def methods(
         "small_labels": small(of=Labels()),
         **{f"small_hinton_T{T:g}": small(of=student(T)) for T in temperatures},
         "few_labels": few(of=Labels()),
-        "few_hinton": few(of=student(HOT)),
-        "missing": Variant(of=student(HOT), samples=missing),
-        "pair": Variant(of=student(HOT), samples=pair),
+        "few_hinton": few(of=student(HIGH_T)),
+        "missing": Variant(of=student(HIGH_T), samples=missing),
+        "pair": Variant(of=student(HIGH_T), samples=pair),
     }
 
 
@@ -131,7 +131,7 @@ SMOKE = cell(
     ),
     teacher_widths=(16,),
     small_widths=(4,),
-    temperatures=(1.0, HOT),
+    temperatures=(1.0, HIGH_T),
     share=0.2,
 )
 # Of the training images 5,000 are held out, on which shifts are chosen.

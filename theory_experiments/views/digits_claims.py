@@ -16,7 +16,7 @@ from multiview.methods import Variant
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, largest, measured
 from multiview.runs.tables import Line, Listing, estimated, given, lines_of, measure
-from theory_experiments.views.digits import HOT, MISSING, PAIR, PAPER_CELL, PART, TEMPERATURES
+from theory_experiments.views.digits import HIGH_T, MISSING, PAIR, PAPER_CELL, PART, TEMPERATURES
 from theory_experiments.views.distillation_published import PAPER, SHIFTS, TOLERANCE
 
 GAIN = (1e-4, 1.0)
@@ -38,8 +38,8 @@ def claims(cell: Cell) -> Iterator[Claim]:
 
 def soft_claims() -> Iterator[Claim]:
     """Soft targets carry what labels do not."""
-    labels, soft = error("labels"), error(f"hinton_T{HOT:g}")
-    statement = f"a student of soft targets at T={HOT:g} errs less than one of labels"
+    labels, soft = error("labels"), error(f"hinton_T{HIGH_T:g}")
+    statement = f"a student of soft targets at T={HIGH_T:g} errs less than one of labels"
     yield Claim("MNIST: soft against hard", SECTION_3, statement, GAIN, labels - soft)
     statement = "and has at least half of what the teacher is better by"
     beyond = labels - soft - (labels - error("teacher")) / 2
@@ -59,7 +59,7 @@ def temperature_claims(cell: Cell) -> Iterator[Claim]:
     small = cell.methods["small_labels"]
     assert isinstance(small, Variant)
     assert isinstance(small.net, Dense)
-    for name, T in (("hotter", HOT), ("colder", known[0])):
+    for name, T in (("hotter", HIGH_T), ("colder", known[0])):
         statement = (
             f"a student of {small.net.widths[0]} units a layer errs less at T=4 than at T={T:g}"
         )
@@ -88,7 +88,7 @@ def few_claims(cell: Cell) -> Iterator[Claim]:
     share = f"with {100 * few.samples.share:g}% of the images"
     labels, soft = error("few_labels"), error("few_hinton")
     best, met = partial(on_digits, "best"), partial(on_digits, "transfer_error")
-    lost = (labels - error("labels")) / 2 - (soft - error(f"hinton_T{HOT:g}"))
+    lost = (labels - error("labels")) / 2 - (soft - error(f"hinton_T{HIGH_T:g}"))
     less = f"{share} soft targets err less than labels, each at its last epoch"
     half = f"{share} soft targets lose at most half of what labels lose"
     last = "soft targets need no early stopping: the last epoch is as good as the best, to a point"

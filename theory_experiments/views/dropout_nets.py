@@ -89,8 +89,8 @@ def expectation_linear(net: nn.Module, labels: Tensor, weight: float, compute: C
     def loss(logits: Tensor, inputs: Tensor, rows: Tensor | LoaderTargets) -> Tensor:
         with DropoutSwitch(on=False):
             plain = again(inputs)
-        gap = (logits.softmax(1) - plain.softmax(1)).square().sum(1).mean()
-        return on_labels(logits, inputs, rows) + weight * gap
+        difference = (logits.softmax(1) - plain.softmax(1)).square().sum(1).mean()
+        return on_labels(logits, inputs, rows) + weight * difference
 
     return loss
 

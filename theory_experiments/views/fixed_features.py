@@ -1,4 +1,4 @@
-"""Three kinds of fixed-feature models of untrained nets on images: what is measured, and costs."""
+"""Fixed-feature models of untrained networks on images: what is measured, and what cells take."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,15 +8,17 @@ from typing import Any
 
 import torch
 
-from multiview.bench import Bench, Cell, Classifier, Context
-from multiview.bench.cost import gemm_rate
+from multiview.bench import Bench, Cell, Classifier, Context, Method
+from multiview.bench.cost import count, gemm_rate
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.data.splits import split
 from multiview.ensemble import mean_logits
 from multiview.measures.errors import TestMeasure, errors, mean, module_bench
+from multiview.methods import KernelModel, Kernels, Linearised, LinearisedModel
 from multiview.ntk import plan_gram
 from multiview.rng import stream
 
+FIXED = (Kernels, KernelModel, Linearised, LinearisedModel)
 MODELS = {"kernel": "NTK", "linearised": "linearised network", "last_layer": "last layer"}
 
 
@@ -57,20 +59,29 @@ class ModelErrors(TestMeasure):
 
 
 def cost(cells: Sequence[Cell], context: Context) -> str | None:
-    """What the kernels and descents of the cells on real images will take, at least."""
+    """What kernels, descents and training of the cells on real images will take, at least."""
     real = [c for c in cells if isinstance(c.setting, ImageSetting) and c.setting.data != MADE_UP]
     if not real:
         return None
     setting = real[0].setting
     assert isinstance(setting, ImageSetting)
     kernels, solves, memory = kernel_cost(setting, real[0], context)
+    training = networks_cost(setting, real[0], context)
     rate, double = gemm_rate(context.device), gemm_rate("cpu", torch.float64)
-    least = timedelta(seconds=round(len(real) * (kernels / rate + solves / double)))
+    seconds = (kernels + training) / rate + solves / double
+    least = timedelta(seconds=round(len(real) * seconds))
+    trained = f"{len(real) * training:.1e} of training, " if training else ""
     return (
-        f"Expected for {len(real)} cells: {len(real) * kernels:.1e} FLOP of kernels, "
+        f"Expected for {len(real)} cells: {len(real) * kernels:.1e} FLOP of kernels, {trained}"
         f"{len(real) * solves:.1e} of solves; at least {least} at the {rate:.1e} FLOP/s of float32 "
         f"products here. Kernels hold {memory / 1e9:.1f} GB."
     )
+
+
+def networks_cost(setting: ImageSetting, cell: Cell, context: Context) -> float:
+    """FLOP of the networks that a cell trains beside models of fixed features."""
+    networks = [each for each in cell.methods.values() if not isinstance(each, FIXED)]
+    return count(setting, networks, context).flop
 
 
 def kernel_cost(setting: ImageSetting, cell: Cell, context: Context) -> tuple[float, float, float]:
@@ -83,10 +94,20 @@ def kernel_cost(setting: ImageSetting, cell: Cell, context: Context) -> tuple[fl
     net = setting.net.build(few, stream(0))
     own = plan_gram(net, few.train[:1], n, outputs="trace")
     cross = plan_gram(net, few.train[:1], t, n, outputs="trace")
-    members, fits = setting.members, setting.members + 2
-    descents: Any = cell.methods["linearised_distilled"]
-    steps = (members + 1) * descents.of.steps + descents.student_steps
-    solves = 2 * fits * n**3 / 3 + steps * 2 * n * n * k
+    members, methods = setting.members, list(cell.methods.values())
+    fits = (members + 2) * sum(isinstance(each, Kernels) for each in methods)
+    steps = sum(descent_steps(each, members) for each in methods)
+    solves = fits * n**3 / 3 + steps * 2 * n * n * k
     # Of all members and their sum; beside them a copy and its factor. float64.
     memory = 8 * ((members + 1) * n * (n + t) + 2 * n * n)
     return members * (own.flop + cross.flop), solves, memory
+
+
+def descent_steps(method: Method, members: int) -> int:
+    """Steps that a method takes on linearised networks, those of all members together."""
+    if isinstance(method, Linearised):
+        return members * method.steps
+    if isinstance(method, LinearisedModel):
+        own = {"summed": method.of.steps, "distilled": method.student_steps}
+        return own.get(method.kind, 0)
+    return 0

@@ -24,7 +24,7 @@ from multiview.runs.tables import Line, Listing, estimated, gain, given, lines_o
 from theory_experiments.views.distillation_published import ELSEWHERE
 
 PART = "cifar10"
-T, HOT = 4.0, 20.0
+T, HIGH_T = 4.0, 20.0
 ROUNDS = ("round_0", "round_1", "round_2")  # born again
 
 
@@ -51,7 +51,7 @@ def entries(teacher: Fast) -> dict[str, Entry]:
         "hinton_logits": Entry(
             student(teacher=ensemble, kd_loss=Hinton(T)), "T^2 KL, mean logits", "students"
         ),
-        "hinton_hot": Entry(of_probabilities(HOT), "T^2 KL, hot", "students"),
+        "hinton_hot": Entry(of_probabilities(HIGH_T), "T^2 KL, hot", "students"),
         "squares": Entry(squares, "squares of logits", "students"),
         "squares_centred": Entry(centred, "squares of centred logits", "students"),
         "standardised": Entry(
@@ -121,7 +121,7 @@ STATEMENTS = {
     "ensemble": "the teachers' ensemble errs less than one of them",
     "student": "a student of the ensemble errs less than one of labels",
     "averages": "mean probabilities and mean logits teach alike, to a point",
-    "hot limit": f"T={HOT:g} and centred squares teach alike, to a point",
+    "hot limit": f"T={HIGH_T:g} and centred squares teach alike, to a point",
     "centring": "what softmax cannot see need not be taught: centred squares teach no worse, to a "
     "point",
     "born again": "the first generation errs less than its teacher",
@@ -160,8 +160,8 @@ def tables(table: pd.DataFrame) -> Iterator[Listing]:
 
     yield Listing(
         title=f"Test error in %: {first['data']}, {first['num_train']:.0f} training images, "
-        f"students of {first['members']:.0f} teachers (T={T:g}, hot {HOT:g}); published: another "
-        "size, README of haitongli/knowledge-distillation-pytorch",
+        f"students of {first['members']:.0f} teachers (T={T:g}, hot {HIGH_T:g}); published: "
+        "another size, README of haitongli/knowledge-distillation-pytorch",
         lines=lines_of(shown),
         columns=[
             given("published", published),

@@ -67,8 +67,8 @@ def image_claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         f"{name}: the outputs of the pruned net and of that with gates differ by at most 1e-5 of "
         "the largest output"
     )
-    gap = of("parity", "equal")
-    yield Claim(f"{name}: parity", "exact", statement, (-1.0, 1e-5), gap, kind="check")
+    difference = of("parity", "equal")
+    yield Claim(f"{name}: parity", "exact", statement, (-1.0, 1e-5), difference, kind="check")
     if targets := shares(cells):
         yield from cliff_claims(part, targets)
 
@@ -127,8 +127,10 @@ def cliff_claims(part: str, targets: Mapping[str, float]) -> Iterator[Claim]:
                 f"{name}: where a share of {share:g} of the weights is asked for, the {what} less "
                 f"{share:g} is 0, to {NEAR_TARGET:g}"
             )
-            gap = measured(measure_, who, part=part) - share
-            yield Claim(f"{name}: target, {what}", "ours", statement, within(NEAR_TARGET), gap)
+            difference = measured(measure_, who, part=part) - share
+            yield Claim(
+                f"{name}: target, {what}", "ours", statement, within(NEAR_TARGET), difference
+            )
 
 
 def cliff_ratio(lines: pd.DataFrame) -> float:

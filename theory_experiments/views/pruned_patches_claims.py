@@ -65,8 +65,8 @@ def setting_of(cells: Sequence[Cell]) -> PatchSetting:
 def by_strengths(cells: Sequence[Cell]) -> Iterator[Lines]:
     """c is flat until few neurons are left, and all go within a narrow range of lambda."""
     statement = "logits of pruned patch nets are those of the gated ones, to 1e-5 of the largest"
-    gap = largest(on_patches("parity", who) for who, _ in gated(cells))
-    yield "pruned as gated", "identity", statement, (-1.0, 1e-5), gap
+    difference = largest(on_patches("parity", who) for who, _ in gated(cells))
+    yield "pruned as gated", "identity", statement, (-1.0, 1e-5), difference
     statement = (
         "c of one network, at the first lambda that leaves 30% of its neurons or fewer, is that at "
         f"the smallest lambda, {WORDS[SAME]}"
@@ -101,13 +101,17 @@ def targets(cells: Sequence[Cell]) -> Iterator[Lines]:
     """A share of the weights that is asked for is left."""
     asked, width = "networks asked for a share of their weights", setting_of(cells).width
     statement = f"{asked} have it in expectation, to 0.05 at the worst of all shares"
-    gap = largest(abs(on_patches("expected_share", who) - x) for who, x in shares(cells).items())
-    yield "target, expected", "L0Spec", statement, (-1.0, 0.05), gap
+    difference = largest(
+        abs(on_patches("expected_share", who) - x) for who, x in shares(cells).items()
+    )
+    yield "target, expected", "L0Spec", statement, (-1.0, 0.05), difference
     statement = (
         f"{asked} keep that share of their neurons when pruned, to 0.2 at the worst of all shares"
     )
-    gap = largest(abs(on_patches("neurons", who) / width - x) for who, x in shares(cells).items())
-    yield "target, left", "L0Spec", statement, (-1.0, 0.2), gap
+    difference = largest(
+        abs(on_patches("neurons", who) / width - x) for who, x in shares(cells).items()
+    )
+    yield "target, left", "L0Spec", statement, (-1.0, 0.2), difference
 
 
 def two_views(cells: Sequence[Cell]) -> Iterator[Lines]:
