@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier
 from multiview.distill import averaged_logits, hinton_kd, monte_carlo
@@ -36,6 +37,10 @@ class MaskMeans(TestMeasure):
     of_net: str = "standard"
     numbers: tuple[int, ...] = (1, 2, 5, 10, 20, 50, 100)
     alike: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        if not checks.counts("numbers", self.numbers, meaning="counts masks"):
+            raise ValueError(f"numbers={self.numbers} has no number of masks: use one or more.")
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
         """Measures of each method, and of the means over each number of masks."""

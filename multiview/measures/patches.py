@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Measure
 from multiview.bench.patches import PatchBench, PatchSetting
@@ -65,6 +66,9 @@ class Views(PatchMeasure):
     probes_per_view: int
     averages: tuple[Averages, ...] = ()
 
+    def __post_init__(self) -> None:
+        checks.count("probes_per_view", self.probes_per_view, meaning="counts probes")
+
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
         """Measures of each method, on samples that show one view of one class."""
         here = patch_bench(bench)
@@ -106,6 +110,9 @@ class PatchErrors(PatchMeasure):
     averages: tuple[Averages, ...] = ()
 
     def __post_init__(self) -> None:
+        checks.count("num_test", self.num_test, meaning="counts samples of each kind")
+        if not self.kinds:
+            raise ValueError(f"kinds={self.kinds} has no kind of samples: use {get_args(Kind)}.")
         for kind in self.kinds:
             if kind not in get_args(Kind):
                 raise ValueError(f"kinds={self.kinds}: {kind!r} is none of {get_args(Kind)}.")

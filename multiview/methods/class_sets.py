@@ -2,9 +2,11 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.module_setting import ModuleSetting
 from multiview.bench.modules import ModuleBench
@@ -40,6 +42,9 @@ class RandomSets(ClassSets):
 
     number: int
 
+    def __post_init__(self) -> None:
+        checks.count("number", self.number, meaning="counts sets of classes")
+
     def of(self, bench: Bench, generalist: Member) -> Sets:
         """The sets; no prediction is asked for."""
         order = torch.randperm(bench.num_classes, generator=bench.stream("sets", generalist.index))
@@ -56,6 +61,10 @@ class ConfusableSets(ClassSets):
 
     number: int
     columns: Columns = "correlation"
+
+    def __post_init__(self) -> None:
+        checks.count("number", self.number, meaning="counts clusters of classes")
+        checks.choice("columns", self.columns, get_args(Columns))
 
     def of(self, bench: Bench, generalist: Member) -> Sets:
         """The sets, by the columns that stand in ``columns``."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.patches import PatchSetting
@@ -29,6 +30,11 @@ class Baseline(Method):
     dropout: tuple[float, float] = (0.0, 0.0)
     averaging: float | None = None
     start: str = "student"
+
+    def __post_init__(self) -> None:
+        for rate in checks.items("dropout", self.dropout):
+            checks.drop_probability("dropout", rate)
+        check_decay(self.averaging)
 
     def networks(self, setting: Setting) -> int:
         """One network."""
@@ -90,6 +96,10 @@ class Reinitialised(Method):
     dropout: float = 0.0
     averaging: float | None = None
 
+    def __post_init__(self) -> None:
+        checks.drop_probability("dropout", self.dropout)
+        check_decay(self.averaging)
+
     def networks(self, setting: Setting) -> int:
         """One network."""
         return 0
@@ -104,6 +114,12 @@ class Reinitialised(Method):
         assert net is not None
         fresh = reinitialised(net, bench.stream("small"))
         return fitted(bench, with_dropout(fresh, 0.0, self.dropout), self.averaging)
+
+
+def check_decay(averaging: float | None) -> None:
+    """Refuse what is no decay of an average."""
+    if averaging is not None:
+        checks.number("averaging", averaging, "[0, 1)", meaning="is a decay")
 
 
 def refuse_patches(method: str, setting: Setting) -> None:
