@@ -119,8 +119,7 @@ REFUSED = [
     (Baseline, "averaging", 1.0),
     (partial(Reinitialised, like=Gates()), "dropout", 1.0),
     (partial(Specialists, sets=RandomSets(number=2)), "smallest", -1),
-    (RandomSets, "number", 0),
-    (ConfusableSets, "number", 0),
+    *((sets, "number", 0) for sets in (RandomSets, ConfusableSets)),
     (Views, "probes_per_view", 0),
     (PatchErrors, "num_test", 0),
     (partial(PatchErrors, num_test=1), "kinds", ()),
@@ -260,8 +259,7 @@ def test_networks_for_images_are_asked_for_gates():
     refuses(replace(IMAGES, net=Fast(widths=(4, 4, 4))), Gates(), "FastNet cannot have these gates")
     for net in (Dense(widths=(4,)), Quick(), LeNet()):
         Gates().check(replace(IMAGES, net=net))
-    with_quick = Variant(of=Gates(), net=Quick())
-    with_quick.check(IMAGES)  # whose own networks have no gates
+    Variant(of=Gates(), net=Quick()).check(IMAGES)  # whose own networks have no gates
 
 
 @pytest.mark.parametrize(
@@ -271,9 +269,8 @@ def test_networks_for_images_are_asked_for_gates():
 def test_sizes_that_classes_cannot_share_are_refused_before_training(field, value):
     with pytest.raises(ValueError, match=f"^{field}={value}.*(use a multiple|give a number)"):
         replace(IMAGES, **{field: value}).check(Context())
-    nothing = replace(IMAGES, num_validation=0, num_test=None)
     with pytest.raises(ValueError, match=r"^num_test=None"):
-        nothing.check(Context())
+        replace(IMAGES, num_validation=0, num_test=None).check(Context())
 
 
 def test_more_images_than_there_are_are_refused(monkeypatch):
