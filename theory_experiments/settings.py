@@ -16,19 +16,6 @@ SMALL_SPEC = replace(  # of smoke presets
     SPEC, num_classes=4, patch_dim=40, num_patches=8, sparsity=1.2, mu=0.02, sigma_p=40**-0.5
 )
 PAPER_SPEC = replace(SPEC, patch_dim=300, num_patches=11, mu=0.005, sigma_p=300**-0.5)
-__all__ = [
-    "BY_FLOW",
-    "BY_SGD",
-    "PAPER_BY_SGD",
-    "PAPER_SPEC",
-    "SGD",
-    "SMALL_SPEC",
-    "SMOKE_BY_SGD",
-    "SPEC",
-    "WEAK_SPEC",
-    "taught_for",
-]
-
 SMOKE_BY_SGD = replace(
     BY_SGD,
     spec=SMALL_SPEC,
