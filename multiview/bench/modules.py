@@ -99,11 +99,11 @@ class ModuleBench(Bench):
 
     def outputs(self, logits: Logits, inputs: Tensor) -> Tensor:
         """Logits in float32, on the CPU."""
-        self._arithmetic.exact = True
+        before, self._arithmetic.exact = self._arithmetic.exact, True
         try:
             return super().outputs(logits, inputs).cpu()
         finally:
-            self._arithmetic.exact = False
+            self._arithmetic.exact = before
 
     def with_net(self, net: NetSpec) -> "ModuleBench":
         """The bench with networks of this kind, which images allow."""

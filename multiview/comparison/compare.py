@@ -121,7 +121,7 @@ def compare(
     own = {"train": train, "test": test, "validation": validation, "num_classes": num_classes}
     own |= {"recipe": recipe, "students": students}
     if setting is None:
-        chosen_setting: Setting = _own_setting(net, members or 4, epochs or 20, **own)
+        chosen_setting: Setting = _own_setting(net, members, epochs, **own)
     else:
         chosen_setting = _given_setting(setting, net, members, epochs, own)
     entries = _entries(methods, chosen_setting)
@@ -146,8 +146,8 @@ def compare(
 
 def _own_setting(
     net: Any,
-    members: int,
-    epochs: int,
+    members: int | None,
+    epochs: int | None,
     *,
     train: Any,
     test: Any,
@@ -164,11 +164,13 @@ def _own_setting(
     parts = {"train": train, "test": test, "validation": validation}
     pairs = {name: None if each is None else _pair(name, each) for name, each in parts.items()}
     samples = samples_of(**pairs, num_classes=num_classes)  # type: ignore[arg-type]
-    on_labels = recipe or plain_recipe(checks.count("epochs", epochs))
+    if recipe is not None and epochs is not None:
+        raise ValueError(f"epochs={epochs} does not apply where a recipe is given: set it there.")
+    on_labels = recipe or plain_recipe(checks.count("epochs", 20 if epochs is None else epochs))
     return TensorSetting.of(
         samples,
         cast(Callable[[], nn.Module], net),
-        members=checks.count("members", members),
+        members=checks.count("members", 4 if members is None else members),
         recipe=checks.instance("recipe", on_labels, Recipe),
         students=checks.instance("students", students or on_labels, Recipe),
     )

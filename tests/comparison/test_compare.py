@@ -17,6 +17,7 @@ from unchecked import unchecked
 from figures import compare as figure
 from multiview.bench import Entry
 from multiview.bench.images import read_once
+from multiview.bench.recipe import plain_recipe
 from multiview.bench.tensors import TensorSetting, digest_of, samples_of
 from multiview.comparison import compare
 from multiview.comparison.experiment import EVERY, chosen, comparison
@@ -181,6 +182,9 @@ def test_methods_and_data_sets_of_ones_own(tmp_path):
         ({"test": (samples()[0][:, :4], samples()[1])}, r"test has inputs of shape \(4,\)"),
         ({"train": (samples()[0], samples()[1][:-1])}, "train has 60 inputs and 59 labels"),
         ({"test": (samples()[0], samples()[1] + 1)}, "labels of test run from 1 to 3"),
+        ({"members": 0}, "members=0"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"recipe": plain_recipe(1)}, "epochs=2 does not apply where a recipe"),
         ({"num_classes": 2}, "labels of train run from 0 to 2: with 2 classes"),
         ({"train": (samples()[0] * torch.nan, samples()[1])}, "inputs of train"),
         ({"methods": "dropout"}, "no nn.Dropout layer"),
