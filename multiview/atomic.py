@@ -1,14 +1,13 @@
 """Files that are there whole or not at all, and what killed writers leave of them."""
 
 import contextlib
-import hashlib
 import os
 import re
-import socket
 import time
 import uuid
-from functools import cache
 from pathlib import Path
+
+from multiview.process import is_alive, process_space
 
 TEMPORARY = re.compile(r"\..+?\.(?:([0-9a-f]{8})-(\d+)\.)?[0-9a-f]{32}\.tmp")
 STALE_AFTER = 24 * 3600.0  # seconds
@@ -23,7 +22,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: If it cannot be written; the error names ``path``.
     """
-    writer = f"{_process_space()}-{os.getpid()}"
+    writer = f"{process_space()}-{os.getpid()}"
     temporary = path.with_name(f".{path.name}.{writer}.{uuid.uuid4().hex}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -62,38 +61,6 @@ def _is_stale(path: Path) -> bool:
     if name is None:
         return False
     space, process = name.groups()
-    if space == _process_space():
-        return not _is_alive(int(process))
+    if space == process_space():
+        return not is_alive(int(process))
     return time.time() - path.stat().st_mtime > STALE_AFTER
-
-
-def _is_alive(process: int) -> bool:
-    """Whether there may be such a process on this machine."""
-    if os.name != "posix":  # where signal 0 is not a question
-        return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # somebody else's
-        return True
-    return True
-
-
-@cache
-def _process_space() -> str:
-    """Eight hexadecimal digits for where process numbers mean the same: machine, boot, container.
-
-    Names of machines do not suffice: those of two containers, or of two machines on one file
-    system, may be equal.
-    """
-    parts, node = [socket.gethostname()], uuid.getnode()
-    if not node >> 40 & 1:  # else a random number, new in each process
-        parts.append(f"{node:x}")
-    for source, read in (
-        ("/proc/sys/kernel/random/boot_id", lambda path: Path(path).read_text()),
-        ("/proc/self/ns/pid", os.readlink),
-    ):
-        with contextlib.suppress(OSError):
-            parts.append(read(source))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:8]

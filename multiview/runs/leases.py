@@ -1,0 +1,184 @@
+"""Leases: who computes what, among processes and machines that share nothing but a folder.
+
+A lease is a file ``NAME.lease-G``. Whoever creates it holds it, and rewrites it every ``BEAT``
+seconds until it is released. A holder that was killed leaves it behind; whoever finds it creates
+``NAME.lease-(G + 1)``, so the number in the name says how many holders died. Both are decided by
+creating a file that must not exist, of which one of many succeeds on any file system.
+
+A lease only spares work: what is computed must be right if two compute it at once, which a frozen
+holder or a clock that jumps can bring about.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from multiview.process import is_alive, process_space
+
+BEAT = 2.0  # seconds between two heartbeats
+PATIENCE = 30.0  # seconds without one, after which a holder that cannot be asked is dead
+LENGTH = 512  # bytes of a lease, written in one go
+
+
+@dataclass
+class Lease:
+    """A lease that is held; use it in a ``with``.
+
+    It is then released, with those of holders that died before. After an exception other than an
+    ``Exception``, such as a Ctrl-C, the deaths stay counted.
+
+    Attributes:
+        stem: Path of its files without ``.lease-G``.
+        deaths: How many holders died before.
+        owner: What ``withdraw`` knows it by.
+    """
+
+    stem: Path
+    deaths: int
+    owner: str = ""
+    _said: tuple[str, float | None] = ("", None)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return _file(self.stem, self.deaths)
+
+    def tell(self, message: str, fraction: float | None = None) -> None:
+        """Say how far the work is; others can read it from the next heartbeat on."""
+        self._said = message, fraction
+
+    def __enter__(self) -> "Lease":
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: Any) -> None:
+        self._over.set()
+        self.release(forgive=kind is None or issubclass(kind, Exception))
+
+    def release(self, forgive: bool = True) -> None:
+        """Let others have it.
+
+        Args:
+            forgive: Forget the deaths of earlier holders.
+        """
+        for number in range(self.deaths, -1 if forgive else self.deaths - 1, -1):
+            with contextlib.suppress(OSError):
+                _file(self.stem, number).unlink()
+
+    def record(self) -> bytes:
+        """What its file holds."""
+        message, fraction = self._said
+        holder = {"space": process_space(), "process": os.getpid(), "owner": self.owner}
+        while len(text := json.dumps(holder | {"fraction": fraction, "message": message})) > LENGTH:
+            message = message[: len(message) // 2]
+        return text.encode().ljust(LENGTH)
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            # Not created anew: it may just have been released, or withdrawn.
+            with contextlib.suppress(OSError), self.path.open("r+b", buffering=0) as file:
+                file.write(self.record())
+
+
+def claim(stem: Path, owner: str = "") -> Lease | None:
+    """The lease of this name, or None while a living process holds it.
+
+    Raises:
+        OSError: If its file cannot be written.
+    """
+    for deaths in range(1000):
+        lease = Lease(stem, deaths, owner)
+        try:
+            descriptor = os.open(lease.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError:
+            if not is_dead(lease.path):
+                return None
+            continue
+        try:
+            os.write(descriptor, lease.record())
+        finally:
+            os.close(descriptor)
+        return lease
+    raise OSError(f"{stem}: a thousand dead leases, remove {stem.name}.lease-*")
+
+
+def count_deaths(stem: Path) -> int:
+    """How many holders of this lease died since it was last released."""
+    deaths = 0
+    while is_dead(_file(stem, deaths)):
+        deaths += 1
+    return deaths
+
+
+def is_held(stem: Path) -> bool:
+    """Whether a living process holds the lease."""
+    return _file(stem, count_deaths(stem)).exists()
+
+
+def withdraw(stem: Path, owner: str) -> None:
+    """Release a lease of processes that were ended on purpose; it counts no death."""
+    for deaths in itertools.count():
+        path = _file(stem, deaths)
+        if not path.exists():
+            return
+        if read(path).get("owner") == owner:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def told(folder: Path) -> Iterator[tuple[str, str, float | None]]:
+    """Name, message and fraction of each lease in a folder whose holder has told something."""
+    for path in folder.glob("*.lease-*"):
+        record = read(path)
+        if record.get("message"):
+            yield path.name.partition(".lease-")[0], record["message"], record.get("fraction")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What a lease's file says; nothing if it is gone, or its holder was killed in writing it."""
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def is_dead(path: Path) -> bool:
+    """Whether a lease is there whose holder lives no more.
+
+    A process of this machine is asked for by its number, so that its work is taken up at once. Of
+    others the last heartbeat is held against the clock of the file system, as its age: clocks of
+    machines differ. A heartbeat that lies in the future was before the clock was set back.
+    """
+    record = read(path)
+    process: Any = record.get("process")
+    try:
+        known = record.get("space") == process_space() and isinstance(process, int)
+        if known and not is_alive(process):
+            return True
+        return abs(_now_at(path.parent) - path.stat().st_mtime) > PATIENCE
+    except FileNotFoundError:
+        return False
+
+
+def _now_at(folder: Path) -> float:
+    """The time by the clock of the file system."""
+    writer = f"{process_space()}-{os.getpid()}"  # as of ``write_atomically``, for ``remove_stale``
+    probe = folder / f".clock.{writer}.{uuid.uuid4().hex}.tmp"
+    try:
+        probe.write_bytes(b"")
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _file(stem: Path, deaths: int) -> Path:
+    return stem.with_name(f"{stem.name}.lease-{deaths}")
