@@ -283,7 +283,14 @@ def kill_sweeps(fault: Fault, undisturbed: Path, seed: int, kills: int) -> Count
 
 
 COLUMNS = ("kills", *PHASES, "left a temporary file", "sweeps", "vanished", "changed", "damaged")
-COLUMNS += ("begun again", "beyond kills", "lost cells, computed by --retry", "gave up", "leases left", "broken")
+COLUMNS += (
+    "begun again",
+    "beyond kills",
+    "lost cells, computed by --retry",
+    "gave up",
+    "leases left",
+    "broken",
+)
 
 
 def table(counts: dict[str, Counter[str]]) -> str:
