@@ -18,6 +18,7 @@ from rich.console import Console
 from multiview.runs.command_line import Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
+from multiview.runs.leases import claim
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import plan
@@ -118,7 +119,13 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
                 tally.add(outcome)
                 _tell(errors, outcome)
         _sum_up(errors, run, tally, time.perf_counter() - begin)
-        return _conclude(errors, experiment, run, settings, failed=tally.has_gaps)
+        if not settings.share:
+            return _conclude(errors, experiment, run, settings, tally)
+        if (showing := claim(run.directory / "leases" / f"{run.label}-shown")) is None:
+            errors.print("Another process shows the results.")
+            return ERROR if tally.has_gaps else DONE
+        with showing:
+            return _conclude(errors, experiment, run, settings, tally)
     except BrokenExecutor as error:
         return _complain(errors, f"The engine takes no more cells: {error}. {tally}")
     except OSError as error:
@@ -197,7 +204,7 @@ def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
 
 
 def _conclude(
-    errors: Console, experiment: Experiment, run: Run, settings: Any, *, failed: bool
+    errors: Console, experiment: Experiment, run: Run, settings: Any, tally: Tally
 ) -> int:
     """Print summary and claims, draw the figure; returns the exit code."""
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -206,14 +213,14 @@ def _conclude(
         with report_missing_rows(errors, run, table):
             for path in importlib.import_module("figures.make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
-    if failed or (len(table) and "lost" in set(table["status"])):
+    if tally.has_gaps or (len(table) and "lost" in set(table["status"])):
         return ERROR
     refuted = any(judgement.verdict == "refuted" for judgement in judged)
     return REFUTED if refuted and settings.check else DONE
 
 
 def _tell(errors: Console, outcome: Outcome) -> None:
-    if outcome.status != "ok":
+    if outcome.status not in ("ok", "stored"):
         errors.print(
             f"{outcome.status}: {outcome.cell}\n{outcome.message}",
             style="red",
