@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from multiview.runs.artefacts import Tensors, compute_now
 from multiview.runs.claims import Claim
 from multiview.runs.version import code_version
 
@@ -33,12 +34,15 @@ class Context:
     Attributes:
         scratch: Folder of this cell alone, for what a killed cell can go on with; it stays until
             the row is stored. It need not exist. None where nothing is to be kept.
+        artefact: ``artefact(description, compute, asked)`` is what ``compute()`` returns, tensors
+            by name: computed once by all cells and processes where there are ``Artefacts``.
     """
 
     device: str = "cpu"
     data_dir: Path | None = None
     scratch: Path | None = None
     progress: Callable[..., None] = _no_progress  # progress(message, fraction of the cell done)
+    artefact: Callable[..., Tensors] = compute_now
 
 
 @dataclass(frozen=True, kw_only=True)
