@@ -26,6 +26,7 @@ RESERVED = frozenset(
 
 
 RUN_SUFFIX = ".run.json"  # of the files of runs, which lie beside the rows
+PART_OF = "part_of"  # in the row of a part of a cell: the key of that cell
 TYPE = "__type__"  # beside the fields of a dataclass in a plain cell; no column of tables
 SETTING = "setting"  # the field of a cell whose own fields are columns without a prefix
 

@@ -23,6 +23,7 @@ from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import plan
 from multiview.runs.signals import Stopped, leave, stopped_once
+from multiview.runs.split import is_part
 from multiview.runs.store import RESULTS, Run
 from multiview.runs.sweep import compute
 from multiview.runs.work import Job, Outcome
@@ -84,6 +85,11 @@ class Tally:
         self.count[whose] += 1
 
     @property
+    def parts(self) -> int:
+        """How many jobs are parts of cells."""
+        return sum(map(is_part, self.jobs))
+
+    @property
     def has_gaps(self) -> bool:
         """Whether cells were stopped by an error or lost."""
         return bool(self.count["error"] + self.count["lost"])
@@ -104,7 +110,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         engine = ENGINES[settings.engine](settings.workers)
         run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
-        cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
+        cells = [job.cell for job in jobs if not is_part(job)]
+        cost = experiment.cost(cells, jobs[0].context) if jobs else None
         bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
@@ -183,7 +190,7 @@ def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[R
         threads=threads,
     )
     if jobs:
-        experiment.check([job.cell for job in jobs], context)
+        experiment.check([job.cell for job in jobs if not is_part(job)], context)
     if settings.share:  # so that processes that begin together meet little
         random.SystemRandom().shuffle(jobs)
     return run, jobs
@@ -194,8 +201,9 @@ def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
     count = tally.count
     others = {"by others": count["elsewhere"], "lost": count["lost"]}
     seldom = "".join(f"{number} {what}, " for what, number in others.items() if number)
+    cells = len(run.keys) + tally.parts
     errors.print(
-        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(tally.jobs)} stored before, "
+        f"{run.label}: {cells} cells, {cells - len(tally.jobs)} stored before, "
         f"{count['ok']} computed, {seldom}{count['failed']} failed, "
         f"{count['error']} stopped by an error; {seconds:.1f} s",
         highlight=False,
