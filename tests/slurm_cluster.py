@@ -70,9 +70,7 @@ def running(folder: Path) -> Iterator[None]:
     controller, node = _free_ports(2)
     ours = folder / "slurm.conf"
     ours.write_text(
-        CONFIGURATION.format(
-            controller=controller, node=node, folder=folder, most_tasks=MOST_TASKS
-        )
+        CONFIGURATION.format(controller=controller, node=node, folder=folder, most_tasks=MOST_TASKS)
     )
     before = os.environ.get("SLURM_CONF")
     os.environ["SLURM_CONF"] = str(ours)
