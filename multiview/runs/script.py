@@ -6,10 +6,11 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, make_dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
@@ -22,7 +23,9 @@ from multiview.runs.leases import claim
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import plan
+from multiview.runs.sbatch import Refused
 from multiview.runs.signals import Stopped, leave, stopped_once
+from multiview.runs.slurm import Over, SlurmEngine, command_of_task
 from multiview.runs.split import is_part
 from multiview.runs.store import RESULTS, Run
 from multiview.runs.sweep import compute
@@ -35,9 +38,10 @@ TERMINATED = 128 + signal.SIGTERM
 OPTIONS = (
     ("seeds", int | None, None, "independent repetitions, unless the preset's number", "N"),
     ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
-    ("engine", Literal[tuple(ENGINES)], "local", "where cells are computed", None),
+    ("engine", Literal[(*ENGINES, "slurm")], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
     ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
+    ("slurm", str, "", "options of sbatch for this site, e.g. '--partition=gpu'", "OPTIONS"),
     ("share", bool, False, "share the cells with processes that run the same command", None),
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
     ("device", str, "cpu", "torch device", "NAME"),
@@ -76,6 +80,7 @@ class Tally:
     """How far a sweep is; as text, what stays of it and how it goes on."""
 
     fresh: bool
+    engine: Any = None
     jobs: Sequence[Job] = ()
     count: Counter[str] = field(default_factory=Counter)
 
@@ -96,9 +101,10 @@ class Tally:
 
     def __str__(self) -> str:
         again = "with --resume instead of --fresh" if self.fresh else "again"
+        rest = getattr(self.engine, "rest", "")  # where it goes on without us
         return (
             f"{self.count['ok'] + self.count['failed']} of {len(self.jobs)} cells were computed "
-            f"and stay; run the same command {again} to compute the rest."
+            f"and stay; {rest or f'run the same command {again} to compute the rest.'}"
         )
 
 
@@ -107,7 +113,7 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     begin = time.perf_counter()
     try:
         check_options(settings)
-        engine = ENGINES[settings.engine](settings.workers)
+        engine = tally.engine = _engine(settings)
         run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
         cells = [job.cell for job in jobs if not is_part(job)]
@@ -121,7 +127,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         errors.print(cost, highlight=False, soft_wrap=True)
     try:
         run.store()
-        with engine as executor, bars, closing(compute(jobs, executor)) as outcomes:
+        begun = _begin(errors, experiment, settings, engine, run, jobs)
+        with engine, bars, closing(begun) as outcomes:
             for outcome in bars.follow(outcomes):
                 tally.add(outcome)
                 _tell(errors, outcome)
@@ -135,8 +142,32 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
             return _conclude(errors, experiment, run, settings, tally)
     except BrokenExecutor as error:
         return _complain(errors, f"The engine takes no more cells: {error}. {tally}")
+    except Refused as error:
+        return _complain(errors, str(error))
+    except Over as error:
+        return _complain(errors, f"{error} {tally}")
     except OSError as error:
         return _complain(errors, f"{in_words(error)}. {tally}")
+
+
+def _engine(settings: Any) -> Any:
+    """The engine that is asked for."""
+    if settings.engine == "slurm":
+        return SlurmEngine(settings.workers, settings.slurm)
+    return ENGINES[settings.engine](settings.workers)
+
+
+def _begin(
+    errors: Console, experiment: Experiment, settings: Any, engine: Any, run: Run, jobs: list[Job]
+) -> Generator[Outcome, None, None]:
+    """The outcomes to come, wherever cells are computed."""
+    if not isinstance(engine, SlurmEngine):
+        return compute(jobs, engine)
+    threads = settings.threads or engine.threads
+    folders = {"out": settings.out, "data-dir": settings.data_dir}
+    command = command_of_task(experiment, run.command, threads, settings.device, folders)
+    tell = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
+    return engine.compute(jobs, command, run.label, tell)
 
 
 def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
@@ -152,9 +183,18 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         prog=f"{experiment.name}.py",
         description=f"{experiment.description.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
-        args=args,
+        args=_joined(sys.argv[1:] if args is None else args),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
+
+
+def _joined(args: Sequence[str]) -> list[str]:
+    """Arguments with the value of ``--slurm`` in one word with it: it looks like an option."""
+    words, joined = iter(args), []
+    for word in words:
+        value = next(words, None) if word == "--slurm" else None
+        joined.append(word if value is None else f"{word}={value}")
+    return joined
 
 
 EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
@@ -169,11 +209,18 @@ def check_options(settings: Any) -> None:
     for one, other in EXCLUDE:
         if getattr(settings, one) and getattr(settings, other):
             raise ValueError(f"--{one} and --{other} exclude each other: give one.")
+    if settings.engine == "slurm" and (settings.fresh or settings.retry):
+        raise ValueError(
+            "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry."
+        )
+    if settings.slurm and settings.engine != "slurm":
+        raise ValueError(f"slurm={settings.slurm!r} is for sbatch: give --engine slurm too.")
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
-    check_device(settings.device)
+    if settings.engine != "slurm":  # whose tasks have devices of their own
+        check_device(settings.device)
 
 
 def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[Run, list[Job]]:
