@@ -10,8 +10,9 @@ from toy_experiment import EXPERIMENT, Options
 
 from multiview.runs.engines import LocalEngine
 from multiview.runs.experiment import Experiment
-from multiview.runs.runner import compute, plan
+from multiview.runs.runner import plan
 from multiview.runs.store import Run
+from multiview.runs.sweep import compute
 
 TIMES = ("seconds", "finished", "threads")
 COMMIT = "c0ffee" + "0" * 34

@@ -17,12 +17,13 @@ from multiview.bench.recipe import Recipe, plain_recipe
 from multiview.bench.tensors import TensorSetting, samples_of
 from multiview.comparison.experiment import chosen, comparison
 from multiview.comparison.settings import setting_of
-from multiview.runs.engines import ENGINES, check_device
+from multiview.runs.engines import LocalEngine, check_device
 from multiview.runs.experiment import Context, Experiment, NoOptions
 from multiview.runs.find import drawing
 from multiview.runs.report import grids
-from multiview.runs.runner import compute, plan
+from multiview.runs.runner import plan
 from multiview.runs.store import RESULTS, Run
+from multiview.runs.sweep import compute
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -131,9 +132,8 @@ def compare(
     context = Context(device=device, data_dir=folder)
     run, jobs = plan(experiment, "default", NoOptions(), out=Path(out), context=context)
     experiment.check([job.cell for job in jobs], context)
-    run.directory.mkdir(parents=True, exist_ok=True)
     run.store()
-    with ENGINES["local"](None, None) as executor:
+    with LocalEngine() as executor:
         for outcome in compute(jobs, executor):
             if outcome.status == "error":
                 raise RuntimeError(f"a repetition was stopped by an error:\n{outcome.message}")

@@ -6,27 +6,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from multiview.runs.signals import uninterrupted
 
-Listener = Callable[[str, str, float | None], None]  # (row key, message, fraction of the cell)
-MESSAGE_INTERVAL = 0.1  # seconds between two progress messages of one process
-SECONDS_TO_END = 5.0  # before a worker that was asked to end is killed
-_listener: Listener | None = None  # this process's; None: nobody listens
-_last_message = 0.0
-
-
-def report(key: str, message: str, fraction: float | None = None) -> None:
-    """Tell whoever watches this process how far the cell ``key`` is; cheap at every step."""
-    global _last_message
-    now = time.monotonic()
-    if _listener is not None and now - _last_message >= MESSAGE_INTERVAL:
-        _last_message = now
-        _listener(key, message, fraction)
+SECONDS_TO_END = 0.5  # before a worker that was asked to end is killed
 
 
 def cores() -> int:
@@ -53,14 +40,19 @@ def _check_workers(workers: int | None) -> None:
 
 
 class LocalEngine(Executor):
-    """Computes each cell in this process, while it is submitted."""
+    """Computes each cell in this process, while it is submitted.
 
-    def __init__(self, workers: int | None = None, listener: Listener | None = None) -> None:
-        global _listener
+    Attributes:
+        threads: Of torch in a cell; None: as many as it has here.
+    """
+
+    workers = 1
+    threads = None
+
+    def __init__(self, workers: int | None = None) -> None:
         _check_workers(workers)
         if workers not in (None, 1):
             raise ValueError(f"workers={workers}: the local engine has one, use processes.")
-        _listener = listener
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         future: Future = Future()
@@ -71,42 +63,59 @@ class LocalEngine(Executor):
         return future
 
 
-class ProcessEngine(ProcessPoolExecutor):
-    """Computes cells in processes of this machine, which share its cores evenly."""
+class Renewed(Executor):
+    """An executor that is made anew when it broke, once all that is left of it has ended.
 
-    def __init__(self, workers: int | None = None, listener: Listener | None = None) -> None:
+    Args:
+        make: Makes one.
+    """
+
+    def __init__(self, make: Callable[[], Executor]) -> None:
+        self._make = make
+        self.inner = make()
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        try:
+            return self.inner.submit(fn, *args, **kwargs)
+        except BrokenExecutor:
+            self.inner.shutdown(wait=True)
+            self.inner = self._make()
+            return self.inner.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.inner.shutdown(wait, cancel_futures=cancel_futures)
+
+
+class ProcessEngine(Renewed):
+    """Computes cells in processes of this machine, which share its cores evenly.
+
+    Attributes:
+        threads: Of torch in a cell.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
         _check_workers(workers)
-        workers = cores() if workers is None else workers
+        self.workers = cores() if workers is None else workers
+        self.threads = max(1, cores() // self.workers)
+        _start_quiet_tracker()
+        super().__init__(self._pool)
+
+    def _pool(self) -> ProcessPoolExecutor:
         # Forked children would inherit torch's thread pools in an unusable state.
         context = multiprocessing.get_context("spawn")
-        _start_quiet_tracker()
-        self._messages = None if listener is None else context.SimpleQueue()
-        threads = max(1, cores() // workers)
-        super().__init__(workers, context, _start_worker, (threads, self._messages))
-        if listener is not None:
-            self._relay = threading.Thread(target=self._relay_to, args=(listener,), daemon=True)
-            self._relay.start()
+        return ProcessPoolExecutor(self.workers, context, _start_worker)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         with uninterrupted():  # it may start a worker
             return super().submit(fn, *args, **kwargs)
 
-    def _relay_to(self, listener: Listener) -> None:
-        assert self._messages is not None
-        while (message := self._messages.get()) is not None:
-            listener(*message)
-
-    def __exit__(self, kind: Any, value: Any, traceback: Any) -> bool | None:
-        if kind is not None:  # Ctrl-C or a full disk: nobody waits for the cells begun
-            workers = list((self._processes or {}).values())  # shutdown forgets them
-            self.shutdown(wait=False, cancel_futures=True)
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As of any executor; if nobody waits, cells that are begun end at once."""
+        processes: Any = getattr(self.inner, "_processes", None)
+        workers = list((processes or {}).values())  # shutdown forgets them
+        super().shutdown(wait, cancel_futures=cancel_futures)
+        if not wait:
             _end(workers)
-        super().__exit__(kind, value, traceback)
-        # A worker that was killed may hold the queue's lock; the thread then ends with us.
-        if kind is None and self._messages is not None:
-            self._messages.put(None)
-            self._relay.join()
-        return None
 
 
 def _end(workers: Sequence[BaseProcess]) -> None:
@@ -118,6 +127,7 @@ def _end(workers: Sequence[BaseProcess]) -> None:
         worker.join(max(0.0, end - time.monotonic()))
         if worker.exitcode is None:
             worker.kill()
+            worker.join(SECONDS_TO_END)
 
 
 def _start_quiet_tracker() -> None:
@@ -137,15 +147,9 @@ def _start_quiet_tracker() -> None:
             os.environ["PYTHONWARNINGS"] = before
 
 
-def _start_worker(threads: int, messages: Any) -> None:
-    global _listener
+def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    import torch
-
-    torch.set_num_threads(threads)
-    if messages is not None:
-        _listener = lambda *message: messages.put(message)  # noqa: E731
 
 
 def _die_with_parent() -> None:
@@ -156,4 +160,4 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-ENGINES: dict[str, Callable[..., Executor]] = {"local": LocalEngine, "processes": ProcessEngine}
+ENGINES: dict[str, Callable[..., Any]] = {"local": LocalEngine, "processes": ProcessEngine}

@@ -78,6 +78,11 @@ def _no_cost(cells: Sequence[object], context: Context) -> None:
     """Estimate no cost."""
 
 
+def _unknown_memory(cell: object, context: Context) -> int | None:
+    """Say nothing of memory."""
+    return None
+
+
 def _no_check(cells: Sequence[object], context: Context) -> None:
     """Accept all cells."""
 
@@ -106,6 +111,8 @@ class Experiment(Generic[C, O]):
             such as missing data; called with the cells to come before any is computed.
         cost: ``cost(cells, context)`` says what the cells to come will take; printed before the
             first. None where there is nothing to say.
+        memory: ``memory(cell, context)`` estimates the bytes of a process that computes the cell,
+            for engines that place cells by it; None where nobody knows.
         options: Frozen dataclass of the script's own options, scalars with defaults. What changes
             a result must also stand in the cell.
         derived: ``derived(table)`` adds columns that follow from others, such as closed forms; it
@@ -121,6 +128,7 @@ class Experiment(Generic[C, O]):
     claims: Callable[[Sequence[C]], Iterable[Claim]] = _no_claims
     check: Callable[[Sequence[C], Context], None] = _no_check
     cost: Callable[[Sequence[C], Context], str | None] = _no_cost
+    memory: Callable[[C, Context], int | None] = _unknown_memory
     options: type[O] = NoOptions  # type: ignore[assignment]
     derived: "Callable[[DataFrame], DataFrame]" = _as_it_is
     tables: "Callable[[DataFrame], Iterable[Listing]]" = _no_tables

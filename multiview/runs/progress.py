@@ -1,18 +1,28 @@
 """Progress of a sweep on the terminal; silent where there is none."""
 
+import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from multiview.runs.runner import Outcome
+from multiview.runs.leases import told
+from multiview.runs.work import Outcome
+
+LOOK = 0.5  # seconds between two looks at what running cells say
 
 
 class ProgressBars:
-    """One bar over all cells, its rate and time left, and the last message of a running cell."""
+    """One bar over all cells, its rate and time left, and the last message of a running cell.
 
-    def __init__(self, console: Console, title: str, total: int) -> None:
+    Args:
+        leases: The folder where running cells say how far they are, whatever computes them.
+    """
+
+    def __init__(self, console: Console, title: str, total: int, leases: Path) -> None:
+        self._leases, self._over = leases, threading.Event()
         self._running: dict[str, float] = {}  # row key -> fraction done
         self._done = 0
         self._progress = Progress(
@@ -30,15 +40,23 @@ class ProgressBars:
 
     def __enter__(self) -> "ProgressBars":
         self._progress.start()
+        if not self._progress.disable:
+            threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        self._over.set()
         self._progress.stop()
 
-    def listen(self, key: str, message: str, fraction: float | None = None) -> None:
-        """Show what a running cell says."""
-        self._running[key] = fraction or 0.0
-        self._update(message)
+    def look(self) -> None:
+        """Show what running cells say."""
+        said = list(told(self._leases))
+        self._running = {key: fraction or 0.0 for key, _, fraction in said}
+        self._update(said[-1][1] if said else "")
+
+    def _watch(self) -> None:
+        while not self._over.wait(LOOK):
+            self.look()
 
     def follow(self, outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
         """Pass the outcomes on and count them."""

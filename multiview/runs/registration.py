@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from multiview.runs.claims import Claim
-from multiview.runs.rows import plain_cell
-from multiview.runs.store import RUN_SUFFIX, stored_runs
+from multiview.runs.rows import plain_cell, row_paths
+from multiview.runs.store import stored_runs
 
 
 def registered(claim: Claim) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def any_stored(directory: Path, cells: Iterable[Any], keys: Collection[str]) -> 
     Rows are not compared with their digests, and their arrays are not read.
     """
     wanted = {_text(plain_cell(cell)) for cell in cells}
-    paths = (path for path in directory.glob("*.json") if not path.name.endswith(RUN_SUFFIX))
+    paths = row_paths(directory)
     return any(path.stem in keys or _stored_cell(path) in wanted for path in paths)
 
 

@@ -31,10 +31,14 @@ def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
         found.append(f"These rows were made by older code: {again} to see today's.")
     if gone := dropped(experiment, run):
         found.append(f"Claims registered with this run are stated no more: {', '.join(gone)}.")
-    if len(table) and len(failed := table[table["status"] == "failed"]):
-        found.append(f"{len(failed)} of {len(run.keys)} cells failed and are left out:")
-        reasons = zip(failed["seed"], failed["failure"], strict=True)
-        found += [f"  seed {seed}: {failure}" for seed, failure in reasons]
+    for status, what in (("failed", "failed"), ("lost", "were lost with their processes")):
+        if len(table) and len(left_out := table[table["status"] == status]):
+            found.append(
+                f"{len(left_out)} of {len(run.keys)} cells {what} and are left out; "
+                f"`{run.command} --retry` computes them again:"
+            )
+            reasons = zip(left_out["seed"], left_out["failure"], strict=True)
+            found += [f"  seed {seed}: {reason}" for seed, reason in reasons]
     return found
 
 

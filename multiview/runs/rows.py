@@ -24,6 +24,7 @@ RESERVED = frozenset(
 )
 
 
+RUN_SUFFIX = ".run.json"  # of the files of runs, which lie beside the rows
 TYPE = "__type__"  # beside the fields of a dataclass in a plain cell; no column of tables
 SETTING = "setting"  # the field of a cell whose own fields are columns without a prefix
 
@@ -213,16 +214,35 @@ def lines(row: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def row_path(directory: Path, key: str) -> Path:
+    """Where a row is, or would be stored: in a subfolder where the folder has such."""
+    path = directory / f"{key}.json"
+    below = directory / key[:2]
+    return below / path.name if below.is_dir() and not path.exists() else path
+
+
+def row_paths(directory: Path) -> list[Path]:
+    """The files of all rows in a folder and its subfolders."""
+    paths = [*directory.glob("*.json"), *directory.glob("[0-9a-f][0-9a-f]/*.json")]
+    return [path for path in paths if not path.name.endswith(RUN_SUFFIX)]
+
+
+def make_subfolders(directory: Path) -> None:
+    """Spread the rows to come over 256 folders: one with many thousand files is slow to list."""
+    for number in range(256):
+        (directory / f"{number:02x}").mkdir(exist_ok=True)
+
+
 def write_row(directory: Path, row: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Store ``row`` under its ``key``; the arrays come first, so a row never lacks them."""
-    row = {**row, "arrays": None}
+    row, path = {**row, "arrays": None}, row_path(directory, row["key"])
     if arrays:
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_atomically(directory / f"{row['key']}.npz", buffer.getvalue())
+        write_atomically(path.with_suffix(".npz"), buffer.getvalue())
         row["arrays"] = hashlib.sha256(buffer.getvalue()).hexdigest()
     text = json.dumps({"digest": _digest(row), "row": row}, indent=1)
-    write_atomically(directory / f"{row['key']}.json", text.encode())
+    write_atomically(path, text.encode())
 
 
 def read_row(path: Path) -> dict[str, Any]:

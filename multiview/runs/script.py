@@ -1,12 +1,14 @@
 """What a script in ``theory_experiments`` does when it is run as a program."""
 
 import importlib
+import random
 import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, make_dataclass
 from typing import Annotated, Any, Literal, NoReturn
 
@@ -18,9 +20,11 @@ from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
-from multiview.runs.runner import Job, Outcome, compute, plan
+from multiview.runs.runner import plan
 from multiview.runs.signals import Stopped, leave, stopped_once
 from multiview.runs.store import RESULTS, Run
+from multiview.runs.sweep import compute
+from multiview.runs.work import Job, Outcome
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
 TERMINATED = 128 + signal.SIGTERM
@@ -31,9 +35,12 @@ OPTIONS = (
     ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
     ("engine", Literal[tuple(ENGINES)], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
+    ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
+    ("share", bool, False, "share the cells with processes that run the same command", None),
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
     ("device", str, "cpu", "torch device", "NAME"),
     ("resume", bool, False, "compute only the cells that have no row: what happens anyway", None),
+    ("retry", bool, False, "compute again what is stored as failed or lost", None),
     ("fresh", bool, False, "compute every cell again", None),
     ("check", bool, False, "exit with 3 if a claim is refuted", None),
     ("no_figure", bool, False, "draw nothing", None),
@@ -70,6 +77,16 @@ class Tally:
     jobs: Sequence[Job] = ()
     count: Counter[str] = field(default_factory=Counter)
 
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        whose = outcome.status if outcome.computed else "elsewhere"
+        self.count[whose] += 1
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether cells were stopped by an error or lost."""
+        return bool(self.count["error"] + self.count["lost"])
+
     def __str__(self) -> str:
         again = "with --resume instead of --fresh" if self.fresh else "again"
         return (
@@ -82,12 +99,12 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     """Plan, compute and present, and return the exit code."""
     begin = time.perf_counter()
     try:
-        run, jobs = _plan(experiment, settings)
+        check_options(settings)
+        engine = ENGINES[settings.engine](settings.workers)
+        run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
         cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
-        bars = ProgressBars(errors, experiment.name, len(jobs))
-        listener = bars.listen if errors.is_terminal else None
-        engine = ENGINES[settings.engine](settings.workers, listener)
+        bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
     except OSError as error:
@@ -95,16 +112,15 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     if cost is not None:
         errors.print(cost, highlight=False, soft_wrap=True)
     try:
-        run.directory.mkdir(parents=True, exist_ok=True)
         run.store()
-        with engine as executor, bars:
-            for outcome in bars.follow(compute(jobs, executor)):
-                tally.count[outcome.status] += 1
+        with engine as executor, bars, closing(compute(jobs, executor)) as outcomes:
+            for outcome in bars.follow(outcomes):
+                tally.add(outcome)
                 _tell(errors, outcome)
         _sum_up(errors, run, tally, time.perf_counter() - begin)
-        return _conclude(errors, experiment, run, settings, failed=bool(tally.count["error"]))
-    except BrokenExecutor:
-        return _complain(errors, f"A worker was killed, perhaps for want of memory. {tally}")
+        return _conclude(errors, experiment, run, settings, failed=tally.has_gaps)
+    except BrokenExecutor as error:
+        return _complain(errors, f"The engine takes no more cells: {error}. {tally}")
     except OSError as error:
         return _complain(errors, f"{in_words(error)}. {tally}")
 
@@ -127,12 +143,26 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
     )
 
 
-def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
-    if settings.resume and settings.fresh:
-        raise ValueError("--resume and --fresh exclude each other: give one.")
+EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
+
+
+def check_options(settings: Any) -> None:
+    """Refuse options that contradict each other or this machine, before anything is read.
+
+    Raises:
+        ValueError: If some do.
+    """
+    for one, other in EXCLUDE:
+        if getattr(settings, one) and getattr(settings, other):
+            raise ValueError(f"--{one} and --{other} exclude each other: give one.")
+    if settings.threads is not None and settings.threads < 1:
+        raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
     check_device(settings.device)
+
+
+def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[Run, list[Job]]:
     context = Context(device=settings.device, data_dir=settings.data_dir)
     run, jobs = plan(
         experiment,
@@ -141,20 +171,26 @@ def _plan(experiment: Experiment, settings: Any) -> tuple[Run, list[Job]]:
         out=settings.out,
         seeds=settings.seeds,
         fresh=settings.fresh,
+        retry=settings.retry,
         context=context,
+        threads=threads,
     )
     if jobs:
         experiment.check([job.cell for job in jobs], context)
+    if settings.share:  # so that processes that begin together meet little
+        random.SystemRandom().shuffle(jobs)
     return run, jobs
 
 
 def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
     """Print how many cells there were, and what became of them."""
     count = tally.count
+    others = {"by others": count["elsewhere"], "lost": count["lost"]}
+    seldom = "".join(f"{number} {what}, " for what, number in others.items() if number)
     errors.print(
         f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(tally.jobs)} stored before, "
-        f"{count['ok']} computed, {count['failed']} failed, {count['error']} stopped by an error; "
-        f"{seconds:.1f} s",
+        f"{count['ok']} computed, {seldom}{count['failed']} failed, "
+        f"{count['error']} stopped by an error; {seconds:.1f} s",
         highlight=False,
         soft_wrap=True,
     )
@@ -165,12 +201,12 @@ def _conclude(
 ) -> int:
     """Print summary and claims, draw the figure; returns the exit code."""
     console = Console(width=None if sys.stdout.isatty() else 120)
-    judged = present(console, experiment, run)
+    judged, table = present(console, experiment, run), run.table()
     if experiment.figure is not None and not settings.no_figure:
-        with report_missing_rows(errors, run, run.table()):
+        with report_missing_rows(errors, run, table):
             for path in importlib.import_module("figures.make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
-    if failed:
+    if failed or (len(table) and "lost" in set(table["status"])):
         return ERROR
     refuted = any(judgement.verdict == "refuted" for judgement in judged)
     return REFUTED if refuted and settings.check else DONE

@@ -11,22 +11,30 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from multiview.atomic import write_atomically
-from multiview.runs.rows import DamagedRow, lines, read_row
+from multiview.runs.rows import (
+    RUN_SUFFIX,
+    DamagedRow,
+    lines,
+    make_subfolders,
+    read_row,
+    row_path,
+    row_paths,
+)
 
 if TYPE_CHECKING:
     import pandas
 
 RESULTS = Path("results")  # below the current directory
-RUN_SUFFIX = ".run.json"
+MANY = 10_000  # rows, beyond which they lie in subfolders
 
 
 def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "pandas.DataFrame":
     """Every stored row of an experiment, one line a cell and method, in the order of finishing.
 
     Columns are the cell's fields (nested ones with dots: ``spec.mu``), ``method``, the measures
-    (NaN where a method lacks one; arrays as numpy arrays), and the bookkeeping: ``status`` ("ok" or
-    "failed"), ``failure``, ``preset``, ``code_version``, ``commit``, ``seconds`` and so on. Damaged
-    files are named in a warning.
+    (NaN where a method lacks one; arrays as numpy arrays), and the bookkeeping: ``status`` ("ok",
+    "failed", or "lost" of a cell whose processes were killed), ``failure``, ``preset``,
+    ``code_version``, ``commit``, ``seconds`` and so on. Damaged files are named in a warning.
 
     Args:
         source: An experiment's name (``results/NAME`` is read) or a directory of rows.
@@ -40,9 +48,9 @@ def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "
     if versions not in ("newest", "all"):
         raise ValueError(f"versions={versions!r} is neither 'newest' nor 'all'.")
     directory = RESULTS / source if (RESULTS / source).is_dir() else Path(source)
-    paths = [path for path in directory.glob("*.json") if not path.name.endswith(RUN_SUFFIX)]
+    paths = row_paths(directory)
     if not paths:  # --out itself, with an experiment in each of its directories
-        paths = [p for p in directory.glob("*/*.json") if not p.name.endswith(RUN_SUFFIX)]
+        paths = [path for below in directory.glob("*/") for path in row_paths(below)]
     rows = sorted(read_rows(paths), key=lambda row: (row["finished"], row["key"]))
     if len(names := sorted({row["experiment"] for row in rows})) > 1:
         raise ValueError(
@@ -122,12 +130,15 @@ class Run:
 
     def rows(self) -> list[dict[str, Any]]:
         """The run's rows that are stored by now, in grid order."""
-        paths = (self.directory / f"{key}.json" for key in self.keys)
+        paths = (row_path(self.directory, key) for key in self.keys)
         rows = read_rows(path for path in paths if path.exists())
         return [{**row, "preset": self.preset} for row in rows]
 
     def store(self) -> None:
-        """Remember which rows the run wants."""
+        """Remember which rows the run wants, and make folders for them."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if len(self.keys) > MANY:
+            make_subfolders(self.directory)
         stored = {k: v for k, v in asdict(self).items() if k not in ("directory", "label")}
         self.save(RUN_SUFFIX, json.dumps(stored, indent=1).encode())
 

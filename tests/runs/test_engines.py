@@ -13,7 +13,8 @@ from toy_runs import contents
 
 from multiview.runs import engines
 from multiview.runs.engines import LocalEngine, ProcessEngine, check_device, cores, report
-from multiview.runs.runner import compute, plan
+from multiview.runs.runner import plan
+from multiview.runs.sweep import compute
 
 
 def sweep(out, executor):

@@ -14,7 +14,8 @@ from toy_runs import contents
 
 from multiview.runs.engines import LocalEngine
 from multiview.runs.rows import read_row
-from multiview.runs.runner import compute, plan
+from multiview.runs.runner import plan
+from multiview.runs.sweep import compute
 
 SCRIPT = Path(__file__).parents[1] / "toy_experiment.py"
 CELLS = 10

@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from multiview.runs.progress import ProgressBars
-from multiview.runs.runner import Outcome
+from multiview.runs.work import Outcome
 
 
 def sweep(console):

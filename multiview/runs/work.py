@@ -1,0 +1,202 @@
+"""Work: one cell becomes a row, in whatever process and on whatever machine."""
+
+import platform
+import shutil
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, Literal, get_args
+
+import multiview
+from multiview.runs.experiment import C, Context, Row
+from multiview.runs.leases import Lease, claim
+from multiview.runs.rows import (
+    DamagedRow,
+    check_no_clash,
+    check_tidy,
+    plain_cell,
+    read_row,
+    row_path,
+    split_result,
+    write_row,
+)
+
+Stored = Literal["ok", "failed", "lost"]  # of rows
+MOST_DEATHS = 3  # processes that may be killed while they compute a cell, before it is lost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Generic[C]):
+    """One cell to compute, with all a worker on any machine must know.
+
+    Attributes:
+        stamp: What the row says beside its cell and result.
+        done: Rows of this status are not computed again.
+        fresh: Forget what a killed attempt left.
+        threads: Of torch; None: as many as the process has. The bits of results depend on them.
+        memory: Estimate of the bytes it takes; None where nobody knows.
+        owner: Of the leases that are taken: a name of the sweep.
+        after: Keys of the rows that should be there before.
+    """
+
+    run: Callable[[C, Context], Row]
+    cell: C
+    context: Context
+    directory: Path
+    stamp: dict[str, Any]
+    done: tuple[Stored, ...] = get_args(Stored)
+    fresh: bool = False
+    threads: int | None = None
+    memory: int | None = None
+    owner: str = ""
+    after: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Name of the row."""
+        return self.stamp["key"]
+
+    @property
+    def scratch(self) -> Path:
+        """Where this cell keeps what it can go on with."""
+        return self.directory / f"{self.key}.unfinished"
+
+    @property
+    def lease(self) -> Path:
+        """Path of the cell's lease, without its number."""
+        return self.directory / "leases" / self.key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a job.
+
+    Attributes:
+        status: "ok"; "failed", a row that records that the settings were bad; "lost", processes
+            that computed it were killed; "error", no row; "busy", another process computes it;
+            "unwritten", the row could not be stored.
+        computed: Whether it was computed for this job, and not found.
+    """
+
+    key: str
+    cell: object
+    status: Literal["ok", "failed", "lost", "error", "busy", "unwritten"]
+    message: str = ""
+    computed: bool = True
+
+
+def work(job: Job) -> Outcome:
+    """Compute a cell and store its row, wherever the engine has put us, unless another has.
+
+    A loss that stopped being a number (FloatingPointError) belongs to the settings, so it is a
+    row, "failed", and not tried again; any other exception leaves no row, and the cell's scratch
+    folder for the next attempt. A cell whose processes were killed too often is not tried, and
+    stored as lost.
+    """
+    try:
+        if found := stored(job):
+            return found
+        job.lease.parent.mkdir(parents=True, exist_ok=True)
+        lease = claim(job.lease, job.owner)
+        if lease is None:
+            return _outcome(job, "busy")
+        with lease:
+            return stored(job) or _compute(job, lease)
+    except OSError as error:
+        return _outcome(job, "unwritten", str(error))
+
+
+def lose(job: Job, reason: str) -> Outcome:
+    """Store a cell as lost, unless it is computed or stored by now."""
+    try:
+        if found := stored(job):
+            return found
+        lease = claim(job.lease, job.owner)
+        if lease is None:
+            return _outcome(job, "busy")
+        with lease:
+            return stored(job) or _lost(job, reason)
+    except OSError as error:
+        return _outcome(job, "unwritten", str(error))
+
+
+def stored(job: Job) -> Outcome | None:
+    """What the store knows of a job; None if it is still to be computed."""
+    row = _read(job) if job.done else None
+    if row is None or row["status"] not in job.done:
+        return None
+    return replace(_outcome(job, row["status"], row["failure"]), computed=False)
+
+
+def _read(job: Job) -> dict[str, Any] | None:
+    """The row that is there and whole."""
+    try:
+        return read_row(row_path(job.directory, job.key))
+    except (FileNotFoundError, DamagedRow):
+        return None
+
+
+def _compute(job: Job, lease: Lease) -> Outcome:
+    """Compute and store a cell whose lease is held."""
+    if lease.deaths >= MOST_DEATHS:
+        return _lost(job, f"{lease.deaths} processes that computed it were killed")
+    import torch
+
+    if job.threads is not None:
+        torch.set_num_threads(job.threads)
+    begin = time.perf_counter()
+    if job.fresh:
+        shutil.rmtree(job.scratch, ignore_errors=True)
+    context = replace(job.context, progress=lease.tell, scratch=job.scratch)
+    row, arrays = _row(job), {}
+    try:
+        result = job.run(job.cell, context)
+        check_tidy(result)
+        check_no_clash(row["cell"], result)
+        row["result"], arrays = split_result(result)
+    except FloatingPointError as error:
+        row |= {"status": "failed", "failure": str(error) or type(error).__name__}
+    except Exception:
+        return _outcome(job, "error", traceback.format_exc())
+    row |= {"threads": torch.get_num_threads(), "torch_version": torch.__version__}
+    row |= {"seconds": round(time.perf_counter() - begin, 6), "finished": _now()}
+    write_row(job.directory, row, arrays)
+    shutil.rmtree(job.scratch, ignore_errors=True)
+    return _outcome(job, row["status"], row["failure"])
+
+
+def _lost(job: Job, reason: str) -> Outcome:
+    """Store a cell as lost; a result that is there stays."""
+    there = _read(job)
+    if there is None or there["status"] == "lost":
+        write_row(job.directory, _row(job) | {"status": "lost", "failure": reason}, {})
+    return _outcome(job, "lost", reason)
+
+
+def _row(job: Job) -> dict[str, Any]:
+    """A row without a result."""
+    return {
+        **job.stamp,
+        "status": "ok",
+        "failure": "",
+        "cell": plain_cell(job.cell),
+        "result": {},
+        "package_version": multiview.__version__,
+        "torch_version": "",
+        "python_version": platform.python_version(),
+        "device": job.context.device,
+        "threads": 0,
+        "seconds": 0.0,
+        "finished": _now(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _outcome(job: Job, status: Any, message: str = "") -> Outcome:
+    return Outcome(key=job.key, cell=job.cell, status=status, message=message)
