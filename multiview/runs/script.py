@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import Folder, OptionalFolder, in_words
+from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.progress import ProgressBars
@@ -105,6 +105,7 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         tally.jobs = jobs
         cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
         bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
+        run.store()
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
     except OSError as error:
@@ -112,7 +113,6 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     if cost is not None:
         errors.print(cost, highlight=False, soft_wrap=True)
     try:
-        run.store()
         with engine as executor, bars, closing(compute(jobs, executor)) as outcomes:
             for outcome in bars.follow(outcomes):
                 tally.add(outcome)
@@ -140,6 +140,7 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
         args=args,
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        registry=REGISTRY,
     )
 
 
@@ -158,7 +159,10 @@ def check_options(settings: Any) -> None:
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
-        raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
+        raise ValueError(
+            f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "
+            "--data-dir out."
+        )
     check_device(settings.device)
 
 
