@@ -30,7 +30,7 @@ def check_device(device: str) -> None:
     import torch
 
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # the device "meta" has no numbers
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         first = str(error).splitlines()[0]
         raise ValueError(f"device={device!r} is not available here ({first}): use cpu.") from error

@@ -185,14 +185,16 @@ class Experiment(Generic[C, O]):
         """
         chosen = self.preset(preset)
         repetitions = chosen.seeds if seeds is None else seeds
-        if repetitions < 1:
-            raise ValueError(f"seeds={repetitions} leaves nothing to compute: use at least 1.")
+        if type(repetitions) is not int or repetitions < 1:
+            raise ValueError(
+                f"seeds={repetitions!r} leaves nothing to compute: use an integer of at least 1."
+            )
         cells = chosen.of(options)
         if not cells:
             raise ValueError(f"preset={preset} of {self.name} has no cells: give at least one.")
         for cell in cells:
             if not is_dataclass(cell) or "seed" not in {field.name for field in fields(cell)}:
-                raise ValueError(f"a cell is a dataclass with a field seed, got {cell!r}.")
+                raise ValueError(f"cell={cell!r} has no seed: use a dataclass with a field seed.")
         seeds_used = range(chosen.first_seed, chosen.first_seed + repetitions)
         return [replace(cell, seed=seed) for seed in seeds_used for cell in cells]  # type: ignore[type-var]
 

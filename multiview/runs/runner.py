@@ -53,7 +53,9 @@ def plan(
     keys = [row_key(experiment.name, cell, version) for cell in cells]
     if len(set(keys)) < len(keys):
         twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)
-        raise ValueError(f"preset={preset} of {experiment.name} has the cell {twice!r} twice.")
+        raise ValueError(
+            f"preset={preset} of {experiment.name} has the cell {twice!r} twice: give it once."
+        )
     check_no_clash(plain_cell(cells[0]))
     directory, label = out.resolve() / experiment.name, label_of(experiment, preset, options)
     remove_stale(directory)

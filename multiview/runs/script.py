@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import Folder, OptionalFolder, in_words
+from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
@@ -119,6 +119,7 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         cells = [job.cell for job in jobs if not is_part(job)]
         cost = experiment.cost(cells, jobs[0].context) if jobs else None
         bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
+        run.store()
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
     except OSError as error:
@@ -126,7 +127,6 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     if cost is not None:
         errors.print(cost, highlight=False, soft_wrap=True)
     try:
-        run.store()
         begun = _begin(errors, experiment, settings, engine, run, jobs)
         with engine, bars, closing(begun) as outcomes:
             for outcome in bars.follow(outcomes):
@@ -185,6 +185,7 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
         args=_joined(sys.argv[1:] if args is None else args),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        registry=REGISTRY,
     )
 
 
@@ -218,7 +219,10 @@ def check_options(settings: Any) -> None:
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
-        raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
+        raise ValueError(
+            f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "
+            "--data-dir out."
+        )
     if settings.engine != "slurm":  # whose tasks have devices of their own
         check_device(settings.device)
 
