@@ -55,9 +55,9 @@ def wait_for(condition, seconds=60):
         time.sleep(0.01)
 
 
-def compute_here(out):
+def compute_here(out, seeds=CELLS // 2):
     """The same cells in this process; returns the directory and how many were absent."""
-    run, jobs = plan(EXPERIMENT, "laptop", EXPERIMENT.options(), out=out, seeds=CELLS // 2)
+    run, jobs = plan(EXPERIMENT, "laptop", EXPERIMENT.options(), out=out, seeds=seeds)
     run.directory.mkdir(parents=True, exist_ok=True)
     return run.directory, len(list(compute(jobs, LocalEngine())))
 

@@ -79,13 +79,13 @@ class Outcome:
     Attributes:
         status: "ok"; "failed", a row that records that the settings were bad; "lost", processes
             that computed it were killed; "error", no row; "busy", another process computes it;
-            "unwritten", the row could not be stored.
+            "unwritten", the row could not be stored; "stored", there is a row that was not read.
         computed: Whether it was computed for this job, and not found.
     """
 
     key: str
     cell: object
-    status: Literal["ok", "failed", "lost", "error", "busy", "unwritten"]
+    status: Literal["ok", "failed", "lost", "error", "busy", "unwritten", "stored"]
     message: str = ""
     computed: bool = True
 
