@@ -1,7 +1,6 @@
 """Bad command lines: of scripts, of the program multiview, and of its compare."""
 
 from functools import partial
-from pathlib import Path
 
 from one_bad_input import BadInput, toy, usage
 

@@ -1,6 +1,5 @@
 """Bad data files: missing, cut, of other sizes, with other labels; and pickles that mean harm."""
 
-import gzip
 import os
 import pickle
 import struct
@@ -10,9 +9,16 @@ from typing import Any
 
 import numpy as np
 from one_bad_input import BadInput
-from tiny_images import batch, idx, python2_pickle, write_cifar10, write_cifar100, write_mnist, write_sums
+from tiny_images import (
+    batch,
+    idx,
+    python2_pickle,
+    write_cifar10,
+    write_cifar100,
+    write_mnist,
+    write_sums,
+)
 
-from multiview.data import mnist
 from multiview.data.files import DamagedData
 from multiview.data.images import load_images, verify
 
@@ -83,23 +89,41 @@ FILES: list[BadInput] = [
     spoilt("an empty batch", "cifar10", put("data_batch_1", b""), ""),
     spoilt("a folder for a batch", "cifar10", folder_for("test_batch"), ""),
     spoilt("an altered batch", "cifar10", altered, ""),
-    spoilt("sums that are none", "mnist", lambda f: (f / "SHA256SUMS").write_text("nonsense\n"), ""),
+    spoilt(
+        "sums that are none", "mnist", lambda f: (f / "SHA256SUMS").write_text("nonsense\n"), ""
+    ),
     spoilt("other sizes of batches", "cifar10", put("data_batch_4", batch([0] * 21, seed=0)), ""),
-    spoilt("a label of no class", "cifar10", put("data_batch_4", changed(labels=[0] * 19 + [10])), ""),
+    spoilt(
+        "a label of no class", "cifar10", put("data_batch_4", changed(labels=[0] * 19 + [10])), ""
+    ),
     spoilt("a label below 0", "cifar10", put("data_batch_4", changed(labels=[-1] + [0] * 19)), ""),
     spoilt("too few labels", "cifar10", put("data_batch_4", changed(labels=[0] * 19)), ""),
     spoilt("labels that are words", "cifar10", put("data_batch_4", changed(labels=["a"] * 20)), ""),
     spoilt("too few class names", "cifar100", put("meta", {b"fine_label_names": [b"a"]}), ""),
-    spoilt("pixels of another size", "cifar10", put("data_batch_4", changed(data=np.zeros((20, 3071), np.uint8))), ""),
-    spoilt("pixels as floats", "cifar10", put("data_batch_4", changed(data=np.zeros((20, 3072)))), ""),
+    spoilt(
+        "pixels of another size",
+        "cifar10",
+        put("data_batch_4", changed(data=np.zeros((20, 3071), np.uint8))),
+        "",
+    ),
+    spoilt(
+        "pixels as floats", "cifar10", put("data_batch_4", changed(data=np.zeros((20, 3072)))), ""
+    ),
     spoilt("a wrong magic number", "mnist", put(LABELS, b"\x89PNG\r\n\x1a\n"), ""),
     spoilt("labels cut short", "mnist", cut(LABELS, 1), ""),
     spoilt("images cut short", "mnist", cut(IMAGES, 1), ""),
-    spoilt("more than the header says", "mnist", put(IMAGES, idx(np.zeros((20, 28, 28))) + b"x"), ""),
+    spoilt(
+        "more than the header says", "mnist", put(IMAGES, idx(np.zeros((20, 28, 28))) + b"x"), ""
+    ),
     spoilt("images of another size", "mnist", put(IMAGES, idx(np.zeros((20, 28, 27)))), ""),
     spoilt("a digit of 10", "mnist", put(LABELS, idx(np.full(40, 10))), ""),
     spoilt("labels of other images", "mnist", put(LABELS, idx(np.zeros(39))), ""),
-    spoilt("a header of billions", "mnist", put(IMAGES, b"\0\0\x08\x03" + struct.pack(">3I", 2**31, 2**31, 2**31)), ""),
+    spoilt(
+        "a header of billions",
+        "mnist",
+        put(IMAGES, b"\0\0\x08\x03" + struct.pack(">3I", 2**31, 2**31, 2**31)),
+        "",
+    ),
 ]
 
 
@@ -167,5 +191,10 @@ PICKLES: list[BadInput] = [
     hostile("lists in lists", deep(50), ""),
     hostile("keys that are tuples", pickle.dumps({(1, 2): 3}, 2), ""),
     hostile("a memory of billions", b"\x80\x02]r\xff\xff\xff\x7f.", ""),
-    spoilt("a gzip that is none", "mnist", lambda f: ((f / LABELS).unlink(), (f / f"{LABELS}.gz").write_bytes(b"no gzip")), ""),
+    spoilt(
+        "a gzip that is none",
+        "mnist",
+        lambda f: ((f / LABELS).unlink(), (f / f"{LABELS}.gz").write_bytes(b"no gzip")),
+        "",
+    ),
 ]

@@ -2,24 +2,21 @@
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from one_bad_input import BadInput
 from toy_experiment import EXPERIMENT, Options
 
-from multiview import stream
-from multiview.bench import Entry, Flow, PatchSetting, Sgd
+from multiview.bench import Entry, Flow, Sgd
 from multiview.bench.images import ImageSetting
-from multiview.bench.nets import Dense, Fast, Quick
-from multiview.bench.recipe import Recipe, plain_recipe
+from multiview.bench.nets import Quick
+from multiview.bench.recipe import Recipe
 from multiview.comparison.settings import PATCHES, setting_of
 from multiview.data import MultiViewSpec
 from multiview.distill import Hinton
 from multiview.methods import Ensemble, Group, Labels, Member, Members, Rocket, Student, Variant
 from multiview.methods.variant import TransferSet
-from multiview.models import PatchNet
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import measured
 from multiview.runs.experiment import Experiment, Preset
@@ -47,7 +44,9 @@ SPECS: list[BadInput] = [
     bad("a reversed pair", MultiViewSpec, "", label_strength=(1.5, 1.1)),
     bad("a triple for a pair", MultiViewSpec, "", rho=(0.1, 0.2, 0.3)),
     bad("more features than classes", MultiViewSpec, "", num_classes=3, sparsity=4.0),
-    bad("all features on few patches", MultiViewSpec, "", num_classes=3, sparsity=3.0, num_patches=5),
+    bad(
+        "all features on few patches", MultiViewSpec, "", num_classes=3, sparsity=3.0, num_patches=5
+    ),
     bad("a weak view that is strong", MultiViewSpec, "", rho=1.2),
     bad("a strong view that is weak", MultiViewSpec, "", label_strength=0.9),
     bad("an unknown method of training", TrainSpec, "", method="newton"),
@@ -116,7 +115,11 @@ METHODS: list[BadInput] = [
     bad("an entry of no method", Entry, "", method="one", label="one"),
     BadInput("one more than there are", lambda here: Member(index=4).check(PATCHES), ""),
     BadInput("a mean over one", lambda here: Ensemble(size=1, of=Labels()).check(PATCHES), ""),
-    BadInput("other networks of patches", lambda here: Variant(of=Labels(), net=Quick()).check(PATCHES), ""),
+    BadInput(
+        "other networks of patches",
+        lambda here: Variant(of=Labels(), net=Quick()).check(PATCHES),
+        "",
+    ),
 ]
 
 
@@ -162,9 +165,19 @@ EXPERIMENTS: list[BadInput] = [
     BadInput("a cell that holds NaN", planned(Own(n=math.nan)), ""),
     BadInput("a cell that holds a tensor", planned(Own(n=torch.zeros(1))), ""),
     BadInput("a cell that holds numbers by number", planned(Own(n={1: 2})), ""),
-    BadInput("repetitions as a word", lambda here: EXPERIMENT.cells("smoke", Options(), seeds="3"), ""),
-    BadInput("repetitions by half", lambda here: EXPERIMENT.cells("smoke", Options(), seeds=1.5), ""),
-    BadInput("a first seed below 0", lambda here: replace(EXPERIMENT, presets={"p": Preset(cells=[Own()], first_seed=-1)}).cells("p", Options()), ""),
+    BadInput(
+        "repetitions as a word", lambda here: EXPERIMENT.cells("smoke", Options(), seeds="3"), ""
+    ),
+    BadInput(
+        "repetitions by half", lambda here: EXPERIMENT.cells("smoke", Options(), seeds=1.5), ""
+    ),
+    BadInput(
+        "a first seed below 0",
+        lambda here: replace(EXPERIMENT, presets={"p": Preset(cells=[Own()], first_seed=-1)}).cells(
+            "p", Options()
+        ),
+        "",
+    ),
     bad("a reversed prediction", claim, "", predicted=(1.0, 0.0)),
     bad("a check that is primary", claim, "", kind="check", primary=True),
 ]

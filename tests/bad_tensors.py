@@ -99,10 +99,18 @@ NETS: list[BadInput] = [
     compared("a network of too many outputs", "", net=lambda: nn.Linear(D, K + 1)),
     compared("a network of other inputs", "", net=lambda: nn.Linear(D + 1, K)),
     compared("a network without parameters", "", net=nn.Identity, num_classes=D),
-    compared("a network that cannot be trained", "", net=lambda: nn.Linear(D, K).requires_grad_(False)),
+    compared(
+        "a network that cannot be trained", "", net=lambda: nn.Linear(D, K).requires_grad_(False)
+    ),
     compared("a network that needs arguments", "", net=nn.Linear),
     compared("a network of two outputs", "", net=lambda: nn.RNN(D, K)),
-    compared("BatchNorm on one sample", "", net=lambda: nn.Sequential(nn.Linear(D, 4), nn.BatchNorm1d(4), nn.Linear(4, K)), recipe=plain_recipe(1, batch_size=59), epochs=None),
+    compared(
+        "BatchNorm on one sample",
+        "",
+        net=lambda: nn.Sequential(nn.Linear(D, 4), nn.BatchNorm1d(4), nn.Linear(4, K)),
+        recipe=plain_recipe(1, batch_size=59),
+        epochs=None,
+    ),
     compared("methods of no kind", "", methods={"mine": "one"}),
     compared("methods without names", "", methods=[Hinton()]),
     compared("no methods", "", methods={}),
@@ -116,7 +124,9 @@ NETS: list[BadInput] = [
     compared("a recipe by name", "", recipe="fast", epochs=None),
     compared("samples and a setting", "", setting="patches"),
     compared("a setting of no kind", "", setting=3, net=None, train=None, test=None, epochs=None),
-    compared("images without a folder", "", setting="mnist", net=None, train=None, test=None, epochs=None),
+    compared(
+        "images without a folder", "", setting="mnist", net=None, train=None, test=None, epochs=None
+    ),
     compared("an unknown device", "", device="abacus"),
 ]
 
@@ -125,7 +135,9 @@ def fitted(name: str, message: str, **changes: Any) -> BadInput:
     """A line about a training with other arguments."""
 
     def call(here: Path) -> Any:
-        made = {key: value() if isinstance(value, Fresh) else value for key, value in changes.items()}
+        made = {
+            key: value() if isinstance(value, Fresh) else value for key, value in changes.items()
+        }
         given = {"module": linear(), "inputs": X, "loss": target_loss(Y), "spec": SPEC} | made
         return fit(**{"generator": stream(0), **given})
 
@@ -171,13 +183,25 @@ TRAININGS: list[BadInput] = [
     fitted("a loader without labels", "", inputs=loader(X), loss=target_loss(None)),
     fitted("a loader of three", "", inputs=loader(X, Y, Y), loss=target_loss(None)),
     fitted("a loader beside labels", "", inputs=loader(X, Y)),
-    fitted("a loader of labels as floats", "", inputs=loader(X, Y.double()), loss=target_loss(None)),
+    fitted(
+        "a loader of labels as floats", "", inputs=loader(X, Y.double()), loss=target_loss(None)
+    ),
     fitted("a loader of labels of no class", "", inputs=loader(X, Y + 1), loss=target_loss(None)),
-    fitted("a loader with NaN", "", inputs=loader(with_value(X, torch.nan), Y), loss=target_loss(None)),
+    fitted(
+        "a loader with NaN", "", inputs=loader(with_value(X, torch.nan), Y), loss=target_loss(None)
+    ),
     fitted("a loader that is spent", "", inputs=[], loss=target_loss(None)),
-    fitted("a loader and a checkpoint", "", inputs=loader(X, Y), loss=target_loss(None), checkpoint=Checkpoint(path=Path("c.pt"))),
+    fitted(
+        "a loader and a checkpoint",
+        "",
+        inputs=loader(X, Y),
+        loss=target_loss(None),
+        checkpoint=Checkpoint(path=Path("c.pt")),
+    ),
     fitted("BatchNorm on a last sample", "", module=normed(), spec=replace(SPEC, batch_size=59)),
-    fitted("BatchNorm on samples one by one", "", module=normed(), spec=replace(SPEC, batch_size=1)),
+    fitted(
+        "BatchNorm on samples one by one", "", module=normed(), spec=replace(SPEC, batch_size=1)
+    ),
     BadInput("labels as floats", lambda here: target_loss(Y.double()), ""),
     BadInput("labels below 0", lambda here: target_loss(Y - 1), ""),
     BadInput("probabilities that are none", lambda here: target_loss(torch.ones(4, 3)), ""),
@@ -237,9 +261,26 @@ TEACHING: list[BadInput] = [
     patches("minibatches without an order", "", spec=TrainSpec(method="sgd")),
     patches("a start at 0", "", net=patch_net(sigma_init=0.0)),
     BadInput("gates on no layer", lambda here: gate_layers(nn.ReLU(), generator=stream(0)), ""),
-    BadInput("gates outside of a Sequential", lambda here: gate_layers(linear(), generator=stream(0)), ""),
-    BadInput("a penalty without gates", lambda here: sparsify(linear(), X, Y, spec=replace(SPEC, weight_decay=0.0), penalty=L0Spec(), generator=stream(0)), ""),
-    BadInput("weight decay beside gates", lambda here: sparsify(linear(), X, Y, spec=SPEC, penalty=L0Spec(), generator=stream(0)), ""),
+    BadInput(
+        "gates outside of a Sequential", lambda here: gate_layers(linear(), generator=stream(0)), ""
+    ),
+    BadInput(
+        "a penalty without gates",
+        lambda here: sparsify(
+            linear(),
+            X,
+            Y,
+            spec=replace(SPEC, weight_decay=0.0),
+            penalty=L0Spec(),
+            generator=stream(0),
+        ),
+        "",
+    ),
+    BadInput(
+        "weight decay beside gates",
+        lambda here: sparsify(linear(), X, Y, spec=SPEC, penalty=L0Spec(), generator=stream(0)),
+        "",
+    ),
 ]
 
 
@@ -269,10 +310,24 @@ KERNELS: list[BadInput] = [
     kernel("samples of two types", "", x2=X[:4].double()),
     kernel("an unknown way", "", method="fast"),
     kernel("a precision that is none", "", dtype=torch.int64),
-    BadInput("a kernel that is not square", lambda here: solve(torch.ones(3, 4).double(), torch.ones(3, 2).double(), 0.1), ""),
-    BadInput("a kernel on disk of all outputs", lambda here: fill_tiles(here, linear(), X[:4], outputs="full"), ""),
+    BadInput(
+        "a kernel that is not square",
+        lambda here: solve(torch.ones(3, 4).double(), torch.ones(3, 2).double(), 0.1),
+        "",
+    ),
+    BadInput(
+        "a kernel on disk of all outputs",
+        lambda here: fill_tiles(here, linear(), X[:4], outputs="full"),
+        "",
+    ),
     BadInput("tiles of nothing", lambda here: fill_tiles(here, linear(), X[:4], tile=0), ""),
-    BadInput("an executor by name", lambda here: fill_tiles(here, linear(), X[:4], executor="dask"), ""),
-    BadInput("a module that cannot be sent", lambda here: fill_tiles(here, unsendable(), X[:4], executor=ThreadPoolExecutor(1)), ""),
+    BadInput(
+        "an executor by name", lambda here: fill_tiles(here, linear(), X[:4], executor="dask"), ""
+    ),
+    BadInput(
+        "a module that cannot be sent",
+        lambda here: fill_tiles(here, unsendable(), X[:4], executor=ThreadPoolExecutor(1)),
+        "",
+    ),
     BadInput("a folder that is a number", lambda here: fill_tiles(3, linear(), X[:4]), ""),
 ]
