@@ -16,15 +16,17 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import Folder, OptionalFolder, in_words
+from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
+from multiview.runs.leases import claim
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import plan
 from multiview.runs.sbatch import Refused
 from multiview.runs.signals import Stopped, leave, stopped_once
 from multiview.runs.slurm import Over, SlurmEngine, command_of_task
+from multiview.runs.split import is_part
 from multiview.runs.store import RESULTS, Run
 from multiview.runs.sweep import compute
 from multiview.runs.work import Job, Outcome
@@ -88,6 +90,11 @@ class Tally:
         self.count[whose] += 1
 
     @property
+    def parts(self) -> int:
+        """How many jobs are parts of cells."""
+        return sum(map(is_part, self.jobs))
+
+    @property
     def has_gaps(self) -> bool:
         """Whether cells were stopped by an error or lost."""
         return bool(self.count["error"] + self.count["lost"])
@@ -109,8 +116,10 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         engine = tally.engine = _engine(settings)
         run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
-        cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
+        cells = [job.cell for job in jobs if not is_part(job)]
+        cost = experiment.cost(cells, jobs[0].context) if jobs else None
         bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
+        run.store()
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
     except OSError as error:
@@ -118,14 +127,19 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     if cost is not None:
         errors.print(cost, highlight=False, soft_wrap=True)
     try:
-        run.store()
         begun = _begin(errors, experiment, settings, engine, run, jobs)
         with engine, bars, closing(begun) as outcomes:
             for outcome in bars.follow(outcomes):
                 tally.add(outcome)
                 _tell(errors, outcome)
         _sum_up(errors, run, tally, time.perf_counter() - begin)
-        return _conclude(errors, experiment, run, settings, failed=tally.has_gaps)
+        if not settings.share:
+            return _conclude(errors, experiment, run, settings, tally)
+        if (showing := claim(run.directory / "leases" / f"{run.label}-shown")) is None:
+            errors.print("Another process shows the results.")
+            return ERROR if tally.has_gaps else DONE
+        with showing:
+            return _conclude(errors, experiment, run, settings, tally)
     except BrokenExecutor as error:
         return _complain(errors, f"The engine takes no more cells: {error}. {tally}")
     except Refused as error:
@@ -171,6 +185,7 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
         args=_joined(sys.argv[1:] if args is None else args),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        registry=REGISTRY,
     )
 
 
@@ -204,7 +219,10 @@ def check_options(settings: Any) -> None:
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
-        raise ValueError(f"data_dir={settings.data_dir} is not a directory.")
+        raise ValueError(
+            f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "
+            "--data-dir out."
+        )
     if settings.engine != "slurm":  # whose tasks have devices of their own
         check_device(settings.device)
 
@@ -223,7 +241,7 @@ def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[R
         threads=threads,
     )
     if jobs:
-        experiment.check([job.cell for job in jobs], context)
+        experiment.check([job.cell for job in jobs if not is_part(job)], context)
     if settings.share:  # so that processes that begin together meet little
         random.SystemRandom().shuffle(jobs)
     return run, jobs
@@ -234,8 +252,9 @@ def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
     count = tally.count
     others = {"by others": count["elsewhere"], "lost": count["lost"]}
     seldom = "".join(f"{number} {what}, " for what, number in others.items() if number)
+    cells = len(run.keys) + tally.parts
     errors.print(
-        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(tally.jobs)} stored before, "
+        f"{run.label}: {cells} cells, {cells - len(tally.jobs)} stored before, "
         f"{count['ok']} computed, {seldom}{count['failed']} failed, "
         f"{count['error']} stopped by an error; {seconds:.1f} s",
         highlight=False,
@@ -244,7 +263,7 @@ def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
 
 
 def _conclude(
-    errors: Console, experiment: Experiment, run: Run, settings: Any, *, failed: bool
+    errors: Console, experiment: Experiment, run: Run, settings: Any, tally: Tally
 ) -> int:
     """Print summary and claims, draw the figure; returns the exit code."""
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -253,14 +272,14 @@ def _conclude(
         with report_missing_rows(errors, run, table):
             for path in importlib.import_module("figures.make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
-    if failed or (len(table) and "lost" in set(table["status"])):
+    if tally.has_gaps or (len(table) and "lost" in set(table["status"])):
         return ERROR
     refuted = any(judgement.verdict == "refuted" for judgement in judged)
     return REFUTED if refuted and settings.check else DONE
 
 
 def _tell(errors: Console, outcome: Outcome) -> None:
-    if outcome.status != "ok":
+    if outcome.status not in ("ok", "stored"):
         errors.print(
             f"{outcome.status}: {outcome.cell}\n{outcome.message}",
             style="red",
