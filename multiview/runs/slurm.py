@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from multiview.runs.rows import row_paths
+from multiview.runs.rows import stored_keys
 from multiview.runs.sbatch import cancel_waiting, logs, options_of_site, submit, tasks_of
 from multiview.runs.signals import uninterrupted
 from multiview.runs.work import Job, Outcome, stored
@@ -168,11 +168,10 @@ def follow(number: str, jobs: Sequence[Job], folder: Path, tell: Tell) -> Iterat
 
 def _arrived(pending: dict[str, Job], folder: Path) -> Iterator[Outcome]:
     """Outcomes of the jobs whose rows are there; they are pending no more."""
-    for path in row_paths(folder):  # one listing, however many jobs are pending
-        job = pending.get(path.stem)
-        outcome = stored(job) if job is not None else None
+    for key in stored_keys(folder) & pending.keys():  # one listing for all
+        outcome = stored(pending[key])
         if outcome is not None:
-            del pending[path.stem]
+            del pending[key]
             yield replace(outcome, computed=True)  # for these jobs, if not by this process
 
 
