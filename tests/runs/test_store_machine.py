@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from toy_experiment import EXPERIMENT, Options
 
 from multiview import atomic
@@ -159,7 +159,7 @@ class Machine(RuleBasedStateMachine):
             self.let_go(holder, forgive)
 
     def let_go(self, holder, forgive):
-        cell = holder.held[0]
+        cell, _ = holder.held
         if forgive and not holder.doubtful:
             self.deaths[cell] = 0
         self.counted[cell] &= not holder.doubtful
@@ -218,7 +218,13 @@ class Machine(RuleBasedStateMachine):
         """The clock of the file system goes on, or is set back."""
         self.clock += -seconds if back else seconds
         for holder in self.holders:
-            holder.doubtful |= bool(holder.held) and abs(self.clock - holder.beat) > PATIENCE
+            if holder.held and abs(self.clock - holder.beat) > PATIENCE:
+                self.doubt(holder)
+
+    def doubt(self, holder):
+        """Others may take it for dead from now on."""
+        holder.doubtful = True
+        self.counted[holder.held[0]] = False
 
     @rule()
     def all_beat_for_long(self):
@@ -263,7 +269,8 @@ class Machine(RuleBasedStateMachine):
             path = holder.held[1].path
             self.damage(path, place, bit)
             os.utime(path, (holder.beat, holder.beat))
-            holder.doubtful |= bit is not None
+            if bit is not None:
+                self.doubt(holder)
 
     @rule(
         which=HOLDERS,
@@ -313,5 +320,5 @@ class Machine(RuleBasedStateMachine):
         assert not list(self.out.rglob(".*.tmp"))
 
 
-Machine.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(stateful_step_count=40)
 TestStore = Machine.TestCase
