@@ -16,7 +16,7 @@ import tyro
 from rich.console import Console
 
 from multiview.runs.command_line import Folder, OptionalFolder, in_words
-from multiview.runs.engines import ENGINES, check_device
+from multiview.runs.engines import ENGINES, check_device, engine_of
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
@@ -35,6 +35,7 @@ OPTIONS = (
     ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
     ("engine", Literal[tuple(ENGINES)], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
+    ("scheduler", str | None, None, "address or file of a Dask scheduler that runs", "ADDRESS"),
     ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
     ("share", bool, False, "share the cells with processes that run the same command", None),
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
@@ -100,11 +101,13 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     begin = time.perf_counter()
     try:
         check_options(settings)
-        engine = ENGINES[settings.engine](settings.workers)
+        engine = engine_of(settings.engine, settings.workers, settings.scheduler)
         run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
         cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
         bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
+        if jobs:
+            engine.prepare(experiment, run.directory, jobs)
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
     except OSError as error:
