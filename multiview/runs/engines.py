@@ -130,6 +130,10 @@ class ProcessEngine(Renewed, Engine):
         with uninterrupted():  # it may start a worker
             return super().submit(fn, *args, **kwargs)
 
+    def __exit__(self, kind: Any, *exception: Any) -> None:
+        # Ctrl-C or a full disk: nobody waits for the cells begun.
+        self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As of any executor; if nobody waits, cells that are begun end at once."""
         processes: Any = getattr(self.inner, "_processes", None)
@@ -148,7 +152,7 @@ def _end(workers: Sequence[BaseProcess]) -> None:
         worker.join(max(0.0, end - time.monotonic()))
         if worker.exitcode is None:
             worker.kill()
-            worker.join(SECONDS_TO_END)
+            worker.join()
 
 
 def start_quiet_tracker() -> None:
