@@ -37,7 +37,7 @@ SETTINGS = {
     # A busy machine takes its time to start a worker anew.
     "distributed.deploy.lost-worker-timeout": "5 minutes",
 }
-HASH_SEED = "PYTHONHASHSEED"  # set by Dask in this process too
+INHERITED = ("PYTHONHASHSEED", "__DASK_PARENT_PID")  # set by Dask in this process too
 LOGGERS = ("distributed", "distributed.client", "tornado", "tornado.application")
 
 
@@ -103,7 +103,8 @@ class DaskEngine(Engine):
                 if isinstance(answer, UnfitWorker):
                     raise ValueError(f"The worker {address} {answer}.")
                 if isinstance(answer, BaseException):
-                    raise ValueError(f"The worker {address} lacks multiview ({answer}): install it.")
+                    reason = f"lacks multiview ({answer}): install it there, as it is here"
+                    raise ValueError(f"The worker {address} {reason}.")
         except BaseException:
             self.shutdown(wait=False)
             raise
@@ -231,22 +232,26 @@ def _connected(where: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _own_workers(workers: int, memory: int) -> Iterator[Any]:
-    """A cluster of processes of this machine, which are killed at the end."""
+def _own_workers(workers: int, memory: int) -> Iterator[str]:
+    """The address of a scheduler with processes of this machine, which are killed at the end."""
     start_quiet_tracker()
     distributed, dask = _imported("distributed"), _imported("dask")
     with _kept_environment(), dask.config.set(SETTINGS):
-        with uninterrupted():  # its thread, which starts workers, inherits that they see no Ctrl-C
+        # A cluster that is half started cannot be closed, so Ctrl-C waits for a second. Its thread,
+        # which starts workers, passes on to them that they see none.
+        with uninterrupted():
             cluster = distributed.LocalCluster(
-                n_workers=0,
+                n_workers=workers,
                 threads_per_worker=1,
                 memory_limit=memory,
+                death_timeout=SECONDS_TO_START,
                 dashboard_address=None,
+                # Its pages are not built, but it listens all the same: not where another does.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 silence_logs=logging.CRITICAL,
             )
         try:
-            cluster.scale(workers)
-            yield cluster
+            yield cluster.scheduler_address
         finally:
             with contextlib.suppress(TimeoutError):
                 cluster.sync(_kill_workers, cluster, callback_timeout=SECONDS_TO_CLOSE)
@@ -266,13 +271,14 @@ async def _kill_workers(cluster: Any) -> None:
 @contextmanager
 def _kept_environment() -> Iterator[None]:
     """Restore at the end what Dask sets here for its workers."""
-    before = os.environ.get(HASH_SEED)
+    before = {name: os.environ.get(name) for name in INHERITED}
     try:
         yield
     finally:
-        os.environ.pop(HASH_SEED, None)
-        if before is not None:
-            os.environ[HASH_SEED] = before
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 @contextmanager
