@@ -1,4 +1,4 @@
-"""The toy experiment as a program of its own, and a look at the processes it starts."""
+"""The toy experiment as a program: to start it, to watch it, and what it leaves."""
 
 import contextlib
 import os
@@ -8,12 +8,17 @@ import sys
 import time
 from pathlib import Path
 
-SCRIPT = Path(__file__).with_name("toy_experiment.py")
+from toy_experiment import EXPERIMENT
+
+from multiview.runs.engines import LocalEngine
+from multiview.runs.runner import plan
+from multiview.runs.sweep import compute
+
+SCRIPT = Path(__file__).parent / "toy_experiment.py"
 CELLS = 10
 
 
 def start(out, engine, log, nap="0", workers=None, options=(), **environment):
-    """Start the program; what it prints is read by ``communicate``."""
     command = [sys.executable, SCRIPT, "--seeds", str(CELLS // 2), "--out", out]
     command += ["--engine", engine, *(["--workers", str(workers)] if workers else []), *options]
     return subprocess.Popen(
@@ -29,17 +34,22 @@ def start(out, engine, log, nap="0", workers=None, options=(), **environment):
 
 
 def rows(out):
-    """Paths of the rows in a folder of results."""
     found = (out / "toy_experiment").glob("*.json")
     return [path for path in found if not path.name.endswith(".run.json")]
 
 
 def wait_for(condition, seconds=60):
-    """Return once the condition holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "nothing happened for a minute"
         time.sleep(0.01)
+
+
+def compute_here(out):
+    """The same cells in this process; returns the directory and how many were absent."""
+    run, jobs = plan(EXPERIMENT, "laptop", EXPERIMENT.options(), out=out, seeds=CELLS // 2)
+    run.directory.mkdir(parents=True, exist_ok=True)
+    return run.directory, len(list(compute(jobs, LocalEngine())))
 
 
 def processes(group):

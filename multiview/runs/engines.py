@@ -136,11 +136,14 @@ class ProcessEngine(Renewed, Engine):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As of any executor; if nobody waits, cells that are begun end at once."""
-        processes: Any = getattr(self.inner, "_processes", None)
-        workers = list((processes or {}).values())  # shutdown forgets them
+        pool: Any = self.inner
+        workers = list((pool._processes or {}).values())  # shutdown forgets them
+        manager = pool._executor_manager_thread
         super().shutdown(wait, cancel_futures=cancel_futures)
         if not wait:
             _end(workers)
+            if manager is not None:  # at Python's end it would complain of what is closed by then
+                manager.join(SECONDS_TO_END)
 
 
 def _end(workers: Sequence[BaseProcess]) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -128,7 +129,8 @@ def test_processes_of_others_are_left_alone():
     def interrupted():
         with ProcessEngine(workers=1) as engine:
             engine.submit(os.getpid).result()
-            workers.extend(engine.inner._processes.values())
+            inner: Any = engine.inner
+            workers.extend(inner._processes.values())
             raise KeyboardInterrupt
 
     other.start()
