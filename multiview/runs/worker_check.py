@@ -62,6 +62,7 @@ def needs_of(experiment: Experiment[Any, Any], folder: Path) -> Iterator[Needs]:
     token = uuid.uuid4().hex
     # Named as of ``write_atomically``: if this process is killed, the next sweep removes it.
     probe = folder / f".probe.{process_space()}-{os.getpid()}.{token}.tmp"
+    folder.mkdir(parents=True, exist_ok=True)
     probe.write_text(token)
     try:
         yield Needs(probe, token, sources)
