@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.bench.nets import NetSpec
@@ -19,6 +20,7 @@ from multiview.distill import distillation_loss
 from multiview.models import PatchNet, SingleMember
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models.smoothed_relu import power
 from multiview.ntk import patch_net_gram
 from multiview.sparsity import GatedPatchNet
 from multiview.sparsity.layers import initial_dropout
@@ -36,6 +38,10 @@ class Sgd:
 
     labels: OptimSpec
     students: OptimSpec
+
+    def __post_init__(self) -> None:
+        checks.instance("labels", self.labels, OptimSpec)
+        checks.instance("students", self.students, OptimSpec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +63,19 @@ class PatchSetting(Setting):
     training: Sgd | Flow
 
     def __post_init__(self) -> None:
-        if self.members < 1:
-            raise ValueError(f"members={self.members} counts networks: use at least 1.")
+        checks.instance("spec", self.spec, MultiViewSpec)
+        checks.instance("training", self.training, (Sgd, Flow))
+        checks.count("num_train", self.num_train, meaning="counts samples")
+        checks.count("members", self.members, meaning="counts networks")
+        checks.count("width", self.width, meaning="counts neurons of a class")
+        power(self.q)
+        checks.positive("relu_knee", self.relu_knee)
+        checks.positive("sigma_init", self.sigma_init)
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether networks follow the flow, where many at once take hardly longer than one."""
+        return isinstance(self.training, Flow)
 
     def bench(self, seed: int, context: Context) -> "PatchBench":
         """The bench of one repetition."""
@@ -107,10 +124,10 @@ class PatchBench(Bench):
     """
 
     def __init__(self, setting: PatchSetting, seed: int, context: Context) -> None:
-        super().__init__(seed, context)
+        super().__init__(setting, seed, context)
         self.setting, self.members = setting, setting.members
         self.num_classes = setting.spec.num_classes
-        self.side_by_side = isinstance(setting.training, Flow)
+        self.side_by_side = setting.side_by_side
         self.minibatches = not self.side_by_side
 
     @cached_property
@@ -187,11 +204,16 @@ class PatchBench(Bench):
         flow = self.setting.training
         if isinstance(flow, Flow):
             spec = flow.spec(nets, course)
-            return fit_by_flow(nets, soft, self.inputs, self.labels, spec, self.report)
+            given = self.inputs, self.labels, spec, self.report
+            return fit_by_flow(nets, soft, *given, once=self.once)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
-            settings = self.training(course, order)
-            settings["progress"] = partial(self._part, i, len(nets))
-            fit(net, self.inputs, self.loss(each), **settings)
+
+            def train(i: int = i, net: nn.Module = net, each: SoftTargets | None = each) -> None:
+                settings = self.training(course, order)
+                settings["progress"] = partial(self._part, i, len(nets))
+                fit(net, self.inputs, self.loss(each), **settings)
+
+            self.fit_once([net], train)
         return [Fitted(net=net) for net in nets]
 
     def dropout_net(

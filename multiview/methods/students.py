@@ -12,7 +12,7 @@ from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.distill import Hinton, KDLoss
 from multiview.methods.averaging import Ensemble
-from multiview.methods.networks import optional_count
+from multiview.methods.networks import a_method, optional_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,9 @@ class Student(Method):
     number: int | None = None
 
     def __post_init__(self) -> None:
+        a_method("teacher", self.teacher)
+        checks.function("kd_loss", self.kd_loss)
+        checks.instance("start", self.start, (str, Method))
         checks.not_negative("weight", self.weight)
         checks.not_negative("label_weight", self.label_weight)
         optional_count("number", self.number, meaning="counts students")
@@ -64,6 +67,12 @@ class Student(Method):
     def beside(self, other: Method) -> bool:
         """Students learn side by side if their teachers are there and labels weigh the same."""
         return isinstance(other, Student) and other.label_weight == self.label_weight
+
+    @classmethod
+    def trainings(cls, setting: Setting, methods: Sequence[Method]) -> int:
+        """As many students at once as the setting says, whichever they are."""
+        networks = (each.networks(setting) or 1 for each in methods)
+        return setting.trainings(sum(networks), "students")
 
     @classmethod
     def train_together(cls, bench: Bench, methods: Sequence[Method]) -> list[Classifier]:

@@ -30,10 +30,12 @@ def cores() -> int:
 
 def check_device(device: str) -> None:
     """Raise a ValueError unless torch can compute on ``device``."""
+    if device == "cpu":
+        return  # as it always can; torch takes more than a second to import
     import torch
 
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # the device "meta" has no numbers
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         first = str(error).splitlines()[0]
         raise ValueError(f"device={device!r} is not available here ({first}): use cpu.") from error
@@ -200,16 +202,3 @@ ENGINES: dict[str, Callable[..., Any]] = {
     "processes": ProcessEngine,
     "dask": _dask_engine,
 }
-
-
-def engine_of(name: str, workers: int | None = None, scheduler: str | None = None) -> Engine:
-    """The engine of this name.
-
-    Raises:
-        ValueError: If it cannot be had.
-    """
-    if scheduler is None:
-        return ENGINES[name](workers)
-    if name != "dask":
-        raise ValueError(f"scheduler={scheduler} belongs to Dask: add --engine dask.")
-    return _dask_engine(workers, scheduler)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from multiview.atomic import remove_stale
+from multiview.runs.artefacts import Artefacts
 from multiview.runs.commit import commit
 from multiview.runs.experiment import C, Context, Experiment, O
 from multiview.runs.registration import registrations
 from multiview.runs.rows import check_no_clash, plain_cell, row_key, row_path
+from multiview.runs.split import split_up
 from multiview.runs.store import Run, read_rows
 from multiview.runs.work import Job, Stored
 
@@ -34,7 +36,7 @@ def plan(
     context: Context | None = None,
     threads: int | None = None,
 ) -> tuple[Run, list[Job[C]]]:
-    """The rows a run wants, and the jobs for those that are not stored.
+    """The rows a run wants, and the jobs for those that are not stored, after their parts.
 
     What killed writers left among the rows is removed.
 
@@ -51,7 +53,9 @@ def plan(
     keys = [row_key(experiment.name, cell, version) for cell in cells]
     if len(set(keys)) < len(keys):
         twice = next(cell for cell, key in zip(cells, keys, strict=True) if keys.count(key) > 1)
-        raise ValueError(f"preset={preset} of {experiment.name} has the cell {twice!r} twice.")
+        raise ValueError(
+            f"preset={preset} of {experiment.name} has the cell {twice!r} twice: give it once."
+        )
     check_no_clash(plain_cell(cells[0]))
     directory, label = out.resolve() / experiment.name, label_of(experiment, preset, options)
     remove_stale(directory)
@@ -90,6 +94,9 @@ def plan(
         for cell, key in zip(cells, keys, strict=True)
         if key not in stored
     ]
+    if experiment.presets[preset].split:
+        store = Artefacts(folder=directory / "artefacts", version=version, fresh=fresh)
+        jobs = split_up(jobs, experiment.split, store)
     return run, jobs
 
 

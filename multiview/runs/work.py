@@ -1,5 +1,6 @@
 """Work: one cell becomes a row, in whatever process and on whatever machine."""
 
+import errno
 import platform
 import shutil
 import time
@@ -25,6 +26,7 @@ from multiview.runs.rows import (
 )
 
 Stored = Literal["ok", "failed", "lost"]  # of rows
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of disks, which no cell can go on with
 MOST_DEATHS = 3  # processes that may be killed while they compute a cell, before it is lost
 
 
@@ -77,13 +79,13 @@ class Outcome:
     Attributes:
         status: "ok"; "failed", a row that records that the settings were bad; "lost", processes
             that computed it were killed; "error", no row; "busy", another process computes it;
-            "unwritten", the row could not be stored.
+            "unwritten", the row could not be stored; "stored", there is a row that was not read.
         computed: Whether it was computed for this job, and not found.
     """
 
     key: str
     cell: object
-    status: Literal["ok", "failed", "lost", "error", "busy", "unwritten"]
+    status: Literal["ok", "failed", "lost", "error", "busy", "unwritten", "stored"]
     message: str = ""
     computed: bool = True
 
@@ -159,8 +161,12 @@ def _compute(job: Job, lease: Lease) -> Outcome:
         row["result"], arrays = split_result(result)
     except FloatingPointError as error:
         row |= {"status": "failed", "failure": str(error) or type(error).__name__}
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         return _outcome(job, "error", traceback.format_exc())
+    if found := stored(job):  # another took this process for dead: the row that is there stays
+        return found
     row |= {"threads": torch.get_num_threads(), "torch_version": torch.__version__}
     row |= {"seconds": round(time.perf_counter() - begin, 6), "finished": _now()}
     write_row(job.directory, row, arrays)

@@ -20,7 +20,8 @@ from toy_programs import alive, commands, rows, start, wait_for
 from toy_runs import contents
 
 from multiview.runs import dask_engine
-from multiview.runs.engines import LocalEngine, cores, engine_of
+from multiview.runs.dask_engine import DaskEngine
+from multiview.runs.engines import LocalEngine, cores
 from multiview.runs.script import run_script
 
 pytest.importorskip("distributed")
@@ -40,7 +41,7 @@ def environment():
 def own():
     """Two workers, started once."""
     before = environment()
-    with engine_of("dask", 2) as engine:
+    with DaskEngine(2) as engine:
         yield engine
     assert environment() == before
 
@@ -66,7 +67,7 @@ def test_rows_are_those_of_the_local_engine_bit_for_bit(tmp_path, own, local):
 
 def test_threads_travel_with_the_job_and_share_the_cores(tmp_path, own):
     assert own.threads == max(1, cores() // 2)
-    assert engine_of("dask", 1).threads == cores()
+    assert DaskEngine(1).threads == cores()
     run, jobs = planned(tmp_path, 2, threads=3)
     sweep(own, jobs)
     assert set(run.table()["threads"]) == {3}
@@ -110,7 +111,7 @@ def test_a_poison_cell_is_named_and_the_rest_is_stored(tmp_path, capfd):
 def test_a_cell_over_its_memory_is_lost(tmp_path):
     run, jobs = planned(tmp_path, 2, c0_100="eat")
     jobs = [replace(job, memory=2**28) for job in jobs]
-    with engine_of("dask", 1) as engine:
+    with DaskEngine(1) as engine:
         engine.prepare(EXPERIMENT, run.directory, jobs)
         outcomes = sweep(engine, jobs)
     assert {name: each.status for name, each in outcomes.items()} == {
@@ -196,7 +197,7 @@ def cluster(tmp_path_factory):
 
 def test_workers_of_a_scheduler_compute_the_same_rows(tmp_path, cluster, local):
     run, jobs = planned(tmp_path, 12)
-    with engine_of("dask", scheduler=str(cluster)) as engine:
+    with DaskEngine(scheduler=str(cluster)) as engine:
         engine.prepare(EXPERIMENT, run.directory, jobs)
         assert (engine.workers, engine.threads) == (1, 1)
         assert {outcome.status for outcome in sweep(engine, jobs).values()} == {"ok"}
@@ -204,7 +205,7 @@ def test_workers_of_a_scheduler_compute_the_same_rows(tmp_path, cluster, local):
     assert arrays(run) == arrays(local)
     assert list(run.directory.glob(".*")) == []  # no probe is left
     address = json.loads(cluster.read_text())["address"]
-    with engine_of("dask", scheduler=address) as engine:  # the scheduler lives on
+    with DaskEngine(scheduler=address) as engine:  # the scheduler lives on
         assert engine.submit(int, "7").result() == 7
 
 
@@ -216,7 +217,7 @@ def test_a_worker_with_other_source_is_named(tmp_path, cluster):
     (other / "toy_faults.py").write_text(source.replace("time.sleep(60)", "time.sleep(61)"))
     path = os.pathsep.join([str(other), os.environ["PYTHONPATH"]])
     with worker_of(cluster, "other", PYTHONPATH=path):
-        engine = engine_of("dask", scheduler=str(cluster))
+        engine = DaskEngine(scheduler=str(cluster))
         engine.submit(int)
         wait_for(lambda: engine.workers == 2)
         with pytest.raises(ValueError, match=r"The worker tcp:.* another version of .*toy_faults"):
@@ -245,7 +246,7 @@ def test_a_worker_that_sees_other_results_is_named(tmp_path, cluster, monkeypatc
 
 def test_an_unfit_worker_that_comes_late_ends_the_sweep(tmp_path, cluster):
     run, jobs = planned(tmp_path, 4)
-    with engine_of("dask", scheduler=str(cluster)) as engine:
+    with DaskEngine(scheduler=str(cluster)) as engine:
         engine.prepare(EXPERIMENT, run.directory, jobs)
         engine._needs = replace(engine._needs, token="another")
         with pytest.raises(BrokenExecutor, match="sees another folder"):
@@ -273,27 +274,27 @@ def test_a_killed_scheduler_ends_the_sweep_in_one_line(tmp_path):
 def test_missing_packages_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ValueError, match=r"needs the package distributed: pip install 'multiview"):
-        engine_of("dask")
+        DaskEngine()
 
 
-def test_bad_settings_are_refused(tmp_path, monkeypatch):
+def test_bad_settings_are_refused(tmp_path, monkeypatch, capfd):
+    assert run_script(EXPERIMENT, ["--engine", "processes", "--scheduler", "tcp://here:1"]) == 2
+    assert "scheduler=tcp://here:1 is Dask's: give --engine dask too." in capfd.readouterr().err
     with pytest.raises(ValueError, match="workers=0 computes nothing"):
-        engine_of("dask", 0)
+        DaskEngine(0)
     with pytest.raises(ValueError, match=r"workers=2.*scheduler=tcp://here:1.*one of the two"):
-        engine_of("dask", 2, "tcp://here:1")
-    with pytest.raises(ValueError, match="add --engine dask"):
-        engine_of("processes", 2, "tcp://here:1")
+        DaskEngine(2, "tcp://here:1")
     file = tmp_path / "file"
     file.write_text("{}")
     with pytest.raises(ValueError, match="is no file of a Dask scheduler"):
-        engine_of("dask", scheduler=str(file)).submit(int)
+        DaskEngine(scheduler=str(file)).submit(int)
     monkeypatch.setattr(dask_engine, "SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(ValueError, match=r"scheduler=tcp://127.0.0.1:1 does not answer.*start one"):
-        engine_of("dask", scheduler="tcp://127.0.0.1:1").submit(int)
+        DaskEngine(scheduler="tcp://127.0.0.1:1").submit(int)
 
 
 def test_a_scheduler_without_workers_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(dask_engine, "SECONDS_TO_START", 0.2)
     file = tmp_path / "scheduler.json"
     with scheduler_at(file), pytest.raises(ValueError, match="no worker came"):
-        engine_of("dask", scheduler=str(file)).submit(int)
+        DaskEngine(scheduler=str(file)).submit(int)
