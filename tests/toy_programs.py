@@ -18,8 +18,18 @@ SCRIPT = Path(__file__).parent / "toy_experiment.py"
 CELLS = 10
 
 
-def start(out, engine, log, nap="0", workers=None, options=(), **environment):
-    command = [sys.executable, SCRIPT, "--seeds", str(CELLS // 2), "--out", out]
+def start(
+    out,
+    engine,
+    log,
+    nap="0",
+    workers=None,
+    options=(),
+    script=SCRIPT,
+    cells=CELLS,
+    **environment,
+):
+    command = [sys.executable, script, "--seeds", str(cells // 2), "--out", out]
     command += ["--engine", engine, *(["--workers", str(workers)] if workers else []), *options]
     return subprocess.Popen(
         command,

@@ -20,7 +20,7 @@ RESERVED = frozenset(
     {
         *("key", "experiment", "preset", "code_version", "commit", "status", "failure", "method"),
         *("device", "threads", "package_version", "torch_version", "python_version"),
-        *("seconds", "finished"),
+        *("seconds", "peak_memory", "finished"),
     }
 )
 

@@ -41,6 +41,7 @@ OPTIONS = (
     ("engine", Literal[(*ENGINES, "slurm")], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
     ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
+    ("memory", float | None, None, "gigabytes of a process, unless what earlier ones took", "GB"),
     ("slurm", str, "", "options of sbatch for this site, e.g. '--partition=gpu'", "OPTIONS"),
     ("share", bool, False, "share the cells with processes that run the same command", None),
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
@@ -218,6 +219,8 @@ def check_options(settings: Any) -> None:
         raise ValueError(f"slurm={settings.slurm!r} is for sbatch: give --engine slurm too.")
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
+    if settings.memory is not None and not 0 < settings.memory < 1e6:
+        raise ValueError(f"memory={settings.memory} counts gigabytes: use a positive number.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(
             f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "
@@ -239,6 +242,7 @@ def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[R
         retry=settings.retry,
         context=context,
         threads=threads,
+        memory=None if settings.memory is None else round(1e9 * settings.memory),
     )
     if jobs:
         experiment.check([job.cell for job in jobs if not is_part(job)], context)
