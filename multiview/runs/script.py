@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
+from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words, joined
 from multiview.runs.engines import ENGINES, Engine, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
@@ -189,19 +189,10 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         prog=f"{experiment.name}.py",
         description=f"{experiment.description.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
-        args=_joined(sys.argv[1:] if args is None else args),
+        args=joined(sys.argv[1:] if args is None else args, "--slurm"),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         registry=REGISTRY,
     )
-
-
-def _joined(args: Sequence[str]) -> list[str]:
-    """Arguments with the value of ``--slurm`` in one word with it: it looks like an option."""
-    words, joined = iter(args), []
-    for word in words:
-        value = next(words, None) if word == "--slurm" else None
-        joined.append(word if value is None else f"{word}={value}")
-    return joined
 
 
 EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
