@@ -44,3 +44,36 @@ def no_training(monkeypatch):
         patched.setattr(Training, "take_step", refuse)
         patched.setattr(flow, "train_patch_net", refuse)
         yield
+
+
+def found_again(setting, methods, folder, monkeypatch):
+    """Train methods twice, the second time from artefacts, and compare all that they leave."""
+    store, plain = Counting(folder), setting.bench(0, Context())
+    first, second = (setting.bench(0, store.context()) for _ in range(2))
+    for bench in (plain, first, second):
+        bench.plan(list(methods.values()))
+    for method in methods.values():
+        one = found_of(plain, plain.trained(method))
+        assert found_of(first, first.trained(method)) == one
+        with no_training(monkeypatch):
+            trained = second.trained(method)
+        assert found_of(second, trained) == one
+
+
+def found_of(bench, classifier):
+    """All that a method leaves, as bytes; outputs in the arithmetic of training and of tests.
+
+    Each classifier is asked equally often, as some draw anew at each call.
+    """
+    inputs = bench.inputs[:20]
+    found: dict[str, object] = {"notes": repr(classifier.notes)}
+    for name in ("logits", "best", "midway"):
+        if (logits := getattr(classifier, name)) is not None:
+            for how, outputs in (
+                ("fast", logits(inputs)),
+                ("exact", bench.outputs(logits, inputs)),
+            ):
+                found[f"{name}, {how}"] = outputs.float().numpy().tobytes()
+    if classifier.companion is not None:
+        found["companion"] = found_of(bench, classifier.companion)
+    return found

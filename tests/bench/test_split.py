@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from kept_artefacts import Counting, no_training
+from kept_artefacts import Counting, found_again, no_training
 from tiny_benches import tiny_bench, tiny_setting
 
 from multiview.bench import Cell, run, trainings_of
@@ -227,36 +227,6 @@ def test_networks_with_batchnorm_and_in_another_memory_format_are_found(net, tmp
         methods |= {"shared": Rocket(shared=PAIR.most_shared)}
         methods |= {"split": Rocket(shared=PAIR.most_shared, joint=False)}
     found_again(setting, methods, tmp_path, monkeypatch)
-
-
-def found_again(setting, methods, folder, monkeypatch):
-    """Train methods twice, the second time from artefacts, and compare all that they leave."""
-    store, plain = Counting(folder), setting.bench(0, Context())
-    first, second = (setting.bench(0, store.context()) for _ in range(2))
-    for bench in (plain, first, second):
-        bench.plan(list(methods.values()))
-    for method in methods.values():
-        one = plain.trained(method)
-        first.trained(method)
-        with no_training(monkeypatch):
-            second.trained(method)
-        for bench in (first, second):
-            other = bench.trained(method)
-            assert other.notes == one.notes
-            assert_alike(plain, one, bench, other)
-            if one.companion is not None and other.companion is not None:
-                assert_alike(plain, one.companion, bench, other.companion)
-
-
-def assert_alike(plain, one, bench, other):
-    """Equal bits, in the arithmetic of training and in that of tests."""
-    inputs = plain.inputs[:20]
-    for which in ("logits", "best", "midway"):
-        known, found = getattr(one, which), getattr(other, which)
-        assert (known is None) == (found is None)
-        if known is not None:
-            assert known(inputs).equal(found(inputs)), which
-            assert plain.outputs(known, inputs).equal(bench.outputs(found, inputs)), which
 
 
 def test_a_training_is_named():
