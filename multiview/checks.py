@@ -103,7 +103,9 @@ def instance(name: str, value: Any, kind: Any, remedy: str = "") -> Any:
     if not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         words = " or ".join(each.__name__ for each in kinds)
-        raise ValueError(f"{name}={shown(value)} is no {words}: {remedy or f'use a {words}'}.")
+        article = "an" if words[0] in "AEIO" else "a"
+        use = remedy or f"use {article} {words}"
+        raise ValueError(f"{name}={shown(value)} is no {words}: {use}.")
     return value
 
 

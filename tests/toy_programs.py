@@ -18,8 +18,18 @@ SCRIPT = Path(__file__).parent / "toy_experiment.py"
 CELLS = 10
 
 
-def start(out, engine, log, nap="0", workers=None, options=(), **environment):
-    command = [sys.executable, SCRIPT, "--seeds", str(CELLS // 2), "--out", out]
+def start(
+    out,
+    engine,
+    log,
+    nap="0",
+    workers=None,
+    options=(),
+    script=SCRIPT,
+    cells=CELLS,
+    **environment,
+):
+    command = [sys.executable, script, "--seeds", str(cells // 2), "--out", out]
     command += ["--engine", engine, *(["--workers", str(workers)] if workers else []), *options]
     return subprocess.Popen(
         command,
@@ -45,9 +55,9 @@ def wait_for(condition, seconds=60):
         time.sleep(0.01)
 
 
-def compute_here(out):
+def compute_here(out, seeds=CELLS // 2):
     """The same cells in this process; returns the directory and how many were absent."""
-    run, jobs = plan(EXPERIMENT, "laptop", EXPERIMENT.options(), out=out, seeds=CELLS // 2)
+    run, jobs = plan(EXPERIMENT, "laptop", EXPERIMENT.options(), out=out, seeds=seeds)
     run.directory.mkdir(parents=True, exist_ok=True)
     return run.directory, len(list(compute(jobs, LocalEngine())))
 

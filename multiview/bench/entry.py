@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
+from multiview import checks
 from multiview.bench.method import Method
 from multiview.theory import ensemble_error, student_coverage
 
@@ -25,6 +26,10 @@ class Entry:
     label: str
     group: str = ""
     theory: Prediction | None = None
+
+    def __post_init__(self) -> None:
+        checks.instance("method", self.method, Method, "give one such as Student()")
+        checks.instance("label", self.label, str)
 
 
 def constant(value: float) -> Prediction:

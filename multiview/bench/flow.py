@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
+from multiview import checks
 from multiview.bench.trainings import Left, slices
 from multiview.bench.types import Course, Fitted, SoftTargets
 from multiview.distill import KDLoss
@@ -29,6 +30,12 @@ class Flow:
     labels: TrainSpec
     students: TrainSpec
     summed: TrainSpec | None = None
+
+    def __post_init__(self) -> None:
+        checks.instance("labels", self.labels, TrainSpec)
+        checks.instance("students", self.students, TrainSpec)
+        if self.summed is not None:
+            checks.instance("summed", self.summed, TrainSpec)
 
     def spec(self, nets: Sequence[nn.Module], course: Course) -> TrainSpec:
         """How these networks are trained: each by itself, or as their sum.

@@ -15,7 +15,7 @@ from multiview.bench.modules import ModuleBench
 from multiview.bench.nets import Conv, Dense, Fast, LeNet, NetSpec, Quick, Residual, WidePair
 from multiview.bench.recipe import Recipe, fast_recipe
 from multiview.bench.types import Context, DropoutKind
-from multiview.data.images import ImageData, load_images
+from multiview.data.images import READERS, ImageData, load_images
 from multiview.data.splits import Splits, split
 from multiview.data.stand_ins import multi_view_images, view_textures
 from multiview.rng import stream
@@ -50,6 +50,8 @@ class ImageSetting(ModuleSetting):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        checks.choice("data", self.data, (MADE_UP, *READERS))
+        checks.instance("net", self.net, NetSpec, "use a kind such as Dense(widths=(64,))")
         checks.count("num_validation", self.num_validation, 0, meaning="counts images")
         for name in ("num_train", "num_test"):
             if getattr(self, name) is not None:
@@ -78,8 +80,8 @@ class ImageSetting(ModuleSetting):
             return multi_view_images(textures, n_train, n_test, stream(seed, "images", "made up"))
         if context.data_dir is None:
             raise ValueError(
-                f"{self.data} is read from --data-dir: give the folder that holds it "
-                "(`multiview data verify DIR` says what is in one)."
+                f"data_dir=None: {self.data} is read from --data-dir: give the folder that holds "
+                "it (`multiview data verify DIR` says what is in one)."
             )
         return read_once(self.data, context.data_dir)
 

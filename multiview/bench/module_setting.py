@@ -41,6 +41,8 @@ class ModuleSetting(Setting):
 
     def __post_init__(self) -> None:
         checks.count("members", self.members, meaning="counts networks")
+        checks.instance("recipe", self.recipe, Recipe)
+        checks.instance("students", self.students, Recipe)
 
     def with_net(self, net: NetSpec) -> Setting:
         """Refuse another kind of networks than the user's own."""

@@ -18,15 +18,21 @@ def made(factory: Factory, generator: torch.Generator, device: str = "cpu") -> n
     """A network whose initial weights follow from ``generator``, unmoved, whatever drew before.
 
     Raises:
-        ValueError: If ``factory`` makes no module.
+        ValueError: If ``factory`` makes no module, or takes arguments.
     """
     if isinstance(factory, nn.Module):
         raise ValueError(
             f"net is a {type(factory).__name__}, already made: give what makes one, such as "
             "lambda: MyNet(...), since every network needs weights of its own."
         )
-    with forked_rng(generator, torch.device(device)):
-        net = factory()
+    try:
+        with forked_rng(generator, torch.device(device)):
+            net = factory()
+    except TypeError as error:
+        raise ValueError(
+            f"net makes no network ({error}): give a function that takes no argument, such as "
+            "lambda: MyNet(...)."
+        ) from error
     if not isinstance(net, nn.Module):
         raise ValueError(
             f"net makes a {type(net).__name__}: give a function that makes a torch.nn.Module."
@@ -46,13 +52,19 @@ def check_net(factory: Factory, inputs: Shaped[Tensor, "n ..."], num_classes: in
             "net gives the same weights twice, so that all networks would be one: make a new "
             "module at every call."
         )
+    if not any(each.requires_grad for each in net.parameters()):
+        raise ValueError(
+            f"net makes a network, {type(net).__name__}, of which no parameter requires a gradient, "
+            "so that nothing can be trained: give one with such parameters."
+        )
     few = inputs[:2]
     try:
         with torch.no_grad():
             outputs = net.eval()(few)
     except Exception as error:
         raise ValueError(
-            f"net fails on inputs of shape {tuple(few.shape)} and type {few.dtype}: {error}"
+            f"net fails on inputs of shape {tuple(few.shape)} and type {few.dtype}: {error}. Give "
+            "inputs that it takes, or another net."
         ) from error
     wanted = (len(few), num_classes)
     if not isinstance(outputs, Tensor) or tuple(outputs.shape) != wanted:

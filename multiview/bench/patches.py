@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.bench.nets import NetSpec
@@ -19,6 +20,7 @@ from multiview.distill import distillation_loss
 from multiview.models import PatchNet, SingleMember
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.shared_patch_nets import shared_patch_nets
+from multiview.models.smoothed_relu import power
 from multiview.ntk import patch_net_gram
 from multiview.sparsity import GatedPatchNet
 from multiview.sparsity.layers import initial_dropout
@@ -36,6 +38,10 @@ class Sgd:
 
     labels: OptimSpec
     students: OptimSpec
+
+    def __post_init__(self) -> None:
+        checks.instance("labels", self.labels, OptimSpec)
+        checks.instance("students", self.students, OptimSpec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +63,14 @@ class PatchSetting(Setting):
     training: Sgd | Flow
 
     def __post_init__(self) -> None:
-        if self.members < 1:
-            raise ValueError(f"members={self.members} counts networks: use at least 1.")
+        checks.instance("spec", self.spec, MultiViewSpec)
+        checks.instance("training", self.training, (Sgd, Flow))
+        checks.count("num_train", self.num_train, meaning="counts samples")
+        checks.count("members", self.members, meaning="counts networks")
+        checks.count("width", self.width, meaning="counts neurons of a class")
+        power(self.q)
+        checks.positive("relu_knee", self.relu_knee)
+        checks.positive("sigma_init", self.sigma_init)
 
     @property
     def side_by_side(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from multiview import checks
 from multiview.data.augment import cutout, flip_and_crop
 from multiview.train import ComputeSpec, OptimSpec
 
@@ -31,6 +32,15 @@ class Recipe:
         default_factory=lambda: ComputeSpec(channels_last=True, bfloat16=True)
     )
     together: int = 1
+
+    def __post_init__(self) -> None:
+        checks.instance("optim", self.optim, OptimSpec)
+        checks.instance("compute", self.compute, ComputeSpec)
+        checks.flag("flip", self.flip)
+        checks.count("padding", self.padding, 0, meaning="counts pixels")
+        checks.count("cutout", self.cutout, 0, meaning="is a side in pixels")
+        checks.fraction("smoothing", self.smoothing)
+        checks.count("together", self.together, meaning="counts networks")
 
     @property
     def augments(self) -> bool:

@@ -16,6 +16,7 @@ from multiview.bench.recipe import Recipe, plain_recipe
 from multiview.bench.types import Context, DropoutKind
 from multiview.data.splits import Samples
 from multiview.rng import stream
+from multiview.train.batches import check_lone_sample
 
 UNSTORED: dict[str, Any] = {"stored": False}  # of a field that no row holds
 
@@ -73,7 +74,11 @@ class TensorSetting(ModuleSetting):
 
     def check(self, context: Context) -> None:
         """Refuse a network that does not give one output for each class, before any training."""
-        check_net(self.factory, self.samples.train, self.num_classes)
+        inputs = self.samples.train
+        check_net(self.factory, inputs, self.num_classes)
+        for recipe in (self.recipe, self.students):
+            size, generator = recipe.optim.batch_size, stream(0, "lone sample")
+            check_lone_sample(self.made(), inputs, size, generator)
 
     def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout in a network that has none."""
@@ -119,10 +124,20 @@ def samples_of(
                 f"{name} has inputs of shape {tuple(inputs.shape[1:])}, train of "
                 f"{tuple(train[0].shape[1:])}: give the same."
             )
+        if inputs.dtype != train[0].dtype:
+            raise ValueError(
+                f"{name} has inputs of type {inputs.dtype}, train of {train[0].dtype}: give the "
+                "same."
+            )
         shapes.fit(**{f"labels of {name}": (labels, "int n")})
         if inputs.is_floating_point():
             shapes.finite(**{f"inputs of {name}": inputs})
     k = int(train[1].max()) + 1 if num_classes is None else checks.count("num_classes", num_classes)
+    if k < 2:
+        raise ValueError(
+            f"labels of train are all {int(train[1].max())}, so that there is nothing to tell "
+            "apart: give samples of two classes or more."
+        )
     for name, (_, labels) in pairs.items():
         if int(labels.min()) < 0 or int(labels.max()) >= k:
             raise ValueError(

@@ -203,20 +203,41 @@ def _pair(name: str, samples: Any) -> Pair:
         ValueError: If it is neither.
     """
     if isinstance(samples, Dataset) and hasattr(samples, "__len__"):
-        samples = tuple(zip(*(samples[i] for i in range(len(samples))), strict=True))  # type: ignore[arg-type]
+        samples = _items(name, samples)
     if isinstance(samples, Tensor) or not isinstance(samples, tuple | list) or len(samples) != 2:
         raise ValueError(
             f"{name} is a {type(samples).__name__}: give a pair (inputs, labels) of tensors, or a "
             "data set with a length whose items are such pairs."
         )
-    inputs, labels = (_stacked(each) for each in samples)
+    inputs, labels = (
+        _stacked(f"{what} of {name}", each)
+        for what, each in zip(("inputs", "labels"), samples, strict=True)
+    )
     return inputs, labels
 
 
-def _stacked(values: Any) -> Tensor:
-    if isinstance(values, tuple | list) and len(values) and isinstance(values[0], Tensor):
-        return torch.stack(list(values))
-    return torch.as_tensor(values)
+def _items(name: str, samples: Any) -> tuple[list, list]:
+    """Inputs and labels of a map-style data set."""
+    items = [samples[i] for i in range(len(samples))]
+    for i, each in enumerate(items):
+        if not isinstance(each, tuple | list) or len(each) != 2:
+            raise ValueError(
+                f"{name}[{i}] is a {type(each).__name__}"
+                f"{f' of {len(each)}' if isinstance(each, tuple | list) else ''}: give a data set "
+                "whose items are pairs (input, label)."
+            )
+    return [each for each, _ in items], [label for _, label in items]
+
+
+def _stacked(name: str, values: Any) -> Tensor:
+    try:
+        if isinstance(values, tuple | list) and len(values) and isinstance(values[0], Tensor):
+            return torch.stack(list(values))
+        return torch.as_tensor(values)
+    except (RuntimeError, TypeError, ValueError) as error:  # of several shapes, or no numbers
+        raise ValueError(
+            f"{name} make no tensor ({error}): give tensors of one shape, or numbers."
+        ) from error
 
 
 def _entries(

@@ -175,4 +175,6 @@ def _text(value: bytes | str) -> str:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, list):
+        return f"a list of {', '.join(sorted({type(each).__name__ for each in value}))}"
     return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

@@ -54,8 +54,6 @@ class MultiViewSpec:
             if value is not None or field.default is not None:
                 object.__setattr__(self, field.name, _checked(field.name, value))
         self._check_arguments()
-        if self.mu > 1:
-            raise ValueError(f"mu={self.mu} must be a fraction: use 0 <= mu <= 1.")
         if self.interval("rho")[1] > 1:
             raise ValueError(
                 f"rho={self.rho} makes a weak view stronger than the smallest strong one: "
@@ -129,14 +127,14 @@ class MultiViewSpec:
 def _checked(name: str, value: Any) -> int | Strength:
     """The field's value as Python numbers, refused if it is of the wrong kind or size."""
     if name in SMALLEST:
-        return count(name, value, SMALLEST[name], meaning="must be an integer")
+        return count(name, value, SMALLEST[name], meaning="must be a count")
+    if name == "mu":
+        return float(number(name, value, "[0, 1]", meaning="must be a fraction"))
     is_pair = name in STRENGTHS and isinstance(value, tuple | list) and len(value) == 2
-    parts: list[Any] = [*value] if is_pair else [value]
     kind = "a number or a (low, high) pair" if name in STRENGTHS else "a number"
-    amounts = [_amount(name, part, f"in {name}={value!r} must be {kind}") for part in parts]
     if not is_pair:
-        return amounts[0]
-    low, high = amounts
+        return _amount(name, value, f"must be {kind}")
+    low, high = (_amount(name, part, f"in {name}={value!r} must be {kind}") for part in value)
     if low > high:
         raise ValueError(f"{name}=({low}, {high}) is reversed: use ({high}, {low}).")
     return low, high

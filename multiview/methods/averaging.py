@@ -16,7 +16,7 @@ from multiview.bench.setting import Setting
 from multiview.bench.types import Course
 from multiview.distill import averaged_logits
 from multiview.distill.teachers import Average
-from multiview.methods.networks import at_most, optional_count, several, single
+from multiview.methods.networks import a_method, at_most, optional_count, several, single
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,7 @@ class Member(Method):
     of: Method = Members()
 
     def __post_init__(self) -> None:
+        a_method("of", self.of)
         checks.count("index", self.index, 0, meaning="is the place of a network")
 
     def check(self, setting: Setting) -> None:
@@ -136,6 +137,7 @@ class Ensemble(Method):
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
+        a_method("of", self.of)
         optional_count("size", self.size, meaning="counts networks of an ensemble")
         checks.choice("average", self.average, get_args(Average))
         checks.temperature("temperature", self.temperature)

@@ -13,6 +13,11 @@ def optional_count(name: str, value: Any, *, meaning: str) -> None:
         checks.count(name, value, meaning=meaning)
 
 
+def a_method(name: str, value: Any) -> None:
+    """Refuse what is no method, such as the name of one."""
+    checks.instance(name, value, Method, "give one such as Ensemble()")
+
+
 def several(name: str, method: Method, setting: Setting) -> int | None:
     """The number of networks that a method leaves; None where that is not known.
 

@@ -12,7 +12,7 @@ from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.distill import Hinton, KDLoss
 from multiview.methods.averaging import Ensemble
-from multiview.methods.networks import optional_count
+from multiview.methods.networks import a_method, optional_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,9 @@ class Student(Method):
     number: int | None = None
 
     def __post_init__(self) -> None:
+        a_method("teacher", self.teacher)
+        checks.function("kd_loss", self.kd_loss)
+        checks.instance("start", self.start, (str, Method))
         checks.not_negative("weight", self.weight)
         checks.not_negative("label_weight", self.label_weight)
         optional_count("number", self.number, meaning="counts students")

@@ -1,7 +1,6 @@
 """Compute a kernel's tiles, here or on any executor, and keep each as soon as it is there."""
 
 import io
-import pickle
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import cast
 
 import numpy as np
 import torch
@@ -23,10 +21,10 @@ from multiview.ntk.check import NOT_A_SAMPLE, check_finite, check_samples
 from multiview.ntk.contract import Outputs
 from multiview.ntk.fingerprint import fingerprint
 from multiview.ntk.gram import Method, gram, plan_gram
+from multiview.ntk.sent_module import SentModule, send, store_numbers
 from multiview.ntk.store import TileStore
 from multiview.ntk.tiling import DTYPES, TileIndex, Tiling
 
-MODULE = "module.pt"  # beside the samples, for an executor's workers
 Progress = Callable[[int, int], None]  # (tiles stored, tiles in all)
 
 
@@ -41,6 +39,7 @@ class TileTask:
     method: Method
     dtype: torch.dtype | None
     check_batches: bool = True
+    module: SentModule | None = None  # None where it is at hand
 
 
 def fill_tiles(
@@ -67,8 +66,8 @@ def fill_tiles(
     stored, so that they share the work without talking. Tiles computed with as many threads of
     torch have the same bits.
 
-    The kernel's directory also holds the samples and, for an executor, the pickled module, which
-    every worker loads: whoever can write there can run code here. Trust it as you trust code.
+    The kernel's directory also holds the samples and, for an executor, the numbers of the module's
+    tensors. Nothing in it is ever run: the module's code goes to the workers with the tasks.
 
     Args:
         directory: Made if it is not there; for several machines on a file system they share.
@@ -76,8 +75,8 @@ def fill_tiles(
         tile: Samples in a tile's rows and columns. A worker computes the features of 2 tile
             samples for tile^2 entries: the larger, the less work, and the more memory.
         executor: Where tiles are computed; None: in this process. All tasks are submitted at
-            once, some hundred bytes each; a worker reads the module from the directory for each
-            tile, and maps the samples.
+            once, each with the module but for its numbers, some kB; a worker reads those once,
+            and maps the samples.
         check_batches: As for ``gram``; no entry depends on it.
         progress: Called with the tiles stored and the tiles in all, first before any is computed.
 
@@ -117,7 +116,7 @@ def fill_tiles(
             tile=tile,
         ),
     )
-    pickled = None if executor is None else _pickled(module)
+    sent, numbers = (None, None) if executor is None else send(module)
     store = TileStore.create(root / tiling.key, tiling)
     store.repair()
     missing, total = store.missing(), len(list(tiling.places()))
@@ -127,8 +126,8 @@ def fill_tiles(
         for name, x in (("x1", x1), ("x2", x2)):
             if x is not None:
                 _store_samples(store.directory / f"{name}.npy", x)
-        if pickled is not None:
-            write_atomically(store.directory / MODULE, pickled)
+        if numbers is not None:
+            store_numbers(store.directory, numbers)
     tasks = (
         TileTask(
             directory=store.directory,
@@ -138,6 +137,7 @@ def fill_tiles(
             method=method,
             dtype=dtype,
             check_batches=check_batches,
+            module=sent,
         )
         for at in random.SystemRandom().sample(missing, len(missing))
     )
@@ -150,14 +150,14 @@ def compute_tile(task: TileTask, module: nn.Module | None = None) -> TileIndex:
     """Compute and store a tile, wherever the executor has put us; nothing if it is there.
 
     Args:
-        module: None: the one in the task's directory, which is unpickled and so trusted.
+        module: None: the one that the task was sent with.
     """
     store = TileStore.open(task.directory)
     if store.path(*task.at).exists():  # another process was faster
         return task.at
     if module is None:
-        path = task.directory / MODULE
-        module = cast(nn.Module, torch.load(path, map_location=task.device, weights_only=False))
+        assert task.module is not None
+        module = task.module.load(task.directory, task.device)
     symmetric = store.tiling.form == "symmetric"
     i, j = task.at
     rows = _samples(task, "x1", store.tiling.rows[i]).to(task.device)
@@ -227,7 +227,7 @@ def _store_samples(path: Path, x: Tensor) -> None:
     """Write samples where workers map them into memory, unless the same are there."""
     array = _array(x)
     try:
-        there = np.load(path, mmap_mode="r")
+        there = np.lib.format.open_memmap(path, mode="r")
         alike = (there.shape, there.dtype) == (array.shape, array.dtype)
         if alike and np.array_equal(there.view(np.uint8), array.view(np.uint8)):
             return
@@ -239,7 +239,7 @@ def _store_samples(path: Path, x: Tensor) -> None:
 
 
 def _samples(task: TileTask, name: str, chosen: slice) -> Tensor:
-    mapped = np.load(task.directory / f"{name}.npy", mmap_mode="r")
+    mapped = np.lib.format.open_memmap(task.directory / f"{name}.npy", mode="r")
     return torch.from_numpy(np.array(mapped[chosen])).view(task.x_dtype)
 
 
@@ -247,18 +247,6 @@ def _array(x: Tensor) -> np.ndarray:
     """Samples for numpy, which knows no bfloat16."""
     x = x.detach().cpu().contiguous()
     return (x.view(torch.int16) if x.dtype == torch.bfloat16 else x).numpy()
-
-
-def _pickled(module: nn.Module) -> bytes:
-    buffer = io.BytesIO()
-    try:
-        torch.save(module, buffer)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise ValueError(
-            f"module cannot be sent to the executor's workers ({error}): define its classes and "
-            "functions at the top of an importable file, or use executor=None."
-        ) from error
-    return buffer.getvalue()
 
 
 def _checked(

@@ -49,9 +49,15 @@ class Claim:
     def __post_init__(self) -> None:
         low, high = self.predicted
         if not low <= high:
-            raise ValueError(f"predicted={self.predicted} of {self.name!r} is not (low, high).")
+            raise ValueError(
+                f"predicted={self.predicted} of {self.name!r} is no interval: use (low, high) with "
+                "low <= high."
+            )
         if self.primary and self.kind == "check":
-            raise ValueError(f"{self.name!r} is a check: only a claim can be primary.")
+            raise ValueError(
+                f"primary=True of {self.name!r}, whose kind is 'check': only a claim can be "
+                "primary, leave it out."
+            )
 
 
 def at_most(most: float) -> tuple[float, float]:

@@ -20,6 +20,7 @@ from multiview.runs.script import DONE, ERROR, USAGE, run_script
 from multiview.runs.signals import leave
 from multiview.runs.store import (
     RESULTS,
+    check_export,
     concatenated,
     export,
     load,
@@ -71,6 +72,8 @@ def show(
     experiment = find(name)
     if preset is not None:
         experiment.preset(preset)  # or it is refused
+    if export_to is not None:
+        check_export(export_to)
     every = published_runs(rows_folder(), name) if published else stored_runs(out, name)
     runs = [run for run in every if preset in (None, run.preset)]
     if not runs and published:

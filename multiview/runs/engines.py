@@ -25,10 +25,12 @@ def cores() -> int:
 
 def check_device(device: str) -> None:
     """Raise a ValueError unless torch can compute on ``device``."""
+    if device == "cpu":
+        return  # as it always can; torch takes more than a second to import
     import torch
 
     try:
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # the device "meta" has no numbers
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
         first = str(error).splitlines()[0]
         raise ValueError(f"device={device!r} is not available here ({first}): use cpu.") from error
@@ -115,11 +117,14 @@ class ProcessEngine(Renewed):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As of any executor; if nobody waits, cells that are begun end at once."""
-        processes: Any = getattr(self.inner, "_processes", None)
-        workers = list((processes or {}).values())  # shutdown forgets them
+        pool: Any = self.inner
+        workers = list((pool._processes or {}).values())  # shutdown forgets them
+        manager = pool._executor_manager_thread
         super().shutdown(wait, cancel_futures=cancel_futures)
         if not wait:
             _end(workers)
+            if manager is not None:  # at Python's end it would complain of what is closed by then
+                manager.join(SECONDS_TO_END)
 
 
 def _end(workers: Sequence[BaseProcess]) -> None:

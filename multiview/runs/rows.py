@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ RESERVED = frozenset(
     {
         *("key", "experiment", "preset", "code_version", "commit", "status", "failure", "method"),
         *("device", "threads", "package_version", "torch_version", "python_version"),
-        *("seconds", "finished"),
+        *("seconds", "peak_memory", "finished"),
     }
 )
 
@@ -226,6 +227,13 @@ def row_paths(directory: Path) -> list[Path]:
     """The files of all rows in a folder and its subfolders."""
     paths = [*directory.glob("*.json"), *directory.glob("[0-9a-f][0-9a-f]/*.json")]
     return [path for path in paths if not path.name.endswith(RUN_SUFFIX)]
+
+
+def stored_keys(directory: Path) -> set[str]:
+    """The keys of all rows there, whether whole or damaged: names alone are read."""
+    folders = [directory, *directory.glob("[0-9a-f][0-9a-f]/")]
+    names = {name for folder in folders for name in os.listdir(folder)}
+    return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
 
 def make_subfolders(directory: Path) -> None:

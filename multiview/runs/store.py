@@ -47,7 +47,7 @@ def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "
         FileNotFoundError: If there is no row; the message holds the command that makes some.
     """
     if versions not in ("newest", "all"):
-        raise ValueError(f"versions={versions!r} is neither 'newest' nor 'all'.")
+        raise ValueError(f"versions={versions!r} is neither 'newest' nor 'all': use one of them.")
     directory = RESULTS / source if (RESULTS / source).is_dir() else Path(source)
     paths = row_paths(directory)
     if not paths:  # --out itself, with an experiment in each of its directories
@@ -94,6 +94,12 @@ def as_table(rows: Iterable[dict[str, Any]]) -> "pandas.DataFrame":
     return pandas.DataFrame([line for row in rows for line in lines(row)])
 
 
+def check_export(path: Path) -> None:
+    """Raise a ValueError unless the ending of an export's path is one of those we write."""
+    if path.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"export={path} must end in .parquet or .csv: name such a file.")
+
+
 def export(table: "pandas.DataFrame", path: Path) -> None:
     """Write ``table`` to ``path``, whose ending .parquet or .csv says how.
 
@@ -102,8 +108,7 @@ def export(table: "pandas.DataFrame", path: Path) -> None:
     Raises:
         ValueError: If the ending is another.
     """
-    if path.suffix not in (".parquet", ".csv"):
-        raise ValueError(f"export={path} must end in .parquet or .csv.")
+    check_export(path)
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray):

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from multiview import checks, shapes
+from multiview.train.batches import check_lone_sample, first_outputs
 from multiview.train.checkpoint import Checkpoint, description
 from multiview.train.compute import ComputeSpec, chosen, outputs_of
 from multiview.train.metrics import wrong
@@ -225,7 +226,8 @@ def fit(
             for rows, seen in training.batches():
                 if checkpoint is not None and checkpoint.due():
                     checkpoint.save(start, training.state())
-                training.take_step(loss(forward(seen), seen, rows), len(seen), spec)
+                outputs = forward(seen) if training.steps_done else first_outputs(forward, seen)
+                training.take_step(loss(outputs, seen, rows), len(seen), spec)
                 if after_step is not None:
                     after_step(training.steps_done, spec.epochs * source.steps)
             training.end_epoch(spec, score)
@@ -258,3 +260,5 @@ def _check_arguments(module: Any, inputs: Any, loss: Any, spec: Any, generator: 
         )
     if several and inputs.is_floating_point():
         shapes.finite(inputs=inputs)
+    if several:
+        check_lone_sample(module, inputs, spec.batch_size, generator)

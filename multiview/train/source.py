@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from multiview import checks
+from multiview import checks, shapes
 
 # augment(inputs, generator): all samples, changed anew.
 Augment = Callable[[Tensor, torch.Generator], Tensor]
@@ -101,6 +101,8 @@ class FromLoader:
                 f"the loader gave a batch of type {type(batch).__name__} that is neither inputs "
                 "nor (inputs, labels): give it a collate_fn that makes it so."
             )
+        if inputs.device.type == "cpu" and inputs.is_floating_point():
+            shapes.finite(**{"inputs of the loader": inputs})
         if not rest:
             return LoaderTargets(None), inputs.to(self.device)
         (labels,) = rest

@@ -1,5 +1,6 @@
 """Tiles make the kernel gram makes, on any executor; after a kill only the rest is computed."""
 
+import io
 import os
 import pickle
 import signal
@@ -137,25 +138,69 @@ def test_every_executor_makes_the_same_bits(tmp_path):
     assert all(other == found["here"] for other in found.values())
 
 
-def test_tasks_are_small_and_the_module_lies_in_the_store(tmp_path):
-    class Counting(LocalEngine):
-        def submit(self, fn, /, *args, **kwargs):
-            sizes.append(len(pickle.dumps((args, kwargs))))
-            return super().submit(fn, *args, **kwargs)
+class Counting(LocalEngine):
+    """An engine that notes the bytes of each task."""
 
-    sizes, module = [], nn.Sequential(nn.Linear(3, 2000), nn.Linear(2000, 1)).double()
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def submit(self, fn, /, *args, **kwargs):
+        self.sizes.append(len(pickle.dumps((args, kwargs))))
+        return super().submit(fn, *args, **kwargs)
+
+
+def wide():
+    return nn.Sequential(nn.Linear(3, 2000), nn.Linear(2000, 1)).double()
+
+
+def test_tasks_are_small_and_the_modules_numbers_lie_in_the_store(tmp_path):
+    module, engine = wide(), Counting()
     here = fill_tiles(tmp_path / "here", module, samples(), tile=4)
-    assert not (here.directory / "module.pt").exists()
-    store = fill_tiles(tmp_path / "sent", module, samples(), tile=4, executor=Counting())
-    assert len(sizes) == 6
-    assert max(sizes) < 1000
-    sent = torch.load(store.directory / "module.pt", weights_only=False)
-    assert torch.equal(next(sent.parameters()), next(module.parameters()))
-    store.path(0, 0).unlink()
-    (store.directory / "module.pt").write_bytes(b"damaged")
-    assert files(fill_tiles(tmp_path / "sent", module, samples(), tile=4, executor=Counting())) == (
-        files(here)
+    assert not list(here.directory.glob("module*"))
+    store = fill_tiles(tmp_path / "sent", module, samples(), tile=4, executor=engine)
+    assert len(engine.sizes) == 6
+    assert max(engine.sizes) < 1000
+    (path,) = store.directory.glob("module*")
+    assert np.load(path, allow_pickle=False).nbytes == sum(
+        each.nbytes for each in module.parameters()
     )
+    for damage in (b"damaged", path.read_bytes()[:-8] + bytes(8)):  # the second is of its shape
+        store.path(0, 0).unlink()
+        path.write_bytes(damage)
+        again = fill_tiles(tmp_path / "sent", module, samples(), tile=4, executor=Counting())
+        assert files(again) == files(here)
+
+
+class Trap:
+    """Leaves a file named "run" when it is unpickled."""
+
+    def __init__(self, folder):
+        self.path = folder / "run"
+
+    def __reduce__(self):
+        return self.path.touch, ()
+
+
+@pytest.mark.parametrize("form", ["plain", "torch"])
+def test_no_pickle_lies_in_the_folder_and_none_that_does_is_opened(tmp_path, form):
+    module, x = wide(), samples()
+    store = fill_tiles(tmp_path, module, x, tile=4, executor=Counting())
+    whole, found = files(store), list(store.directory.iterdir())
+    assert {path.suffix for path in found} == {".json", ".npy", ".npz"}
+    for path in store.directory.glob("*.npy"):
+        np.load(path, allow_pickle=False)  # of anything else it is an error
+    trap, poison = Trap(tmp_path), io.BytesIO()
+    (pickle.dump if form == "plain" else torch.save)(trap, poison)
+    module_file = store.directory / "module.pt"
+    for path in (module_file, *store.directory.glob("*.np[yz]")):
+        path.write_bytes(poison.getvalue())
+    fill_tiles(tmp_path, module, x, tile=4, executor=Counting())
+    assert files(store) == whole
+    assert module_file.read_bytes() == poison.getvalue()
+    assert not trap.path.exists()
+    pickle.loads(pickle.dumps(trap))
+    assert trap.path.exists()  # it does spring
 
 
 def test_only_what_is_missing_or_damaged_is_computed(tmp_path, monkeypatch, caplog):

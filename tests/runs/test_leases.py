@@ -1,5 +1,7 @@
 """Leases: one holder at a time, dead ones are succeeded and counted, clocks may be wrong."""
 
+import contextlib
+import errno
 import os
 import subprocess
 import sys
@@ -191,3 +193,65 @@ def test_no_probe_of_the_clock_is_left(stem, monkeypatch):
     elsewhere(monkeypatch)
     assert is_held(stem)
     assert files(stem) == ["cell.lease-0"]
+
+
+@pytest.mark.parametrize("written", [OSError(errno.ENOSPC, "No space left on device"), 100])
+def test_a_full_disk_leaves_no_lease(stem, monkeypatch, written):
+    """It would be one of a stranger, and its death would count."""
+
+    def full(descriptor, data):
+        if isinstance(written, OSError):
+            raise written
+        return written
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*cell\.lease-0'"):
+        claim(stem)
+    assert files(stem) == []
+
+
+def test_nobody_gets_it_beside_the_successor_of_one_taken_for_dead(stem, monkeypatch):
+    first = taken(stem)
+    last_beat(stem, 2 * PATIENCE)
+    elsewhere(monkeypatch)
+    second = taken(stem)
+    first.release()
+    assert claim(stem) is None
+    assert is_held(stem)
+    assert count_deaths(stem) == 1
+    leases.withdraw(stem, second.owner)
+    assert files(stem) == []
+
+
+def test_of_many_that_come_while_it_is_released_one_gets_it(stem, monkeypatch):
+    """With a death before, so that there are two files to remove and two to look at."""
+    die_holding(stem)
+    dead = stem.with_name("cell.lease-0").read_bytes()
+    holders, most, over = [], [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            lease = claim(stem)
+            if lease is not None:
+                holders.append(lease)
+                most.append(len(holders))
+                time.sleep(0.0001)
+                holders.remove(lease)
+                lease.release()
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(200):
+        if not any(stem.parent.glob("cell.lease-*")):
+            with (
+                contextlib.suppress(FileExistsError),
+                stem.with_name("cell.lease-0").open("xb") as file,
+            ):
+                file.write(dead)
+        time.sleep(0.002)
+    over.set()
+    for thread in threads:
+        thread.join()
+    assert len(most) > 50
+    assert max(most) == 1

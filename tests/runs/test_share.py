@@ -5,8 +5,13 @@ import signal
 from collections import Counter
 
 import pytest
+from toy_experiment import EXPERIMENT, Options
 from toy_programs import CELLS, alive, compute_here, rows, start, wait_for
 from toy_runs import contents
+
+from multiview.runs.engines import LocalEngine
+from multiview.runs.runner import plan
+from multiview.runs.sweep import compute
 
 
 def computed(log):
@@ -15,16 +20,20 @@ def computed(log):
 
 
 @pytest.mark.parametrize("engine", ["local", "processes"])
-def test_each_cell_is_computed_once_and_all_programs_show_the_whole(tmp_path, engine):
+def test_each_cell_is_computed_once_and_the_whole_is_shown(tmp_path, engine):
     log = tmp_path / "log"
     programs = [start(tmp_path, engine, log, nap="0.1", options=["--share"]) for _ in range(3)]
     printed = [program.communicate()[0] for program in programs]
     assert [program.returncode for program in programs] == [0] * 3, printed
     assert set(computed(log).values()) == {1}
     assert len(computed(log)) == CELLS
+    shown = [text for text in printed if "Claims" in text]
+    assert shown
     for text in printed:
+        assert text in shown or "Another process shows the results." in text
         assert f"{CELLS} cells" in text
-        assert "5 (1 missing)" not in text  # the claim is judged by all rows
+    for text in shown:
+        assert "missing" not in text  # the claim is judged by all rows
     mine, _ = compute_here(tmp_path / "alone")
     assert contents(tmp_path / "toy_experiment") == contents(mine)
     assert list((tmp_path / "toy_experiment" / "leases").iterdir()) == []
@@ -71,3 +80,17 @@ def test_ctrl_c_leaves_at_once_and_the_others_go_on(tmp_path):
     assert programs[1].returncode == 0, output
     assert len(rows(tmp_path)) == CELLS
     assert not alive(programs[0].pid)
+
+
+def test_the_folder_is_listed_once_others_are_found_to_be_far(tmp_path, monkeypatch):
+    """Of a thousand processes not each must look at each of many cells."""
+    _, jobs = plan(EXPERIMENT, "laptop", Options(), out=tmp_path, seeds=20)
+    compute_here(tmp_path, seeds=19)
+    monkeypatch.setattr("multiview.runs.sweep.FOUND", 5)
+    looked = []
+    engine = LocalEngine()
+    submit = engine.submit
+    monkeypatch.setattr(engine, "submit", lambda *given: looked.append(given) or submit(*given))
+    outcomes = Counter(outcome.status for outcome in compute(jobs, engine))
+    assert outcomes == {"stored": 33, "ok": 7}
+    assert len(looked) == 7  # five were found, two computed

@@ -191,6 +191,28 @@ def test_a_foreign_file_counts_as_nothing(foreign, tmp_path):
     assert state_or_nothing(tmp_path / "training.pt", foreign) is None
 
 
+class Trap:
+    """Leaves a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return self.path.touch, ()
+
+
+@pytest.mark.parametrize("place", ["training", "state", "both"])
+def test_a_hostile_file_runs_nothing_and_counts_as_nothing(place, tmp_path):
+    trap, buffer = Trap(tmp_path / "run"), io.BytesIO()
+    stored = {"training": {}, "state": {}} | ({} if place == "both" else {place: {"a": trap}})
+    torch.save(trap if place == "both" else stored, buffer)
+    assert state_or_nothing(tmp_path / "training.pt", buffer.getvalue()) is None
+    assert not trap.path.exists()
+    buffer.seek(0)
+    torch.load(buffer, weights_only=False)
+    assert trap.path.exists()  # it would have run
+
+
 @pytest.mark.parametrize("stored", [{"training": [], "state": {}}, {"training": {}, "state": 1}])
 def test_a_foreign_file_of_torch_counts_as_nothing(stored, tmp_path):
     buffer = io.BytesIO()
