@@ -1,6 +1,8 @@
 """Bad modules and samples for tangent kernels, and bad kernels on disk."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +24,16 @@ def unsendable() -> nn.Module:
     module = linear()
     module.register_forward_hook(lambda module, inputs, output: output)
     return module
+
+
+def filled(**changes: Any) -> Callable[[Path], Any]:
+    """Fill a kernel on disk."""
+
+    def call(here: Path) -> Any:
+        given: dict[str, Any] = {"directory": here, "module": linear(), "x1": X[:4]} | changes
+        return fill_tiles(**given)
+
+    return call
 
 
 KERNELS: list[BadInput] = [
@@ -96,32 +108,32 @@ KERNELS: list[BadInput] = [
     ),
     BadInput(
         "a kernel on disk of all outputs",
-        lambda here: fill_tiles(here, linear(), X[:4], outputs="full"),
+        filled(outputs="full"),
         'outputs=\'full\': a store holds "trace" or "per_class" kernels. A '
         '"full" one has (n k)^2 entries, so one worth solving fits in memory: '
         "use gram.",
     ),
     BadInput(
         "tiles of nothing",
-        lambda here: fill_tiles(here, linear(), X[:4], tile=0),
+        filled(tile=0),
         "tile=0 is a count: use tile >= 1, an integer.",
     ),
     BadInput(
         "an executor by name",
-        lambda here: fill_tiles(here, linear(), X[:4], executor="dask"),
+        filled(executor="dask"),
         "executor='dask' has no submit: give a concurrent.futures.Executor, or "
         "None to compute here.",
     ),
     BadInput(
         "a module that cannot be sent",
-        lambda here: fill_tiles(here, unsendable(), X[:4], executor=ThreadPoolExecutor(1)),
+        filled(executor=ThreadPoolExecutor(1), module=unsendable()),
         "module cannot be sent to the executor's workers (Can't pickle local "
         "object 'unsendable.<locals>.<lambda>'): define its classes and functions "
         "at the top of an importable file, or use executor=None.",
     ),
     BadInput(
         "a folder that is a number",
-        lambda here: fill_tiles(3, linear(), X[:4]),
+        filled(directory=3),
         "directory=3 is no str or PathLike: give the path of a folder.",
     ),
 ]

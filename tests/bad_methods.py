@@ -151,6 +151,11 @@ def named(**changes: Any) -> Experiment:
     return replace(EXPERIMENT, **changes)
 
 
+def repeated(seeds: Any) -> list:
+    """Cells of so many repetitions."""
+    return EXPERIMENT.cells("smoke", Options(), seeds=seeds)
+
+
 EXPERIMENTS: list[BadInput] = [
     bad(
         "a name with a blank",
@@ -197,15 +202,17 @@ EXPERIMENTS: list[BadInput] = [
         planned(Own(n={1: 2})),
         "Own.n has the key 1: use strings other than '__type__'.",
     ),
-    BadInput(
+    bad(
         "repetitions as a word",
-        lambda here: EXPERIMENT.cells("smoke", Options(), seeds="3"),
+        repeated,
         "seeds='3' leaves nothing to compute: use an integer of at least 1.",
+        seeds="3",
     ),
-    BadInput(
+    bad(
         "repetitions by half",
-        lambda here: EXPERIMENT.cells("smoke", Options(), seeds=1.5),
+        repeated,
         "seeds=1.5 leaves nothing to compute: use an integer of at least 1.",
+        seeds=1.5,
     ),
     bad(
         "a reversed prediction",

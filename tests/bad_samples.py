@@ -144,7 +144,7 @@ SAMPLES: list[BadInput] = [
     ),
     compared(
         "test inputs of another type",
-        "test has inputs of type torch.float64, train of torch.float32: give the same.",
+        "test has inputs of type torch.float64 and train of type torch.float32: give the same.",
         test=(X[:20].double(), Y[:20]),
     ),
 ]

@@ -103,17 +103,21 @@ SETTINGS: list[BadInput] = [
         lambda here: replace(PATCHES, spec=None),
         "spec=None is no MultiViewSpec: use a MultiViewSpec.",
     ),
-    BadInput(
+    bad(
         "optimisers of nothing",
-        lambda here: Sgd(labels=None, students=OPTIM),
+        Sgd,
         "labels=None is no OptimSpec: use an OptimSpec.",
+        labels=None,
+        students=OPTIM,
     ),
-    BadInput(
+    bad(
         "a flow by minibatches",
-        lambda here: Flow(labels=OPTIM, students=OPTIM),
+        Flow,
         "labels=OptimSpec(epochs=40, batch_size=50, algorithm='sgd', "
         "learning_rate=0.05, warmup=0.15, momentum=0.... is no TrainSpec: use a "
         "TrainSpec.",
+        labels=OPTIM,
+        students=OPTIM,
     ),
     bad(
         "fewer images than none",

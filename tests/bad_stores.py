@@ -137,14 +137,14 @@ ROWS: list[BadInput] = [
     BadInput(
         "rows of nothing",
         lambda here: load(here / "lottery"),
-        "no rows in {here}/lottery: make them with `multiview run {here}/lottery`.",
+        "no rows in {here}/lottery: make them with `multiview run lottery`.",
         error=FileNotFoundError,
     ),
     BadInput(
         "rows of no version",
-        lambda here: load(here, versions="latest"),
+        lambda here: load(here, versions="latest"),  # type: ignore[arg-type]
         "versions='latest' is neither 'newest' nor 'all': use one of them.",
-    ),  # type: ignore[arg-type]
+    ),
     BadInput(
         "rows of two experiments",
         lambda here: load(here),
@@ -170,9 +170,9 @@ ROWS: list[BadInput] = [
     ),
     BadInput(
         "an export without an ending",
-        lambda here: export(None, here / "table"),
+        lambda here: export(None, here / "table"),  # type: ignore[arg-type]
         "export={here}/table must end in .parquet or .csv: name such a file.",
-    ),  # type: ignore[arg-type]
+    ),
 ]
 
 

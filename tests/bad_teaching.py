@@ -1,7 +1,6 @@
 """Bad teachers, patch networks and gates."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,11 +22,9 @@ from multiview.train import (
 def taught(name: str, message: str, **changes: Any) -> BadInput:
     """A line about a distillation with other arguments."""
 
-    def call(here: Path) -> Any:
-        given = {"student": linear(), "teacher": linear(), "inputs": X, "labels": Y, "spec": SPEC}
-        return knowledge_distillation(**{**given, "generator": stream(0), **changes})
-
-    return BadInput(name, call, message)
+    given: dict[str, Any] = {"student": linear(), "teacher": linear(), "inputs": X, "labels": Y}
+    given |= {"spec": SPEC, "generator": stream(0), **changes}
+    return BadInput(name, lambda here: knowledge_distillation(**given), message)
 
 
 SHARED = linear()
