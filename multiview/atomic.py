@@ -48,11 +48,12 @@ def remove_stale(directory: Path) -> list[Path]:
     the clock of a file server is not so wrong. A file of a living process here is always kept.
     """
     removed = []
-    for path in directory.rglob(".*.tmp"):
-        with contextlib.suppress(OSError):  # gone by now, or not ours to remove
-            if _is_stale(path):
-                path.unlink()
-                removed.append(path)
+    for folder, _, names in os.walk(directory):  # not rglob: a folder may vanish while it is read
+        for path in (Path(folder, name) for name in names if TEMPORARY.fullmatch(name)):
+            with contextlib.suppress(OSError):  # gone by now, or not ours to remove
+                if _is_stale(path):
+                    path.unlink()
+                    removed.append(path)
     return removed
 
 

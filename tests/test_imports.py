@@ -41,7 +41,7 @@ SCIENCE |= {
 }
 # What puts the science and the bookkeeping together.
 TOP = {"comparison"}
-BOOKS = {"runs", "results", "atomic", "__main__"}
+BOOKS = {"runs", "results", "atomic", "process", "__main__"}
 REEXPORT = ("__all__", "__version__")
 ASKS_SCIENCE = {("multiview.runs.cli", "multiview.data.images")}  # multiview data verify
 
@@ -102,7 +102,7 @@ def test_bookkeeping_knows_no_science(module):
             assert part(other) in BOOKS | {""}, f"{module} imports {other}"
         assert other.split(".")[0] not in ("theory_experiments", "figures", "matplotlib")
         if other == "torch":
-            assert module in ("multiview.runs.engines", "multiview.runs.runner")
+            assert module in ("multiview.runs.engines", "multiview.runs.work")
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name_of)

@@ -59,6 +59,8 @@ def run(cell: Cell, context: Context) -> dict:
             raise FloatingPointError("the loss is nan at step 3")
         case "raise":
             raise RuntimeError("a bug")
+        case "memory":  # more than FAULT_MEMORY of faulty_toy.py allows, or any machine has
+            np.ones(1 << 40)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "die in a write":

@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from multiview.bench import Cell, Entry, check, run
+from multiview.bench import Cell, Entry, check, run, trainings_of
 from multiview.bench.cost import cost
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import Fast, Residual
@@ -281,11 +281,12 @@ EXPERIMENT = Experiment(
         "smoke": Preset(cells=partial(cells, smoke, 0.3), seeds=2, claimed=False),
         "laptop": Preset(cells=partial(cells, laptop, 0.3), seeds=3, first_seed=10),
         "long": Preset(cells=partial(cells, long, 1.0), seeds=3, first_seed=10),
-        "paper": Preset(cells=partial(cells, paper, 0.3), seeds=3, first_seed=10),
+        "paper": Preset(cells=partial(cells, paper, 0.3), seeds=10, first_seed=10, split=True),
     },
     claims=claims,
     check=check,
     cost=cost,
+    split=trainings_of,
     options=Options,
     derived=derived,
     tables=tables,

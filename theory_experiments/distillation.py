@@ -13,7 +13,7 @@ and before any run on the seeds from 10 on.
 from dataclasses import dataclass
 from typing import Literal
 
-from multiview.bench import check, run
+from multiview.bench import check, run, trainings_of
 from multiview.bench.cost import cost
 from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
@@ -57,11 +57,12 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=cells_of(SMOKE), seeds=2, claimed=False),
         "laptop": Preset(cells=cells_of(LAPTOP), seeds=3, first_seed=10),
-        "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10),
+        "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10, split=True),
     },
     claims=claims_of(CLAIMS),
     check=check,
     cost=cost,
+    split=trainings_of,
     options=Options,
     derived=derived_of({SYNTHETIC: patches.derived}),
     tables=tables_of(TABLES),

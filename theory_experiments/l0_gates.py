@@ -34,7 +34,7 @@ from typing import Literal
 
 import pandas as pd
 
-from multiview.bench import Cell, check, run
+from multiview.bench import Cell, check, run, trainings_of
 from multiview.bench.cost import cost
 from multiview.runs.claims import Claim
 from multiview.runs.experiment import Experiment, Preset
@@ -93,11 +93,12 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=cells_of(SMOKE), seeds=2, claimed=False),
         "laptop": Preset(cells=cells_of(LAPTOP), seeds=3, first_seed=10),
-        "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10),
+        "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10, split=True),
     },
     claims=claims,
     check=check,
     cost=cost,
+    split=trainings_of,
     options=Options,
     derived=derived,
     tables=tables_of(

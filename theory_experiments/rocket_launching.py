@@ -20,7 +20,7 @@ when results on the seeds 0 to 9 were known, and before any run on the seeds fro
 from dataclasses import dataclass
 from typing import Literal
 
-from multiview.bench import check, run
+from multiview.bench import check, run, trainings_of
 from multiview.bench.cost import cost
 from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
@@ -48,11 +48,12 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=cells_of(SMOKE), seeds=1, claimed=False),
         "laptop": Preset(cells=cells_of(LAPTOP, ["cifar100"]), seeds=3, first_seed=10),
-        "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10),
+        "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10, split=True),
     },
     claims=claims_of(dict.fromkeys(images.NAMES, images.claims) | {SYNTHETIC: patches.claims}),
     check=check,
     cost=cost,
+    split=trainings_of,
     options=Options,
     derived=derived_of(dict.fromkeys(images.NAMES, images.derived) | {SYNTHETIC: patches.derived}),
     tables=tables_of(dict.fromkeys(images.NAMES, images.tables) | {SYNTHETIC: patches.tables}),

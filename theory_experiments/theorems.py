@@ -20,7 +20,7 @@ from functools import partial
 
 import pandas as pd
 
-from multiview.bench import Cell, Entry, check, run
+from multiview.bench import Cell, Entry, check, run, trainings_of
 from multiview.data import MultiViewSpec
 from multiview.distill import PaperUpdate
 from multiview.measures import Averages, PatchErrors, Views
@@ -256,11 +256,15 @@ EXPERIMENT = Experiment(
         ),
         "laptop": Preset(cells=list(cells(BASES, sizes=(5, 20))), seeds=5, first_seed=10),
         "paper": Preset(
-            cells=list(cells(map(paper_size, BASES), sizes=(5, 20, 40))), seeds=10, first_seed=10
+            cells=list(cells(map(paper_size, BASES), sizes=(5, 20, 40))),
+            seeds=10,
+            first_seed=10,
+            split=True,
         ),
     },
     claims=claims,
     check=check,
+    split=trainings_of,
     derived=derived,
     tables=tables,
     figure="theorems",

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from multiview.bench.method import Classifier, Logits, Method, with_needs
 from multiview.bench.nets import NetSpec
+from multiview.bench.schedule import groups
+from multiview.bench.trainings import Left, Trainings, load_states, states_of
 from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
 from multiview.distill import KDLoss
 from multiview.rng import stream
@@ -27,7 +29,7 @@ class Bench(ABC):
         members: K, the number of networks of an ensemble where a method does not say.
         side_by_side: Whether methods that may be trained in one go are.
         minibatches: Whether steps are taken on some of the samples, so many an epoch.
-        resumed: Whether checkpoints of an earlier process were there when the bench was made.
+        trainings: What trainings leave; shared with the benches made from this one.
     """
 
     inputs: Shaped[Tensor, "n ..."]
@@ -37,13 +39,15 @@ class Bench(ABC):
     side_by_side: bool = False
     minibatches: bool = True
 
-    def __init__(self, seed: int, context: Context) -> None:
+    def __init__(self, setting: Any, seed: int, context: Context) -> None:
         self.seed, self.context = seed, context
         self._done: dict[Method, Classifier] = {}
         self._wanted: list[Method] = []
         self._now: Method | None = None
+        self._as_set = True  # the samples are those of the setting
         scratch = context.scratch
-        self.resumed = scratch is not None and any(scratch.glob("*.pt"))
+        resumed = scratch is not None and any(scratch.glob("*.pt"))
+        self.trainings = Trainings(setting, seed, context, resumed)
 
     def plan(self, methods: Sequence[Method]) -> None:
         """Announce the methods, so that progress counts them and like ones train together."""
@@ -51,48 +55,21 @@ class Bench(ABC):
 
     def trained(self, method: Method) -> Classifier:
         """The classifier that the method trains; equal methods are trained once."""
-        if method not in self._done:
-            self._train(method, self._together)
+        for group in groups(method, self._done, self._wanted, self.side_by_side):
+            self.train(group)
         return self._done[method]
 
-    def trained_alone(self, method: Method) -> Classifier:
-        """The same, with nothing trained in one go with the method itself."""
-        if method not in self._done:
-            self._train(method, lambda method: [method])
-        return self._done[method]
-
-    def _train(self, method: Method, together: Callable[[Method], list[Method]]) -> None:
-        """Train the method and those that are trained in one go with it, after what they need."""
-        for part in method.needs():
-            self.trained(part)
-        methods = together(method)
-        self._now = method
-        kind = type(method)
-        found = kind.train_together(self, methods) if methods[1:] else [method.train(self)]
+    def train(self, methods: Sequence[Method]) -> None:
+        """Train methods in one go, which all that they need has been trained for."""
+        kind, self._now = type(methods[0]), methods[0]
+        with self.trainings.of(methods, self._as_set):
+            several = bool(methods[1:])
+            found = kind.train_together(self, methods) if several else [methods[0].train(self)]
         self._done |= dict(zip(methods, found, strict=True))
 
     def is_trained(self, method: Method) -> bool:
         """Whether this method, or one equal to it, has been trained here."""
         return method in self._done
-
-    def _together(self, method: Method) -> list[Method]:
-        """The method and those wanted that are trained in one go with it, what they need trained.
-
-        Those that build on one of the same kind that is still to be trained wait for it.
-        """
-        found = [method]
-        if self.side_by_side:
-            for other in self._wanted:
-                first = [each for each in with_needs([other])[:-1] if each not in self._done]
-                if (
-                    other not in (method, *self._done)
-                    and method.beside(other)
-                    and not any(method.beside(each) for each in first)
-                ):
-                    for part in other.needs():
-                        self.trained(part)
-                    found.append(other)
-        return found
 
     def report(self, message: str, fraction: float) -> None:
         """Progress of the method that is being trained."""
@@ -117,7 +94,7 @@ class Bench(ABC):
         """
         other: Any = copy.copy(self)
         other.inputs, other.labels = inputs, labels
-        other._done, other._wanted = dict(known), []
+        other._done, other._wanted, other._as_set = dict(known), [], False
         # Tests of what it trains are asked of this bench, which knows how exact they have to be.
         other.report, other.frozen = report or self.report, self.frozen
         return other
@@ -125,7 +102,7 @@ class Bench(ABC):
     def copied(self) -> "Bench":
         """A bench that knows what has been trained here, and whose own trainings this does not."""
         other = copy.copy(self)
-        other._done = dict(self._done)
+        other._done, other._as_set = dict(self._done), False
         return other
 
     def with_samples(self, rows: Int[Tensor, " m"]) -> "Bench":
@@ -242,6 +219,40 @@ class Bench(ABC):
             soft: One of each network, None where it learns from labels alone.
             order: Name of the order in which samples are met, where there is one.
         """
+
+    def once(self, train: Callable[[], Left]) -> Left:
+        """What a training leaves: everything that trains passes through here.
+
+        Args:
+            train: Trains, and returns tensors from which all else follows; its outcome may be taken
+                from elsewhere instead.
+        """
+        return self.trainings.once(train)
+
+    def fit_once(self, nets: Sequence[nn.Module], train: Callable[[], Left | None]) -> Left:
+        """Networks in the states in which a training leaves them; they are changed in place.
+
+        Args:
+            train: Trains these networks in place; may return what it leaves beside them.
+        """
+
+        def trained() -> Left:
+            beside = train() or {}
+            return {**states_of(nets), **beside}
+
+        left = self.once(trained)
+        self.restore(nets, left)
+        return left
+
+    def restore(self, nets: Sequence[nn.Module], left: Left) -> None:
+        """Give networks the states that ``states_of`` took, if ``left`` is not empty."""
+        if left:
+            load_states(nets, left)
+        for net in nets:
+            self.prepare(net)
+
+    def prepare(self, net: nn.Module) -> None:
+        """Put a network into the memory format of trainings, which its outputs' rounding shows."""
 
     def classifier(self, fitted: Fitted) -> Classifier:
         """A network that was trained, as what a method leaves."""

@@ -1,4 +1,4 @@
-"""Cell: a setting, named methods and measures, as plain data; run computes one."""
+"""Cell: a setting, named methods and measures, as plain data; measured computes one."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -41,7 +41,7 @@ class Cell(Generic[S]):
         return f"{named}{', '.join(self.methods)} in {self.setting}, seed {self.seed}"
 
 
-def run(cell: Cell, context: Context) -> dict[str, dict[str, Any]]:
+def measured(cell: Cell, context: Context) -> dict[str, dict[str, Any]]:
     """Train every method of a cell on one draw of its samples, and measure.
 
     Returns:

@@ -1,7 +1,7 @@
 """What training on images will take, counted before anything begins: cost."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from multiview.bench.cell import Cell
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.method import Method
 from multiview.bench.modules import ModuleBench, single_networks
+from multiview.bench.trainings import Left
 from multiview.bench.types import Context, Course, Fitted, SoftTargets
 
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
@@ -92,6 +93,10 @@ class CountingBench(ModuleBench):
         self.num_train = num_train
         self.counted = Counted(bfloat16=bench.setting.recipe.compute.bfloat16)
         self._arithmetic.exact = True  # without compilation
+
+    def once(self, train: Callable[[], Left]) -> Left:
+        """What is counted here, and nowhere else."""
+        return train()
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "CountingBench":
         """A bench with other samples; if they are half of the few here, they are half of all."""

@@ -1,6 +1,6 @@
 """Training of patch networks along the gradient flow, many side by side."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from multiview import checks
+from multiview.bench.trainings import Left, slices
 from multiview.bench.types import Course, Fitted, SoftTargets
 from multiview.distill import KDLoss
 from multiview.models import PatchNet, SingleMember, SummedMembers
@@ -57,6 +58,7 @@ def fit_by_flow(
     labels: Int[Tensor, " n"],
     spec: TrainSpec,
     progress: Callable[[str, float], None] | None = None,
+    once: Callable[[Callable[[], Left]], Left] = lambda train: train(),
 ) -> list[Fitted]:
     """Train copies of all networks side by side.
 
@@ -66,6 +68,7 @@ def fit_by_flow(
 
     Args:
         soft: What each is taught beside the labels, None where it learns from labels alone.
+        once: As ``Bench.once``.
 
     Raises:
         ValueError: If a network has no closed-form gradient.
@@ -76,32 +79,46 @@ def fit_by_flow(
         start = start.with_weight(torch.cat([each.weight for each in plain]))
     members = [len(each.weight) for each in plain]
     trained_apart = [1] if spec.summed else members
-    given: dict[str, Any] = {}
-    if any(each is not None for each in soft):
-        given["objective"] = taught_by(soft, trained_apart, inputs, labels)
-    halfway = Snapshot(spec.max_steps // 2)
-    result = train_patch_net(
-        start, inputs, labels, spec, progress=progress, observe=halfway, **given
-    )
-    early = halfway.net or result.net
+
+    def train() -> Left:
+        given: dict[str, Any] = {}
+        if any(each is not None for each in soft):
+            given["objective"] = taught_by(soft, trained_apart, inputs, labels)
+        halfway = Snapshot(spec.max_steps // 2)
+        result = train_patch_net(
+            start, inputs, labels, spec, progress=progress, observe=halfway, **given
+        )
+        return left_by(result, halfway.net or result.net)
+
+    left = once(train)
+    last, early = start.with_weight(left["last"]), start.with_weight(left["midway"])
     return [
         Fitted(
-            net=like(net, result.net.member(which)).eval(),
+            net=like(net, last.member(which)).eval(),
             midway=frozen(like(net, early.member(which))),
-            notes=notes(result, counted),
+            notes=notes(left, counted),
         )
         for net, which, counted in zip(nets, slices(members), slices(trained_apart), strict=True)
     ]
 
 
-def notes(result: TrainResult, which: slice) -> dict[str, float]:
-    """What is noted of the training of some networks."""
+def left_by(result: TrainResult, midway: PatchNet) -> Left:
+    """What a training leaves: weights, those midway, and what is noted of each network."""
     return {
-        "steps": float(result.steps[which].double().mean()),
-        "converged": float(result.converged[which].double().mean()),
-        "loss": float(result.loss[-1, which].mean()),
-        "train": float(result.error[-1, which].mean()),
+        "last": result.net.weight.detach(),
+        "midway": midway.weight.detach(),
+        "steps": result.steps,
+        "converged": result.converged,
+        "loss": result.loss[-1],
+        "train": result.error[-1],
     }
+
+
+def notes(left: Left, which: slice) -> dict[str, float]:
+    """What is noted of the training of some networks."""
+    exact = {name: left[name][which].double().mean() for name in ("steps", "converged")}
+    means = {name: left[name][which].mean() for name in ("loss", "train")}
+    return {name: float(value) for name, value in (exact | means).items()}
 
 
 class Snapshot:
@@ -115,14 +132,6 @@ class Snapshot:
         if self.sweeps_to_come == 0:
             self.net = net
         self.sweeps_to_come -= 1
-
-
-def slices(sizes: Sequence[int]) -> Iterator[slice]:
-    """Consecutive slices of these sizes."""
-    first = 0
-    for size in sizes:
-        yield slice(first, first + size)
-        first += size
 
 
 def taught_by(

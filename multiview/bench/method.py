@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -40,7 +40,13 @@ class Method(ABC):
     """One way to come from training samples to a classifier: a frozen dataclass of its settings.
 
     What it builds on stands in its fields as methods, by value; a bench trains equal methods once.
+
+    Attributes:
+        trains: Whether it trains networks, by ``Bench.once``; else all it takes is done again
+            wherever it is asked for.
     """
+
+    trains: ClassVar[bool] = True
 
     @abstractmethod
     def train(self, bench: Bench) -> Classifier:
@@ -65,6 +71,10 @@ class Method(ABC):
                 if isinstance(part, Method):
                     yield part
 
+    def alone(self) -> Iterator["Method"]:
+        """Methods that are to be trained before this one, each by itself; it needs what they do."""
+        yield from ()
+
     def networks(self, setting: Setting) -> int | None:
         """The number K of networks whose logits (n, K, k) it leaves; 0 of one network: (n, k).
 
@@ -80,6 +90,11 @@ class Method(ABC):
     def train_together(cls, bench: Bench, methods: Sequence["Method"]) -> list[Classifier]:
         """Train methods that are ``beside`` one another."""
         return [each.train(bench) for each in methods]
+
+    @classmethod
+    def trainings(cls, setting: Setting, methods: Sequence["Method"]) -> int:
+        """Into how many trainings, none of which waits for another, these fall in one go."""
+        return len(methods) if cls.trains else 0
 
 
 class Measure(ABC):

@@ -6,7 +6,7 @@ from multiview import checks
 from multiview.bench.nets import NetSpec
 from multiview.bench.recipe import Recipe
 from multiview.bench.setting import Setting
-from multiview.bench.types import DropoutKind
+from multiview.bench.types import Course, DropoutKind
 from multiview.rng import stream
 from multiview.sparsity import with_gates
 
@@ -25,6 +25,19 @@ class ModuleSetting(Setting):
     num_train: int | None
     recipe: Recipe
     students: Recipe
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether students are trained several at once."""
+        return self.students.together > 1
+
+    def trainings(self, networks: int, course: Course) -> int:
+        """As many at once as the recipe says."""
+        return -(-networks // self.of_course(course).together)
+
+    def of_course(self, course: Course) -> Recipe:
+        """The recipe of networks on labels, or of whatever is taught."""
+        return self.recipe if course == "labels" else self.students
 
     def __post_init__(self) -> None:
         checks.count("members", self.members, meaning="counts networks")

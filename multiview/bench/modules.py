@@ -2,7 +2,6 @@
 
 import copy
 import hashlib
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview.bench.bench import Bench
+from multiview.bench.best_states import BestState, best_states, left_by
 from multiview.bench.method import Logits
 from multiview.bench.module_setting import ModuleSetting
 from multiview.bench.nets import NetSpec
-from multiview.bench.recipe import Recipe
 from multiview.bench.side_by_side import (
     Learner,
     draws,
@@ -26,6 +25,7 @@ from multiview.bench.side_by_side import (
     teacher_of,
     together,
 )
+from multiview.bench.trainings import Left, part_of, slices
 from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
 from multiview.data.splits import Samples, Splits
 from multiview.distill.distillation_loss import Teacher
@@ -35,13 +35,11 @@ from multiview.sparsity import with_gates
 from multiview.train import (
     Checkpoint,
     ComputeSpec,
-    FitResult,
     error_score,
     fit,
     frozen,
 )
 from multiview.train.loop import Loss
-from multiview.train.training import Best
 
 Build = Callable[[torch.Generator], nn.Module]
 # From how much is shared and initial weights to a light network and its booster.
@@ -66,14 +64,13 @@ class ModuleBench(Bench):
         context: Context,
         build_pair: BuildPair | None = None,
     ) -> None:
-        super().__init__(seed, context)
+        super().__init__(setting, seed, context)
         self.build_pair = build_pair
         self.setting, self.samples, self.build = setting, samples, build
         self.inputs, self.labels = samples.train, samples.train_labels
         self.num_classes, self.members = samples.num_classes, setting.members
-        self.side_by_side = setting.students.together > 1
+        self.side_by_side = setting.side_by_side
         self._arithmetic = SimpleNamespace(exact=False)  # shared by benches made from this one
-        self._fits = itertools.count(1)  # shared by the benches of ``on``
 
     def on(self, inputs: Tensor, labels: Tensor, *how: Any, **given: Any) -> "ModuleBench":
         """A bench of this setting with other training samples and no validation samples."""
@@ -188,7 +185,7 @@ class ModuleBench(Bench):
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
         """Optimiser, order, augmentation, arithmetic, checkpoint and progress."""
-        recipe: Recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
+        recipe = self.setting.of_course(course)
         return {
             "spec": recipe.optim,
             "generator": self.stream("images", "order"),
@@ -211,7 +208,7 @@ class ModuleBench(Bench):
         the paper's definition of an ensemble; what stands beside a network changes it by rounding
         at most.
         """
-        recipe: Recipe = getattr(self.setting, "recipe" if course == "labels" else "students")
+        recipe = self.setting.of_course(course)
         learners = [
             Learner(one, own, i)
             for net, own in zip(nets, soft, strict=True)
@@ -219,28 +216,34 @@ class ModuleBench(Bench):
         ]
         # What a network draws by itself would depend on those that draw beside it.
         most = 1 if any(draws(each.net) for each in learners) else recipe.together
-        best: list[Best] = []
+        best: list[BestState] = []
         before = 0
         for part in together(learners, most):
-            best += self._fit(part, before, len(learners), course).best
+            train = partial(self._fit, part, before, len(learners), course)
+            left = self.fit_once([each.net for each in part], train)
+            best += best_states(left, len(part))
             before += len(part)
-        fitted, first = [], 0
-        for net in nets:
-            own = best[first : first + len(single_networks(net))]
-            first += len(single_networks(net))
-            fitted.append(self._fitted(net.eval(), own) if own else Fitted(net=net.eval()))
-        return fitted
+        sizes = [len(single_networks(net)) for net in nets]
+        return [
+            self._fitted(net, best[which]) for net, which in zip(nets, slices(sizes), strict=True)
+        ]
 
-    def _fitted(self, net: nn.Module, best: Sequence[Best]) -> Fitted:
-        """A network, or a group, with its best states and the mean of their epochs."""
+    def prepare(self, net: nn.Module) -> None:
+        """Channels last, where the recipe says so."""
+        exact_arithmetic(self.setting.recipe.compute).prepared(net)
+
+    def _fitted(self, net: nn.Module, best: Sequence[BestState]) -> Fitted:
+        """A network, or a group, with its best states, where known, and their mean epoch."""
+        if not all(best):
+            return Fitted(net=net.eval())
         return Fitted(
             net=net.eval(),
-            best=partial(self._in_states, net, [each.state for each in best]),
-            notes={"epoch": sum(each.epoch for each in best) / len(best)},
+            best=partial(self._in_states, net, [part_of(each, "state") for each in best]),
+            notes={"epoch": sum(int(each["epoch"]) for each in best) / len(best)},
         )
 
-    def _fit(self, part: Sequence[Learner], before: int, total: int, course: Course) -> FitResult:
-        """Train some of all networks side by side, after so many others."""
+    def _fit(self, part: Sequence[Learner], before: int, total: int, course: Course) -> Left:
+        """Train some of all networks side by side, after so many others; their best states."""
         settings, samples = self.training(course), self.samples
         if len(samples.validation):
             validation = samples.validation, samples.validation_labels
@@ -251,7 +254,8 @@ class ModuleBench(Bench):
         soft = [each.soft for each in part]
         loss = side_by_side_loss(self.labels, soft, teacher, self.setting.recipe.smoothing)
         settings["progress"] = partial(self._share, len(part), before, total)
-        return fit(SideBySide([each.net for each in part]), self.inputs, loss, **settings)
+        nets = SideBySide([each.net for each in part])
+        return left_by(fit(nets, self.inputs, loss, **settings))
 
     def _share(self, size: int, before: int, total: int, message: str, fraction: float) -> None:
         """Report progress of a part of the networks."""
@@ -273,8 +277,8 @@ class ModuleBench(Bench):
                 each.load_state_dict(state)
 
     def _checkpoint(self) -> Checkpoint | None:
-        """Checkpoint of the next training; trainings are numbered in their order."""
-        number = next(self._fits)
+        """Checkpoint of the training that comes."""
+        number = self.trainings.file()
         if self.context.scratch is None:
             return None
         name = hashlib.sha256(repr(self._now).encode()).hexdigest()[:12]

@@ -72,6 +72,11 @@ class PatchSetting(Setting):
         checks.positive("relu_knee", self.relu_knee)
         checks.positive("sigma_init", self.sigma_init)
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether networks follow the flow, where many at once take hardly longer than one."""
+        return isinstance(self.training, Flow)
+
     def bench(self, seed: int, context: Context) -> "PatchBench":
         """The bench of one repetition."""
         return PatchBench(self, seed, context)
@@ -119,10 +124,10 @@ class PatchBench(Bench):
     """
 
     def __init__(self, setting: PatchSetting, seed: int, context: Context) -> None:
-        super().__init__(seed, context)
+        super().__init__(setting, seed, context)
         self.setting, self.members = setting, setting.members
         self.num_classes = setting.spec.num_classes
-        self.side_by_side = isinstance(setting.training, Flow)
+        self.side_by_side = setting.side_by_side
         self.minibatches = not self.side_by_side
 
     @cached_property
@@ -199,11 +204,16 @@ class PatchBench(Bench):
         flow = self.setting.training
         if isinstance(flow, Flow):
             spec = flow.spec(nets, course)
-            return fit_by_flow(nets, soft, self.inputs, self.labels, spec, self.report)
+            given = self.inputs, self.labels, spec, self.report
+            return fit_by_flow(nets, soft, *given, once=self.once)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
-            settings = self.training(course, order)
-            settings["progress"] = partial(self._part, i, len(nets))
-            fit(net, self.inputs, self.loss(each), **settings)
+
+            def train(i: int = i, net: nn.Module = net, each: SoftTargets | None = each) -> None:
+                settings = self.training(course, order)
+                settings["progress"] = partial(self._part, i, len(nets))
+                fit(net, self.inputs, self.loss(each), **settings)
+
+            self.fit_once([net], train)
         return [Fitted(net=net) for net in nets]
 
     def dropout_net(

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 
 from multiview.bench.bench import Bench
 from multiview.bench.nets import NetSpec
-from multiview.bench.types import Context, DropoutKind
+from multiview.bench.types import Context, Course, DropoutKind
 
 
 class Setting(ABC):
@@ -14,6 +14,15 @@ class Setting(ABC):
     """
 
     members: int
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether methods that may be trained in one go are."""
+        return False
+
+    def trainings(self, networks: int, course: Course) -> int:
+        """Into how many trainings those of so many networks in one go fall."""
+        return 1
 
     @abstractmethod
     def bench(self, seed: int, context: Context) -> Bench:

@@ -42,6 +42,14 @@ class Context(Protocol):
         """``progress(message, fraction of the cell done)``."""
         ...
 
+    @property
+    def artefact(self) -> Callable[..., Mapping[str, Tensor]]:
+        """``artefact(description, compute, asked)``: what ``compute()`` returns, or returned once.
+
+        ``asked``: whether the cell is there for the sake of it.
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SoftTargets:

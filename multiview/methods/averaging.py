@@ -1,5 +1,6 @@
 """Networks on labels, their ensemble, and networks trained as their sum."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import get_args
@@ -36,6 +37,12 @@ class Members(Method):
         """As many as are asked for."""
         return self.number or setting.members
 
+    @classmethod
+    def trainings(cls, setting: Setting, methods: Sequence[Method]) -> int:
+        """As many networks at once as the setting says."""
+        networks = [each.networks(setting) or 0 for each in methods]
+        return sum(setting.trainings(number, "labels") for number in networks)
+
     def train(self, bench: Bench) -> Classifier:
         """The networks, each by itself."""
         nets = bench.group(self.start, self.number or bench.members)
@@ -52,6 +59,7 @@ class Member(Method):
         of: A method that leaves logits (n, K, k) and the networks.
     """
 
+    trains = False
     index: int = 0
     of: Method = Members()
 
@@ -122,6 +130,7 @@ class Ensemble(Method):
         temperature: T of the probabilities, which for a teacher is that of the student's loss.
     """
 
+    trains = False
     of: Method = Members()
     size: int | None = None
     average: Average = "logits"
@@ -159,6 +168,7 @@ class Neighbours(Method):
     The teachers of self-distillation in which every network is taught by another.
     """
 
+    trains = False
     of: Method = Members()
 
     def check(self, setting: Setting) -> None:
@@ -206,6 +216,7 @@ class Group(Method):
     Of their notes those that are numbers are averaged.
     """
 
+    trains = False
     of: tuple[Method, ...]
 
     def __post_init__(self) -> None:
@@ -247,6 +258,7 @@ class RingEnsembles(Method):
         size: Of each ensemble, 1 to K.
     """
 
+    trains = False
     of: Method = Members()
     size: int = 2
 

@@ -62,6 +62,7 @@ class Masks(Method):
         number: Of masks, for each input.
     """
 
+    trains = False
     of: Dropout
     number: int = 50
 
@@ -111,6 +112,10 @@ class MaskStudent(Method):
         """Train the student."""
         teacher = first_of(bench, self.of)
         student = without_dropout(teacher) if self.start is None else self.untrained(bench)
+        bench.fit_once([student], lambda: self._teach(bench, student, teacher))
+        return Classifier(logits=bench.frozen(student), net=student)
+
+    def _teach(self, bench: Bench, student: nn.Module, teacher: nn.Module) -> None:
         settings: dict[str, Any] = bench.training(self.course)
         if self.optim is not None:
             settings["spec"] = self.optim
@@ -119,7 +124,6 @@ class MaskStudent(Method):
         if self.hidden:
             settings["augment"] = partial(hide, fraction=self.hidden)
         dropout_distillation(student, teacher, self.inputs(bench), **settings)
-        return Classifier(logits=bench.frozen(student), net=student)
 
     def untrained(self, bench: Bench) -> nn.Module:
         """A student of a start of its own."""

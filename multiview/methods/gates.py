@@ -64,6 +64,12 @@ class Gates(Method):
     def train(self, bench: Bench) -> Classifier:
         """The network without what its closed gates stood before."""
         net = bench.gated(self._start(bench), self.dropout)
+        bench.fit_once([net], lambda: self._sparsify(bench, net))
+        small = pruned(net)
+        notes = remaining(net) | {"parity": parity(bench, net, small)}
+        return Classifier(logits=bench.frozen(small), net=small, notes=self._lambda() | notes)
+
+    def _sparsify(self, bench: Bench, net: nn.Module) -> None:
         loss = None
         if self.teacher is not None:
             soft = bench.soft_targets(self.teacher, self.kd_loss, self.weight, self.label_weight)
@@ -73,9 +79,6 @@ class Gates(Method):
         settings["spec"] = replace(settings["spec"], weight_decay=0.0)
         penalty = replace(self.penalty, weight_decay=decay)
         sparsify(net, bench.inputs, bench.labels, penalty=penalty, loss=loss, **settings)
-        small = pruned(net)
-        notes = remaining(net) | {"parity": parity(bench, net, small)}
-        return Classifier(logits=bench.frozen(small), net=small, notes=self._lambda() | notes)
 
     def _start(self, bench: Bench) -> nn.Module:
         if isinstance(self.start, str):

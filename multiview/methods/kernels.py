@@ -57,6 +57,7 @@ class Kernels(Method):
         features: Of "all" layers, or of the "last" linear layer alone.
     """
 
+    trains = False
     number: int | None = None
     width: int | None = None
     sigma_init: float | None = None
@@ -102,6 +103,7 @@ class KernelModel(Method):
             of the members.
     """
 
+    trains = False
     kind: Literal["ensemble", "summed", "distilled", "students"]
     of: Kernels = Kernels()
     student_ridge: float | None = None

@@ -26,6 +26,7 @@ class Linearised(Method):
         relative_rate: Of the learning rate to the safe one of ``descend``.
     """
 
+    trains = False
     of: Kernels
     steps: int
     relative_rate: float = 1.0
@@ -59,6 +60,7 @@ class LinearisedModel(Method):
         temperature: Of Hinton's loss.
     """
 
+    trains = False
     kind: Literal["ensemble", "summed", "distilled"]
     of: Linearised
     student_steps: int

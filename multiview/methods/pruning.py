@@ -137,13 +137,17 @@ def fitted(bench: Bench, net: nn.Module, averaging: float | None, share: float =
     Args:
         share: Of the epochs.
     """
-    settings = bench.training("labels")
-    optim = settings.pop("spec")
-    optim = replace(optim, epochs=max(1, round(share * optim.epochs)))
-    averaged = Averaged(net, averaging)
-    loss = target_loss(bench.labels)
-    fit(averaged, bench.inputs, loss, optim, after_step=averaged.after_step, **settings)
-    averaged.finish()
-    source = source_of(bench.inputs, net, settings.get("augment"), optim.batch_size)
-    recalibrate_batchnorm(net, (seen for _, seen in source.batches(settings["generator"], 0)))
+
+    def train() -> None:
+        settings = bench.training("labels")
+        optim = settings.pop("spec")
+        optim = replace(optim, epochs=max(1, round(share * optim.epochs)))
+        averaged = Averaged(net, averaging)
+        loss = target_loss(bench.labels)
+        fit(averaged, bench.inputs, loss, optim, after_step=averaged.after_step, **settings)
+        averaged.finish()
+        source = source_of(bench.inputs, net, settings.get("augment"), optim.batch_size)
+        recalibrate_batchnorm(net, (seen for _, seen in source.batches(settings["generator"], 0)))
+
+    bench.fit_once([net], train)
     return Classifier(logits=bench.frozen(net), net=net)

@@ -1,5 +1,6 @@
 """Rocket launching: a light network that learns beside its booster and gets hints from it."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -11,6 +12,7 @@ from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
+from multiview.bench.trainings import Left, states_of
 from multiview.distill import Hinton, KDLoss, rocket_launching, sequential_rocket_launching
 from multiview.distill.rocket_loss import HINT_WEIGHT, Hint
 from multiview.ensemble import mean_logits
@@ -78,6 +80,14 @@ class Rocket(Method):
         """The light network; its boosters are its companion."""
         number = self.boosters or bench.members
         light, boosters = bench.pair(self.shared, number, self.boosters_start, self.width)
+        # One after the other, the light network ends as a copy that shares nothing any more.
+        own = light if self.joint else copy.deepcopy(light)
+        nets = [own, *boosters]
+        bench.restore(nets, bench.once(lambda: self._launch(bench, light, boosters)))
+        return Classifier(logits=bench.frozen(own), net=own, companion=_together(bench, boosters))
+
+    def _launch(self, bench: Bench, light: nn.Module, boosters: Sequence[nn.Module]) -> Left:
+        """Train all of them; the states of the light network, first, and of the boosters."""
         settings: dict[str, Any] = {"hint": self.hint, "weight": self.weight}
         if self.teacher is not None:
             settings |= {
@@ -90,11 +100,7 @@ class Rocket(Method):
             launch = rocket_launching
             settings |= {"block": self.block, "delay": self.delay}
         result = launch(light, boosters, bench.inputs, bench.labels, **settings, **bench.training())
-        return Classifier(
-            logits=bench.frozen(result.light),
-            net=result.light,
-            companion=_together(bench, result.boosters),
-        )
+        return states_of([result.light, *result.boosters])
 
 
 def _together(bench: Bench, boosters: Sequence[nn.Module]) -> Classifier:
@@ -113,6 +119,7 @@ def _together(bench: Bench, boosters: Sequence[nn.Module]) -> Classifier:
 class Booster(Method):
     """The booster of a rocket, or the mean logits of its boosters."""
 
+    trains = False
     of: Rocket = Rocket()
 
     def networks(self, setting: Setting) -> int:

@@ -153,6 +153,7 @@ class WithSpecialists(Method):
         top: Consulted are those whose classes hold one of the generalist's so many best; None: all.
     """
 
+    trains = False
     of: Specialists
     top: int | None = 1
 

@@ -69,6 +69,12 @@ class Student(Method):
         return isinstance(other, Student) and other.label_weight == self.label_weight
 
     @classmethod
+    def trainings(cls, setting: Setting, methods: Sequence[Method]) -> int:
+        """As many students at once as the setting says, whichever they are."""
+        networks = (each.networks(setting) or 1 for each in methods)
+        return setting.trainings(sum(networks), "students")
+
+    @classmethod
     def train_together(cls, bench: Bench, methods: Sequence[Method]) -> list[Classifier]:
         """Train students side by side."""
         students = [each for each in methods if isinstance(each, Student)]

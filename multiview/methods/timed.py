@@ -1,11 +1,7 @@
 """The wall time of another method's training."""
 
-import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-
-import torch
 
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
@@ -16,15 +12,20 @@ from multiview.bench.setting import Setting
 class Timed(Method):
     """Another method, which also notes ``training_seconds``, the wall time of its own training.
 
-    NaN where that cannot be known: if the method was trained before, or the cell goes on from
-    checkpoints of an earlier process.
+    NaN where that cannot be known: if the method was trained in one go with others before, or went
+    on from checkpoints of an earlier process.
     """
 
+    trains = False
     of: Method
 
     def needs(self) -> Iterator[Method]:
         """What the other method builds on, whose time does not count."""
         return self.of.needs()
+
+    def alone(self) -> Iterator[Method]:
+        """The other method, whose time is taken."""
+        yield self.of
 
     def networks(self, setting: Setting) -> int | None:
         """As many as the other method leaves."""
@@ -35,11 +36,6 @@ class Timed(Method):
         self.of.check(setting)
 
     def train(self, bench: Bench) -> Classifier:
-        """What the other method leaves, and the time it took."""
-        known = not bench.resumed and not bench.is_trained(self.of)
-        begin = time.perf_counter()
-        trained = bench.trained_alone(self.of)
-        if bench.inputs.is_cuda:
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - begin if known else math.nan
+        """What the other method left, and the time it took."""
+        trained, seconds = bench.trained(self.of), bench.trainings.seconds(self.of)
         return replace(trained, notes={**trained.notes, "training_seconds": seconds})

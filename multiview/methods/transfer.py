@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from torch import nn
+
 from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
@@ -42,6 +44,10 @@ class UnlabelledStudent(Method):
     def train(self, bench: Bench) -> Classifier:
         """Train the student."""
         student = bench.one(self.start)
+        bench.fit_once([student], lambda: self._teach(bench, student))
+        return Classifier(logits=bench.frozen(student), net=student)
+
+    def _teach(self, bench: Bench, student: nn.Module) -> None:
         settings: dict[str, Any] = bench.training()
         if self.hidden:
             settings["augment"] = partial(hide, fraction=self.hidden)
@@ -54,4 +60,3 @@ class UnlabelledStudent(Method):
             label_weight=0.0,
             **settings,
         )
-        return Classifier(logits=bench.frozen(student), net=student)

@@ -109,6 +109,12 @@ class Variant(Method):
         return trained
 
     @classmethod
+    def trainings(cls, setting: Setting, methods: Sequence[Method]) -> int:
+        """As many as of the other methods."""
+        inner = [each.of for each in methods if isinstance(each, Variant)]
+        return type(inner[0]).trainings(setting, inner)
+
+    @classmethod
     def train_together(cls, bench: Bench, methods: Sequence[Method]) -> list[Classifier]:
         """Train methods that are varied alike."""
         varied = [each for each in methods if isinstance(each, Variant)]

@@ -25,6 +25,8 @@ def cores() -> int:
 
 def check_device(device: str) -> None:
     """Raise a ValueError unless torch can compute on ``device``."""
+    if device == "cpu":
+        return  # as it always can; torch takes more than a second to import
     import torch
 
     try:
@@ -109,13 +111,20 @@ class ProcessEngine(Renewed):
         with uninterrupted():  # it may start a worker
             return super().submit(fn, *args, **kwargs)
 
+    def __exit__(self, kind: Any, *exception: Any) -> None:
+        # Ctrl-C or a full disk: nobody waits for the cells begun.
+        self.shutdown(wait=kind is None, cancel_futures=kind is not None)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """As of any executor; if nobody waits, cells that are begun end at once."""
-        processes: Any = getattr(self.inner, "_processes", None)
-        workers = list((processes or {}).values())  # shutdown forgets them
+        pool: Any = self.inner
+        workers = list((pool._processes or {}).values())  # shutdown forgets them
+        manager = pool._executor_manager_thread
         super().shutdown(wait, cancel_futures=cancel_futures)
         if not wait:
             _end(workers)
+            if manager is not None:  # at Python's end it would complain of what is closed by then
+                manager.join(SECONDS_TO_END)
 
 
 def _end(workers: Sequence[BaseProcess]) -> None:
@@ -127,7 +136,7 @@ def _end(workers: Sequence[BaseProcess]) -> None:
         worker.join(max(0.0, end - time.monotonic()))
         if worker.exitcode is None:
             worker.kill()
-            worker.join(SECONDS_TO_END)
+            worker.join()
 
 
 def _start_quiet_tracker() -> None:

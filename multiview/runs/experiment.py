@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from multiview.runs.artefacts import Tensors, compute_now
 from multiview.runs.claims import Claim
 from multiview.runs.version import code_version
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 C = TypeVar("C")  # the cell: a frozen dataclass with a field ``seed``
 O = TypeVar("O")  # the script's own options  # noqa: E741
 Row = Mapping[str, Mapping[str, Any]]  # method -> measure -> value
+Split = Callable[[Any], Iterable[tuple[Any, Iterable[int]]]]
 
 
 class UnknownName(ValueError):
@@ -33,12 +35,15 @@ class Context:
     Attributes:
         scratch: Folder of this cell alone, for what a killed cell can go on with; it stays until
             the row is stored. It need not exist. None where nothing is to be kept.
+        artefact: ``artefact(description, compute, asked)`` is what ``compute()`` returns, tensors
+            by name: computed once by all cells and processes where there are ``Artefacts``.
     """
 
     device: str = "cpu"
     data_dir: Path | None = None
     scratch: Path | None = None
     progress: Callable[..., None] = _no_progress  # progress(message, fraction of the cell done)
+    artefact: Callable[..., Tensors] = compute_now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +63,14 @@ class Preset(Generic[C, O]):
             number only adds rows. Where claims were restated when results of some seeds were
             known, it lies behind those.
         claimed: Whether the experiment's claims are about cells of this size.
+        split: Whether cells are split into parts that many workers can share.
     """
 
     cells: Sequence[C] | Callable[[O], Iterable[C]]
     seeds: int = 1
     first_seed: int = 0
     claimed: bool = True
+    split: bool = False
 
     def of(self, options: O) -> list[C]:
         """The cells of one repetition under these options."""
@@ -78,9 +85,9 @@ def _no_cost(cells: Sequence[object], context: Context) -> None:
     """Estimate no cost."""
 
 
-def _unknown_memory(cell: object, context: Context) -> int | None:
-    """Say nothing of memory."""
-    return None
+def _in_one(cell: object) -> Iterable[tuple[object, Iterable[int]]]:
+    """Split nothing."""
+    return ()
 
 
 def _no_check(cells: Sequence[object], context: Context) -> None:
@@ -111,8 +118,9 @@ class Experiment(Generic[C, O]):
             such as missing data; called with the cells to come before any is computed.
         cost: ``cost(cells, context)`` says what the cells to come will take; printed before the
             first. None where there is nothing to say.
-        memory: ``memory(cell, context)`` estimates the bytes of a process that computes the cell,
-            for engines that place cells by it; None where nobody knows.
+        split: ``split(cell)``, the parts of a cell that ``run`` computes before it where a preset
+            is split, each with the positions of those before it that it needs. They leave
+            artefacts, and their rows are in no table.
         options: Frozen dataclass of the script's own options, scalars with defaults. What changes
             a result must also stand in the cell.
         derived: ``derived(table)`` adds columns that follow from others, such as closed forms; it
@@ -128,7 +136,7 @@ class Experiment(Generic[C, O]):
     claims: Callable[[Sequence[C]], Iterable[Claim]] = _no_claims
     check: Callable[[Sequence[C], Context], None] = _no_check
     cost: Callable[[Sequence[C], Context], str | None] = _no_cost
-    memory: Callable[[C, Context], int | None] = _unknown_memory
+    split: Split = _in_one
     options: type[O] = NoOptions  # type: ignore[assignment]
     derived: "Callable[[DataFrame], DataFrame]" = _as_it_is
     tables: "Callable[[DataFrame], Iterable[Listing]]" = _no_tables

@@ -10,7 +10,8 @@ holder or a clock that jumps can bring about.
 """
 
 import contextlib
-import itertools
+import errno
+import glob
 import json
 import os
 import threading
@@ -69,7 +70,8 @@ class Lease:
         Args:
             forgive: Forget the deaths of earlier holders.
         """
-        for number in range(self.deaths, -1 if forgive else self.deaths - 1, -1):
+        # Upwards: while its own file is there, nobody can succeed one that is removed.
+        for number in range(0 if forgive else self.deaths, self.deaths + 1):
             with contextlib.suppress(OSError):
                 _file(self.stem, number).unlink()
 
@@ -94,41 +96,50 @@ def claim(stem: Path, owner: str = "") -> Lease | None:
     Raises:
         OSError: If its file cannot be written.
     """
-    for deaths in range(1000):
-        lease = Lease(stem, deaths, owner)
-        try:
-            descriptor = os.open(lease.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            if not is_dead(lease.path):
-                return None
-            continue
-        try:
-            os.write(descriptor, lease.record())
-        finally:
-            os.close(descriptor)
-        return lease
-    raise OSError(f"{stem}: a thousand dead leases, remove {stem.name}.lease-*")
+    there = _files(stem)
+    if not all(map(is_dead, there.values())):
+        return None
+    lease = Lease(stem, max(there, default=-1) + 1, owner)
+    try:
+        _create(lease.path, lease.record())
+    except FileExistsError:
+        return None
+    others = [path for number, path in _files(stem).items() if number != lease.deaths]
+    # Since they were looked at, holders may have come or gone, and others come after them.
+    if (lease.deaths and not others) or not all(map(is_dead, others)):
+        lease.release(forgive=False)
+        return None
+    return lease
+
+
+def _create(path: Path, data: bytes) -> None:
+    """Write a file that must not be there; nothing is left of it if the disk is full."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    try:
+        if os.write(descriptor, data) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def count_deaths(stem: Path) -> int:
     """How many holders of this lease died since it was last released."""
-    deaths = 0
-    while is_dead(_file(stem, deaths)):
-        deaths += 1
-    return deaths
+    return max((number + is_dead(path) for number, path in _files(stem).items()), default=0)
 
 
 def is_held(stem: Path) -> bool:
     """Whether a living process holds the lease."""
-    return _file(stem, count_deaths(stem)).exists()
+    return not all(map(is_dead, _files(stem).values()))
 
 
 def withdraw(stem: Path, owner: str) -> None:
     """Release a lease of processes that were ended on purpose; it counts no death."""
-    for deaths in itertools.count():
-        path = _file(stem, deaths)
-        if not path.exists():
-            return
+    for path in _files(stem).values():
         if read(path).get("owner") == owner:
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -178,6 +189,13 @@ def _now_at(folder: Path) -> float:
         return probe.stat().st_mtime
     finally:
         probe.unlink(missing_ok=True)
+
+
+def _files(stem: Path) -> dict[int, Path]:
+    """The files of a lease, by how many holders had died before."""
+    found = stem.parent.glob(f"{glob.escape(stem.name)}.lease-*")
+    numbers = {path.name.rpartition("-")[2]: path for path in found}
+    return {int(number): numbers[number] for number in numbers if number.isdecimal()}
 
 
 def _file(stem: Path, deaths: int) -> Path:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -20,12 +21,13 @@ RESERVED = frozenset(
     {
         *("key", "experiment", "preset", "code_version", "commit", "status", "failure", "method"),
         *("device", "threads", "package_version", "torch_version", "python_version"),
-        *("seconds", "finished"),
+        *("seconds", "peak_memory", "finished"),
     }
 )
 
 
 RUN_SUFFIX = ".run.json"  # of the files of runs, which lie beside the rows
+PART_OF = "part_of"  # in the row of a part of a cell: the key of that cell
 TYPE = "__type__"  # beside the fields of a dataclass in a plain cell; no column of tables
 SETTING = "setting"  # the field of a cell whose own fields are columns without a prefix
 
@@ -226,6 +228,13 @@ def row_paths(directory: Path) -> list[Path]:
     """The files of all rows in a folder and its subfolders."""
     paths = [*directory.glob("*.json"), *directory.glob("[0-9a-f][0-9a-f]/*.json")]
     return [path for path in paths if not path.name.endswith(RUN_SUFFIX)]
+
+
+def stored_keys(directory: Path) -> set[str]:
+    """The keys of all rows there, whether whole or damaged: names alone are read."""
+    folders = [directory, *directory.glob("[0-9a-f][0-9a-f]/")]
+    names = {name for folder in folders for name in os.listdir(folder)}
+    return {name.removesuffix(".json") for name in names if name.endswith(".json")}
 
 
 def make_subfolders(directory: Path) -> None:

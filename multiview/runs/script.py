@@ -6,10 +6,11 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, make_dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
@@ -18,10 +19,14 @@ from rich.console import Console
 from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
 from multiview.runs.engines import ENGINES, check_device
 from multiview.runs.experiment import Context, Experiment
+from multiview.runs.leases import claim
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import plan
+from multiview.runs.sbatch import Refused
 from multiview.runs.signals import Stopped, leave, stopped_once
+from multiview.runs.slurm import Over, SlurmEngine, command_of_task
+from multiview.runs.split import is_part
 from multiview.runs.store import RESULTS, Run
 from multiview.runs.sweep import compute
 from multiview.runs.work import Job, Outcome
@@ -33,9 +38,11 @@ TERMINATED = 128 + signal.SIGTERM
 OPTIONS = (
     ("seeds", int | None, None, "independent repetitions, unless the preset's number", "N"),
     ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
-    ("engine", Literal[tuple(ENGINES)], "local", "where cells are computed", None),
+    ("engine", Literal[(*ENGINES, "slurm")], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
     ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
+    ("memory", float | None, None, "gigabytes of a process, unless what earlier ones took", "GB"),
+    ("slurm", str, "", "options of sbatch for this site, e.g. '--partition=gpu'", "OPTIONS"),
     ("share", bool, False, "share the cells with processes that run the same command", None),
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
     ("device", str, "cpu", "torch device", "NAME"),
@@ -74,6 +81,7 @@ class Tally:
     """How far a sweep is; as text, what stays of it and how it goes on."""
 
     fresh: bool
+    engine: Any = None
     jobs: Sequence[Job] = ()
     count: Counter[str] = field(default_factory=Counter)
 
@@ -83,15 +91,21 @@ class Tally:
         self.count[whose] += 1
 
     @property
+    def parts(self) -> int:
+        """How many jobs are parts of cells."""
+        return sum(map(is_part, self.jobs))
+
+    @property
     def has_gaps(self) -> bool:
         """Whether cells were stopped by an error or lost."""
         return bool(self.count["error"] + self.count["lost"])
 
     def __str__(self) -> str:
         again = "with --resume instead of --fresh" if self.fresh else "again"
+        rest = getattr(self.engine, "rest", "")  # where it goes on without us
         return (
             f"{self.count['ok'] + self.count['failed']} of {len(self.jobs)} cells were computed "
-            f"and stay; run the same command {again} to compute the rest."
+            f"and stay; {rest or f'run the same command {again} to compute the rest.'}"
         )
 
 
@@ -100,10 +114,11 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     begin = time.perf_counter()
     try:
         check_options(settings)
-        engine = ENGINES[settings.engine](settings.workers)
+        engine = tally.engine = _engine(settings)
         run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
-        cost = experiment.cost([job.cell for job in jobs], jobs[0].context) if jobs else None
+        cells = [job.cell for job in jobs if not is_part(job)]
+        cost = experiment.cost(cells, jobs[0].context) if jobs else None
         bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
         run.store()
     except ValueError as error:
@@ -113,16 +128,47 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     if cost is not None:
         errors.print(cost, highlight=False, soft_wrap=True)
     try:
-        with engine as executor, bars, closing(compute(jobs, executor)) as outcomes:
+        begun = _begin(errors, experiment, settings, engine, run, jobs)
+        with engine, bars, closing(begun) as outcomes:
             for outcome in bars.follow(outcomes):
                 tally.add(outcome)
                 _tell(errors, outcome)
         _sum_up(errors, run, tally, time.perf_counter() - begin)
-        return _conclude(errors, experiment, run, settings, failed=tally.has_gaps)
+        if not settings.share:
+            return _conclude(errors, experiment, run, settings, tally)
+        if (showing := claim(run.directory / "leases" / f"{run.label}-shown")) is None:
+            errors.print("Another process shows the results.")
+            return ERROR if tally.has_gaps else DONE
+        with showing:
+            return _conclude(errors, experiment, run, settings, tally)
     except BrokenExecutor as error:
         return _complain(errors, f"The engine takes no more cells: {error}. {tally}")
+    except Refused as error:
+        return _complain(errors, str(error))
+    except Over as error:
+        return _complain(errors, f"{error} {tally}")
     except OSError as error:
         return _complain(errors, f"{in_words(error)}. {tally}")
+
+
+def _engine(settings: Any) -> Any:
+    """The engine that is asked for."""
+    if settings.engine == "slurm":
+        return SlurmEngine(settings.workers, settings.slurm)
+    return ENGINES[settings.engine](settings.workers)
+
+
+def _begin(
+    errors: Console, experiment: Experiment, settings: Any, engine: Any, run: Run, jobs: list[Job]
+) -> Generator[Outcome, None, None]:
+    """The outcomes to come, wherever cells are computed."""
+    if not isinstance(engine, SlurmEngine):
+        return compute(jobs, engine)
+    threads = settings.threads or engine.threads
+    folders = {"out": settings.out, "data-dir": settings.data_dir}
+    command = command_of_task(experiment, run.command, threads, settings.device, folders)
+    tell = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
+    return engine.compute(jobs, command, run.label, tell)
 
 
 def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
@@ -138,10 +184,19 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         prog=f"{experiment.name}.py",
         description=f"{experiment.description.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
-        args=args,
+        args=_joined(sys.argv[1:] if args is None else args),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         registry=REGISTRY,
     )
+
+
+def _joined(args: Sequence[str]) -> list[str]:
+    """Arguments with the value of ``--slurm`` in one word with it: it looks like an option."""
+    words, joined = iter(args), []
+    for word in words:
+        value = next(words, None) if word == "--slurm" else None
+        joined.append(word if value is None else f"{word}={value}")
+    return joined
 
 
 EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
@@ -156,14 +211,23 @@ def check_options(settings: Any) -> None:
     for one, other in EXCLUDE:
         if getattr(settings, one) and getattr(settings, other):
             raise ValueError(f"--{one} and --{other} exclude each other: give one.")
+    if settings.engine == "slurm" and (settings.fresh or settings.retry):
+        raise ValueError(
+            "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry."
+        )
+    if settings.slurm and settings.engine != "slurm":
+        raise ValueError(f"slurm={settings.slurm!r} is for sbatch: give --engine slurm too.")
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
+    if settings.memory is not None and not 0 < settings.memory < 1e6:
+        raise ValueError(f"memory={settings.memory} counts gigabytes: use a positive number.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(
             f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "
             "--data-dir out."
         )
-    check_device(settings.device)
+    if settings.engine != "slurm":  # whose tasks have devices of their own
+        check_device(settings.device)
 
 
 def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[Run, list[Job]]:
@@ -178,9 +242,10 @@ def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[R
         retry=settings.retry,
         context=context,
         threads=threads,
+        memory=None if settings.memory is None else round(1e9 * settings.memory),
     )
     if jobs:
-        experiment.check([job.cell for job in jobs], context)
+        experiment.check([job.cell for job in jobs if not is_part(job)], context)
     if settings.share:  # so that processes that begin together meet little
         random.SystemRandom().shuffle(jobs)
     return run, jobs
@@ -191,8 +256,9 @@ def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
     count = tally.count
     others = {"by others": count["elsewhere"], "lost": count["lost"]}
     seldom = "".join(f"{number} {what}, " for what, number in others.items() if number)
+    cells = len(run.keys) + tally.parts
     errors.print(
-        f"{run.label}: {len(run.keys)} cells, {len(run.keys) - len(tally.jobs)} stored before, "
+        f"{run.label}: {cells} cells, {cells - len(tally.jobs)} stored before, "
         f"{count['ok']} computed, {seldom}{count['failed']} failed, "
         f"{count['error']} stopped by an error; {seconds:.1f} s",
         highlight=False,
@@ -201,7 +267,7 @@ def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
 
 
 def _conclude(
-    errors: Console, experiment: Experiment, run: Run, settings: Any, *, failed: bool
+    errors: Console, experiment: Experiment, run: Run, settings: Any, tally: Tally
 ) -> int:
     """Print summary and claims, draw the figure; returns the exit code."""
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -210,14 +276,14 @@ def _conclude(
         with report_missing_rows(errors, run, table):
             for path in importlib.import_module("figures.make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
-    if failed or (len(table) and "lost" in set(table["status"])):
+    if tally.has_gaps or (len(table) and "lost" in set(table["status"])):
         return ERROR
     refuted = any(judgement.verdict == "refuted" for judgement in judged)
     return REFUTED if refuted and settings.check else DONE
 
 
 def _tell(errors: Console, outcome: Outcome) -> None:
-    if outcome.status != "ok":
+    if outcome.status not in ("ok", "stored"):
         errors.print(
             f"{outcome.status}: {outcome.cell}\n{outcome.message}",
             style="red",

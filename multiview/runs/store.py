@@ -12,6 +12,7 @@ import numpy as np
 
 from multiview.atomic import write_atomically
 from multiview.runs.rows import (
+    PART_OF,
     RUN_SUFFIX,
     DamagedRow,
     lines,
@@ -51,7 +52,8 @@ def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "
     paths = row_paths(directory)
     if not paths:  # --out itself, with an experiment in each of its directories
         paths = [path for below in directory.glob("*/") for path in row_paths(below)]
-    rows = sorted(read_rows(paths), key=lambda row: (row["finished"], row["key"]))
+    whole = (row for row in read_rows(paths) if PART_OF not in row)
+    rows = sorted(whole, key=lambda row: (row["finished"], row["key"]))
     if len(names := sorted({row["experiment"] for row in rows})) > 1:
         raise ValueError(
             f"{directory} holds rows of {', '.join(names)}, whose columns differ: load one "

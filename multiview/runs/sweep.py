@@ -12,9 +12,11 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from queue import Empty, SimpleQueue
 
 from multiview.runs.leases import count_deaths, withdraw
+from multiview.runs.rows import stored_keys
 from multiview.runs.work import MOST_DEATHS, Job, Outcome, lose, work
 
 POLL = 0.5  # seconds after which a cell that another process computes is asked for again
+FOUND = 50  # jobs whose rows others have stored, after which the folder is listed for all others
 WINDOW = 4  # jobs a worker that are submitted and not done
 
 
@@ -81,6 +83,7 @@ class _Sweep:
         self._lonely = False  # whether one of those runs
         self._busy: deque[Job] = deque()  # that other processes compute
         self._asked = time.monotonic()  # when busy jobs were asked for
+        self._found = 0  # rows that others have stored, since the folder was listed
         self._fallen: list[tuple[Job, BaseException]] = []  # in flight when workers died
         self._refused: Counter[str] = Counter()  # how often a job did not get to its work
         self._barren = 0  # breaks of the executor in a row, before any cell was begun
@@ -89,6 +92,8 @@ class _Sweep:
         """One outcome for each job."""
         while self._waiting or self._alone or self._busy or self.running or self._fallen:
             yield from self._pick_up()
+            if self._found >= FOUND:
+                yield from self._look_around()
             job = self._next()
             if job is not None:
                 self._submit(job)
@@ -143,11 +148,24 @@ class _Sweep:
         if outcome.status == "unwritten":
             raise Unwritten(outcome.message)
         self._barren = 0
+        self._found += not outcome.computed
         for later in self._later.pop(job.key, []):
             self._missing[later.key].discard(job.key)
             if not self._missing[later.key]:
                 self._waiting.append(later)
         yield outcome
+
+    def _look_around(self) -> Iterator[Outcome]:
+        """Tell of all rows that are stored by now, without a look at each cell."""
+        waiting, self._waiting = self._waiting, deque()
+        keys = {each: stored_keys(each) for each in {job.directory for job in waiting}}
+        for job in waiting:
+            if job.done and job.key in keys[job.directory]:
+                found = Outcome(key=job.key, cell=job.cell, status="stored", computed=False)
+                yield from self._settle(job, found)
+            else:
+                self._waiting.append(job)
+        self._found = 0
 
     def _pick_up(self) -> Iterator[Outcome]:
         """Submit the jobs again whose workers died, or lose them."""

@@ -1,7 +1,9 @@
 """Work: one cell becomes a row, in whatever process and on whatever machine."""
 
+import errno
 import platform
 import shutil
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -25,6 +27,7 @@ from multiview.runs.rows import (
 )
 
 Stored = Literal["ok", "failed", "lost"]  # of rows
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of disks, which no cell can go on with
 MOST_DEATHS = 3  # processes that may be killed while they compute a cell, before it is lost
 
 
@@ -37,7 +40,7 @@ class Job(Generic[C]):
         done: Rows of this status are not computed again.
         fresh: Forget what a killed attempt left.
         threads: Of torch; None: as many as the process has. The bits of results depend on them.
-        memory: Estimate of the bytes it takes; None where nobody knows.
+        memory: Estimate of the bytes that the process takes; None where nobody knows.
         owner: Of the leases that are taken: a name of the sweep.
         after: Keys of the rows that should be there before.
     """
@@ -77,13 +80,13 @@ class Outcome:
     Attributes:
         status: "ok"; "failed", a row that records that the settings were bad; "lost", processes
             that computed it were killed; "error", no row; "busy", another process computes it;
-            "unwritten", the row could not be stored.
+            "unwritten", the row could not be stored; "stored", there is a row that was not read.
         computed: Whether it was computed for this job, and not found.
     """
 
     key: str
     cell: object
-    status: Literal["ok", "failed", "lost", "error", "busy", "unwritten"]
+    status: Literal["ok", "failed", "lost", "error", "busy", "unwritten", "stored"]
     message: str = ""
     computed: bool = True
 
@@ -159,10 +162,15 @@ def _compute(job: Job, lease: Lease) -> Outcome:
         row["result"], arrays = split_result(result)
     except FloatingPointError as error:
         row |= {"status": "failed", "failure": str(error) or type(error).__name__}
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         return _outcome(job, "error", traceback.format_exc())
+    if found := stored(job):  # another took this process for dead: the row that is there stays
+        return found
     row |= {"threads": torch.get_num_threads(), "torch_version": torch.__version__}
     row |= {"seconds": round(time.perf_counter() - begin, 6), "finished": _now()}
+    row["peak_memory"] = peak_memory()
     write_row(job.directory, row, arrays)
     shutil.rmtree(job.scratch, ignore_errors=True)
     return _outcome(job, row["status"], row["failure"])
@@ -190,8 +198,19 @@ def _row(job: Job) -> dict[str, Any]:
         "device": job.context.device,
         "threads": 0,
         "seconds": 0.0,
+        "peak_memory": 0,
         "finished": _now(),
     }
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has held so far; 0 where the system does not say."""
+    try:
+        import resource  # which Windows does not have
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _now() -> str:

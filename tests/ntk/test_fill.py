@@ -344,7 +344,7 @@ def test_a_killed_worker_is_reported_and_the_rest_follows(tmp_path, monkeypatch,
 
     def kill():
         wait_for(lambda: tiles_in(tmp_path) >= 2)
-        os.kill(next(iter(engine._processes)), signal.SIGKILL)
+        os.kill(next(iter(engine.inner._processes)), signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()

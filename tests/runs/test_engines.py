@@ -4,15 +4,16 @@ import multiprocessing
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
 from toy_experiment import EXPERIMENT
 from toy_runs import contents
 
-from multiview.runs import engines
-from multiview.runs.engines import LocalEngine, ProcessEngine, check_device, cores, report
+from multiview.process import is_alive
+from multiview.runs.engines import LocalEngine, ProcessEngine, Renewed, check_device, cores
 from multiview.runs.runner import plan
 from multiview.runs.sweep import compute
 
@@ -28,8 +29,7 @@ def sweep(out, executor):
 
 
 def test_every_engine_computes_the_same_rows(tmp_path):
-    heard = []
-    processes = ProcessEngine(1, lambda *message: heard.append(message))
+    processes = ProcessEngine(1)
     swept = [
         sweep(tmp_path / "local", LocalEngine()),
         sweep(tmp_path / "threads", ThreadPoolExecutor(2)),  # stands for any executor
@@ -38,8 +38,6 @@ def test_every_engine_computes_the_same_rows(tmp_path):
     runs = [run for run, _ in swept]
     local, *others = [contents(run.directory) for run in runs]
     assert all(other == local for other in others)
-    assert heard[0] == (runs[0].keys[0], "step 0", 0.0)  # through the process boundary
-    assert set(runs[2].table()["threads"]) == {cores()}  # one worker has all cores
     assert swept[2][1] == signal.SIG_IGN  # Ctrl-C is the parent's to handle
     assert multiprocessing.active_children() == []
 
@@ -54,8 +52,10 @@ def test_an_outcome_is_told_before_the_next_cell_begins(tmp_path, monkeypatch):
 
 
 def test_workers_share_the_cores():
-    assert ProcessEngine(2 * cores())._initargs[0] == 1
-    assert ProcessEngine(1)._initargs[0] == cores() == len(os.sched_getaffinity(0))
+    assert cores() == len(os.sched_getaffinity(0))
+    for workers, threads in ((2 * cores(), 1), (1, cores())):
+        with ProcessEngine(workers) as engine:
+            assert (engine.workers, engine.threads) == (workers, threads)
 
 
 def test_a_failing_call_fails_its_future_only():
@@ -64,19 +64,35 @@ def test_a_failing_call_fails_its_future_only():
     assert LocalEngine().submit(int, "7").result() == 7
 
 
-def test_messages_are_cheap_and_none_are_sent_when_nobody_listens(monkeypatch):
-    heard = []
-    LocalEngine(listener=lambda *message: heard.append(message))
-    monkeypatch.setattr(engines, "_last_message", -1.0)
-    begin = time.monotonic()
-    while time.monotonic() - begin < 2.5 * engines.MESSAGE_INTERVAL:
-        report("key", "step", 0.5)
-    assert 2 <= len(heard) <= 4
-    assert heard[0] == ("key", "step", 0.5)
-    LocalEngine()
-    time.sleep(engines.MESSAGE_INTERVAL)
-    report("key", "step")
-    assert len(heard) <= 4
+def kill_self():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_pool_that_broke_is_made_anew_and_what_died_is_gone():
+    with ProcessEngine(2) as engine:
+        workers = [engine.submit(os.getpid).result()]
+        with pytest.raises(BrokenExecutor):
+            engine.submit(kill_self).result()
+        assert engine.submit(os.getpid).result() not in workers
+        assert not any(is_alive(worker) for worker in workers)
+
+
+def test_any_executor_that_broke_is_made_anew():
+    made = []
+
+    def make():
+        made.append(ThreadPoolExecutor(1, initializer=None if len(made) else broken))
+        return made[-1]
+
+    def broken():
+        raise RuntimeError("no worker starts")
+
+    engine = Renewed(make)
+    with pytest.raises(BrokenExecutor):
+        engine.submit(int).result()
+    assert engine.submit(int, "7").result() == 7
+    assert len(made) == 2
+    engine.shutdown()
 
 
 @pytest.mark.parametrize("engine", [LocalEngine, ProcessEngine])
@@ -113,14 +129,15 @@ def test_processes_of_others_are_left_alone():
     def interrupted():
         with ProcessEngine(workers=1) as engine:
             engine.submit(os.getpid).result()
-            workers.extend(engine._processes.values())
+            inner: Any = engine.inner
+            workers.extend(inner._processes.values())
             raise KeyboardInterrupt
 
     other.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             interrupted()
-        assert [worker.is_alive() for worker in workers] == [False]
+        assert [is_alive(worker.pid) for worker in workers] == [False]
         assert other.is_alive()
     finally:
         other.kill()

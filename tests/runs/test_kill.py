@@ -1,58 +1,23 @@
 """kill -9 in the middle of a sweep: finished rows stay, the rest follows, and nothing differs."""
 
-import contextlib
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from toy_experiment import EXPERIMENT
+from toy_programs import (
+    CELLS,
+    alive,
+    commands,
+    compute_here,
+    rows,
+    start,
+    states,
+    wait_for,
+)
 from toy_runs import contents
 
-from multiview.runs.engines import LocalEngine
 from multiview.runs.rows import read_row
-from multiview.runs.runner import plan
-from multiview.runs.sweep import compute
-
-SCRIPT = Path(__file__).parents[1] / "toy_experiment.py"
-CELLS = 10
-
-
-def start(out, engine, log, nap="0", workers=None, **environment):
-    command = [sys.executable, SCRIPT, "--seeds", str(CELLS // 2), "--out", out]
-    command += ["--engine", engine, *(["--workers", str(workers)] if workers else [])]
-    return subprocess.Popen(
-        command,
-        env={**os.environ, "TOY_LOG": str(log), "TOY_NAP": nap, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # a process group of its own, workers included
-        # A shell starts what runs in its background deaf to Ctrl-C, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def rows(out):
-    found = (out / "toy_experiment").glob("*.json")
-    return [path for path in found if not path.name.endswith(".run.json")]
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened for a minute"
-        time.sleep(0.01)
-
-
-def compute_here(out):
-    """The same cells in this process; returns the directory and how many were absent."""
-    run, jobs = plan(EXPERIMENT, "laptop", EXPERIMENT.options(), out=out, seeds=CELLS // 2)
-    run.directory.mkdir(exist_ok=True)
-    return run.directory, len(list(compute(jobs, LocalEngine())))
 
 
 @pytest.fixture
@@ -88,18 +53,44 @@ def test_after_a_kill_the_rest_is_computed_and_nothing_differs(tmp_path, undistu
     assert arrays(directory) == arrays(undisturbed)
 
 
-def test_a_killed_worker_is_reported_and_the_rest_follows(tmp_path, undisturbed):
-    program = start(tmp_path, "processes", tmp_path / "log", nap="0.05", TOY_SEED_3="die")
+def test_a_cell_that_always_kills_its_worker_costs_no_other(tmp_path, undisturbed):
+    """It is named, stored as lost, and computed again when somebody asks for that."""
+    program = start(tmp_path, "processes", tmp_path / "log", workers=2, TOY_SEED_3="die")
     output, _ = program.communicate()
     assert program.returncode == 1
-    assert "A worker was killed" in output
-    assert "run the same command again" in output
     assert "Traceback" not in output
-    finished = len(rows(tmp_path))
-    assert 0 < finished < CELLS
-    directory, computed = compute_here(tmp_path)
-    assert computed == CELLS - finished
-    assert contents(directory) == contents(undisturbed)
+    assert "lost: Cell(seed=3, flips=200" in output
+    assert "3 processes that computed it were killed" in output
+    assert f"{CELLS} cells, 0 stored before, {CELLS - 2} computed, 2 lost" in output
+    assert list((tmp_path / "toy_experiment" / "leases").iterdir()) == []
+    statuses = [read_row(path)["status"] for path in rows(tmp_path)]
+    assert sorted(statuses) == ["lost"] * 2 + ["ok"] * (CELLS - 2)
+
+    again = start(tmp_path, "processes", tmp_path / "log2", TOY_SEED_3="die")
+    output, _ = again.communicate()
+    assert again.returncode == 1
+    assert f"2 of {CELLS} cells were lost with their processes" in output
+    assert not (tmp_path / "log2").exists()
+
+    healed = start(tmp_path, "local", tmp_path / "log2", options=["--retry"])
+    output, _ = healed.communicate()
+    assert healed.returncode == 0, output
+    assert len((tmp_path / "log2").read_text().splitlines()) == 2
+    assert contents(tmp_path / "toy_experiment") == contents(undisturbed)
+
+
+def test_a_cell_that_kills_the_program_itself_is_lost_at_the_fourth_start(tmp_path):
+    """With no pool to tell, the leases count the deaths."""
+    for _ in range(6):  # three for each of the two cells of the seed
+        program = start(tmp_path, "local", tmp_path / "log", TOY_SEED_1="die")
+        program.communicate()
+        assert program.returncode == -signal.SIGKILL
+    program = start(tmp_path, "local", tmp_path / "log", TOY_SEED_1="die")
+    output, _ = program.communicate()
+    assert program.returncode == 1
+    assert "Traceback" not in output
+    assert len(rows(tmp_path)) == CELLS
+    assert f"2 of {CELLS} cells were lost with their processes" in output
 
 
 @pytest.mark.parametrize("engine", ["local", "processes"])
@@ -177,32 +168,3 @@ def test_a_file_left_by_a_killed_program_is_gone_after_the_next_run(tmp_path):
     output, _ = again.communicate()
     assert again.returncode == 0, output
     assert list(tmp_path.rglob("*.tmp")) == []
-
-
-def processes(group):
-    """The folders in /proc of this group's processes, and their states."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if int(fields[2]) == group:
-            yield folder, fields[0]
-
-
-def alive(group):
-    """Whether a process of this group runs on."""
-    return bool(states(group) - {"Z"})
-
-
-def states(group):
-    return {state for _, state in processes(group)}
-
-
-def commands(group):
-    """The command lines of this group's processes, as one text."""
-    found = []
-    for folder, _ in processes(group):
-        with contextlib.suppress(OSError):
-            found.append((folder / "cmdline").read_text())
-    return "\n".join(found)

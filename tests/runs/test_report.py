@@ -151,7 +151,8 @@ def test_the_report_holds_notes_and_pictures(tmp_path, reported, monkeypatch):
     run = stored_toy(tmp_path)
     run.save(".png", b"")
     text = reported(tmp_path)
-    assert "> 2 of 4 cells failed and are left out:" in text
+    again = "`multiview run toy_experiment --preset smoke --retry` computes them again:"
+    assert f"> 2 of 4 cells failed and are left out; {again}" in text
     assert f"![{EXPERIMENT.title}](toy_experiment/toy_experiment-smoke.png)" in text
 
 
