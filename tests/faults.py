@@ -64,6 +64,7 @@ FAULTS = (
     Fault("three that share: one of them", ("--share",), programs=3),
     Fault("two that share, with processes: one worker", ("--share", *WORKERS), 2, "worker"),
     Fault("dask: the program and its workers", DASK),
+    Fault("dask: the program alone", DASK, whom="program"),
     Fault("dask: one worker", DASK, whom="worker"),
 )
 
