@@ -44,9 +44,9 @@ def finish(program, code=0):
 
 
 def stamps(out):
-    """Bytes and time of writing of all rows and arrays."""
-    paths = [*rows(out), *(out / EXPERIMENT.name).glob("*.npz")]
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+    """Bytes and time of writing of all rows and their arrays."""
+    paths = [path.with_suffix(suffix) for path in rows(out) for suffix in (".json", ".npz")]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths if path.exists()}
 
 
 def begun(log):
