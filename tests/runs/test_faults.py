@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from faults import FAULTS, PROGRAM, sweep_killed
@@ -210,7 +211,7 @@ def test_a_damaged_lease_holds_a_cell_up_no_longer_than_a_silent_one(tmp_path, d
 
 
 def test_four_runners_on_one_store_compute_each_cell_once(tmp_path):
-    settings = {"nap": "0.05", "options": ["--share"], "cells": 40}
+    settings: dict[str, Any] = {"nap": "0.05", "options": ["--share"], "cells": 40}
     programs = [start(tmp_path, "local", tmp_path / "log", **settings) for _ in range(4)]
     for program in programs:
         assert "40 cells" in finish(program)
