@@ -244,7 +244,8 @@ def test_clocks_that_jump_lose_nothing(tmp_path, undisturbed):
 
 @pytest.mark.parametrize("engine", ["processes"])
 def test_a_nan_and_a_lack_of_memory_harm_no_other_cell(tmp_path, capsys, undisturbed, engine):
-    faults: dict[str, Any] = {"TOY_SEED_1": "diverge", "TOY_SEED_2": "memory", "FAULT_MEMORY": str(1 << 36)}
+    faults: dict[str, Any] = {"TOY_SEED_1": "diverge", "TOY_SEED_2": "memory"}
+    faults["FAULT_MEMORY"] = str(1 << 36)
     program = start(tmp_path, engine, tmp_path / "log", script=PROGRAM, workers=2, **faults)
     output, _ = program.communicate()
     assert program.returncode == 1
