@@ -1,10 +1,21 @@
 """Bad command lines: of scripts, and of the program multiview."""
 
+import os
+from collections.abc import Sequence
 from functools import partial
+from unittest.mock import patch
 
 from one_bad_input import BadInput, toy, usage
 
+from multiview.runs.sbatch import options_of_site
+
 script = partial(usage, program=toy)
+
+
+def without_programs(arguments: Sequence[str]) -> int:
+    """The toy experiment where no other program is found."""
+    with patch.dict(os.environ, PATH=""):
+        return toy(arguments)
 
 
 def a_file(name: str):
@@ -88,7 +99,7 @@ SCRIPTS: list[BadInput] = [
         "an unknown engine",
         "--engine cloud",
         "Invalid choice invalid choice 'cloud' for argument '--engine'. Expected "
-        "one of ('local', 'processes'). For full helptext, run toy_experiment.py "
+        "one of {engines}. For full helptext, run toy_experiment.py "
         "--help",
     ),
     script(
@@ -124,17 +135,64 @@ SCRIPTS: list[BadInput] = [
         prepare=a_file("results"),
     ),
     script(
-        "a name too long",
-        ["--out", "o" * 300],
-        "Cannot read or write {here}/{long}/toy_experiment: File name too long: "
-        "name another place, or mend this one.",
-        code=1,
+        "memory of nothing", "--memory 0", "memory=0.0 counts gigabytes: use a positive number."
+    ),
+    script(
+        "memory that is no number",
+        "--memory much",
+        "Value error Error parsing --memory: 'much' is no number: use one such as "
+        "0.5. Argument helptext: --memory GB gigabytes of a process, unless what "
+        "earlier ones took (default: None) For full helptext, see "
+        "toy_experiment.py --help",
+    ),
+    script(
+        "memory that is NaN", "--memory nan", "memory=nan counts gigabytes: use a positive number."
+    ),
+    script(
+        "words for sbatch without Slurm",
+        ["--slurm", "--partition=gpu"],
+        "slurm='--partition=gpu' is for sbatch: give --engine slurm too.",
+    ),
+    script(
+        "Slurm and fresh",
+        "--engine slurm --workers 2 --fresh",
+        "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry.",
+    ),
+    script(
+        "Slurm and retry",
+        "--engine slurm --workers 2 --retry",
+        "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry.",
+    ),
+    usage(
+        "Slurm without sbatch",
+        "--engine slurm --workers 2",
+        "engine='slurm' needs sbatch, which is not on PATH: run this where Slurm's "
+        "commands are, or start processes with --share in another way.",
+        program=without_programs,
+    ),
+    BadInput(
+        "an unsplit word for sbatch",
+        lambda here: options_of_site("--qos 'a"),
+        'slurm="--qos \'a" cannot be split into words: put quotes in pairs.',
+    ),
+    BadInput(
+        "a value apart for sbatch",
+        lambda here: options_of_site("--partition gpu"),
+        "slurm='--partition gpu': 'gpu' is no option: write each as one word, --name=value.",
+    ),
+    BadInput(
+        "an option of ours for sbatch",
+        lambda here: options_of_site("--array=0-9"),
+        "slurm='--array=0-9': --array=0-9 is not yours to set (--array): leave it "
+        "out; --workers is the number of tasks, --threads that of the processors "
+        "of each.",
     ),
 ]
 VERBS: list[BadInput] = [
     usage(
         "no verb",
-        "",
+        "Missing subcommand Expected one of {list, run, compare, show, publish, "
+        "figures, pages, report, data}. For full helptext, run multiview --help",
         "Missing subcommand Expected one of {list, run, compare, show, publish, "
         "figures, pages, report, data}. For full helptext, run multiview --help",
     ),

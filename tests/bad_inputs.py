@@ -1,6 +1,7 @@
 """The table of bad inputs, by group: what is given, and the whole of what must be said of it."""
 
 from collections.abc import Mapping
+from typing import get_args
 
 import torch
 from bad_commands import SCRIPTS, VERBS
@@ -21,6 +22,7 @@ from one_bad_input import BadInput
 from multiview.comparison.experiment import EVERY
 from multiview.methods.catalogue import CATALOGUE, PATCHES_ONLY
 from multiview.runs.find import names
+from multiview.runs.script import OPTIONS
 
 TABLE: Mapping[str, list[BadInput]] = {
     "scripts": SCRIPTS,
@@ -59,5 +61,5 @@ PLACEHOLDERS = {
     "{image_methods}": ", ".join(PATCHES_ONLY | CATALOGUE),
     "{experiments}": ", ".join(names()),
     "{torch_says}": torch_says("abacus"),
-    "{long}": "o" * 300,
+    "{engines}": str(get_args(next(kind for name, kind, *_ in OPTIONS if name == "engine"))),
 }
