@@ -39,13 +39,13 @@ def optional_value(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
     """How ``int``, ``float`` and ``Literal[...]`` are read, and these with ``| None``."""
     optional = NoneType in get_args(info.type)
     kinds = set(get_args(info.type)) - {NoneType} if optional else {info.type}
-    (kind,) = kinds if len(kinds) == 1 else (None,)
+    kind: Any = kinds.pop() if len(kinds) == 1 else None
     words = get_args(kind) if optional and get_origin(kind) is Literal else ()
     if kind not in NUMBERS and not words:
         return None
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar=f"{{{','.join(words)}}}" if words else str(kind.__name__).upper(),
+        metavar=f"{{{','.join(words)}}}" if words else kind.__name__.upper(),
         instance_from_str=(lambda given: given[0]) if words else partial(_number, kind),
         is_instance=lambda value: value is None or value in words or isinstance(value, int | float),
         str_from_instance=lambda value: [str(value)],
