@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import get_args
 
 import torch
-from bad_commands import SCRIPTS, VERBS
+from bad_artefacts import ARTEFACTS
+from bad_commands import SCRIPTS
 from bad_comparisons import COMPARISONS
 from bad_files import FILES
 from bad_kernels import KERNELS
@@ -17,6 +18,7 @@ from bad_stores import PACKS, ROWS
 from bad_teaching import TEACHING
 from bad_tiles import CHECKPOINTS, TILES
 from bad_trainings import TRAININGS
+from bad_verbs import VERBS
 from one_bad_input import BadInput
 
 from multiview.comparison.experiment import EVERY
@@ -43,6 +45,7 @@ TABLE: Mapping[str, list[BadInput]] = {
     "published rows": PACKS,
     "kernels on disk": TILES,
     "checkpoints": CHECKPOINTS,
+    "artefacts": ARTEFACTS,
 }
 
 
