@@ -39,7 +39,7 @@ MailProg=/bin/true
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/builtin
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=0
+SchedulerParameters=sched_interval=1,batch_sched_delay=0
 ReturnToService=2
 SlurmdParameters=config_overrides
 DefMemPerCPU=100
