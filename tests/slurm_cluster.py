@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "setpriv")
-PATIENCE = 30.0  # seconds for the daemons to come up, and for tasks to end
+PATIENCE = 60.0  # seconds for the daemons to come up, and for tasks to end
 MOST_TASKS = 6  # of an array
 
 CONFIGURATION = """
