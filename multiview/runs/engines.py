@@ -188,17 +188,3 @@ def _die_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _dask_engine(workers: int | None = None, scheduler: str | None = None) -> Engine:
-    """The engine of Dask, which takes half a second to import."""
-    from multiview.runs.dask_engine import DaskEngine
-
-    return DaskEngine(workers, scheduler)
-
-
-ENGINES: dict[str, Callable[..., Any]] = {
-    "local": LocalEngine,
-    "processes": ProcessEngine,
-    "dask": _dask_engine,
-}
