@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from multiview.bench.cell import Cell, measured
+from multiview.bench.method import Method
 from multiview.bench.schedule import Step, schedule
 from multiview.bench.types import Context
 
@@ -33,9 +34,12 @@ class Training:
 
     @property
     def names(self) -> list[str]:
-        """What the cell calls the methods, those that it names."""
+        """What the cell calls the methods, or of which kind they are."""
+        called: dict[Method, str] = {}
+        for name, method in self.of.methods.items():
+            called.setdefault(method, name)
         methods = steps_of(self.of)[self.step].methods
-        return [name for name, method in self.of.methods.items() if method in methods]
+        return [called.get(method, type(method).__name__) for method in methods]
 
 
 def steps_of(cell: Cell) -> list[Step]:
@@ -47,7 +51,9 @@ def trainings_of(cell: Cell) -> list[tuple[Training, list[int]]]:
     """The trainings of a cell, each with the positions of those that it needs.
 
     What trains nothing, such as an ensemble of networks, is not among them. A cell of one training
-    is not split.
+    is not split. What is measured is that of the whole cell, bit for bit, if no teacher's outputs
+    change from call to call, as those of ``Masks`` do: where its students are found, it is not
+    asked.
     """
     bare = replace(cell, measures=())
     found: list[tuple[Training, list[int]]] = []
@@ -70,9 +76,8 @@ def run(cell: Cell | Training, context: Context) -> dict[str, dict[str, Any]]:
 def train(training: Training, context: Context) -> dict[str, dict[str, Any]]:
     """Do one training, and those that it needs where they have not been done."""
     cell, steps = training.of, steps_of(training.of)
-    bench = cell.setting.bench(cell.seed, context)
-    bench.plan(list(cell.methods.values()))
-    step = steps[training.step]
+    bench, step = cell.setting.bench(cell.seed, context), steps[training.step]
+    bench.plan(step.methods)
     bench.trainings.only = step.methods, training.part
     for number in (*step.needs, training.step):
         bench.train(steps[number].methods)

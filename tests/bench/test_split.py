@@ -102,8 +102,8 @@ def test_a_training_waits_for_what_it_needs_alone():
     cell = Cell(setting=tiny_setting(together=3), methods=METHODS, measures=(TestErrors(),))
     found = trainings_of(cell)
     assert [(training.names, training.part, needs) for training, needs in found] == [
-        ([], None, []),  # the members
-        ([], None, [0]),  # the student whose time is taken, by itself
+        (["Members"], None, []),
+        (["Student"], None, [0]),  # whose time is taken, by itself
         (["squares", "self"], None, [0]),
         (["again"], None, [0, 2]),
         (["summed"], None, []),
