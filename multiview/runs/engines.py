@@ -9,9 +9,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from multiview.runs.signals import uninterrupted
+
+if TYPE_CHECKING:
+    from multiview.runs.experiment import Experiment
+    from multiview.runs.work import Job
 
 SECONDS_TO_END = 0.5  # before a worker that was asked to end is killed
 
@@ -36,12 +41,28 @@ def check_device(device: str) -> None:
         raise ValueError(f"device={device!r} is not available here ({first}): use cpu.") from error
 
 
-def _check_workers(workers: int | None) -> None:
+def check_workers(workers: int | None) -> None:
+    """Raise a ValueError unless there are workers."""
     if workers is not None and workers < 1:
         raise ValueError(f"workers={workers} computes nothing: use at least 1.")
 
 
-class LocalEngine(Executor):
+class Engine(Executor):
+    """An executor of cells.
+
+    Attributes:
+        workers: How many cells are computed at once.
+        threads: Of torch in a cell; None: as many as its process has.
+    """
+
+    workers: int
+    threads: int | None
+
+    def prepare(self, experiment: "Experiment", directory: Path, jobs: "Sequence[Job]") -> None:
+        """Get ready to compute jobs, whose rows go to ``directory``; most engines are."""
+
+
+class LocalEngine(Engine):
     """Computes each cell in this process, while it is submitted.
 
     Attributes:
@@ -52,7 +73,7 @@ class LocalEngine(Executor):
     threads = None
 
     def __init__(self, workers: int | None = None) -> None:
-        _check_workers(workers)
+        check_workers(workers)
         if workers not in (None, 1):
             raise ValueError(f"workers={workers}: the local engine has one, use processes.")
 
@@ -88,7 +109,7 @@ class Renewed(Executor):
         self.inner.shutdown(wait, cancel_futures=cancel_futures)
 
 
-class ProcessEngine(Renewed):
+class ProcessEngine(Renewed, Engine):
     """Computes cells in processes of this machine, which share its cores evenly.
 
     Attributes:
@@ -96,10 +117,10 @@ class ProcessEngine(Renewed):
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        _check_workers(workers)
+        check_workers(workers)
         self.workers = cores() if workers is None else workers
         self.threads = max(1, cores() // self.workers)
-        _start_quiet_tracker()
+        start_quiet_tracker()
         super().__init__(self._pool)
 
     def _pool(self) -> ProcessPoolExecutor:
@@ -139,7 +160,7 @@ def _end(workers: Sequence[BaseProcess]) -> None:
             worker.join()
 
 
-def _start_quiet_tracker() -> None:
+def start_quiet_tracker() -> None:
     """Start the process that frees the semaphores of a killed program, without its warning.
 
     The warning calls them a leak, on the terminal, after the program is gone.
@@ -169,4 +190,15 @@ def _die_with_parent() -> None:
         os._exit(1)
 
 
-ENGINES: dict[str, Callable[..., Any]] = {"local": LocalEngine, "processes": ProcessEngine}
+def _dask_engine(workers: int | None = None, scheduler: str | None = None) -> Engine:
+    """The engine of Dask, which takes half a second to import."""
+    from multiview.runs.dask_engine import DaskEngine
+
+    return DaskEngine(workers, scheduler)
+
+
+ENGINES: dict[str, Callable[..., Any]] = {
+    "local": LocalEngine,
+    "processes": ProcessEngine,
+    "dask": _dask_engine,
+}

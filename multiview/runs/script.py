@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
-from multiview.runs.engines import ENGINES, check_device
+from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words, joined
+from multiview.runs.engines import ENGINES, Engine, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
 from multiview.runs.progress import ProgressBars
@@ -40,6 +40,7 @@ OPTIONS = (
     ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
     ("engine", Literal[(*ENGINES, "slurm")], "local", "where cells are computed", None),
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
+    ("scheduler", str | None, None, "address or file of a Dask scheduler that runs", "ADDRESS"),
     ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
     ("memory", float | None, None, "gigabytes of a process, unless what earlier ones took", "GB"),
     ("slurm", str, "", "options of sbatch for this site, e.g. '--partition=gpu'", "OPTIONS"),
@@ -121,6 +122,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         cost = experiment.cost(cells, jobs[0].context) if jobs else None
         bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
         run.store()
+        if jobs and isinstance(engine, Engine):
+            engine.prepare(experiment, run.directory, jobs)
     except ValueError as error:
         return _complain(errors, str(error), USAGE)
     except OSError as error:
@@ -155,6 +158,8 @@ def _engine(settings: Any) -> Any:
     """The engine that is asked for."""
     if settings.engine == "slurm":
         return SlurmEngine(settings.workers, settings.slurm)
+    if settings.engine == "dask":
+        return ENGINES["dask"](settings.workers, settings.scheduler)
     return ENGINES[settings.engine](settings.workers)
 
 
@@ -184,19 +189,10 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         prog=f"{experiment.name}.py",
         description=f"{experiment.description.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
-        args=_joined(sys.argv[1:] if args is None else args),
+        args=joined(sys.argv[1:] if args is None else args, "--slurm"),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         registry=REGISTRY,
     )
-
-
-def _joined(args: Sequence[str]) -> list[str]:
-    """Arguments with the value of ``--slurm`` in one word with it: it looks like an option."""
-    words, joined = iter(args), []
-    for word in words:
-        value = next(words, None) if word == "--slurm" else None
-        joined.append(word if value is None else f"{word}={value}")
-    return joined
 
 
 EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
@@ -217,6 +213,8 @@ def check_options(settings: Any) -> None:
         )
     if settings.slurm and settings.engine != "slurm":
         raise ValueError(f"slurm={settings.slurm!r} is for sbatch: give --engine slurm too.")
+    if settings.scheduler is not None and settings.engine != "dask":
+        raise ValueError(f"scheduler={settings.scheduler} is Dask's: give --engine dask too.")
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
     if settings.memory is not None and not 0 < settings.memory < 1e6:
