@@ -164,8 +164,12 @@ def test_workers_do_not_outlive_a_killed_program(tmp_path):
 def program(*words, **environment):
     """A program of Dask, ended at last."""
     command = [sys.executable, "-m", *map(str, words), "--no-dashboard"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env={**os.environ, **environment}, **quiet)
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield process
     finally:
@@ -248,6 +252,7 @@ def test_an_unfit_worker_that_comes_late_ends_the_sweep(tmp_path, cluster):
     run, jobs = planned(tmp_path, 4)
     with DaskEngine(scheduler=str(cluster)) as engine:
         engine.prepare(EXPERIMENT, run.directory, jobs)
+        assert engine._needs is not None
         engine._needs = replace(engine._needs, token="another")
         with pytest.raises(BrokenExecutor, match="sees another folder"):
             sweep(engine, jobs)
