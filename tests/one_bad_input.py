@@ -21,8 +21,8 @@ class BadInput:
 
     Attributes:
         call: In an empty folder, which it is given and which is the current one.
-        message: All that is said, with ``{here}`` for that folder, ``{experiments}`` and
-            ``{methods}`` for the names there are.
+        message: All that is said, with ``{here}`` for that folder; or a function that makes it of
+            the folder once it is prepared.
         code: Exit code of a command; None of a call that raises.
         error: Type of what it raises.
         prepare: Puts into the folder what the call finds there.
@@ -30,7 +30,7 @@ class BadInput:
 
     name: str
     call: Call
-    message: str
+    message: str | Callable[[Path], str]
     code: int | None = None
     error: type[Exception] = ValueError
     prepare: Callable[[Path], Any] = lambda here: None
@@ -52,7 +52,13 @@ def printed(program: Callable[[], int]) -> Printed:
             code: Any = program()
         except SystemExit as stop:
             code = stop.code
-    return Printed(code, text.getvalue())
+    return Printed(code, unframed(text.getvalue()))
+
+
+def unframed(text: str) -> str:
+    """What is printed as one line, without the frames that errors of tyro have."""
+    lines = (line.strip("│ ") for line in text.splitlines())
+    return " ".join(" ".join(line for line in lines if line.strip("─╭╮╰╯├┤-")).split())
 
 
 def usage(

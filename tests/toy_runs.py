@@ -14,7 +14,7 @@ from multiview.runs.runner import plan
 from multiview.runs.store import Run
 from multiview.runs.sweep import compute
 
-TIMES = ("seconds", "finished", "threads")
+TIMES = ("seconds", "finished", "threads", "peak_memory")
 COMMIT = "c0ffee" + "0" * 34
 
 

@@ -54,7 +54,7 @@ def check_net(factory: Factory, inputs: Shaped[Tensor, "n ..."], num_classes: in
         )
     if not any(each.requires_grad for each in net.parameters()):
         raise ValueError(
-            f"net makes a network, {type(net).__name__}, of which no parameter requires a gradient, "
+            f"net makes a network ({type(net).__name__}) of which no parameter requires gradients, "
             "so that nothing can be trained: give one with such parameters."
         )
     few = inputs[:2]

@@ -126,8 +126,8 @@ def samples_of(
             )
         if inputs.dtype != train[0].dtype:
             raise ValueError(
-                f"{name} has inputs of type {inputs.dtype}, train of {train[0].dtype}: give the "
-                "same."
+                f"{name} has inputs of type {inputs.dtype} and train of type {train[0].dtype}: "
+                "give the same."
             )
         shapes.fit(**{f"labels of {name}": (labels, "int n")})
         if inputs.is_floating_point():

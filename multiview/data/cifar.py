@@ -130,7 +130,9 @@ def parse_batch(layout: CifarLayout, content: bytes) -> tuple[np.ndarray, np.nda
         raise ValueError(f"its data has shape {data.shape}, not (n, {PIXELS})")
     labels = labels.tolist() if isinstance(labels, np.ndarray) else labels
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
-        raise ValueError(f"its {layout.label_key} are {_kind(labels)}, not a list of integers")
+        kinds = {type(label).__name__ for label in labels} if isinstance(labels, list) else ()
+        found = f"a list of {', '.join(sorted(kinds))}" if kinds else _kind(labels)
+        raise ValueError(f"its {layout.label_key} are {found}, not a list of integers")
     if len(labels) != len(data):
         raise ValueError(f"{len(labels)} labels for {len(data)} images")
     if min(labels) < 0 or max(labels) >= layout.num_classes:
@@ -175,6 +177,4 @@ def _text(value: bytes | str) -> str:
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, list):
-        return f"a list of {', '.join(sorted({type(each).__name__ for each in value}))}"
     return f"an array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

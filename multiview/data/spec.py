@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, softmax, xlog1py, xlogy
 
-from multiview.checks import count, number
+from multiview.checks import count, number, shown
 
 Strength = float | tuple[float, float]  # a constant, or the (low, high) of a uniform law
 
@@ -128,12 +128,14 @@ def _checked(name: str, value: Any) -> int | Strength:
     """The field's value as Python numbers, refused if it is of the wrong kind or size."""
     if name in SMALLEST:
         return count(name, value, SMALLEST[name], meaning="must be a count")
+    # Of a long value only a part is shown by itself.
+    whole = "" if shown(value) == repr(value) else f"in {name}={value!r} "
     if name == "mu":
-        return float(number(name, value, "[0, 1]", meaning="must be a fraction"))
+        return float(number(name, value, "[0, 1]", meaning=f"{whole}must be a fraction"))
     is_pair = name in STRENGTHS and isinstance(value, tuple | list) and len(value) == 2
     kind = "a number or a (low, high) pair" if name in STRENGTHS else "a number"
     if not is_pair:
-        return _amount(name, value, f"must be {kind}")
+        return _amount(name, value, f"{whole}must be {kind}")
     low, high = (_amount(name, part, f"in {name}={value!r} must be {kind}") for part in value)
     if low > high:
         raise ValueError(f"{name}=({low}, {high}) is reversed: use ({high}, {low}).")

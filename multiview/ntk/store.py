@@ -130,12 +130,16 @@ class TileStore:
         """
         shape = self.tiling.tile_shape(i, j)
         if tuple(tile.shape) != shape:
-            raise ValueError(f"tile ({i}, {j}) must be {shape}, got {tuple(tile.shape)}.")
+            raise ValueError(
+                f"tile ({i}, {j}) has shape {tuple(tile.shape)}, and {shape} is its place: give "
+                "such a tile."
+            )
         tile = tile.detach().to("cpu", DTYPES[self.tiling.dtype])
         if not tile.isfinite().all():
             raise ValueError(
                 f"tile ({i}, {j}) has entries that are NaN or infinite: look at the samples "
-                f"{self.tiling.rows[i]} and {self.tiling.columns[j]}, or compute in float64."
+                f"{_span(self.tiling.rows[i])} and {_span(self.tiling.columns[j])}, or compute in "
+                "float64."
             )
         buffer = io.BytesIO()
         np.savez(buffer, tile=tile.numpy(), name=np.array(self._name(i, j)))
@@ -156,7 +160,9 @@ class TileStore:
             if tuple(tile.shape) != shape or tile.dtype != DTYPES[self.tiling.dtype]:
                 raise ValueError(f"it has shape {tuple(tile.shape)} and type {tile.dtype}")
         except UNREADABLE as error:
-            what = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({error})"
+            # What numpy says of a pickle is how to run it.
+            reason = "it holds pickled objects" if "pickle" in str(error) else error
+            what = "missing" if isinstance(error, FileNotFoundError) else f"damaged ({reason})"
             raise TileError(
                 f"{path} is {what}: compute it again with the call that made the store."
             ) from error
@@ -191,8 +197,8 @@ class TileStore:
         expected = (tiling.num_outputs or 1, tiling.n2)
         if columns.dim() != 3 or tuple(columns.shape[:2]) != expected:
             raise ValueError(
-                f"columns {tuple(columns.shape)} must be {(*expected, 's')} for the kernel "
-                f"{tiling.shape}."
+                f"columns {tuple(columns.shape)} do not fit the kernel {tiling.shape}: give "
+                f"({expected[0]}, {expected[1]}, s)."
             )
         columns = columns.to(torch.float64)
         result = columns.new_zeros(expected[0], tiling.n1, columns.shape[2])
@@ -211,6 +217,10 @@ class TileStore:
 
     def _name(self, i: int, j: int) -> str:
         return f"{self.tiling.key} ({i}, {j})"
+
+
+def _span(chosen: slice) -> str:
+    return f"{chosen.start} to {chosen.stop - 1}"
 
 
 def stack(tile: Float[Tensor, "*outputs r c"]) -> Float[Tensor, "B r c"]:

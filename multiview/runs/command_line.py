@@ -1,5 +1,6 @@
 """Types of command-line arguments, and operating-system errors as one line of text."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Literal, TypeAlias, get_args, get_origin
@@ -61,3 +62,12 @@ def in_words(error: OSError) -> str:
     if error.filename is None or error.strerror is None:
         return str(error)
     return f"Cannot read or write {error.filename}: {error.strerror}"
+
+
+def joined(arguments: Sequence[str], option: str) -> list[str]:
+    """Arguments with an option and its value in one word: the value may look like an option."""
+    words, found = iter(arguments), []
+    for word in words:
+        value = next(words, None) if word == option else None
+        found.append(word if value is None else f"{word}={value}")
+    return found

@@ -85,11 +85,6 @@ def _no_cost(cells: Sequence[object], context: Context) -> None:
     """Estimate no cost."""
 
 
-def _unknown_memory(cell: object, context: Context) -> int | None:
-    """Say nothing of memory."""
-    return None
-
-
 def _in_one(cell: object) -> Iterable[tuple[object, Iterable[int]]]:
     """Split nothing."""
     return ()
@@ -123,8 +118,6 @@ class Experiment(Generic[C, O]):
             such as missing data; called with the cells to come before any is computed.
         cost: ``cost(cells, context)`` says what the cells to come will take; printed before the
             first. None where there is nothing to say.
-        memory: ``memory(cell, context)`` estimates the bytes of a process that computes the cell,
-            for engines that place cells by it; None where nobody knows.
         split: ``split(cell)``, the parts of a cell that ``run`` computes before it where a preset
             is split, each with the positions of those before it that it needs. They leave
             artefacts, and their rows are in no table.
@@ -143,7 +136,6 @@ class Experiment(Generic[C, O]):
     claims: Callable[[Sequence[C]], Iterable[Claim]] = _no_claims
     check: Callable[[Sequence[C], Context], None] = _no_check
     cost: Callable[[Sequence[C], Context], str | None] = _no_cost
-    memory: Callable[[C, Context], int | None] = _unknown_memory
     split: Split = _in_one
     options: type[O] = NoOptions  # type: ignore[assignment]
     derived: "Callable[[DataFrame], DataFrame]" = _as_it_is

@@ -106,7 +106,7 @@ def claim(stem: Path, owner: str = "") -> Lease | None:
         return None
     others = [path for number, path in _files(stem).items() if number != lease.deaths]
     # Since they were looked at, holders may have come or gone, and others come after them.
-    if lease.deaths and not others or not all(map(is_dead, others)):
+    if (lease.deaths and not others) or not all(map(is_dead, others)):
         lease.release(forgive=False)
         return None
     return lease

@@ -138,6 +138,8 @@ def with_arrays(row: Mapping[str, Any]) -> dict[str, Any]:
     arrays = {}
     for where, dtype in row["arrays"].items():
         method, _, measure = where.rpartition("/")
+        if np.dtype(dtype).hasobject:
+            raise Damaged(f"{where} is said to hold {dtype}, and rows hold numbers")
         arrays[where] = np.array(result[method].pop(measure), dtype)
     kept = {name: value for name, value in row.items() if name not in ADDED}
     return {**kept, "result": result, "arrays": arrays}

@@ -5,6 +5,7 @@ import io
 import json
 import math
 import os
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ RESERVED = frozenset(
     {
         *("key", "experiment", "preset", "code_version", "commit", "status", "failure", "method"),
         *("device", "threads", "package_version", "torch_version", "python_version"),
-        *("seconds", "finished"),
+        *("seconds", "peak_memory", "finished"),
     }
 )
 
@@ -289,5 +290,8 @@ def _read_arrays(path: Path, digest: str | None) -> dict[str, np.ndarray]:
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != digest:
         raise DamagedRow(f"{path}: {len(data)} bytes that do not match the row's digest")
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return dict(arrays)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise DamagedRow(f"{path}: not an archive of arrays ({type(error).__name__})") from error

@@ -3,6 +3,7 @@
 import re
 import shlex
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ def plan(
     retry: bool = False,
     context: Context | None = None,
     threads: int | None = None,
+    memory: int | None = None,
 ) -> tuple[Run, list[Job[C]]]:
     """The rows a run wants, and the jobs for those that are not stored, after their parts.
 
@@ -44,6 +46,8 @@ def plan(
         fresh: Compute every cell again.
         retry: Compute cells again that are stored as failed or lost.
         threads: Of torch in a cell; None: as many as each process has.
+        memory: Bytes that a process takes; None: more than the largest that stored a row of the run
+            took.
 
     Raises:
         ValueError: If the preset, the options or a cell is bad; nothing is computed or written.
@@ -88,7 +92,7 @@ def plan(
             done=done,
             fresh=fresh,
             threads=threads,
-            memory=experiment.memory(cell, context),
+            memory=memory or known_memory(rows),
             owner=owner,
         )
         for cell, key in zip(cells, keys, strict=True)
@@ -98,6 +102,12 @@ def plan(
         store = Artefacts(folder=directory / "artefacts", version=version, fresh=fresh)
         jobs = split_up(jobs, experiment.split, store)
     return run, jobs
+
+
+def known_memory(rows: Iterable[Mapping[str, Any]]) -> int | None:
+    """A quarter more bytes than any process took that computed one of these rows."""
+    most = max((row.get("peak_memory", 0) for row in rows), default=0)
+    return round(1.25 * most) or None
 
 
 def changed_options(experiment: Experiment, options: Any) -> dict[str, Any]:

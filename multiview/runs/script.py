@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
+from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words, joined
 from multiview.runs.engines import ENGINES, Engine, check_device
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
@@ -42,6 +42,7 @@ OPTIONS = (
     ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
     ("scheduler", str | None, None, "address or file of a Dask scheduler that runs", "ADDRESS"),
     ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
+    ("memory", float | None, None, "gigabytes of a process, unless what earlier ones took", "GB"),
     ("slurm", str, "", "options of sbatch for this site, e.g. '--partition=gpu'", "OPTIONS"),
     ("share", bool, False, "share the cells with processes that run the same command", None),
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
@@ -188,19 +189,10 @@ def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
         prog=f"{experiment.name}.py",
         description=f"{experiment.description.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
         "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
-        args=_joined(sys.argv[1:] if args is None else args),
+        args=joined(sys.argv[1:] if args is None else args, "--slurm"),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
         registry=REGISTRY,
     )
-
-
-def _joined(args: Sequence[str]) -> list[str]:
-    """Arguments with the value of ``--slurm`` in one word with it: it looks like an option."""
-    words, joined = iter(args), []
-    for word in words:
-        value = next(words, None) if word == "--slurm" else None
-        joined.append(word if value is None else f"{word}={value}")
-    return joined
 
 
 EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
@@ -225,6 +217,8 @@ def check_options(settings: Any) -> None:
         raise ValueError(f"scheduler={settings.scheduler} is Dask's: give --engine dask too.")
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
+    if settings.memory is not None and not 0 < settings.memory < 1e6:
+        raise ValueError(f"memory={settings.memory} counts gigabytes: use a positive number.")
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(
             f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "
@@ -246,6 +240,7 @@ def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[R
         retry=settings.retry,
         context=context,
         threads=threads,
+        memory=None if settings.memory is None else round(1e9 * settings.memory),
     )
     if jobs:
         experiment.check([job.cell for job in jobs if not is_part(job)], context)

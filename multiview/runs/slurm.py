@@ -93,7 +93,8 @@ class SlurmEngine:
                 folder=folder,
                 own=self.site,
             )
-            tell(f"Slurm array {self._number}: {tasks} tasks, {logs(folder, self._number, '*')}")
+            printed = logs(folder, self._number, "*")
+            tell(f"Slurm array {self._number}: {tasks} tasks, which print to {printed}")
         try:
             yield from follow(self._number, jobs, folder, tell)
         except Over:

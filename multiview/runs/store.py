@@ -60,10 +60,8 @@ def load(source: str | Path, versions: Literal["newest", "all"] = "newest") -> "
             f"experiment, such as {str(directory / names[0])!r}."
         )
     if not rows:
-        where, name = (
-            (directory, directory.name) if directory.is_dir() else (RESULTS / source, source)
-        )
-        raise FileNotFoundError(f"no rows in {where}: make them with `multiview run {name}`.")
+        where = directory if directory.is_dir() else RESULTS / source
+        raise FileNotFoundError(f"no rows in {where}: make them with `multiview run {where.name}`.")
     if versions == "newest":
         kept = [row for row in rows if row["code_version"] == rows[-1]["code_version"]]
         if len(kept) < len(rows):

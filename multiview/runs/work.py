@@ -3,6 +3,7 @@
 import errno
 import platform
 import shutil
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Job(Generic[C]):
         done: Rows of this status are not computed again.
         fresh: Forget what a killed attempt left.
         threads: Of torch; None: as many as the process has. The bits of results depend on them.
-        memory: Estimate of the bytes it takes; None where nobody knows.
+        memory: Estimate of the bytes that the process takes; None where nobody knows.
         owner: Of the leases that are taken: a name of the sweep.
         after: Keys of the rows that should be there before.
     """
@@ -169,6 +170,7 @@ def _compute(job: Job, lease: Lease) -> Outcome:
         return found
     row |= {"threads": torch.get_num_threads(), "torch_version": torch.__version__}
     row |= {"seconds": round(time.perf_counter() - begin, 6), "finished": _now()}
+    row["peak_memory"] = peak_memory()
     write_row(job.directory, row, arrays)
     shutil.rmtree(job.scratch, ignore_errors=True)
     return _outcome(job, row["status"], row["failure"])
@@ -196,8 +198,19 @@ def _row(job: Job) -> dict[str, Any]:
         "device": job.context.device,
         "threads": 0,
         "seconds": 0.0,
+        "peak_memory": 0,
         "finished": _now(),
     }
+
+
+def peak_memory() -> int:
+    """Most bytes that this process has held so far; 0 where the system does not say."""
+    try:
+        import resource  # which Windows does not have
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _now() -> str:

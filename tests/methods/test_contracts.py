@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from kept_artefacts import found_again
 from torch import nn
 
 from multiview import stream
@@ -80,6 +81,13 @@ SETTINGS = {
 
 def snapshot(net):
     return None if net is None else {k: v.clone() for k, v in net.state_dict().items()}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_what_trainings_leave_is_found_by_another_bench(name, tmp_path, monkeypatch):
+    setting, entries = SETTINGS[name]
+    methods = {key: entry.method for key, entry in entries.items()}
+    found_again(setting, methods, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="module", params=SETTINGS)

@@ -98,7 +98,7 @@ def test_each_cell_is_computed_once_and_the_table_is_that_of_one_machine(
     assert sorted(computed(tmp_path).elements()) == EVERY_CELL
     assert contents(tmp_path / "toy_experiment") == contents(undisturbed)
     assert {read_row(path)["threads"] for path in rows(tmp_path)} == {2}
-    told = re.search(r"Slurm array (\d+): 4 tasks, (.*)", output)
+    told = re.search(r"Slurm array (\d+): 4 tasks, which print to (.*)", output)
     assert told is not None
     assert told[2] == str(tmp_path / "toy_experiment" / "slurm" / f"{told[1]}_*.log")
     assert len(list((tmp_path / "toy_experiment" / "slurm").iterdir())) == 4

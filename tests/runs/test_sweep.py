@@ -285,3 +285,14 @@ def test_beyond_ten_thousand_rows_there_are_subfolders(tmp_path, monkeypatch):
     grown, _ = run_toy(tmp_path / "flat", seeds=3)  # rows that lie flat stay where they are
     assert len(grown.table()["key"].unique()) == 6
     assert sum(path.parent == grown.directory for path in grown.directory.rglob("*.npz")) == 4
+
+
+def test_the_memory_that_a_row_took_is_known_and_estimates_that_of_others(tmp_path):
+    run, jobs = planned(tmp_path, seeds=1)
+    assert {job.memory for job in jobs} == {None}
+    list(compute(jobs, LocalEngine()))
+    (took,) = set(run.table()["peak_memory"])
+    assert 50e6 < took < 50e9
+    _, jobs = planned(tmp_path, seeds=2)
+    assert {job.memory for job in jobs} == {round(1.25 * took)}
+    assert {job.memory for job in planned(tmp_path, seeds=2, memory=7)[1]} == {7}
