@@ -116,7 +116,7 @@ def test_the_contract(tmp_path, monkeypatch, undisturbed, name):
     faults = {"c1_100": "raise", "c1_200": "diverge"}
     if name in SURVIVORS:
         faults["c2_100"] = "die once"
-    run, jobs = planned(tmp_path, 8, **faults)
+    run, jobs = planned(tmp_path, 8, 1, **faults)
     with Watched(ALL[name]()) as executor:
         outcomes = sweep(executor, jobs, window=3)
         again = sweep(executor, planned(tmp_path, 8)[1], window=3)

@@ -19,7 +19,7 @@ from toy_faults import EXPERIMENT, begun, planned, rows_of, sweep
 from toy_programs import alive, commands, rows, start, wait_for
 from toy_runs import contents
 
-from multiview.runs import dask_engine
+from multiview.runs import dask_cluster
 from multiview.runs.dask_engine import DaskEngine
 from multiview.runs.engines import LocalEngine, cores
 from multiview.runs.script import run_script
@@ -293,13 +293,13 @@ def test_bad_settings_are_refused(tmp_path, monkeypatch, capfd):
     file.write_text("{}")
     with pytest.raises(ValueError, match="is no file of a Dask scheduler"):
         DaskEngine(scheduler=str(file)).submit(int)
-    monkeypatch.setattr(dask_engine, "SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(dask_cluster, "SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(ValueError, match=r"scheduler=tcp://127.0.0.1:1 does not answer.*start one"):
         DaskEngine(scheduler="tcp://127.0.0.1:1").submit(int)
 
 
 def test_a_scheduler_without_workers_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(dask_engine, "SECONDS_TO_START", 0.2)
+    monkeypatch.setattr(dask_cluster, "SECONDS_TO_START", 0.2)
     file = tmp_path / "scheduler.json"
     with scheduler_at(file), pytest.raises(ValueError, match="no worker came"):
         DaskEngine(scheduler=str(file)).submit(int)
