@@ -1,5 +1,6 @@
 """Engines: where cells are computed. Any ``concurrent.futures.Executor`` will do."""
 
+import inspect
 import multiprocessing
 import os
 import signal
@@ -106,7 +107,9 @@ class Renewed(Executor):
             return self.inner.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self.inner.shutdown(wait, cancel_futures=cancel_futures)
+        known = inspect.signature(self.inner.shutdown).parameters  # which may be a stranger's
+        cancel = {"cancel_futures": cancel_futures} if "cancel_futures" in known else {}
+        self.inner.shutdown(wait, **cancel)
 
 
 class ProcessEngine(Renewed, Engine):
