@@ -12,6 +12,7 @@ import time
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from faults import FAULTS, PROGRAM, sweep_killed
@@ -210,7 +211,7 @@ def test_a_damaged_lease_holds_a_cell_up_no_longer_than_a_silent_one(tmp_path, d
 
 
 def test_four_runners_on_one_store_compute_each_cell_once(tmp_path):
-    settings = {"nap": "0.05", "options": ["--share"], "cells": 40}
+    settings: dict[str, Any] = {"nap": "0.05", "options": ["--share"], "cells": 40}
     programs = [start(tmp_path, "local", tmp_path / "log", **settings) for _ in range(4)]
     for program in programs:
         assert "40 cells" in finish(program)
@@ -243,7 +244,8 @@ def test_clocks_that_jump_lose_nothing(tmp_path, undisturbed):
 
 @pytest.mark.parametrize("engine", ["processes"])
 def test_a_nan_and_a_lack_of_memory_harm_no_other_cell(tmp_path, capsys, undisturbed, engine):
-    faults = {"TOY_SEED_1": "diverge", "TOY_SEED_2": "memory", "FAULT_MEMORY": str(1 << 36)}
+    faults: dict[str, Any] = {"TOY_SEED_1": "diverge", "TOY_SEED_2": "memory"}
+    faults["FAULT_MEMORY"] = str(1 << 36)
     program = start(tmp_path, engine, tmp_path / "log", script=PROGRAM, workers=2, **faults)
     output, _ = program.communicate()
     assert program.returncode == 1

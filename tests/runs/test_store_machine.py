@@ -109,8 +109,11 @@ class Machine(RuleBasedStateMachine):
 
     def living(self, cell):
         """Holders of a cell that nobody had reason to take for dead."""
-        held = [each for each in self.holders if each.held and not each.doubtful]
-        return [each for each in held if each.held[0] == cell]
+        return [
+            each
+            for each in self.holders
+            if each.held is not None and each.held[0] == cell and not each.doubtful
+        ]
 
     @rule(which=HOLDERS, cell=CELLS)
     def take(self, which, cell):
