@@ -24,7 +24,7 @@ from one_bad_input import BadInput
 from multiview.comparison.experiment import EVERY
 from multiview.methods.catalogue import CATALOGUE, PATCHES_ONLY
 from multiview.runs.find import names
-from multiview.runs.script import OPTIONS
+from multiview.runs.options import OPTIONS
 
 TABLE: Mapping[str, list[BadInput]] = {
     "scripts": SCRIPTS,
