@@ -27,7 +27,7 @@ from pathlib import Path
 from toy_experiment import EXPERIMENT
 from toy_runs import contents, run_toy
 
-from multiview.runs.engines import ENGINES
+from multiview.runs.options import ENGINES
 from multiview.runs.rows import DamagedRow, read_row, row_paths
 
 PROGRAM = Path(__file__).with_name("faulty_toy.py")
@@ -64,6 +64,7 @@ FAULTS = (
     Fault("three that share: one of them", ("--share",), programs=3),
     Fault("two that share, with processes: one worker", ("--share", *WORKERS), 2, "worker"),
     Fault("dask: the program and its workers", DASK),
+    Fault("dask: the program alone", DASK, whom="program"),
     Fault("dask: one worker", DASK, whom="worker"),
 )
 
@@ -100,12 +101,15 @@ class Sweep:
 
     def start(self, *options: str) -> subprocess.Popen:
         """Start a program, in a process group of its own."""
-        number = self.count["started"] = self.count["started"] + 1
+        self.count["started"] += 1
+        number, given = self.count["started"], self.fault.options
+        if "--retry" in options:  # which is not for those who share
+            given = tuple(option for option in given if option != "--share")
         settings = {"TOY_LOG": str(self.log), "TOY_NAP": str(NAP), "FAULT_WRITE": str(WRITE)}
         command = [sys.executable, PROGRAM, "--seeds", str(SEEDS), "--out", self.out, "--no-figure"]
         with (self.out / f"{number}.txt").open("w") as said:
             program = subprocess.Popen(
-                ["nice", *command, *self.fault.options, *options],
+                ["nice", *command, *given, *options],
                 env={**os.environ, "OMP_NUM_THREADS": "1", **settings},
                 stdout=said,
                 stderr=subprocess.STDOUT,

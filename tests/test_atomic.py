@@ -2,11 +2,14 @@
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -91,3 +94,23 @@ def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path):
         write_atomically(tmp_path / "folder", b"")
     assert str(error.value).endswith(f"'{tmp_path / 'folder'}'")
     assert temporary_files(tmp_path) == []
+
+
+def test_folders_that_come_and_go_meanwhile_stop_nobody(tmp_path):
+    """Others remove the scratch folders of their cells."""
+    over = threading.Event()
+
+    def come_and_go(name):
+        while not over.is_set():
+            (tmp_path / name / "deep").mkdir(parents=True)
+            (tmp_path / name / "deep" / "training.pt").write_bytes(b"")
+            shutil.rmtree(tmp_path / name)
+
+    with ThreadPoolExecutor(3) as others:
+        try:
+            running = [others.submit(come_and_go, f"{number}.unfinished") for number in range(3)]
+            for _ in range(300):
+                assert remove_stale(tmp_path) == []
+        finally:
+            over.set()
+        assert [future.result() for future in running] == [None] * 3

@@ -132,7 +132,10 @@ class ProcessEngine(Renewed, Engine):
         return ProcessPoolExecutor(self.workers, context, _start_worker)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        pool: Any = self.inner
         with uninterrupted():  # it may start a worker
+            if pool._broken:  # it has asked them to end and waits, which a frozen one does not see
+                _end(list((pool._processes or {}).values()))
             return super().submit(fn, *args, **kwargs)
 
     def __exit__(self, kind: Any, *exception: Any) -> None:
@@ -191,17 +194,3 @@ def _die_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _dask_engine(workers: int | None = None, scheduler: str | None = None) -> Engine:
-    """The engine of Dask, which takes half a second to import."""
-    from multiview.runs.dask_engine import DaskEngine
-
-    return DaskEngine(workers, scheduler)
-
-
-ENGINES: dict[str, Callable[..., Any]] = {
-    "local": LocalEngine,
-    "processes": ProcessEngine,
-    "dask": _dask_engine,
-}

@@ -83,11 +83,15 @@ class Lease:
             message = message[: len(message) // 2]
         return text.encode().ljust(LENGTH)
 
+    def beat(self) -> None:
+        """Say that its holder lives."""
+        # Not created anew: it may just have been released, or withdrawn.
+        with contextlib.suppress(OSError), self.path.open("r+b", buffering=0) as file:
+            file.write(self.record())
+
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
-            # Not created anew: it may just have been released, or withdrawn.
-            with contextlib.suppress(OSError), self.path.open("r+b", buffering=0) as file:
-                file.write(self.record())
+            self.beat()
 
 
 def claim(stem: Path, owner: str = "") -> Lease | None:

@@ -77,6 +77,19 @@ def test_a_pool_that_broke_is_made_anew_and_what_died_is_gone():
         assert not any(is_alive(worker) for worker in workers)
 
 
+def freeze_self():
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def test_a_pool_that_broke_is_made_anew_though_a_worker_is_frozen():
+    with ProcessEngine(2) as engine:
+        frozen, killed = engine.submit(freeze_self), engine.submit(kill_self)
+        for future in (frozen, killed):
+            with pytest.raises(BrokenExecutor):
+                future.result(60)
+        assert isinstance(engine.submit(os.getpid).result(60), int)
+
+
 def test_any_executor_that_broke_is_made_anew():
     made = []
 

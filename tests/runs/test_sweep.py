@@ -1,5 +1,6 @@
 """The sweep: a window of jobs, deaths as outcomes, rows that come before others, leaving."""
 
+import errno
 import os
 import signal
 import threading
@@ -296,3 +297,36 @@ def test_the_memory_that_a_row_took_is_known_and_estimates_that_of_others(tmp_pa
     _, jobs = planned(tmp_path, seeds=2)
     assert {job.memory for job in jobs} == {round(1.25 * took)}
     assert {job.memory for job in planned(tmp_path, seeds=2, memory=7)[1]} == {7}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_a_disk_that_fills_in_a_cell_ends_the_sweep(tmp_path, number):
+    """Each of the others would stop at it too, with a traceback of its own."""
+
+    def fill(cell, context):
+        raise OSError(number, os.strerror(number), "checkpoint")
+
+    _, jobs = planned(tmp_path)
+    jobs = [replace(job, run=fill) for job in jobs]
+    with pytest.raises(Unwritten, match=f"{os.strerror(number)}.*checkpoint"):
+        list(compute(jobs, LocalEngine()))
+    assert list(jobs[0].lease.parent.iterdir()) == []
+
+
+def test_the_row_that_another_stored_meanwhile_stays(tmp_path):
+    """Whoever was frozen is taken for dead and finds the row of its successor."""
+    _, jobs = planned(tmp_path)
+    path = row_path(jobs[0].directory, jobs[0].key)
+
+    def overtaken(cell, context):
+        elsewhere = tmp_path / "elsewhere"
+        work(replace(jobs[0], directory=elsewhere))
+        for found in elsewhere.glob(f"{jobs[0].key}.*"):
+            found.rename(path.parent / found.name)
+        before.append((path.read_bytes(), path.stat().st_mtime_ns))
+        return jobs[0].run(cell, context)
+
+    before = []
+    outcome = work(replace(jobs[0], run=overtaken))
+    assert (outcome.status, outcome.computed) == ("ok", False)
+    assert [(path.read_bytes(), path.stat().st_mtime_ns)] == before
