@@ -77,7 +77,7 @@ def on_engine(
 
 
 def share(jobs: list[Job], together, ends) -> None:
-    """What a process does that shares cells; it tells when it is done, before it takes its leave."""
+    """What a process does that shares cells; it tells when it is done, before it ends."""
     import torch  # noqa: F401  # before the clock starts
 
     random.SystemRandom().shuffle(jobs)
