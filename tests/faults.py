@@ -180,7 +180,7 @@ def workers(program: subprocess.Popen) -> Iterator[int]:
         except OSError:
             continue
         ours = int(fields[2]) == program.pid and fields[0] != "Z"
-        if ours and "spawn_main" in words and int(folder.name) != program.pid:
+        if ours and any(name in words for name in ("spawn_main", "dask worker")):
             yield int(folder.name)
 
 
@@ -280,6 +280,8 @@ def kill_sweeps(fault: Fault, undisturbed: Path, seed: int, kills: int) -> Count
     """Sweep after sweep until there were so many kills."""
     count: Counter[str] = Counter()
     while count["kills"] < kills and not count["broken"]:
+        if count["sweeps"] > kills:
+            raise RuntimeError(f"{fault.name}: there is nobody to kill")
         left = kills - count["kills"]
         count += sweep_killed(fault, undisturbed, f"{seed} {fault.name} {left}", left)
         print(f"{fault.name}: {count['kills']} of {kills} kills", flush=True)

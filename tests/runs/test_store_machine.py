@@ -17,7 +17,7 @@ import pytest
 import torch
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from toy_experiment import EXPERIMENT, Options
 
 from multiview import atomic
@@ -32,6 +32,7 @@ HOLDERS = st.sampled_from(range(3))
 CELLS = st.sampled_from(range(2))
 SECONDS = st.sampled_from([0.5, 5.0, PATIENCE - 1, PATIENCE + 1, 1e5])
 CREATE = leases._create
+COMPUTING = precondition(lambda self: any(holder.held for holder in self.holders))
 
 
 @dataclass
@@ -115,11 +116,15 @@ class Machine(RuleBasedStateMachine):
             if each.held is not None and each.held[0] == cell and not each.doubtful
         ]
 
+    def one(self, which, busy=True):
+        """One of the holders that compute, or do not."""
+        found = [holder for holder in self.holders if bool(holder.held) is busy]
+        return found[which % len(found)]
+
+    @precondition(lambda self: any(not holder.held for holder in self.holders))
     @rule(which=HOLDERS, cell=CELLS)
     def take(self, which, cell):
-        holder = self.holders[which]
-        if holder.held:
-            return
+        holder = self.one(which, busy=False)
         free = not any(self.jobs[cell].lease.parent.glob(f"{self.jobs[cell].key}.*"))
         with self.being(holder):
             lease = claim(self.jobs[cell].lease)
@@ -131,35 +136,32 @@ class Machine(RuleBasedStateMachine):
             assert lease.deaths == self.deaths[cell]
         holder.held, holder.doubtful, holder.beat = (cell, lease), False, self.clock
 
-    @rule(which=HOLDERS)
-    def beat(self, which):
-        holder = self.holders[which]
-        if holder.held:
-            path = holder.held[1].path
-            with self.being(holder):
-                holder.held[1].beat()
-            if path.exists():
-                os.utime(path, (self.clock, self.clock))
-            holder.beat = self.clock
+    def beat(self, holder):
+        path = holder.held[1].path
+        with self.being(holder):
+            holder.held[1].beat()
+        if path.exists():
+            os.utime(path, (self.clock, self.clock))
+        holder.beat = self.clock
 
+    @COMPUTING
     @rule(which=HOLDERS)
     def die(self, which):
-        holder = self.holders[which]
+        holder = self.one(which)
         self.alive.discard((holder.machine, holder.process))
-        if holder.held:
-            cell, lease = holder.held
-            self.deaths[cell] += 1
-            self.counted[cell] &= not holder.doubtful and lease.path.exists()
+        cell, lease = holder.held
+        self.deaths[cell] += 1
+        self.counted[cell] &= not holder.doubtful and lease.path.exists()
         self.renew(holder)
 
+    @COMPUTING
     @rule(which=HOLDERS, forgive=st.booleans())
     def release(self, which, forgive):
         """As an exception in the cell does, or a Ctrl-C."""
-        holder = self.holders[which]
-        if holder.held:
-            with self.being(holder):
-                holder.held[1].release(forgive)
-            self.let_go(holder, forgive)
+        holder = self.one(which)
+        with self.being(holder):
+            holder.held[1].release(forgive)
+        self.let_go(holder, forgive)
 
     def let_go(self, holder, forgive):
         cell, _ = holder.held
@@ -170,15 +172,14 @@ class Machine(RuleBasedStateMachine):
             self.deaths[cell], self.counted[cell] = 0, True
         holder.held, holder.doubtful = None, False
 
+    @COMPUTING
     @rule(which=HOLDERS)
     def finish(self, which):
         """Compute the cell that is held and store its row, as ``work`` does."""
-        holder = self.holders[which]
-        if not holder.held:
-            return
+        holder = self.one(which)
         cell, lease = holder.held
         with self.being(holder):
-            outcome = work.stored(self.jobs[cell]) or work._compute(self.jobs[cell], lease)
+            outcome = work._compute(self.jobs[cell], lease)
             lease.release()
         self.let_go(holder, forgive=True)
         if cell in self.written:
@@ -234,8 +235,8 @@ class Machine(RuleBasedStateMachine):
         """All who live beat, and of who died on another machine everybody knows at last."""
         for seconds in (0.0, PATIENCE - 1, PATIENCE - 1):
             self.pass_time(seconds, back=False)
-            for which in range(3):
-                self.beat(which)
+            for holder in filter(lambda holder: holder.held, self.holders):
+                self.beat(holder)
         for cell, observer in itertools.product(range(2), self.holders):
             with self.being(observer):
                 if self.counted[cell]:
@@ -264,11 +265,12 @@ class Machine(RuleBasedStateMachine):
         flipped = b"" if bit is None else bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
         path.write_bytes(data[:at] + flipped)
 
+    @COMPUTING
     @rule(which=HOLDERS, place=st.floats(0, 1, exclude_max=True), bit=st.none() | st.integers(0, 7))
     def damage_lease(self, which, place, bit):
         """One that is cut is of a stranger; a flipped bit may name another process."""
-        holder = self.holders[which]
-        if holder.held and holder.held[1].path.exists():
+        holder = self.one(which)
+        if holder.held[1].path.exists():
             path = holder.held[1].path
             self.damage(path, place, bit)
             os.utime(path, (holder.beat, holder.beat))
