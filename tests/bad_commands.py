@@ -1,10 +1,28 @@
-"""Bad command lines: of scripts, and of the program multiview."""
+"""Bad command lines of scripts."""
 
+import os
+import sys
+from collections.abc import Sequence
 from functools import partial
+from unittest.mock import patch
 
 from one_bad_input import BadInput, toy, usage
 
+from multiview.runs.sbatch import options_of_site
+
 script = partial(usage, program=toy)
+
+
+def without_programs(arguments: Sequence[str]) -> int:
+    """The toy experiment where no other program is found."""
+    with patch.dict(os.environ, PATH=""):
+        return toy(arguments)
+
+
+def without_dask(arguments: Sequence[str]) -> int:
+    """The toy experiment where Dask is not installed."""
+    with patch.dict(sys.modules, distributed=None):
+        return toy(arguments)
 
 
 def a_file(name: str):
@@ -88,7 +106,7 @@ SCRIPTS: list[BadInput] = [
         "an unknown engine",
         "--engine cloud",
         "Invalid choice invalid choice 'cloud' for argument '--engine'. Expected "
-        "one of ('local', 'processes'). For full helptext, run toy_experiment.py "
+        "one of {engines}. For full helptext, run toy_experiment.py "
         "--help",
     ),
     script(
@@ -124,116 +142,78 @@ SCRIPTS: list[BadInput] = [
         prepare=a_file("results"),
     ),
     script(
-        "a name too long",
-        ["--out", "o" * 300],
-        "Cannot read or write {here}/{long}/toy_experiment: File name too long: "
-        "name another place, or mend this one.",
-        code=1,
+        "memory of nothing", "--memory 0", "memory=0.0 counts gigabytes: use a positive number."
     ),
-]
-VERBS: list[BadInput] = [
-    usage(
-        "no verb",
-        "",
-        "Missing subcommand Expected one of {list, run, compare, show, publish, "
-        "figures, pages, report, data}. For full helptext, run multiview --help",
+    script(
+        "memory that is no number",
+        "--memory much",
+        "Value error Error parsing --memory: 'much' is no number: use one such as "
+        "0.5. Argument helptext: --memory GB gigabytes of a process, unless what "
+        "earlier ones took (default: None) For full helptext, see "
+        "toy_experiment.py --help",
     ),
-    usage(
-        "an unknown verb",
-        "dance",
-        "Unrecognized options Unrecognized options: dance Available subcommands: "
-        "list, run, compare, show, publish, figures, pages, report, data For full "
-        "helptext, run multiview --help",
+    script(
+        "memory that is NaN", "--memory nan", "memory=nan counts gigabytes: use a positive number."
     ),
-    usage(
-        "run of nothing",
-        "run",
-        "Required options Missing from multiview run: STR name (required) For full "
-        "helptext, run: multiview run --help",
+    script(
+        "words for sbatch without Slurm",
+        ["--slurm", "--partition=gpu"],
+        "slurm='--partition=gpu' is for sbatch: give --engine slurm too.",
     ),
-    usage(
-        "an unknown experiment",
-        "run lotery",
-        "no experiment 'lotery': there are {experiments}. Did you mean lottery?",
+    script(
+        "Slurm and fresh",
+        "--engine slurm --workers 2 --fresh",
+        "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry.",
+    ),
+    script(
+        "Slurm and retry",
+        "--engine slurm --workers 2 --retry",
+        "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry.",
     ),
     usage(
-        "no repetitions",
-        "run lottery --seeds 0",
-        "seeds=0 leaves nothing to compute: use an integer of at least 1.",
+        "Slurm without sbatch",
+        "--engine slurm --workers 2",
+        "engine='slurm' needs sbatch, which is not on PATH: run this where Slurm's "
+        "commands are, or start processes with --share in another way.",
+        program=without_programs,
+    ),
+    BadInput(
+        "an unsplit word for sbatch",
+        lambda here: options_of_site("--qos 'a"),
+        'slurm="--qos \'a" cannot be split into words: put quotes in pairs.',
+    ),
+    BadInput(
+        "a value apart for sbatch",
+        lambda here: options_of_site("--partition gpu"),
+        "slurm='--partition gpu': 'gpu' is no option: write each as one word, --name=value.",
+    ),
+    BadInput(
+        "an option of ours for sbatch",
+        lambda here: options_of_site("--array=0-9"),
+        "slurm='--array=0-9': --array=0-9 is not yours to set (--array): leave it "
+        "out; --workers is the number of tasks, --threads that of the processors "
+        "of each.",
+    ),
+    script(
+        "a scheduler of no engine",
+        "--scheduler tcp://here:8786",
+        "scheduler=tcp://here:8786 is Dask's: give --engine dask too.",
+    ),
+    script(
+        "no workers of Dask",
+        "--engine dask --workers 0",
+        "workers=0 computes nothing: use at least 1.",
+    ),
+    script(
+        "workers and a scheduler",
+        "--engine dask --workers 2 --scheduler tcp://here:8786",
+        "workers=2: the workers of scheduler=tcp://here:8786 are started with it, "
+        "give one of the two.",
     ),
     usage(
-        "show of an unknown experiment",
-        "show theory",
-        "no experiment 'theory': there are {experiments}. Did you mean theorems?",
-    ),
-    usage(
-        "show of an unknown preset",
-        "show lottery --preset huge",
-        "preset='huge' is not one of smoke, laptop, paper.",
-    ),
-    usage(
-        "show where there is nothing",
-        "show lottery --preset smoke",
-        "no results in results/lottery: make some with `multiview run lottery --preset smoke`.",
-        code=1,
-    ),
-    usage(
-        "export to a spreadsheet",
-        "show lottery --published --export t.xlsx",
-        "export=t.xlsx must end in .parquet or .csv: name such a file.",
-        code=1,
-    ),
-    usage(
-        "publish where there is nothing",
-        "publish lottery",
-        "no results in results/lottery: make some with `multiview run lottery --preset laptop`.",
-        code=1,
-    ),
-    usage(
-        "figures of nothing",
-        "figures",
-        "no results in results: make some with `multiview run NAME`.",
-        code=1,
-    ),
-    usage(
-        "report of nothing",
-        ["report", "--out", "my results"],
-        "no results in my results: make some with `multiview run NAME --out 'my results'`.",
-        code=1,
-    ),
-    usage(
-        "report in an empty path",
-        ["report", "--out", ""],
-        "Value error Error parsing --out: the path is empty: use . for the current "
-        "directory. Argument helptext: --out PATH directory of all results "
-        "(default: results) For full helptext, see multiview --help",
-    ),
-    usage(
-        "an unknown action on data",
-        "data burn .",
-        "Invalid choice invalid choice 'burn' for argument 'action'. Expected one "
-        "of ('verify',). For full helptext, run multiview data --help",
-    ),
-    usage(
-        "data in an empty path",
-        ["data", "verify", ""],
-        "Value error Error parsing PATH: the path is empty: use . for the current "
-        "directory. Argument helptext: PATH directory (required) For full "
-        "helptext, see multiview --help",
-    ),
-    usage(
-        "data nowhere",
-        "data verify nowhere",
-        "nowhere holds none of cifar-10-batches-py, cifar-100-python, MNIST/raw: "
-        "name the folder that does.",
-        code=1,
-    ),
-    usage(
-        "data in a file",
-        "data verify images.tar",
-        "images.tar holds none of cifar-10-batches-py, cifar-100-python, "
-        "MNIST/raw: name the folder that does.",
-        code=1,
-        prepare=a_file("images.tar"),
+        "Dask that is not there",
+        "--engine dask",
+        "engine=dask needs the package distributed: pip install 'multiview[dask]'.",
+        program=without_dask,
     ),
 ]

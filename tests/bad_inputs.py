@@ -1,9 +1,11 @@
 """The table of bad inputs, by group: what is given, and the whole of what must be said of it."""
 
 from collections.abc import Mapping
+from typing import get_args
 
 import torch
-from bad_commands import SCRIPTS, VERBS
+from bad_artefacts import ARTEFACTS
+from bad_commands import SCRIPTS
 from bad_comparisons import COMPARISONS
 from bad_files import FILES
 from bad_kernels import KERNELS
@@ -16,11 +18,13 @@ from bad_stores import PACKS, ROWS
 from bad_teaching import TEACHING
 from bad_tiles import CHECKPOINTS, TILES
 from bad_trainings import TRAININGS
+from bad_verbs import VERBS
 from one_bad_input import BadInput
 
 from multiview.comparison.experiment import EVERY
 from multiview.methods.catalogue import CATALOGUE, PATCHES_ONLY
 from multiview.runs.find import names
+from multiview.runs.options import OPTIONS
 
 TABLE: Mapping[str, list[BadInput]] = {
     "scripts": SCRIPTS,
@@ -41,6 +45,7 @@ TABLE: Mapping[str, list[BadInput]] = {
     "published rows": PACKS,
     "kernels on disk": TILES,
     "checkpoints": CHECKPOINTS,
+    "artefacts": ARTEFACTS,
 }
 
 
@@ -59,5 +64,5 @@ PLACEHOLDERS = {
     "{image_methods}": ", ".join(PATCHES_ONLY | CATALOGUE),
     "{experiments}": ", ".join(names()),
     "{torch_says}": torch_says("abacus"),
-    "{long}": "o" * 300,
+    "{engines}": str(get_args(next(kind for name, kind, *_ in OPTIONS if name == "engine"))),
 }

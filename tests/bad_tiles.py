@@ -132,7 +132,7 @@ TILES: list[BadInput] = [
     ),
     kernel(
         "a tile of another shape",
-        "tile (0, 0) has shape (3, 3), and (2, 2) is its place: give such a tile.",
+        "tile (0, 0) must be (2, 2), got (3, 3): give its own samples.",
         call=lambda store: store.write(0, 0, torch.ones(3, 3).double()),
         error=ValueError,
     ),
@@ -145,7 +145,7 @@ TILES: list[BadInput] = [
     ),
     kernel(
         "columns of another kernel",
-        "columns (1, 4, 1) do not fit the kernel (5, 5): give (1, 5, s).",
+        "columns (1, 4, 1) must be (1, 5, 's') for the kernel (5, 5).",
         call=lambda store: store.matmul(torch.ones(1, 4, 1)),
         error=ValueError,
     ),

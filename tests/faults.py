@@ -27,7 +27,7 @@ from pathlib import Path
 from toy_experiment import EXPERIMENT
 from toy_runs import contents, run_toy
 
-from multiview.runs.engines import ENGINES
+from multiview.runs.options import ENGINES
 from multiview.runs.rows import DamagedRow, read_row, row_paths
 
 PROGRAM = Path(__file__).with_name("faulty_toy.py")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "setpriv")
-PATIENCE = 30.0  # seconds for the daemons to come up, and for tasks to end
+PATIENCE = 60.0  # seconds for the daemons to come up, and for tasks to end
 MOST_TASKS = 6  # of an array
 
 CONFIGURATION = """
@@ -39,7 +39,7 @@ MailProg=/bin/true
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/builtin
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=0
+SchedulerParameters=sched_interval=1,batch_sched_delay=0
 ReturnToService=2
 SlurmdParameters=config_overrides
 DefMemPerCPU=100

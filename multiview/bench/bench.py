@@ -221,7 +221,7 @@ class Bench(ABC):
         """
 
     def once(self, train: Callable[[], Left]) -> Left:
-        """What a training leaves: everything that trains passes through here.
+        """What a training leaves, which may have been done elsewhere: how methods train.
 
         Args:
             train: Trains, and returns tensors from which all else follows; its outcome may be taken

@@ -131,8 +131,7 @@ class TileStore:
         shape = self.tiling.tile_shape(i, j)
         if tuple(tile.shape) != shape:
             raise ValueError(
-                f"tile ({i}, {j}) has shape {tuple(tile.shape)}, and {shape} is its place: give "
-                "such a tile."
+                f"tile ({i}, {j}) must be {shape}, got {tuple(tile.shape)}: give its own samples."
             )
         tile = tile.detach().to("cpu", DTYPES[self.tiling.dtype])
         if not tile.isfinite().all():
@@ -197,8 +196,8 @@ class TileStore:
         expected = (tiling.num_outputs or 1, tiling.n2)
         if columns.dim() != 3 or tuple(columns.shape[:2]) != expected:
             raise ValueError(
-                f"columns {tuple(columns.shape)} do not fit the kernel {tiling.shape}: give "
-                f"({expected[0]}, {expected[1]}, s)."
+                f"columns {tuple(columns.shape)} must be {(*expected, 's')} for the kernel "
+                f"{tiling.shape}."
             )
         columns = columns.to(torch.float64)
         result = columns.new_zeros(expected[0], tiling.n1, columns.shape[2])

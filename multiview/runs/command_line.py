@@ -1,9 +1,10 @@
 """Types of command-line arguments, and operating-system errors as one line of text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Annotated, Literal, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
@@ -27,34 +28,36 @@ Folder: TypeAlias = Annotated[
 ]
 OptionalFolder: TypeAlias = Folder | None
 
-# How values of the command line are read where tyro's own errors would not help: integers, and
+# How values of the command line are read where tyro's own errors would not help: numbers, and
 # what may be left out, whose choices tyro would list in an order that changes.
 REGISTRY = ConstructorRegistry()
+NUMBERS: dict[Any, str] = {int: "integer: use one such as 3", float: "number: use one such as 0.5"}
 
 
 @REGISTRY.primitive_rule
 def optional_value(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | None:
-    """How ``int``, ``int | None`` and ``Literal[...] | None`` are read."""
-    kinds = set(get_args(info.type)) - {NoneType} if get_origin(info.type) else {info.type}
-    (kind,) = kinds if len(kinds) == 1 else (None,)
-    words = get_args(kind) if get_origin(kind) is Literal else ()
-    if kind is not int and not (words and NoneType in get_args(info.type)):
+    """How ``int``, ``float`` and ``Literal[...]`` are read, and these with ``| None``."""
+    optional = NoneType in get_args(info.type)
+    kinds = set(get_args(info.type)) - {NoneType} if optional else {info.type}
+    kind: Any = kinds.pop() if len(kinds) == 1 else None
+    words = get_args(kind) if optional and get_origin(kind) is Literal else ()
+    if kind not in NUMBERS and not words:
         return None
     return PrimitiveConstructorSpec(
         nargs=1,
-        metavar=f"{{{','.join(words)}}}" if words else "INT",
-        instance_from_str=(lambda given: given[0]) if words else _integer,
-        is_instance=lambda value: value is None or value in words or isinstance(value, int),
+        metavar=f"{{{','.join(words)}}}" if words else kind.__name__.upper(),
+        instance_from_str=(lambda given: given[0]) if words else partial(_number, kind),
+        is_instance=lambda value: value is None or value in words or isinstance(value, int | float),
         str_from_instance=lambda value: [str(value)],
         choices=tuple(words) or None,
     )
 
 
-def _integer(arguments: list[str]) -> int:
+def _number(kind: Callable[[str], float], arguments: list[str]) -> float:
     try:
-        return int(arguments[0])
+        return kind(arguments[0])
     except ValueError:
-        raise ValueError(f"{arguments[0]!r} is no integer: use one such as 3.") from None
+        raise ValueError(f"{arguments[0]!r} is no {NUMBERS[kind]}.") from None
 
 
 def in_words(error: OSError) -> str:

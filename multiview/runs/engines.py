@@ -1,5 +1,6 @@
 """Engines: where cells are computed. Any ``concurrent.futures.Executor`` will do."""
 
+import inspect
 import multiprocessing
 import os
 import signal
@@ -106,7 +107,9 @@ class Renewed(Executor):
             return self.inner.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self.inner.shutdown(wait, cancel_futures=cancel_futures)
+        known = inspect.signature(self.inner.shutdown).parameters  # which may be a stranger's
+        cancel = {"cancel_futures": cancel_futures} if "cancel_futures" in known else {}
+        self.inner.shutdown(wait, **cancel)
 
 
 class ProcessEngine(Renewed, Engine):
@@ -191,17 +194,3 @@ def _die_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _dask_engine(workers: int | None = None, scheduler: str | None = None) -> Engine:
-    """The engine of Dask, which takes half a second to import."""
-    from multiview.runs.dask_engine import DaskEngine
-
-    return DaskEngine(workers, scheduler)
-
-
-ENGINES: dict[str, Callable[..., Any]] = {
-    "local": LocalEngine,
-    "processes": ProcessEngine,
-    "dask": _dask_engine,
-}

@@ -25,8 +25,10 @@ def options_of_site(text: str) -> list[str]:
     """
     try:
         words = shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"slurm={text!r} cannot be split into words: {error}.") from None
+    except ValueError:
+        raise ValueError(
+            f"slurm={text!r} cannot be split into words: put quotes in pairs."
+        ) from None
     for word in words:
         name = word.removeprefix("--").partition("=")[0]
         if not word.startswith("-") or not name.strip("-"):

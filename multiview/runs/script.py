@@ -9,17 +9,17 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Any, NoReturn
 
-import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words, joined
-from multiview.runs.engines import ENGINES, Engine, check_device
+from multiview.runs.command_line import in_words
+from multiview.runs.engines import Engine
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
+from multiview.runs.options import check_options, engine_of, parse
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import plan
@@ -27,32 +27,12 @@ from multiview.runs.sbatch import Refused
 from multiview.runs.signals import Stopped, leave, stopped_once
 from multiview.runs.slurm import Over, SlurmEngine, command_of_task
 from multiview.runs.split import is_part
-from multiview.runs.store import RESULTS, Run
+from multiview.runs.store import Run
 from multiview.runs.sweep import compute
 from multiview.runs.work import Job, Outcome
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
 TERMINATED = 128 + signal.SIGTERM
-
-# What every script can be told: name, type, default, help, and how the value is called.
-OPTIONS = (
-    ("seeds", int | None, None, "independent repetitions, unless the preset's number", "N"),
-    ("out", Folder, RESULTS, "directory of all results; rows go to OUT/EXPERIMENT", "DIR"),
-    ("engine", Literal[(*ENGINES, "slurm")], "local", "where cells are computed", None),
-    ("workers", int | None, None, "processes of the engine, unless one a core", "N"),
-    ("scheduler", str | None, None, "address or file of a Dask scheduler that runs", "ADDRESS"),
-    ("threads", int | None, None, "threads of torch in a cell, unless its share of the cores", "N"),
-    ("memory", float | None, None, "gigabytes of a process, unless what earlier ones took", "GB"),
-    ("slurm", str, "", "options of sbatch for this site, e.g. '--partition=gpu'", "OPTIONS"),
-    ("share", bool, False, "share the cells with processes that run the same command", None),
-    ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
-    ("device", str, "cpu", "torch device", "NAME"),
-    ("resume", bool, False, "compute only the cells that have no row: what happens anyway", None),
-    ("retry", bool, False, "compute again what is stored as failed or lost", None),
-    ("fresh", bool, False, "compute every cell again", None),
-    ("check", bool, False, "exit with 3 if a claim is refuted", None),
-    ("no_figure", bool, False, "draw nothing", None),
-)
 
 
 def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
@@ -66,7 +46,7 @@ def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
 
 def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:
     """``main`` without the exit; usage errors found by the parser still raise SystemExit(2)."""
-    settings = _parse(experiment, args)
+    settings = parse(experiment, args)
     errors, tally = Console(stderr=True), Tally(fresh=settings.fresh)
     with stopped_once():
         try:
@@ -115,7 +95,7 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     begin = time.perf_counter()
     try:
         check_options(settings)
-        engine = tally.engine = _engine(settings)
+        engine = tally.engine = engine_of(settings)
         run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
         cells = [job.cell for job in jobs if not is_part(job)]
@@ -154,15 +134,6 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         return _complain(errors, f"{in_words(error)}. {tally}")
 
 
-def _engine(settings: Any) -> Any:
-    """The engine that is asked for."""
-    if settings.engine == "slurm":
-        return SlurmEngine(settings.workers, settings.slurm)
-    if settings.engine == "dask":
-        return ENGINES["dask"](settings.workers, settings.scheduler)
-    return ENGINES[settings.engine](settings.workers)
-
-
 def _begin(
     errors: Console, experiment: Experiment, settings: Any, engine: Any, run: Run, jobs: list[Job]
 ) -> Generator[Outcome, None, None]:
@@ -174,58 +145,6 @@ def _begin(
     command = command_of_task(experiment, run.command, threads, settings.device, folders)
     tell = partial(errors.print, markup=False, highlight=False, soft_wrap=True)
     return engine.compute(jobs, command, run.label, tell)
-
-
-def _parse(experiment: Experiment, args: Sequence[str] | None) -> Any:
-    presets = Literal[tuple(experiment.presets)]
-    preset = ("preset", presets, experiment.default_preset, "size of the sweep", None)
-    settings = [
-        (name, Annotated[kind, tyro.conf.arg(help=text, metavar=metavar)], field(default=default))
-        for name, kind, default, text, metavar in (preset, *OPTIONS)
-    ]
-    own = ("own", experiment.options, field(default=experiment.options()))
-    return tyro.cli(
-        make_dataclass("Settings", [*settings, own], frozen=True, kw_only=True),
-        prog=f"{experiment.name}.py",
-        description=f"{experiment.description.strip()}\n\nExit codes: 0 done, 1 error, 2 usage, "
-        "3 done but a claim was refuted and --check was given, 143 ended by SIGTERM.",
-        args=joined(sys.argv[1:] if args is None else args, "--slurm"),
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-        registry=REGISTRY,
-    )
-
-
-EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
-
-
-def check_options(settings: Any) -> None:
-    """Refuse options that contradict each other or this machine, before anything is read.
-
-    Raises:
-        ValueError: If some do.
-    """
-    for one, other in EXCLUDE:
-        if getattr(settings, one) and getattr(settings, other):
-            raise ValueError(f"--{one} and --{other} exclude each other: give one.")
-    if settings.engine == "slurm" and (settings.fresh or settings.retry):
-        raise ValueError(
-            "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry."
-        )
-    if settings.slurm and settings.engine != "slurm":
-        raise ValueError(f"slurm={settings.slurm!r} is for sbatch: give --engine slurm too.")
-    if settings.scheduler is not None and settings.engine != "dask":
-        raise ValueError(f"scheduler={settings.scheduler} is Dask's: give --engine dask too.")
-    if settings.threads is not None and settings.threads < 1:
-        raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
-    if settings.memory is not None and not 0 < settings.memory < 1e6:
-        raise ValueError(f"memory={settings.memory} counts gigabytes: use a positive number.")
-    if settings.data_dir is not None and not settings.data_dir.is_dir():
-        raise ValueError(
-            f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "
-            "--data-dir out."
-        )
-    if settings.engine != "slurm":  # whose tasks have devices of their own
-        check_device(settings.device)
 
 
 def _plan(experiment: Experiment, settings: Any, threads: int | None) -> tuple[Run, list[Job]]:

@@ -163,7 +163,7 @@ def follow(number: str, jobs: Sequence[Job], folder: Path, tell: Tell) -> Iterat
             return
         reason = _why_none_runs(tasks or [])
         if reason not in ("", told):
-            tell(f"No task of Slurm array {number} runs yet: {reason}.")
+            tell(f"No task of Slurm array {number} runs: {reason}.")
             told = reason
 
 

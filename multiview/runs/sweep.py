@@ -46,9 +46,11 @@ def compute(
     try:
         yield from sweep.outcomes()
     except BaseException:
-        shut_down(executor)
-        for job in sweep.running.values():
-            withdraw(job.lease, job.owner)
+        try:
+            shut_down(executor)
+        finally:
+            for job in sweep.running.values():
+                withdraw(job.lease, job.owner)
         raise
 
 

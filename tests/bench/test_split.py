@@ -12,7 +12,6 @@ from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Dense, Fast, LeNet, WidePair
 from multiview.bench.recipe import plain_recipe
 from multiview.bench.schedule import schedule
-from multiview.bench.split import Training, steps_of
 from multiview.distill import Squares
 from multiview.measures import TestErrors
 from multiview.methods import (
@@ -101,21 +100,20 @@ def test_split_cells_leave_the_bits_of_whole_ones(name, tmp_path, monkeypatch):
 def test_a_training_waits_for_what_it_needs_alone():
     cell = Cell(setting=tiny_setting(together=3), methods=METHODS, measures=(TestErrors(),))
     found = trainings_of(cell)
-    assert [(training.names, training.part, needs) for training, needs in found] == [
-        ([], None, []),  # the members
-        ([], None, [0]),  # the student whose time is taken, by itself
+    assert [(list(each.names), each.part, needs) for each, needs in found] == [
+        (["Members"], None, []),
+        (["Student"], None, [0]),  # whose time is taken, by itself
         (["squares", "self"], None, [0]),
         (["again"], None, [0, 2]),
         (["summed"], None, []),
     ]
     two_at_once = replace(cell, setting=tiny_setting(together=2))
-    found = [(each.names, each.part, needs) for each, needs in trainings_of(two_at_once)]
+    found = [(list(each.names), each.part, needs) for each, needs in trainings_of(two_at_once)]
     assert found[2:5] == [
         (["squares", "self"], 0, [0]),  # three networks
         (["squares", "self"], 1, [0]),
         (["again"], None, [0, 2, 3]),
     ]
-    assert all(each.of.measures == () for each, _ in trainings_of(cell))
 
 
 def test_a_cell_of_one_training_is_whole():
@@ -230,9 +228,14 @@ def test_networks_with_batchnorm_and_in_another_memory_format_are_found(net, tmp
 
 
 def test_a_training_is_named():
-    cell = Cell(setting=tiny_setting(), methods={"one": Members(), "student": Student()}, seed=5)
-    (_, (second, needs)) = trainings_of(cell)
-    assert needs == [0]
-    assert str(second).startswith("training 3: student of [one, student in ")
-    assert isinstance(second, Training)
-    assert len(steps_of(cell)) == 3  # the ensemble is the second
+    setting = replace(IMAGES, students=replace(IMAGES.students, together=1))
+    students = Student(number=2)
+    cell = Cell(setting=setting, methods={"one": Members(), "students": students}, seed=5)
+    first, *others = [str(each) for each, _ in trainings_of(cell)]
+    assert first.startswith("training of one, part 1 in ImageSetting(")
+    assert first.endswith("), seed 5")
+    assert [each.partition(" in ")[0] for each in others] == [
+        "training of one, part 2",
+        "training of students, part 1",
+        "training of students, part 2",
+    ]

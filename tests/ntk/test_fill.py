@@ -12,6 +12,7 @@ from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import pytest
@@ -341,10 +342,11 @@ def tiles_in(directory):
 def test_a_killed_worker_is_reported_and_the_rest_follows(tmp_path, monkeypatch, undisturbed):
     monkeypatch.setenv("NAP", "0.02")
     engine = ProcessEngine(2)
+    pool: Any = engine.inner
 
     def kill():
         wait_for(lambda: tiles_in(tmp_path) >= 2)
-        os.kill(next(iter(engine.inner._processes)), signal.SIGKILL)
+        os.kill(next(iter(pool._processes)), signal.SIGKILL)
 
     killer = threading.Thread(target=kill)
     killer.start()

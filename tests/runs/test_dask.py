@@ -19,7 +19,7 @@ from toy_faults import EXPERIMENT, begun, planned, rows_of, sweep
 from toy_programs import alive, commands, rows, start, wait_for
 from toy_runs import contents
 
-from multiview.runs import dask_engine
+from multiview.runs import dask_cluster
 from multiview.runs.dask_engine import DaskEngine
 from multiview.runs.engines import LocalEngine, cores
 from multiview.runs.script import run_script
@@ -164,8 +164,12 @@ def test_workers_do_not_outlive_a_killed_program(tmp_path):
 def program(*words, **environment):
     """A program of Dask, ended at last."""
     command = [sys.executable, "-m", *map(str, words), "--no-dashboard"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env={**os.environ, **environment}, **quiet)
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         yield process
     finally:
@@ -248,6 +252,7 @@ def test_an_unfit_worker_that_comes_late_ends_the_sweep(tmp_path, cluster):
     run, jobs = planned(tmp_path, 4)
     with DaskEngine(scheduler=str(cluster)) as engine:
         engine.prepare(EXPERIMENT, run.directory, jobs)
+        assert engine._needs is not None
         engine._needs = replace(engine._needs, token="another")
         with pytest.raises(BrokenExecutor, match="sees another folder"):
             sweep(engine, jobs)
@@ -288,13 +293,13 @@ def test_bad_settings_are_refused(tmp_path, monkeypatch, capfd):
     file.write_text("{}")
     with pytest.raises(ValueError, match="is no file of a Dask scheduler"):
         DaskEngine(scheduler=str(file)).submit(int)
-    monkeypatch.setattr(dask_engine, "SECONDS_TO_ANSWER", 0.5)
+    monkeypatch.setattr(dask_cluster, "SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(ValueError, match=r"scheduler=tcp://127.0.0.1:1 does not answer.*start one"):
         DaskEngine(scheduler="tcp://127.0.0.1:1").submit(int)
 
 
 def test_a_scheduler_without_workers_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(dask_engine, "SECONDS_TO_START", 0.2)
+    monkeypatch.setattr(dask_cluster, "SECONDS_TO_START", 0.2)
     file = tmp_path / "scheduler.json"
     with scheduler_at(file), pytest.raises(ValueError, match="no worker came"):
         DaskEngine(scheduler=str(file)).submit(int)

@@ -72,14 +72,19 @@ def leases(out):
     return list(out.glob("toy_experiment/leases/*.lease-*"))
 
 
-def tasks_at_a_cell(out):
-    """The tasks whose processes hold a lease."""
-    found = set()
-    for path in leases(out):
+def at_a_cell(out):
+    """The tasks that hold a lease, and the process that does so for each."""
+    found = {}
+    for process in (read(path).get("process") for path in leases(out)):
         with contextlib.suppress(OSError):  # it ends at this moment
-            text = Path(f"/proc/{read(path).get('process')}/environ").read_text()
-            found.update(re.findall(r"SLURM_ARRAY_TASK_ID=(\d+)", text))
-    return {int(task) for task in found}
+            text = Path(f"/proc/{process}/environ").read_text()
+            for task in re.findall(r"SLURM_ARRAY_TASK_ID=(\d+)", text):
+                found[int(task)] = process
+    return found
+
+
+def parent_of(process):
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def computed(out):
@@ -112,11 +117,12 @@ def test_each_cell_is_computed_once_and_the_table_is_that_of_one_machine(
 
 def test_a_killed_and_a_preempted_task_cost_no_cell(sweep, tmp_path, undisturbed):
     program = sweep(2, nap="0.4")
-    wait_for(lambda: tasks_at_a_cell(tmp_path))
-    number, killed = array_of(tmp_path), tasks_at_a_cell(tmp_path).pop()
-    ask("scancel", "--signal=KILL", "--full", f"{number}_{killed}")
+    wait_for(lambda: at_a_cell(tmp_path))
+    number, (killed, worker) = array_of(tmp_path), at_a_cell(tmp_path).popitem()
+    for process in (parent_of(worker), worker):
+        os.kill(process, signal.SIGKILL)
     preempted = 1 - killed
-    wait_for(lambda: preempted in tasks_at_a_cell(tmp_path))
+    wait_for(lambda: preempted in at_a_cell(tmp_path))
     ask("scontrol", "requeue", f"{number}_{preempted}")
     wait_for(lambda: tasks_of(number) == [("PENDING", "BeginTime")])
     # Not in two minutes, but when what it was allowed before is certainly withdrawn.

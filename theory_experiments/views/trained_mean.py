@@ -11,7 +11,7 @@ read backwards: the mean at knee K R from K sigma is the sum at knee R from sigm
 from dataclasses import dataclass
 
 from multiview.bench import Bench, Classifier, Flow, Method, Setting
-from multiview.bench.flow import notes
+from multiview.bench.flow import left_by, notes
 from multiview.bench.patches import PatchSetting
 from multiview.measures.patches import patch_bench
 from multiview.train import cross_entropy, rescaled, train_patch_net
@@ -54,5 +54,5 @@ class TrainedMean(Method):
             objective=rescaled(cross_entropy(here.labels, here.num_classes), 1 / here.members),
             progress=here.report,
         )
-        net = result.net.summed()
-        return Classifier(logits=here.frozen(net), net=net, notes=notes(result, slice(None)))
+        net, found = result.net.summed(), notes(left_by(result, result.net), slice(None))
+        return Classifier(logits=here.frozen(net), net=net, notes=found)
