@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from faults import FAULTS, PROGRAM, sweep_killed
+from faults import sweep_killed
+from killed_sweep import FAULTS, PROGRAM
 from toy_experiment import EXPERIMENT, Options
 from toy_programs import CELLS, compute_here, rows, start, states, wait_for
 from toy_runs import contents, run_toy
