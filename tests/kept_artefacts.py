@@ -12,16 +12,16 @@ from multiview.train.training import Training
 class Counting:
     """A store that notes what is computed for it."""
 
-    def __init__(self, folder: Path, **settings) -> None:
-        self.store = Artefacts(folder=folder, version="v", **settings)
+    def __init__(self, folder: Path) -> None:
+        self.store = Artefacts(folder=folder, version="v")
         self.computed: list[dict] = []
 
-    def __call__(self, description, compute, asked=False):
+    def __call__(self, description, compute):
         def counted():
             self.computed.append(description)
             return compute()
 
-        return self.store(description, counted, asked)
+        return self.store(description, counted)
 
     @property
     def files(self) -> set[str]:

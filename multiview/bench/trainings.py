@@ -72,11 +72,9 @@ class Trainings:
         number, self.number, self._files = self.number, self.number + 1, 0
         if not self.methods:
             return train()
-        asked = False
-        if self.only is not None and self.only[0] == self.methods:
-            asked = self.only[1] in (None, number)
-            if not asked:
-                return {}
+        wanted = self.only is None or self.only[0] != self.methods or self.only[1] in (None, number)
+        if not wanted:
+            return {}
         description = {
             "setting": self.setting,
             "seed": self.seed,
@@ -84,7 +82,7 @@ class Trainings:
             "training": number,
         }
         begin = time.perf_counter()
-        left = self.context.artefact(description, lambda: self._timed(train), asked)
+        left = self.context.artefact(description, lambda: self._timed(train))
         self._spared += float(left[SECONDS]) - (time.perf_counter() - begin)
         return left
 

@@ -44,10 +44,7 @@ class Context(Protocol):
 
     @property
     def artefact(self) -> Callable[..., Mapping[str, Tensor]]:
-        """``artefact(description, compute, asked)``: what ``compute()`` returns, or returned once.
-
-        ``asked``: whether the cell is there for the sake of it.
-        """
+        """``artefact(description, compute)``: what ``compute()`` returns, or returned once."""
         ...
 
 

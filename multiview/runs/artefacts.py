@@ -25,9 +25,7 @@ class DamagedArtefact(ValueError):
     """A file is not the artefact that was written."""
 
 
-def compute_now(
-    description: Mapping[str, Any], compute: Callable[[], Tensors], asked: bool = False
-) -> Tensors:
+def compute_now(description: Mapping[str, Any], compute: Callable[[], Tensors]) -> Tensors:
     """What ``compute`` returns: as ``Artefacts``, where nothing is stored."""
     return compute()
 
@@ -39,12 +37,10 @@ class Artefacts:
     Attributes:
         folder: It need not exist.
         version: Of the code that computes them; a part of every address.
-        fresh: Compute anew what is asked for, even if it is there.
     """
 
     folder: Path
     version: str
-    fresh: bool = False
 
     def path(self, description: Mapping[str, Any]) -> Path:
         """The file of what is described.
@@ -57,34 +53,25 @@ class Artefacts:
         """
         return self.folder / f"{row_key('artefact', description, self.version)}{SUFFIX}"
 
-    def __call__(
-        self, description: Mapping[str, Any], compute: Callable[[], Tensors], asked: bool = False
-    ) -> Tensors:
+    def __call__(self, description: Mapping[str, Any], compute: Callable[[], Tensors]) -> Tensors:
         """The tensors of this description, as they are stored or as ``compute`` returns them.
 
         One process computes and the others wait; if it dies, one of them takes its place. A damaged
         file is named in a warning and computed again.
 
-        Args:
-            asked: Whether the cell is there for the sake of this; else ``fresh`` is of no effect.
-
         Raises:
             OSError: If it cannot be written, e.g. because the disk is full.
         """
-        path, anew = self.path(description), self.fresh and asked
-        self.folder.mkdir(parents=True, exist_ok=True)
-        while True:
-            if not anew and (found := _read(path)) is not None:
-                return found
+        path = self.path(description)
+        while (found := _read(path)) is None:
             if (lease := claim(path.with_suffix(""))) is None:
                 time.sleep(POLL)
                 continue
             with lease:
-                found = None if anew else _read(path)  # written since we looked
-                if found is None:
+                if (found := _read(path)) is None:  # not written since we looked
                     found = compute()
                     write_atomically(path, content(found))
-                return found
+        return found
 
 
 def content(tensors: Tensors) -> bytes:

@@ -63,6 +63,11 @@ class DaskEngine(Engine):
         self._over = ""  # why no more calls are taken
 
     @property
+    def ends_at_once(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether workers end with the engine: own ones do."""
+        return self.scheduler is None
+
+    @property
     def workers(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """How many calls are computed at once."""
         if self.scheduler is None or self._client is None:

@@ -54,10 +54,14 @@ class Engine(Executor):
     Attributes:
         workers: How many cells are computed at once.
         threads: Of torch in a cell; None: as many as its process has.
+        ends_at_once: Whether cells that are begun end when it is shut down and nobody waits.
+        ended: Numbers of the processes that it ended itself when it last broke.
     """
 
     workers: int
     threads: int | None
+    ends_at_once: bool = False
+    ended: frozenset[int] = frozenset()
 
     def prepare(self, experiment: "Experiment", directory: Path, jobs: "Sequence[Job]") -> None:
         """Get ready to compute jobs, whose rows go to ``directory``; most engines are."""
@@ -119,6 +123,8 @@ class ProcessEngine(Renewed, Engine):
         threads: Of torch in a cell.
     """
 
+    ends_at_once = True
+
     def __init__(self, workers: int | None = None) -> None:
         check_workers(workers)
         self.workers = cores() if workers is None else workers
@@ -134,8 +140,12 @@ class ProcessEngine(Renewed, Engine):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         pool: Any = self.inner
         with uninterrupted():  # it may start a worker
-            if pool._broken:  # it has asked them to end and waits, which a frozen one does not see
-                _end(list((pool._processes or {}).values()))
+            if pool._broken:
+                workers = list((pool._processes or {}).values())
+                # The pool asks all to end when one dies, and waits; a frozen one does not see it.
+                asked = (None, 0, -signal.SIGTERM)
+                self.ended = frozenset(each.pid for each in workers if each.exitcode in asked)
+                _end(workers)
             return super().submit(fn, *args, **kwargs)
 
     def __exit__(self, kind: Any, *exception: Any) -> None:

@@ -35,7 +35,7 @@ class Context:
     Attributes:
         scratch: Folder of this cell alone, for what a killed cell can go on with; it stays until
             the row is stored. It need not exist. None where nothing is to be kept.
-        artefact: ``artefact(description, compute, asked)`` is what ``compute()`` returns, tensors
+        artefact: ``artefact(description, compute)`` is what ``compute()`` returns, tensors
             by name: computed once by all cells and processes where there are ``Artefacts``.
     """
 

@@ -16,7 +16,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from multiview.process import is_alive, process_space
 
 BEAT = 2.0  # seconds between two heartbeats
 PATIENCE = 30.0  # seconds without one, after which a holder that cannot be asked is dead
+SILENT = 0.3  # of a death that was seen: a machine that falls silent is seldom its cell's victim
 LENGTH = 512  # bytes of a lease, written in one go
 
 
@@ -38,12 +39,16 @@ class Lease:
     Attributes:
         stem: Path of its files without ``.lease-G``.
         deaths: How many holders died before.
+        strikes: The same, those of other machines, which fell silent, counted ``SILENT`` each.
         owner: What ``withdraw`` knows it by.
+        token: Of this holder alone.
     """
 
     stem: Path
     deaths: int
     owner: str = ""
+    strikes: float = 0.0
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
     _said: tuple[str, float | None] = ("", None)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -70,6 +75,8 @@ class Lease:
         Args:
             forgive: Forget the deaths of earlier holders.
         """
+        if read(self.path).get("token", self.token) != self.token:
+            return  # it was taken for dead, and others have come and gone
         # Upwards: while its own file is there, nobody can succeed one that is removed.
         for number in range(0 if forgive else self.deaths, self.deaths + 1):
             with contextlib.suppress(OSError):
@@ -79,12 +86,15 @@ class Lease:
         """What its file holds."""
         message, fraction = self._said
         holder = {"space": process_space(), "process": os.getpid(), "owner": self.owner}
+        holder |= {"token": self.token, "strikes": self.strikes}
         while len(text := json.dumps(holder | {"fraction": fraction, "message": message})) > LENGTH:
             message = message[: len(message) // 2]
         return text.encode().ljust(LENGTH)
 
     def beat(self) -> None:
         """Say that its holder lives."""
+        if read(self.path).get("token", self.token) != self.token:
+            return  # it was taken for dead, and another has a lease of this number
         # Not created anew: it may just have been released, or withdrawn.
         with contextlib.suppress(OSError), self.path.open("r+b", buffering=0) as file:
             file.write(self.record())
@@ -103,7 +113,8 @@ def claim(stem: Path, owner: str = "") -> Lease | None:
     there = _files(stem)
     if not all(map(is_dead, there.values())):
         return None
-    lease = Lease(stem, max(there, default=-1) + 1, owner)
+    lease = Lease(stem, max(there, default=-1) + 1, owner, count_strikes(stem))
+    stem.parent.mkdir(parents=True, exist_ok=True)
     try:
         _create(lease.path, lease.record())
     except FileExistsError:
@@ -136,24 +147,57 @@ def count_deaths(stem: Path) -> int:
     return max((number + is_dead(path) for number, path in _files(stem).items()), default=0)
 
 
+def count_strikes(stem: Path) -> float:
+    """The same, those of other machines, which fell silent, counted ``SILENT`` each."""
+    there = _files(stem)
+    if not there:
+        return 0.0
+    last = max(there)
+    before = read(there[last]).get("strikes")
+    known = before if isinstance(before, int | float) else SILENT * last
+    return known + (death_of(there[last]) or 0.0)
+
+
+def forget(stem: Path) -> None:
+    """Forget the deaths of a lease that nobody holds."""
+    there = _files(stem).values()
+    if all(map(is_dead, there)):
+        for path in there:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def is_held(stem: Path) -> bool:
     """Whether a living process holds the lease."""
     return not all(map(is_dead, _files(stem).values()))
 
 
-def withdraw(stem: Path, owner: str) -> None:
-    """Release a lease of processes that were ended on purpose; it counts no death."""
+def withdraw(stem: Path, owner: str, processes: Collection[int] | None = None) -> bool:
+    """Release a lease of processes that were ended on purpose, and say whether there was one.
+
+    It counts no death.
+
+    Args:
+        processes: Their numbers; None: whatever the owner has begun was ended.
+    """
+    withdrawn = False
     for path in _files(stem).values():
-        if read(path).get("owner") == owner:
+        record = read(path)
+        ended = processes is None or record.get("process") in processes
+        if record.get("owner") == owner and ended:
             with contextlib.suppress(OSError):
                 path.unlink()
+                withdrawn = True
+    return withdrawn
 
 
 def told(folder: Path) -> Iterator[tuple[str, str, float | None]]:
     """Name, message and fraction of each lease in a folder whose holder has told something."""
     for path in folder.glob("*.lease-*"):
         record = read(path)
-        if record.get("message"):
+        process, here = record.get("process"), record.get("space") == process_space()
+        gone = here and isinstance(process, int) and not is_alive(process)
+        if record.get("message") and not gone:
             yield path.name.partition(".lease-")[0], record["message"], record.get("fraction")
 
 
@@ -167,7 +211,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def is_dead(path: Path) -> bool:
-    """Whether a lease is there whose holder lives no more.
+    """Whether a lease is there whose holder lives no more."""
+    return death_of(path) is not None
+
+
+def death_of(path: Path) -> float | None:
+    """1 for a lease whose holder was seen to be dead, ``SILENT`` for a silent one; else None.
 
     A process of this machine is asked for by its number, so that its work is taken up at once. Of
     others the last heartbeat is held against the clock of the file system, as its age: clocks of
@@ -178,10 +227,11 @@ def is_dead(path: Path) -> bool:
     try:
         known = record.get("space") == process_space() and isinstance(process, int)
         if known and not is_alive(process):
-            return True
-        return abs(_now_at(path.parent) - path.stat().st_mtime) > PATIENCE
+            return 1.0
+        silent = abs(_now_at(path.parent) - path.stat().st_mtime) > PATIENCE
+        return SILENT if silent else None
     except FileNotFoundError:
-        return False
+        return None
 
 
 def _now_at(folder: Path) -> float:

@@ -85,10 +85,19 @@ def check_options(settings: Any) -> None:
         raise ValueError(f"slurm={settings.slurm!r} is for sbatch: give --engine slurm too.")
     if settings.scheduler is not None and settings.engine != "dask":
         raise ValueError(f"scheduler={settings.scheduler} is Dask's: give --engine dask too.")
+    if settings.share and settings.engine == "slurm":
+        raise ValueError("--share and engine='slurm': its tasks share anyway, leave --share out.")
     if settings.threads is not None and settings.threads < 1:
         raise ValueError(f"threads={settings.threads} compute nothing: use at least 1.")
     if settings.memory is not None and not 0 < settings.memory < 1e6:
         raise ValueError(f"memory={settings.memory} counts gigabytes: use a positive number.")
+    if settings.memory is not None and (
+        settings.engine not in ("dask", "slurm") or settings.scheduler is not None
+    ):
+        raise ValueError(
+            f"memory={settings.memory} limits the processes of --engine slurm, or dask without "
+            "--scheduler: other engines do not place cells by it, leave it out."
+        )
     if settings.data_dir is not None and not settings.data_dir.is_dir():
         raise ValueError(
             f"data_dir={settings.data_dir} is not a directory: name that of the images, or leave "

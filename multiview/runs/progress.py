@@ -1,7 +1,7 @@
 """Progress of a sweep on the terminal; silent where there is none."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ class ProgressBars:
     """One bar over all cells, its rate and time left, and the last message of a running cell.
 
     Args:
-        leases: The folder where running cells say how far they are, whatever computes them.
+        leases: Of all cells, in which running ones say how far they are, whatever computes them.
     """
 
-    def __init__(self, console: Console, title: str, total: int, leases: Path) -> None:
-        self._leases, self._over = leases, threading.Event()
+    def __init__(self, console: Console, title: str, leases: Sequence[Path]) -> None:
+        self._keys = {lease.name for lease in leases}
+        self._folders, self._over = {lease.parent for lease in leases}, threading.Event()
         self._running: dict[str, float] = {}  # row key -> fraction done
         self._done = 0
         self._progress = Progress(
@@ -36,7 +37,7 @@ class ProgressBars:
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task(title, total=total, rate="", message="")
+        self._task = self._progress.add_task(title, total=len(leases), rate="", message="")
 
     def __enter__(self) -> "ProgressBars":
         self._progress.start()
@@ -50,7 +51,7 @@ class ProgressBars:
 
     def look(self) -> None:
         """Show what running cells say."""
-        said = list(told(self._leases))
+        said = [each for folder in self._folders for each in told(folder) if each[0] in self._keys]
         self._running = {key: fraction or 0.0 for key, _, fraction in said}
         self._update(said[-1][1] if said else "")
 

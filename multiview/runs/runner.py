@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from multiview.atomic import remove_stale
 from multiview.runs.artefacts import Artefacts
 from multiview.runs.commit import commit
 from multiview.runs.experiment import C, Context, Experiment, O
+from multiview.runs.leases import forget
 from multiview.runs.registration import registrations
 from multiview.runs.rows import check_no_clash, plain_cell, row_key, row_path
 from multiview.runs.split import split_up
@@ -43,7 +45,7 @@ def plan(
     What killed writers left among the rows is removed.
 
     Args:
-        fresh: Compute every cell again.
+        fresh: Compute every cell again, and what trainings left of the experiment.
         retry: Compute cells again that are stored as failed or lost.
         threads: Of torch in a cell; None: as many as each process has.
         memory: Bytes that a process takes; None: more than the largest that stored a row of the run
@@ -99,8 +101,12 @@ def plan(
         if key not in stored
     ]
     if experiment.presets[preset].split:
-        store = Artefacts(folder=directory / "artefacts", version=version, fresh=fresh)
+        store = Artefacts(folder=directory / "artefacts", version=version)
         jobs = split_up(jobs, experiment.split, store)
+        if fresh:
+            shutil.rmtree(store.folder, ignore_errors=True)
+    for job in jobs if fresh or retry else ():  # it is wanted although processes died of it
+        forget(job.lease)
     return run, jobs
 
 

@@ -68,8 +68,8 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
-        whose = outcome.status if outcome.computed else "elsewhere"
-        self.count[whose] += 1
+        known = outcome.computed or outcome.status == "lost"
+        self.count[outcome.status if known else "elsewhere"] += 1
 
     @property
     def parts(self) -> int:
@@ -83,9 +83,10 @@ class Tally:
 
     def __str__(self) -> str:
         again = "with --resume instead of --fresh" if self.fresh else "again"
+        what = "cells and parts of them" if self.parts else "cells"
         rest = getattr(self.engine, "rest", "")  # where it goes on without us
         return (
-            f"{self.count['ok'] + self.count['failed']} of {len(self.jobs)} cells were computed "
+            f"{self.count['ok'] + self.count['failed']} of {len(self.jobs)} {what} were computed "
             f"and stay; {rest or f'run the same command {again} to compute the rest.'}"
         )
 
@@ -100,7 +101,7 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         tally.jobs = jobs
         cells = [job.cell for job in jobs if not is_part(job)]
         cost = experiment.cost(cells, jobs[0].context) if jobs else None
-        bars = ProgressBars(errors, experiment.name, len(jobs), run.directory / "leases")
+        bars = ProgressBars(errors, experiment.name, [job.lease for job in jobs])
         run.store()
         if jobs and isinstance(engine, Engine):
             engine.prepare(experiment, run.directory, jobs)
@@ -173,9 +174,10 @@ def _sum_up(errors: Console, run: Run, tally: Tally, seconds: float) -> None:
     count = tally.count
     others = {"by others": count["elsewhere"], "lost": count["lost"]}
     seldom = "".join(f"{number} {what}, " for what, number in others.items() if number)
-    cells = len(run.keys) + tally.parts
+    cells = len(run.keys) - (len(tally.jobs) - tally.parts)
+    parts = f" and {tally.parts} parts of them" if tally.parts else ""
     errors.print(
-        f"{run.label}: {cells} cells, {cells - len(tally.jobs)} stored before, "
+        f"{run.label}: {len(run.keys)} cells{parts}, {cells} stored before, "
         f"{count['ok']} computed, {seldom}{count['failed']} failed, "
         f"{count['error']} stopped by an error; {seconds:.1f} s",
         highlight=False,

@@ -13,8 +13,7 @@ def split_up(jobs: Iterable[Job], split: Split, artefacts: Artefacts) -> list[Jo
     """The jobs, each after those of its parts that are not stored; all share the artefacts."""
     found: dict[str, Job] = {}
     for job in jobs:
-        whole = replace(job, context=replace(job.context, artefact=artefacts))
-        for each in _with_parts(whole, split):
+        for each in _with_parts(job, split, artefacts):
             if each.key not in found and not stored(each):
                 found[each.key] = each
     return list(found.values())
@@ -25,10 +24,13 @@ def is_part(job: Job) -> bool:
     return PART_OF in job.stamp
 
 
-def _with_parts(job: Job, split: Split) -> Iterator[Job]:
+def _with_parts(job: Job, split: Split, artefacts: Artefacts) -> Iterator[Job]:
     """The jobs of a cell's parts, and that of the cell."""
     keys: list[str] = []
-    for part, needs in split(job.cell):
+    parts = list(split(job.cell))
+    if parts:  # what is computed in one go leaves nothing that another asks for
+        job = replace(job, context=replace(job.context, artefact=artefacts))
+    for part, needs in parts:
         key = row_key(job.stamp["experiment"], part, job.stamp["code_version"])
         stamp = {**job.stamp, "key": key, PART_OF: job.key}
         yield replace(job, cell=part, stamp=stamp, after=tuple(keys[i] for i in needs))

@@ -10,10 +10,11 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from queue import Empty, SimpleQueue
+from typing import get_args
 
-from multiview.runs.leases import count_deaths, withdraw
+from multiview.runs.leases import count_deaths, count_strikes, withdraw
 from multiview.runs.rows import stored_keys
-from multiview.runs.work import MOST_DEATHS, Job, Outcome, lose, work
+from multiview.runs.work import MOST_DEATHS, Job, Outcome, Stored, fail, lose, work
 
 POLL = 0.5  # seconds after which a cell that another process computes is asked for again
 FOUND = 50  # jobs whose rows others have stored, after which the folder is listed for all others
@@ -30,26 +31,28 @@ def compute(
     """Compute jobs and yield the outcome of each as it comes.
 
     A job whose process was killed is submitted again; after two deaths it runs alone, so that it
-    costs no other cell its process; after the third it is lost. Jobs that another process computes
-    are asked for again until their rows are there. When this is left early, by an exception such as
+    costs no other cell its process; after the third it is lost. A job without one of its parts is
+    not computed. Jobs that another process computes are asked for again until their rows are there.
+    When this is left early, by an exception such as
     a Ctrl-C or because it is closed, the executor is shut down without waiting for what runs.
 
     Args:
         executor: Of any kind. It should make itself anew when it broke, as ``Renewed`` does.
-        window: Most jobs that are submitted and not done; 4 a worker unless it is given.
+        window: Most jobs that are submitted and not done; None: 4 a worker, of which there may be
+            more later.
 
     Raises:
         concurrent.futures.BrokenExecutor: If the executor takes no more jobs.
         Unwritten: If a row cannot be stored.
     """
-    sweep = _Sweep(jobs, executor, window or WINDOW * workers_of(executor))
+    sweep = _Sweep(jobs, executor, window)
     try:
         yield from sweep.outcomes()
     except BaseException:
         try:
             shut_down(executor)
         finally:
-            for job in sweep.running.values():
+            for job in sweep.running.values() if getattr(executor, "ends_at_once", False) else ():
                 withdraw(job.lease, job.owner)
         raise
 
@@ -69,14 +72,15 @@ def shut_down(executor: Executor) -> None:
 class _Sweep:
     """What is waiting, what is running and what has become of it."""
 
-    def __init__(self, jobs: Iterable[Job], executor: Executor, window: int) -> None:
+    def __init__(self, jobs: Iterable[Job], executor: Executor, window: int | None) -> None:
         jobs = list(jobs)
-        self.executor, self.window = executor, window
+        self.executor, self._given = executor, window
         self.running: dict[Future, Job] = {}
         self._done: SimpleQueue[Future] = SimpleQueue()
         keys = {job.key for job in jobs}
-        self._missing = {job.key: set(job.after) & keys for job in jobs}  # rows to come before
-        self._later: dict[str, list[Job]] = {}  # by a row that comes before
+        # Of each job that is to be computed, the parts that are still to come.
+        self._missing = {job.key: set(job.after) & keys for job in jobs}
+        self._later: dict[str, list[Job]] = {}  # jobs by one of their parts
         for job in jobs:
             for key in self._missing[job.key]:
                 self._later.setdefault(key, []).append(job)
@@ -87,6 +91,7 @@ class _Sweep:
         self._asked = time.monotonic()  # when busy jobs were asked for
         self._found = 0  # rows that others have stored, since the folder was listed
         self._fallen: list[tuple[Job, BaseException]] = []  # in flight when workers died
+        self._strikes: dict[str, float] = {}  # of jobs when workers last died
         self._refused: Counter[str] = Counter()  # how often a job did not get to its work
         self._barren = 0  # breaks of the executor in a row, before any cell was begun
 
@@ -101,16 +106,25 @@ class _Sweep:
                 self._submit(job)
             yield from self._collect(wait=job is None)
 
+    @property
+    def window(self) -> int:
+        """Most jobs to be submitted and not done."""
+        return self._given or WINDOW * workers_of(self.executor)
+
     def _next(self) -> Job | None:
         """The job to submit now."""
-        if self._busy and time.monotonic() - self._asked >= POLL:
+        # The more there are, the longer it takes until one of them is done.
+        if self._busy and time.monotonic() - self._asked >= POLL * (1 + len(self._busy) / 10):
             self._waiting.extend(self._busy)
             self._busy.clear()
             self._asked = time.monotonic()
         if self._lonely or len(self.running) >= self.window:
             return None
-        if self._waiting:
-            return self._waiting.popleft()
+        while self._waiting:
+            job = self._waiting.popleft()
+            if count_strikes(job.lease) < MOST_DEATHS - 1:
+                return job
+            self._alone.append(job)
         self._lonely = bool(self._alone) and not self.running
         return self._alone.popleft() if self._lonely else None
 
@@ -151,18 +165,24 @@ class _Sweep:
             raise Unwritten(outcome.message)
         self._barren = 0
         self._found += not outcome.computed
-        for later in self._later.pop(job.key, []):
-            self._missing[later.key].discard(job.key)
-            if not self._missing[later.key]:
-                self._waiting.append(later)
+        self._missing.pop(job.key, None)
         yield outcome
+        for later in self._later.pop(job.key, []):
+            missing = self._missing.get(later.key)
+            if missing is None:
+                continue  # another of its parts is not there either
+            missing.discard(job.key)
+            if outcome.status in ("failed", "error", "lost"):
+                yield from self._settle(later, _without(later, outcome))
+            elif not missing:
+                self._waiting.append(later)
 
     def _look_around(self) -> Iterator[Outcome]:
         """Tell of all rows that are stored by now, without a look at each cell."""
         waiting, self._waiting = self._waiting, deque()
         keys = {each: stored_keys(each) for each in {job.directory for job in waiting}}
         for job in waiting:
-            if job.done and job.key in keys[job.directory]:
+            if set(job.done) == set(get_args(Stored)) and job.key in keys[job.directory]:
                 found = Outcome(key=job.key, cell=job.cell, status="stored", computed=False)
                 yield from self._settle(job, found)
             else:
@@ -177,24 +197,38 @@ class _Sweep:
         if broken:
             self.executor.submit(_nothing)  # makes it anew: what died is gone then
         fallen, self._fallen = self._fallen, []
-        deaths = {job.key: count_deaths(job.lease) for job, _ in fallen}
-        self._barren = self._barren + 1 if broken and not any(deaths.values()) else 0
+        # A pool ends the neighbours of a worker that dies: of these nobody died.
+        ended = getattr(self.executor, "ended", frozenset()) if broken else frozenset()
+        spared = [withdraw(job.lease, job.owner, ended) for job, _ in fallen]
+        strikes = {job.key: count_strikes(job.lease) for job, _ in fallen}
+        struck = any(strikes[key] > self._strikes.get(key, 0.0) for key in strikes)
+        self._strikes |= strikes
+        self._barren = self._barren + 1 if broken and not (struck or any(spared)) else 0
         if self._barren >= MOST_DEATHS:
             raise BrokenExecutor(f"workers end before they begin a cell: {fallen[0][1]}")
         for job, error in reversed(fallen):
             self._refused[job.key] += not isinstance(error, BrokenExecutor)
-            strikes = max(deaths[job.key], self._refused[job.key])
             reason = f"{type(error).__name__}: {error}"
-            if strikes < MOST_DEATHS - 1:
+            most = max(strikes[job.key], self._refused[job.key])
+            if most < MOST_DEATHS - 1:
                 self._waiting.appendleft(job)
-            elif strikes < MOST_DEATHS:
+            elif most < MOST_DEATHS:
                 self._alone.append(job)
-            elif deaths[job.key] < MOST_DEATHS:  # it never got to its work, nor would elsewhere
+            elif strikes[job.key] < MOST_DEATHS:  # it never got to its work, nor would elsewhere
                 outcome = Outcome(key=job.key, cell=job.cell, status="lost", message=reason)
                 yield from self._settle(job, outcome)
             else:
-                reason = f"{deaths[job.key]} processes that computed it were killed; {reason}"
+                number = count_deaths(job.lease)
+                reason = f"{number} processes that computed it were killed; {reason}"
                 yield from self._settle(job, lose(job, reason))
+
+
+def _without(job: Job, part: Outcome) -> Outcome:
+    """What becomes of a job whose part has no result."""
+    if part.status == "failed":  # as the whole would, had it not been split
+        return fail(job, part.message)
+    reason = f"it needs what came to nothing: {part.cell}\n{part.message}"
+    return Outcome(key=job.key, cell=job.cell, status=part.status, message=reason)
 
 
 def _nothing() -> None:

@@ -42,7 +42,7 @@ class Job(Generic[C]):
         threads: Of torch; None: as many as the process has. The bits of results depend on them.
         memory: Estimate of the bytes that the process takes; None where nobody knows.
         owner: Of the leases that are taken: a name of the sweep.
-        after: Keys of the rows that should be there before.
+        after: Keys of the rows of its parts, without which it is not computed.
     """
 
     run: Callable[[C, Context], Row]
@@ -102,7 +102,6 @@ def work(job: Job) -> Outcome:
     try:
         if found := stored(job):
             return found
-        job.lease.parent.mkdir(parents=True, exist_ok=True)
         lease = claim(job.lease, job.owner)
         if lease is None:
             return _outcome(job, "busy")
@@ -114,6 +113,20 @@ def work(job: Job) -> Outcome:
 
 def lose(job: Job, reason: str) -> Outcome:
     """Store a cell as lost, unless it is computed or stored by now."""
+    return _stored_as(job, lambda: _lost(job, reason))
+
+
+def fail(job: Job, reason: str) -> Outcome:
+    """Store a cell as failed, unless it is computed or stored by now."""
+
+    def failed() -> Outcome:
+        write_row(job.directory, _row(job) | {"status": "failed", "failure": reason}, {})
+        return _outcome(job, "failed", reason)
+
+    return _stored_as(job, failed)
+
+
+def _stored_as(job: Job, store: Callable[[], Outcome]) -> Outcome:
     try:
         if found := stored(job):
             return found
@@ -121,7 +134,7 @@ def lose(job: Job, reason: str) -> Outcome:
         if lease is None:
             return _outcome(job, "busy")
         with lease:
-            return stored(job) or _lost(job, reason)
+            return stored(job) or store()
     except OSError as error:
         return _outcome(job, "unwritten", str(error))
 
@@ -144,7 +157,7 @@ def _read(job: Job) -> dict[str, Any] | None:
 
 def _compute(job: Job, lease: Lease) -> Outcome:
     """Compute and store a cell whose lease is held."""
-    if lease.deaths >= MOST_DEATHS:
+    if lease.strikes >= MOST_DEATHS:
         return _lost(job, f"{lease.deaths} processes that computed it were killed")
     import torch
 
@@ -165,7 +178,8 @@ def _compute(job: Job, lease: Lease) -> Outcome:
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        return _outcome(job, "error", traceback.format_exc())
+        # If another took this process for dead, it may have removed what it had in scratch.
+        return stored(job) or _outcome(job, "error", traceback.format_exc())
     if found := stored(job):  # another took this process for dead: the row that is there stays
         return found
     row |= {"threads": torch.get_num_threads(), "torch_version": torch.__version__}

@@ -27,6 +27,7 @@ from multiview.runs.version import canonical, reached
 R = TypeVar("R")
 # Of the bookkeeping, what writes rows and leases; the rest may differ.
 WRITERS = ("multiview.runs.work", "multiview.runs.rows", "multiview.runs.leases")
+WRITERS += ("multiview.runs.artefacts",)
 
 
 class UnfitWorker(BrokenExecutor):

@@ -168,18 +168,6 @@ def test_cells_share_what_they_train_alike_and_nothing_else(tmp_path):
     assert len(store.computed) == 6
 
 
-def test_fresh_trainings_are_done_again_and_their_cell_reads_them(tmp_path, monkeypatch):
-    cell = Cell(setting=tiny_setting(), methods=METHODS, measures=(TestErrors(),))
-    parts = trainings_of(cell)
-    run(cell, Counting(tmp_path).context())
-    fresh = Counting(tmp_path, fresh=True)
-    for number, (training, _) in enumerate(parts, 1):
-        run(training, fresh.context())
-        assert len(fresh.computed) == number
-    with no_training(monkeypatch):
-        run(cell, fresh.context())
-
-
 IMAGES = ImageSetting(
     data="multi_view",
     num_train=40,

@@ -13,7 +13,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from kept_artefacts import Counting
 from toy_programs import wait_for
 
 from multiview.runs import artefacts
@@ -106,15 +105,6 @@ def test_a_context_with_artefacts_goes_to_other_processes(tmp_path):
     context = pickle.loads(pickle.dumps(Context(artefact=store)))
     context.artefact(WHAT, lambda: LEFT)
     assert_equal(store(WHAT, refuse), LEFT)
-
-
-def test_fresh_computes_again_what_is_asked_for_and_nothing_else(tmp_path):
-    Artefacts(folder=tmp_path, version="v")(WHAT, lambda: LEFT)
-    fresh = Counting(tmp_path, fresh=True)
-    assert_equal(fresh(WHAT, refuse), LEFT)
-    other = {"value": torch.ones(1)}
-    assert_equal(fresh(WHAT, lambda: other, asked=True), other)
-    assert_equal(fresh(WHAT, refuse), other)
 
 
 def test_processes_that_ask_at_once_compute_once(tmp_path):

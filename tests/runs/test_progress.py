@@ -1,13 +1,13 @@
 """The bar: counts cells, shows what they say, and is silent where nobody looks."""
 
 import io
-import time
 
 import pytest
 from rich.console import Console
+from toy_programs import wait_for
 
 from multiview.runs import leases
-from multiview.runs.leases import claim
+from multiview.runs.leases import claim, read
 from multiview.runs.progress import ProgressBars
 from multiview.runs.work import Outcome
 
@@ -22,14 +22,14 @@ def telling(tmp_path, monkeypatch):
         assert lease is not None
         lease.__enter__()
         lease.tell(message, fraction)
-        time.sleep(0.1)
+        wait_for(lambda: read(lease.path).get("message") == message)
         return lease
 
     return tell
 
 
 def sweep(console, folder, telling):
-    bars = ProgressBars(console, "toy", 3, folder)
+    bars = ProgressBars(console, "toy", [folder / key for key in "abc"])
 
     def outcomes():
         for key in "abc":
@@ -56,14 +56,13 @@ def test_the_bar_counts_cells_and_shows_their_messages(tmp_path, telling):
 def test_the_bar_looks_by_itself(tmp_path, telling, monkeypatch):
     monkeypatch.setattr("multiview.runs.progress.LOOK", 0.01)
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    with ProgressBars(console, "toy", 1, tmp_path) as bars, telling("a", "step 3", 0.5):
-        time.sleep(0.3)
-        assert bars._progress.tasks[0].completed == 0.5
+    with ProgressBars(console, "toy", [tmp_path / "a"]) as bars, telling("a", "step 3", 0.5):
+        wait_for(lambda: bars._progress.tasks[0].completed == 0.5)
     assert "step 3" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_running_cell_counts_as_far_as_it_is(tmp_path, telling):
-    bars = ProgressBars(Console(file=io.StringIO()), "toy", 3, tmp_path)
+    bars = ProgressBars(Console(file=io.StringIO()), "toy", [tmp_path / key for key in "abc"])
     with telling("a", "one", 0.75), telling("b", "two", 0.5):
         bars.look()
         assert bars._progress.tasks[0].completed == 1.25

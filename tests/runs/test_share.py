@@ -10,8 +10,15 @@ from toy_programs import CELLS, alive, compute_here, rows, start, wait_for
 from toy_runs import contents
 
 from multiview.runs.engines import LocalEngine
+from multiview.runs.leases import read
 from multiview.runs.runner import plan
 from multiview.runs.sweep import compute
+
+
+def holders(out):
+    """The processes that compute cells now."""
+    found = (out / "toy_experiment" / "leases").glob("*.lease-*")
+    return {read(path).get("process") for path in found}
 
 
 def computed(log):
@@ -44,6 +51,7 @@ def test_the_cells_of_a_program_that_was_killed_go_to_the_others(tmp_path):
     programs = [start(tmp_path, "local", log, nap="0.4", options=["--share"]) for _ in range(3)]
     wait_for(lambda: len(rows(tmp_path)) >= 2)
     victim = programs[0]
+    wait_for(lambda: victim.pid in holders(tmp_path))
     os.killpg(victim.pid, signal.SIGKILL)
     victim.communicate()
     printed = [program.communicate()[0] for program in programs[1:]]
@@ -71,7 +79,9 @@ def test_a_cell_that_kills_costs_three_programs_and_no_cell(tmp_path):
 def test_ctrl_c_leaves_at_once_and_the_others_go_on(tmp_path):
     log = tmp_path / "log"
     programs = [start(tmp_path, "local", log, nap="0.3", options=["--share"]) for _ in range(2)]
-    wait_for(lambda: len(rows(tmp_path)) >= 2)
+    # Both are past their imports, during which a program does not hear us yet.
+    for program in programs:
+        wait_for(lambda program=program: program.pid in holders(tmp_path))
     programs[0].send_signal(signal.SIGINT)
     output, _ = programs[0].communicate(timeout=30)
     assert programs[0].returncode == 1

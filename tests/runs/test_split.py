@@ -40,7 +40,7 @@ def whole(tmp_path_factory):
 
 def test_rows_of_split_cells_are_those_of_whole_ones(tmp_path, whole, capsys):
     assert run(SPLIT, tmp_path, "--engine", "processes", "--workers", "2") == 0
-    assert "6 cells, 0 stored before, 6 computed" in capsys.readouterr().err
+    assert "2 cells and 4 parts of them, 0 stored before, 6 computed" in capsys.readouterr().err
     assert results(tmp_path) == whole
     table = load(tmp_path / "theorems")
     assert set(table["key"]) == {key for key, *_ in whole}

@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import threading
-import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from concurrent.futures import ThreadPoolExecutor as Threads
 from dataclasses import replace
@@ -13,7 +12,7 @@ import pytest
 from toy_experiment import EXPERIMENT, Options
 from toy_runs import contents, run_toy
 
-from multiview.runs.engines import LocalEngine
+from multiview.runs.engines import LocalEngine, ProcessEngine
 from multiview.runs.leases import claim
 from multiview.runs.rows import read_row, row_path
 from multiview.runs.runner import plan
@@ -143,7 +142,7 @@ def test_lost_overwrites_no_result(tmp_path):
     run, _ = run_toy(tmp_path)
     before = contents(run.directory)
     _, jobs = planned(tmp_path, seeds=2, fresh=True)
-    for _ in range(3):
+    for _ in range(3):  # since it was planned
         die_in(jobs[0])
     assert "lost" in statuses(compute(jobs, LocalEngine()))
     assert contents(run.directory) == before
@@ -163,6 +162,60 @@ def test_workers_that_end_before_any_cell_end_the_sweep(tmp_path):
         list(compute(jobs, Scripted(lambda job: BrokenExecutor("no memory"))))
 
 
+def test_an_old_death_does_not_hide_that_workers_end_before_any_cell(tmp_path):
+    _, jobs = planned(tmp_path)
+    die_in(jobs[0])
+    with pytest.raises(BrokenExecutor, match="workers end before they begin a cell"):
+        list(compute(jobs, Scripted(lambda job: BrokenExecutor("no memory"))))
+
+
+def test_the_neighbours_of_a_worker_that_died_are_innocent(tmp_path, monkeypatch):
+    """Their pool ends them, and again with the next that dies."""
+    monkeypatch.setenv("TOY_SEED_0", "die")
+    monkeypatch.setenv("TOY_SEED_1", "die")
+    monkeypatch.setenv("TOY_NAP", "0.2")
+    run, jobs = planned(tmp_path, seeds=3)
+    with ProcessEngine(2) as engine:
+        outcomes = {outcome.key: outcome for outcome in compute(jobs, engine)}
+    assert [outcomes[key].status for key in run.keys] == ["lost"] * 4 + ["ok"] * 2
+
+
+def test_a_retried_sweep_lists_no_bad_row_as_done(tmp_path, monkeypatch):
+    monkeypatch.setattr("multiview.runs.sweep.FOUND", 1)
+    monkeypatch.setenv("TOY_SEED_0", "diverge")
+    run, jobs = planned(tmp_path)
+    list(compute(jobs, LocalEngine()))
+    monkeypatch.delenv("TOY_SEED_0")
+    _, jobs = planned(tmp_path, retry=True)
+    first, _ = planned(tmp_path, retry=True)[1]
+    work(first)  # as another process does
+    assert sorted(statuses(compute(jobs, LocalEngine()))) == ["ok"] * 2
+    assert set(run.table()["status"]) == {"ok"}
+
+
+def test_the_window_grows_with_the_workers(tmp_path):
+    class Growing(Threads):
+        workers = 1
+
+        def submit(self, fn, /, *args, **kwargs):
+            self.workers = 3
+            return super().submit(fn, *args, **kwargs)
+
+    _, jobs = planned(tmp_path)
+    with Growing(3) as executor:
+        assert statuses(compute(jobs, executor)) == ["ok"] * 8
+        assert workers_of(executor) == 3
+
+
+def test_fresh_and_retried_cells_are_tried_though_processes_died_of_them(tmp_path):
+    _, jobs = planned(tmp_path, seeds=1)
+    list(compute(jobs, LocalEngine()))
+    for _ in range(3):
+        die_in(jobs[0])
+    _, jobs = planned(tmp_path, seeds=1, fresh=True)
+    assert statuses(compute(jobs, LocalEngine())) == ["ok"] * 2
+
+
 def test_rows_that_come_before_are_there(tmp_path):
     run, jobs = planned(tmp_path)
     jobs = [replace(jobs[0], after=(run.keys[5], run.keys[6], "of another run")), *jobs[1:]]
@@ -173,11 +226,24 @@ def test_rows_that_come_before_are_there(tmp_path):
     assert max(order.index(run.keys[5]), order.index(run.keys[6])) < first < second
 
 
-def test_what_came_before_in_vain_holds_nothing_up(tmp_path, monkeypatch):
-    monkeypatch.setenv("TOY_SEED_0", "raise")
+@pytest.mark.parametrize(
+    ("fault", "status", "rows"), [("raise", "error", 2), ("diverge", "failed", 8)]
+)
+def test_what_needs_a_part_that_came_to_nothing_is_not_computed(
+    tmp_path, monkeypatch, fault, status, rows
+):
+    """It would train the part again, to the same end."""
+    monkeypatch.setenv("TOY_SEED_0", fault)
+    monkeypatch.setenv("TOY_LOG", str(tmp_path / "log"))
     run, jobs = planned(tmp_path)
     jobs = [*jobs[:4], *(replace(job, after=run.keys[:2]) for job in jobs[4:])]
-    assert sorted(statuses(compute(jobs, LocalEngine()))) == ["error"] * 2 + ["ok"] * 6
+    outcomes = {outcome.key: outcome for outcome in compute(jobs, LocalEngine())}
+    assert [outcomes[key].status for key in run.keys] == [status] * 2 + ["ok"] * 2 + [status] * 4
+    assert len((tmp_path / "log").read_text().splitlines()) == 4
+    if fault == "raise":
+        assert "RuntimeError: a bug" in outcomes[run.keys[7]].message
+        assert "it needs what came to nothing: Cell(seed=0" in outcomes[run.keys[7]].message
+    assert sum(row_path(run.directory, key).exists() for key in run.keys) == rows
 
 
 def test_a_cell_that_another_computes_is_left_to_it(tmp_path, monkeypatch):
@@ -190,10 +256,8 @@ def test_a_cell_that_another_computes_is_left_to_it(tmp_path, monkeypatch):
     outcomes = compute(jobs, LocalEngine())
     assert {next(outcomes).key for _ in jobs[1:]} == set(run.keys[1:])
     threading.Timer(0.3, lambda: finish(lease, jobs[0])).start()
-    begin = time.monotonic()
     (last,) = outcomes
     assert (last.key, last.status, last.computed) == (run.keys[0], "ok", False)
-    assert time.monotonic() - begin < 5
     assert len((tmp_path / "log").read_text().splitlines()) == 8  # each cell once
 
 
@@ -215,6 +279,8 @@ def test_leaving_shuts_down_and_counts_no_death(tmp_path):
     assert engine.closed == (False, True)
 
     class Interrupted(Scripted):
+        ends_at_once = True
+
         def submit(self, fn, /, *args, **kwargs):
             future = Future()
             job = args[0]

@@ -17,7 +17,7 @@ C = TypeVar("C")
 def cells_of(
     parts: Mapping[str, C | Sequence[C]], only_if_asked: Collection[str] = ()
 ) -> Callable[[Any], list[C]]:
-    """Cells for ``Preset.cells``: those that ``options.part`` names, or all but some.
+    """Cells for ``Preset.cells``: those of the part that the options name, or of all but some.
 
     Args:
         parts: A cell, or cells, by what the option calls them.
