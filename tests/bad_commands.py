@@ -156,6 +156,23 @@ SCRIPTS: list[BadInput] = [
         "memory that is NaN", "--memory nan", "memory=nan counts gigabytes: use a positive number."
     ),
     script(
+        "memory for an engine without limits",
+        "--memory 4",
+        "memory=4.0 limits the processes of --engine slurm, or dask without "
+        "--scheduler: other engines do not place cells by it, leave it out.",
+    ),
+    script(
+        "memory for the workers of others",
+        "--memory 4 --engine dask --scheduler tcp://here:8786",
+        "memory=4.0 limits the processes of --engine slurm, or dask without "
+        "--scheduler: other engines do not place cells by it, leave it out.",
+    ),
+    script(
+        "Slurm and share",
+        "--engine slurm --workers 2 --share",
+        "--share and engine='slurm': its tasks share anyway, leave --share out.",
+    ),
+    script(
         "words for sbatch without Slurm",
         ["--slurm", "--partition=gpu"],
         "slurm='--partition=gpu' is for sbatch: give --engine slurm too.",
