@@ -33,8 +33,8 @@ def compute(
     A job whose process was killed is submitted again; after two deaths it runs alone, so that it
     costs no other cell its process; after the third it is lost. A job without one of its parts is
     not computed. Jobs that another process computes are asked for again until their rows are there.
-    When this is left early, by an exception such as
-    a Ctrl-C or because it is closed, the executor is shut down without waiting for what runs.
+    When this is left early, by an exception such as a Ctrl-C or because it is closed, the executor
+    is shut down without waiting for what runs.
 
     Args:
         executor: Of any kind. It should make itself anew when it broke, as ``Renewed`` does.
