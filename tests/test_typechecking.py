@@ -110,7 +110,8 @@ def test_the_whole_library_is_checked():
     for name, module in list(sys.modules.items()):
         if f"{name}.".startswith("multiview."):
             for function in vars(module).values():
-                if isinstance(function, FunctionType) and function.__module__ == name:
+                own = isinstance(function, FunctionType) and function.__module__ == name
+                if own and not inspect.iscoroutinefunction(function):  # which Dask alone calls
                     seen += 1
                     assert hasattr(function, "__wrapped__") or not says_anything(function), (
                         f"{name}.{function.__name__} is not checked"

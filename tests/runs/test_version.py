@@ -469,7 +469,7 @@ def copied(tmp_path_factory):
 
 
 THEOREMS = {  # where its ``run`` is defined, and some of what its cells hold
-    "module": "multiview.bench.cell",
+    "module": "multiview.bench.split",
     "held": (("multiview.methods.students", "Student"), ("multiview.measures.patches", "Views")),
 }
 
