@@ -16,7 +16,7 @@ from multiview.runs.leases import count_deaths, count_strikes, withdraw
 from multiview.runs.rows import stored_keys
 from multiview.runs.work import MOST_DEATHS, Job, Outcome, Stored, fail, lose, work
 
-POLL = 0.5  # seconds after which a cell that another process computes is asked for again
+POLL = 0.2  # seconds after which a cell that another process computes is asked for again
 FOUND = 50  # jobs whose rows others have stored, after which the folder is listed for all others
 WINDOW = 4  # jobs a worker that are submitted and not done
 
@@ -113,8 +113,7 @@ class _Sweep:
 
     def _next(self) -> Job | None:
         """The job to submit now."""
-        # The more there are, the longer it takes until one of them is done.
-        if self._busy and time.monotonic() - self._asked >= POLL * (1 + len(self._busy) / 10):
+        if self._busy and self._pause() <= 0:
             self._waiting.extend(self._busy)
             self._busy.clear()
             self._asked = time.monotonic()
@@ -128,6 +127,10 @@ class _Sweep:
         self._lonely = bool(self._alone) and not self.running
         return self._alone.popleft() if self._lonely else None
 
+    def _pause(self) -> float:
+        """Seconds until busy jobs are asked for: the more there are, the more a look costs."""
+        return self._asked + POLL * (1 + len(self._busy) / 10) - time.monotonic()
+
     def _submit(self, job: Job) -> None:
         future = self.executor.submit(work, job)
         self.running[future] = job
@@ -136,10 +139,10 @@ class _Sweep:
     def _collect(self, wait: bool) -> Iterator[Outcome]:
         """What is done by now, or if asked to wait the next that will be."""
         if wait and not self.running and self._busy:
-            time.sleep(POLL)
+            time.sleep(max(0.0, self._pause()))
         while self.running:
             try:
-                future = self._done.get(wait, POLL if self._busy else None)
+                future = self._done.get(wait, max(0.0, self._pause()) if self._busy else None)
             except Empty:
                 return
             wait = False

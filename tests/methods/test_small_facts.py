@@ -1,5 +1,7 @@
 """Facts about methods and measures that a wrong index or divisor would break."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 import torch
@@ -46,5 +48,5 @@ def test_validation_errors_are_those_on_validation_samples():
 def test_predictions_are_of_as_many_networks_as_there_are_members():
     lines = [{"seed": 0, "members": 3, "method": name, "coverage": 0.5} for name in ("one", "all")]
     entries = {"all": Entry(Members(), "all", theory=averaged("one"))}
-    found = with_predictions(pd.DataFrame(lines), entries).set_index("method")["predicted"]
+    found: Any = with_predictions(pd.DataFrame(lines), entries).set_index("method")["predicted"]
     assert found["all"] == pytest.approx(1 - 0.5**3)
