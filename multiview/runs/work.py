@@ -99,34 +99,26 @@ def work(job: Job) -> Outcome:
     folder for the next attempt. A cell whose processes were killed too often is not tried, and
     stored as lost.
     """
-    try:
-        if found := stored(job):
-            return found
-        lease = claim(job.lease, job.owner)
-        if lease is None:
-            return _outcome(job, "busy")
-        with lease:
-            return stored(job) or _compute(job, lease)
-    except OSError as error:
-        return _outcome(job, "unwritten", str(error))
+    return _leased(job, lambda lease: _compute(job, lease))
 
 
 def lose(job: Job, reason: str) -> Outcome:
     """Store a cell as lost, unless it is computed or stored by now."""
-    return _stored_as(job, lambda: _lost(job, reason))
+    return _leased(job, lambda lease: _lost(job, reason))
 
 
 def fail(job: Job, reason: str) -> Outcome:
     """Store a cell as failed, unless it is computed or stored by now."""
 
-    def failed() -> Outcome:
+    def failed(lease: Lease) -> Outcome:
         write_row(job.directory, _row(job) | {"status": "failed", "failure": reason}, {})
         return _outcome(job, "failed", reason)
 
-    return _stored_as(job, failed)
+    return _leased(job, failed)
 
 
-def _stored_as(job: Job, store: Callable[[], Outcome]) -> Outcome:
+def _leased(job: Job, settle: Callable[[Lease], Outcome]) -> Outcome:
+    """What is stored of a job, or what ``settle`` makes of it while its lease is held."""
     try:
         if found := stored(job):
             return found
@@ -134,7 +126,7 @@ def _stored_as(job: Job, store: Callable[[], Outcome]) -> Outcome:
         if lease is None:
             return _outcome(job, "busy")
         with lease:
-            return stored(job) or store()
+            return stored(job) or settle(lease)
     except OSError as error:
         return _outcome(job, "unwritten", str(error))
 
