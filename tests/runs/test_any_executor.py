@@ -54,7 +54,7 @@ def executorlib():
 
 def parsl():
     module = pytest.importorskip("parsl")
-    from parsl.concurrent import ParslPoolExecutor
+    from parsl.concurrent import ParslPoolExecutor  # pyright: ignore[reportMissingImports]
 
     interchange = module.HighThroughputExecutor(
         max_workers_per_node=2,
@@ -160,7 +160,7 @@ def run_mpi(folder):
 
 def sweep_on_mpi(folder):
     """What MPI's process 0 does, and others do for it."""
-    from mpi4py.futures import MPIPoolExecutor
+    from mpi4py.futures import MPIPoolExecutor  # pyright: ignore[reportMissingImports]
 
     _, jobs = planned(Path(folder), 8)
     with MPIPoolExecutor() as executor:
