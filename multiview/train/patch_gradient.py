@@ -8,6 +8,10 @@ from torch import Tensor
 
 from multiview.models.patch_net import PatchNet, chunk_size
 
+# Neurons of networks side by side that one product takes: of more, their gradient, which every
+# chunk of samples adds to, no longer stays in cache.
+MOST_NEURONS = 1024
+
 
 @runtime_checkable
 class Objective(Protocol):
@@ -56,6 +60,7 @@ def patch_gradient(
     summed: bool = False,
     workspace: Workspace | None = None,
     nets: Int[Tensor, " nets"] | None = None,
+    filled: Int[Tensor, " N"] | None = None,
 ) -> Gradient:
     """Gradient of the mean loss over ``rows``, each member on its own or all as one sum.
 
@@ -72,24 +77,70 @@ def patch_gradient(
             its own. The plain sum, not the mean: a factor 1/E would shrink the knee relative to F.
         workspace: Buffers to use again from call to call.
         nets: What to call the networks before ``objective``; 0, 1, ... by default.
+        filled: Of how many first patches of each sample any number is not 0, as ``zeros_last``
+            orders them; the others are left out. By default none is.
     """
     workspace = workspace or Workspace()
     if nets is None:
         nets = torch.arange(1 if summed else len(net.weight))
-    members, k, m, d = net.weight.shape
-    P, q, knee = patches.shape[1], net.q, net.relu_knee
-    weight = net.weight.detach().flatten(0, 2)
+    if filled is None:
+        filled = torch.full((len(patches),), patches.shape[1])
+    weight = net.weight.detach()
+    at_once = len(weight) if summed else max(1, MOST_NEURONS // weight[0, ..., 0].numel())
+    blocks = [
+        _of_block(net, some, patches, objective, rows, summed, workspace, called, filled)
+        for some, called in zip(weight.split(at_once), nets.split(at_once), strict=True)
+    ]
+    return Gradient(
+        weight=torch.cat([each.weight for each in blocks]),
+        loss=torch.cat([each.loss for each in blocks]),
+        logits=torch.cat([each.logits for each in blocks], 1),
+    )
+
+
+def zeros_last(
+    patches: Float[Tensor, "N P d"],
+) -> tuple[Float[Tensor, "N P d"], Int[Tensor, " N"]]:
+    """Each sample with its zero patches last, and the number of its others.
+
+    A zero patch adds nothing to any output and nothing to a gradient, and which patch stands where
+    is nothing that these networks see.
+    """
+    shown = patches.ne(0).any(2)
+    order = shown.int().argsort(dim=1, descending=True, stable=True)
+    if not shown.all():
+        patches = patches.take_along_dim(order.unsqueeze(2), 1)
+    return patches, shown.sum(1).clamp(min=1)
+
+
+def _of_block(
+    net: PatchNet,
+    members_weight: Float[Tensor, "e k m d"],
+    patches: Float[Tensor, "N P d"],
+    objective: Objective,
+    rows: Int[Tensor, " n"],
+    summed: bool,
+    workspace: Workspace,
+    nets: Int[Tensor, " nets"],
+    filled: Int[Tensor, " N"],
+) -> Gradient:
+    """``patch_gradient`` of members whose gradient stays in cache."""
+    members, k, m, d = members_weight.shape
+    q, knee = net.q, net.relu_knee
+    weight = members_weight.flatten(0, 2)
     # Weights in units of the knee: sReLU(z) = R * sReLU_1(z / R), and the slopes are the same.
     unit_weight = (weight / knee).to(patches.dtype)
-    table, patch_of_sample = patches.flatten(0, 1), torch.arange(P).unsqueeze(1)
+    table, most = patches.flatten(0, 1), patches.shape[1]
     total = torch.zeros_like(weight)
     losses, logits = [], []
-    for chosen in rows.split(chunk_size(P, len(weight))):
-        n = len(chosen)
+    for chosen in rows.split(chunk_size(most, len(weight))):
+        n, P = len(chosen), int(filled[chosen].max())
         # Patch by patch, not sample by sample: samples side by side make the sums over patches and
         # neurons, and the product with a sample's residual, run along contiguous memory.
         x = workspace.take("patches", (P * n, d), table)
-        torch.index_select(table, 0, (chosen * P + patch_of_sample).flatten(), out=x)
+        torch.index_select(
+            table, 0, (chosen * most + torch.arange(P).unsqueeze(1)).flatten(), out=x
+        )
         z = _product(unit_weight, x.T, weight, workspace)
         slope = torch.clamp(z, 0, 1, out=workspace.take("slope", (len(weight), P * n), weight))
         # sReLU_1 = slope * (z - (1 - 1/q) min(z+, 1)), see smoothed_relu.

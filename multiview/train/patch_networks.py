@@ -6,7 +6,13 @@ from torch import Tensor
 
 from multiview.models.patch_net import PatchNet
 from multiview.train.metrics import wrong
-from multiview.train.patch_gradient import Gradient, Objective, Workspace, patch_gradient
+from multiview.train.patch_gradient import (
+    Gradient,
+    Objective,
+    Workspace,
+    patch_gradient,
+    zeros_last,
+)
 from multiview.train.sweep import Sweep
 
 
@@ -26,9 +32,11 @@ class PatchNetworks:
         objective: Objective,
         summed: bool,
     ) -> None:
-        self.net, self.patches, self.labels = net, patches, labels
+        self.net, self.labels = net, labels
         self.objective, self.summed = objective, summed
-        self.rows, self.workspace = torch.arange(len(patches)), Workspace()
+        self.patches, self.filled = zeros_last(patches)
+        # Samples of as many patches side by side, so that few zero patches are among them.
+        self.rows, self.workspace = self.filled.argsort(stable=True), Workspace()
         members = net.weight.detach()
         self.weight = members.reshape(1 if summed else len(members), -1, members.shape[-1])
         self.which = torch.arange(len(self.weight))
@@ -53,6 +61,7 @@ class PatchNetworks:
             self.summed,
             self.workspace,
             which,
+            self.filled,
         )
 
     def sweep(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Sweep:
@@ -65,7 +74,7 @@ class PatchNetworks:
             weight=weight,
             gradient=found.weight.view(weight.shape),
             loss=found.loss.double(),
-            error=wrong(found.logits, self.labels).double().mean(0),
+            error=wrong(found.logits, self.labels[self.rows]).double().mean(0),
             rounding=precision * (1 + found.logits.abs().amax((0, 2)) + found.loss.abs()).double(),
         )
 
