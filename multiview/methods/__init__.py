@@ -10,6 +10,7 @@ from multiview.methods.averaging import (
     RingEnsembles,
     Summed,
 )
+from multiview.methods.branched import Branched
 from multiview.methods.class_sets import ClassSets, ConfusableSets, RandomSets, ShuffledSets
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
@@ -26,6 +27,7 @@ from multiview.methods.variant import TransferSet, Variant
 __all__ = [
     "Baseline",
     "Booster",
+    "Branched",
     "ClassSets",
     "ConfusableSets",
     "Dropout",
