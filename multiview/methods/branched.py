@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,6 +14,7 @@ from multiview.bench.method import Classifier, Method
 from multiview.bench.setting import Setting
 from multiview.bench.trainings import Left
 from multiview.train import FitResult, fit
+from multiview.train.training import State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +23,8 @@ class Branched(Method):
 
     One network is trained for a fraction of the epochs; from its weights, momentum and learning
     rate as many branches go on, each with the samples (and their augmentation) in an order of its
-    own, as in the instability analysis of Frankle et al. (arXiv 1912.05671). It notes ``parted``,
-    the fraction of the epochs after which they did, None where they share nothing.
+    own, as in the instability analysis of Frankle et al. (arXiv 1912.05671). It notes ``together``,
+    the number of epochs after which they part.
 
     Attributes:
         at: The fraction, from 0 (the same initial weights) to less than 1, rounded to an epoch;
@@ -61,26 +61,26 @@ class Branched(Method):
         def logits(inputs: Tensor) -> Float[Tensor, "n number k"]:
             return torch.stack([one(inputs) for one in each], 1)
 
-        notes = {"parted": float(left["parted"])} if "parted" in left else {}
+        notes = {"together": int(left["together"])} if "together" in left else {}
         return Classifier(logits=logits, notes=notes)
 
     def _train(self, bench: Bench, nets: Sequence[nn.Module]) -> Left:
-        """Train networks in place, what they have in common once; when they parted."""
-        order, number = bench.stream, len(nets)
+        """Train networks in place, what they have in common once; for how many epochs."""
+        number = len(nets)
         if self.at is None:
             for i, net in enumerate(nets):
-                _fit(bench, net, order("order", self.start, "apart", i), (i, number))
+                _fit(bench, net, self._order(bench, "apart", i), (i, number))
             return {}
-        trunk = copy.deepcopy(nets[0])
-        epochs = bench.training("labels")["spec"].epochs
-        until = round(self.at * epochs)
         # Whenever branches part, what they have in common is the same training.
-        common = order("order", self.start, "trunk")
-        state = _fit(bench, trunk, common, (0, number + 1), until=until).state
+        common, trunk = self._order(bench, "common"), copy.deepcopy(nets[0])
+        state = _fit(bench, trunk, common, (0, number + 1), until=self.at).state
         for i, net in enumerate(nets):
-            own = order("order", self.start, f"{self.at:g}", i)
-            _fit(bench, net, own, (i + 1, number + 1), after=state)
-        return {"parted": torch.tensor(until / epochs)}
+            order = self._order(bench, f"{self.at:g}", i)
+            _fit(bench, net, order, (i + 1, number + 1), after=state)
+        return {"together": torch.tensor(0 if state is None else state["epoch"])}
+
+    def _order(self, bench: Bench, *which: str | int) -> torch.Generator:
+        return bench.stream("order", self.start, *which)
 
 
 def _fit(
@@ -88,16 +88,20 @@ def _fit(
     net: nn.Module,
     order: torch.Generator,
     part: tuple[int, int],
-    **stretch: Any,
+    until: float | None = None,
+    after: State | None = None,
 ) -> FitResult:
-    """Train one network on labels.
+    """Train one network on labels, for a part of the epochs.
 
     Args:
         part: The number of this training among those of the method, and of all.
-        stretch: Of the epochs: ``until`` and ``after`` of ``fit``.
+        until: Fraction of the epochs after which it stops.
+        after: As ``fit`` has it.
     """
     settings = bench.training("labels")
     done, parts = part
     settings["progress"] = lambda said, share: bench.report(said, (done + share) / parts)
     settings["generator"] = order
-    return fit(net, bench.inputs, bench.loss(None), **settings, **stretch)
+    if until is not None:
+        settings["until"] = round(until * settings["spec"].epochs)
+    return fit(net, bench.inputs, bench.loss(None), after=after, **settings)
