@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -84,7 +85,7 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
         for name in ("one", "averaged", "gain"):
             line[name] = starts[name].mean()
         line["method"] = str(line["method"]).rpartition(" ")[0]
-        by_class = starts["same"] if "same" in starts else ()
+        by_class: Any = starts.get("same", ())
         chosen = [value for each in by_class if np.ndim(each) for value in each]
         if chosen:
             line["same"], line["same_of"] = sum(chosen) / len(chosen), len(chosen)
