@@ -173,7 +173,7 @@ def ideal(cell):
 
 def table_with(part=EQUAL, **changes):
     rows = {c: changed(ideal(c), changes if c.part == part else {}) for c in LAPTOP}
-    table = repeated(rows, n=5)
+    table = repeated(rows, n=6)
     fractions = ["coverage", "covered_left", "covered_right", "both_halves", "chose_right"]
     return script.EXPERIMENT.derive(
         table.assign(**{name: table[name].round(3) for name in fractions})
