@@ -262,6 +262,7 @@ class Bench(ABC):
             best=fitted.best,
             midway=fitted.midway,
             notes=fitted.notes,
+            curve=fitted.curve,
         )
 
     def fit_one(self, net: nn.Module, soft: SoftTargets | None = None, **settings: Any) -> Fitted:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.bench.bench import Bench
+from multiview.bench.curve import Curve, Tested
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.bench.nets import NetSpec
 from multiview.bench.setting import Setting
@@ -51,6 +52,7 @@ class PatchSetting(Setting):
     Attributes:
         members: K, the number of networks of an ensemble where a method does not say.
         width: m, neurons of a class.
+        curve: Tests of networks along the flow; None: they are not tested before they are trained.
     """
 
     spec: MultiViewSpec
@@ -61,6 +63,7 @@ class PatchSetting(Setting):
     relu_knee: float = 3.0
     sigma_init: float = 0.06
     training: Sgd | Flow
+    curve: Curve | None = None
 
     def __post_init__(self) -> None:
         checks.instance("spec", self.spec, MultiViewSpec)
@@ -71,6 +74,13 @@ class PatchSetting(Setting):
         power(self.q)
         checks.positive("relu_knee", self.relu_knee)
         checks.positive("sigma_init", self.sigma_init)
+        if self.curve is not None:
+            checks.instance("curve", self.curve, Curve)
+            if isinstance(self.training, Sgd):
+                raise ValueError(
+                    f"curve={self.curve} tests networks along the flow, and this setting trains by "
+                    "minibatches: leave it out, or use training=Flow(...)."
+                )
 
     @property
     def side_by_side(self) -> bool:
@@ -204,8 +214,19 @@ class PatchBench(Bench):
         flow = self.setting.training
         if isinstance(flow, Flow):
             spec = flow.spec(nets, course)
-            given = self.inputs, self.labels, spec, self.report
-            return fit_by_flow(nets, soft, *given, once=self.once)
+            return fit_by_flow(
+                nets,
+                soft,
+                self.inputs,
+                self.labels,
+                spec,
+                self.report,
+                once=self.once,
+                tested=self._tested(),
+                constrain=self._without_strays
+                if course == "students" and not flow.strays
+                else None,
+            )
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
 
             def train(i: int = i, net: nn.Module = net, each: SoftTargets | None = each) -> None:
@@ -275,6 +296,27 @@ class PatchBench(Bench):
             "generator": self.stream("sgd", order),
             "progress": self.report,
         }
+
+    def _tested(self) -> Tested | None:
+        """What tests networks along a training, on the same samples in each."""
+        curve = self.setting.curve
+        if curve is None:
+            return None
+        single, multi = (
+            sample_patches(
+                self.setting.spec, self.features, curve.num_test, self.stream("curve", kind), kind
+            )
+            for kind in ("single", "multi")
+        )
+        return Tested(curve, single, multi)
+
+    def _without_strays(self, gradient: Float[Tensor, "e k m d"]) -> Float[Tensor, "e k m d"]:
+        """A gradient without what lies along features of other classes than the neuron's."""
+        features = self.features.to(gradient)
+        along = torch.einsum("ekmd,jld->ekmjl", gradient, features)
+        own = torch.arange(self.num_classes)
+        along[:, own, :, own] = 0
+        return gradient - torch.einsum("ekmjl,jld->ekmd", along, features)
 
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)

@@ -72,9 +72,11 @@ class Fitted:
         best: The network as it was when best on validation samples, where there are such.
         midway: The network as it was after half of the steps, where training keeps it.
         notes: What only the training knows.
+        curve: Tests along the training, (tests, networks) each; empty where there were none.
     """
 
     net: nn.Module
     best: Logits | None = None
     midway: Logits | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    curve: Mapping[str, Tensor] = field(default_factory=dict)
