@@ -27,22 +27,17 @@ class Flow:
 
     Attributes:
         summed: Of networks trained as their sum; None: as ``labels``.
-        strays: Whether neurons of a class may come to respond to other classes' features while they
-            are taught. They may in truth; without, the gradient's part along these features is
-            left out, which tells what they do.
     """
 
     labels: TrainSpec
     students: TrainSpec
     summed: TrainSpec | None = None
-    strays: bool = True
 
     def __post_init__(self) -> None:
         checks.instance("labels", self.labels, TrainSpec)
         checks.instance("students", self.students, TrainSpec)
         if self.summed is not None:
             checks.instance("summed", self.summed, TrainSpec)
-        object.__setattr__(self, "strays", checks.flag("strays", self.strays))
 
     def spec(self, nets: Sequence[nn.Module], course: Course) -> TrainSpec:
         """How these networks are trained: each by itself, or as their sum.

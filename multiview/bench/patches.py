@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multiview import checks
@@ -31,6 +31,7 @@ from multiview.train import (
     target_loss,
 )
 from multiview.train.loop import Loss
+from multiview.train.patch_networks import Constraint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,11 @@ class PatchSetting(Setting):
                 f"{method} needs minibatches, and this setting follows the gradient flow: use "
                 "training=Sgd(...)."
             )
+
+    def check_features(self, method: str) -> None:
+        """Refuse minibatches, whose gradients autograd gives."""
+        if isinstance(self.training, Sgd):
+            super().check_features(method)
 
     def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout without a rate: these networks have none of their own."""
@@ -223,9 +229,7 @@ class PatchBench(Bench):
                 self.report,
                 once=self.once,
                 tested=self._tested(),
-                constrain=self._without_strays
-                if course == "students" and not flow.strays
-                else None,
+                constrain=self._constraint(nets, soft),
             )
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
 
@@ -310,16 +314,38 @@ class PatchBench(Bench):
         )
         return Tested(curve, single, multi)
 
-    def _without_strays(self, gradient: Float[Tensor, "e k m d"]) -> Float[Tensor, "e k m d"]:
-        """A gradient without what lies along features of other classes than the neuron's."""
-        features = self.features.to(gradient)
-        along = torch.einsum("ekmd,jld->ekmjl", gradient, features)
-        own = torch.arange(self.num_classes)
-        along[:, own, :, own] = 0
-        return gradient - torch.einsum("ekmjl,jld->ekmd", along, features)
+    def _constraint(
+        self, nets: Sequence[nn.Module], soft: Sequence[SoftTargets | None]
+    ) -> Constraint | None:
+        """What keeps the gradients of some networks off the features of other classes."""
+        kept = [
+            each is not None and not each.strays
+            for each, net in zip(soft, nets, strict=True)
+            for _ in range(len(patch_net(net).weight))
+        ]
+        return partial(without_strays, self.features, torch.tensor(kept)) if any(kept) else None
 
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)
+
+
+def without_strays(
+    features: Float[Tensor, "k L d"],
+    kept: Bool[Tensor, " all"],
+    gradient: Float[Tensor, "e k m d"],
+    nets: Int[Tensor, " e"],
+) -> Float[Tensor, "e k m d"]:
+    """Gradients, of some networks without what lies along features of other classes.
+
+    Args:
+        kept: Of all networks, those whose neurons are kept off other classes' features.
+        nets: Which networks these gradients are of.
+    """
+    some, own = kept[nets].nonzero().flatten(), torch.arange(len(features))
+    features = features.to(gradient)
+    along = torch.einsum("ekmd,jld->ekmjl", gradient[some], features)
+    along[:, own, :, own] = 0
+    return gradient.index_add(0, some, -torch.einsum("ekmjl,jld->ekmd", along, features))
 
 
 def without_masks(net: nn.Module) -> nn.Module:

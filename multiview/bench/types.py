@@ -56,12 +56,14 @@ class SoftTargets:
         teacher: From the inputs as the students see them to logits (n, k), the same for every
             student, or (n, students, k).
         weight: Of ``kd_loss``, beside ``label_weight`` of cross-entropy with the labels.
+        strays: Whether neurons of a class may come to respond to other classes' features.
     """
 
     teacher: Logits
     kd_loss: KDLoss = field(default_factory=Hinton)
     weight: float = 1.0
     label_weight: float = 1.0
+    strays: bool = True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

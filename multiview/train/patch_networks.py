@@ -17,8 +17,8 @@ from multiview.train.patch_gradient import (
 )
 from multiview.train.sweep import Sweep
 
-# From the gradients (e, k, m, d) of networks to those that they follow.
-Constraint = Callable[[Tensor], Tensor]
+# From the gradients (e, k, m, d) of networks, and which these are, to those that they follow.
+Constraint = Callable[[Tensor, Tensor], Tensor]
 
 
 class PatchNetworks:
@@ -71,7 +71,7 @@ class PatchNetworks:
         )
         if self.constrain is None:
             return found
-        return found._replace(weight=self.constrain(found.weight))
+        return found._replace(weight=self.constrain(found.weight, which))
 
     def sweep(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Sweep:
         """A pass over all samples, of ``some`` of the networks that go on, at ``weight``."""

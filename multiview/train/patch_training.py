@@ -98,8 +98,9 @@ def train_patch_net(
         generator: Order of the samples under sgd, advanced in place.
         observe: Called before every sweep with the networks' flow times (e,) and the current net.
         progress: Called after every sweep with a line and the fraction of ``max_steps`` done.
-        constrain: From the gradients of networks, (networks, k, m, d), to those that are followed,
-            such as their projections onto a subspace; their own by default.
+        constrain: From the gradients of networks, (networks, k, m, d), and their numbers among all,
+            (networks,), to those that are followed, such as projections onto a subspace; their own
+            by default.
 
     Raises:
         Diverged: If a loss becomes infinite or NaN, or rises along ``flow`` however short the step.
