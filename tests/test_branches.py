@@ -1,5 +1,9 @@
 """branches: its cells, a tiny run, claims that turn with what they are about, tables, figure."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import numpy as np
 import pytest
 from tidy_tables import changed, repeated, texts
@@ -32,7 +36,7 @@ def ideal(cell):
 IDEAL = {cell.part: ideal(cell) for cell in LAPTOP}
 
 
-def table_with(part=PATCHES, **changes):
+def table_with(changes: Mapping[str, Any] = MappingProxyType({}), part: str = PATCHES):
     rows = {c: changed(IDEAL[c.part], changes if c.part == part else {}) for c in LAPTOP}
     table = repeated(rows, n=5)
     return script.EXPERIMENT.derive(table.assign(at=table["at"].round(2)))  # a setting
@@ -53,27 +57,27 @@ def test_claims_hold_on_ideal_rows_but_for_those_that_contradict_each_other():
 
 def test_each_claim_turns_with_what_it_is_about():
     late = {f"{BRANCHES}, 50% {i}.averaged": 0.38 for i in range(4)}
-    assert verdicts(table_with(**late))["no gain after escape"] == "refuted"
+    assert verdicts(table_with(late))["no gain after escape"] == "refuted"
     chosen = np.arange(10) % 2 == 0
     other = {f"{BRANCHES}, 10% {i}.same": chosen for i in range(4)}
-    assert verdicts(table_with(**other))["same views, t=0.1"] == "refuted"
+    assert verdicts(table_with(other))["same views, t=0.1"] == "refuted"
     order = {f"{ONE_ORDER} {i}.averaged": 0.3 for i in range(4)}
-    assert verdicts(table_with(**order))["order adds nothing"] == "refuted"
-    none = verdicts(table_with(IMAGES, **{f"{BRANCHES}, 0% 0.averaged": 0.4}))
+    assert verdicts(table_with(order))["order adds nothing"] == "refuted"
+    none = verdicts(table_with({f"{BRANCHES}, 0% 0.averaged": 0.4}, IMAGES))
     assert none["images: start decides"] == "supported"
     assert none["images: order is enough"] == "refuted"
-    gone = verdicts(table_with(IMAGES, **{f"{BRANCHES}, 10% 0.averaged": 0.4}))
+    gone = verdicts(table_with({f"{BRANCHES}, 10% 0.averaged": 0.4}, IMAGES))
     assert gone["images: after a tenth"] == "refuted"
 
 
 def test_starts_are_pooled_and_classes_of_all_of_them_counted():
     one = {f"{BRANCHES}, 10% 0.same": np.zeros(10, bool)}
-    table = table_with(**one)
+    table = table_with(one)
     line = table.loc[table["method"] == f"{BRANCHES}, 10%"].iloc[0]
     assert (line["same"], line["same_of"]) == (0.75, 40)
     assert len(table) == 5 * (2 + 6 + 2 + 5)
     assert table.loc[table["way"] == APART, "share"].eq(1).all()
-    nothing = table_with(IMAGES, **{f"{APART} 0.averaged": 0.5})
+    nothing = table_with({f"{APART} 0.averaged": 0.5}, IMAGES)
     assert nothing.loc[nothing["part"] == IMAGES, "share"].isna().all()
 
 

@@ -18,7 +18,13 @@ from theory_experiments import two_images as script
 from theory_experiments.settings import BY_SGD
 from theory_experiments.two_images import EQUAL, LAPTOP, UNEQUAL
 from theory_experiments.views.half_accuracies import Halves, accuracies
-from theory_experiments.views.two_halves import TwoImages, lone_halves, only, same_classes
+from theory_experiments.views.two_halves import (
+    TwoImages,
+    lone_halves,
+    only,
+    same_classes,
+    shown_alone,
+)
 
 TINY = script.SMOKE[0].setting
 
@@ -60,6 +66,7 @@ def test_a_fraction_of_training_samples_shows_one_half_alone(folder):
     left, right = splits.train[..., :32], splits.train[..., 32:]
     blank = [(half == 0).flatten(1).all(1) for half in (left, right)]
     assert [int(each.sum()) for each in blank] == [4, 4]
+    assert shown_alone(splits.train).equal(torch.where(blank[0], 1, torch.where(blank[1], 0, -1)))
     assert not (blank[0] & blank[1]).any()
     assert not (splits.test[..., :32] == 0).flatten(1).all(1).any()
 
@@ -124,6 +131,7 @@ def test_a_tiny_run_has_every_number(cell):
     for line in row.values():
         assert all(0 <= line[name] <= 1 for name in ("both", "left", "right", "coverage"))
         assert line["coverage"] == pytest.approx((line["covered_left"] + line["covered_right"]) / 2)
+    assert all(0 <= row[name]["fitted_left"] <= 1 for name in ("member", "distilled", "self"))
     gain = row["ensemble"]["left"] - row["member"]["left"]
     assert row["member"]["gain_left"] == pytest.approx(gain)
 
@@ -158,6 +166,8 @@ def line(left, right, **more):
         "covered_right": covered[1],
         "both_halves": covered[0] * covered[1],
         "chose_right": float(right > left),
+        "fitted_left": 1.0,
+        "fitted_right": 1.0,
         "by_class": by_class,
     } | more
 

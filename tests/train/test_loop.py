@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from multiview.models import ConvNet, SideBySide
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.compute import outputs_of
 from multiview.train.errors import Diverged
-from multiview.train.loop import FitResult, error_score, fit, target_loss
+from multiview.train.loop import error_score, fit, target_loss
 from multiview.train.optim import NoDecay, OptimSpec
 
 
@@ -300,10 +301,10 @@ def test_after_step_counts_every_step_of_the_training():
     assert seen == [(step, 6) for step in range(1, 7)]
 
 
-PARTS = {"augment": flip_and_crop, "score": lambda module: torch.zeros(1)}
+PARTS: dict[str, Any] = {"augment": flip_and_crop, "score": lambda module: torch.zeros(1)}
 
 
-def part(module: nn.Module, order: torch.Generator, **given) -> FitResult:
+def part(module: nn.Module, order: torch.Generator, **given: Any) -> Any:
     x, y = problem()
     return fit(module, x, target_loss(y), SPEC, order, **PARTS, **given)
 

@@ -11,11 +11,19 @@ from torch.nn import functional
 
 from multiview import checks
 from multiview.bench import Bench, Classifier, Setting
+from multiview.bench.modules import ModuleBench
 from multiview.ensemble import mean_logits
 from multiview.measures.errors import Row, TestMeasure, module_bench
 from multiview.train.metrics import wrong
 from theory_experiments.views.surrogates import surrogate_error
-from theory_experiments.views.two_halves import SHOWN, TwoImages, only
+from theory_experiments.views.two_halves import (
+    LEFT,
+    RIGHT,
+    SHOWN,
+    TwoImages,
+    only,
+    shown_alone,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +39,8 @@ class Halves(TestMeasure):
     fraction of classes in which all are better with the same half; ``gain_left`` and so on, how
     much less their mean logits err than one of them, and ``surrogate_left`` what Gaussian members
     of the same mean and covariance would gain. ``by_class`` holds all accuracies, (networks, 3, k).
+    ``fitted_left`` and ``fitted_right`` are accuracies on the training samples that show this half
+    alone, where there are any: what is fitted there and not recognised in tests is memorised.
 
     Attributes:
         of_networks, ensemble: The method of several networks, and how their mean is called.
@@ -59,7 +69,7 @@ class Halves(TestMeasure):
         shown = {name: only(here.samples.test, lone) for name, lone in SHOWN.items()}
         for method, each in trained.items():
             outputs = {name: here.outputs(each.logits, seen) for name, seen in shown.items()}
-            row[method] = accuracies(outputs, labels)
+            row[method] = accuracies(outputs, labels) | fitted(here, each)
             if method == self.of_networks:
                 means = {name: mean_logits(logits) for name, logits in outputs.items()}
                 row[self.ensemble] = accuracies(means, labels)
@@ -70,6 +80,18 @@ class Halves(TestMeasure):
                     row[method][f"gain_{name}"] = together - row[method][name]
                     row[method][f"surrogate_{name}"] = surrogate - (1 - together)
         return row
+
+
+def fitted(bench: ModuleBench, classifier: Classifier) -> dict[str, float]:
+    """Accuracies on the training samples that show one half alone."""
+    alone, found = shown_alone(bench.inputs), {}
+    for name, half in ((LEFT, 0), (RIGHT, 1)):
+        chosen = alone == half
+        if chosen.any():
+            outputs = bench.outputs(classifier.logits, bench.inputs[chosen])
+            right = ~wrong(outputs, bench.labels[chosen].cpu())
+            found[f"fitted_{name}"] = float(right.double().mean())
+    return found
 
 
 def accuracies(

@@ -155,3 +155,9 @@ def only(
     half = torch.arange(samples.shape[-1], device=samples.device) * 2 // samples.shape[-1]
     seen = (shown[:, None] == -1) | (shown[:, None] == half)
     return samples * seen[:, None, None]
+
+
+def shown_alone(samples: Float[Tensor, "n C h w"]) -> Int[Tensor, " n"]:
+    """The half that each sample shows alone, 0 or 1; -1 where neither is blank."""
+    left, right = ((half == 0).flatten(1).all(1) for half in samples.chunk(2, 3))
+    return torch.where(left, 1, torch.where(right, 0, -1))
