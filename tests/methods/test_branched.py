@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -104,11 +105,12 @@ def test_a_killed_training_goes_on_to_the_same_bits(tmp_path):
 
 
 def test_what_cannot_be_branched_is_refused():
-    for given, words in (
+    bad: list[tuple[dict[str, Any], str]] = [
         ({"at": 1.0}, r"at=1.0.*\[0, 1\)"),
         ({"at": math.nan}, "at=nan"),
         ({"number": 0}, "number=0 counts branches"),
-    ):
+    ]
+    for given, words in bad:
         with pytest.raises(ValueError, match=words):
             Branched(**given)
     flow = replace(PATCHES, training=Flow(labels=TrainSpec(), students=TrainSpec()))
