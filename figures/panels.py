@@ -10,10 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import ScaledTranslation
 
 from figures import style
 from multiview.runs.estimates import Estimate, Values, measured
+
+# Marks without intervals: what papers print, and what theory says.
+PUBLISHED = {"marker": "x", "ms": 6.5, "mew": 1.8, "color": style.INK}
+THEORY = {"marker": "|", "ms": 11, "mew": 1.8, "color": style.INK}
 
 
 class Entry(NamedTuple):
@@ -23,6 +29,20 @@ class Entry(NamedTuple):
     label: str
     colour: str
     marker: str = "o"
+
+
+class Line(NamedTuple):
+    """A line of a forest plot.
+
+    Attributes:
+        beside: What is marked on the same line, without an interval.
+    """
+
+    label: str
+    estimate: Estimate
+    colour: str
+    marker: str = "o"
+    beside: Estimate | None = None
 
 
 def values(table: pd.DataFrame, estimate: Estimate) -> Values | None:
@@ -126,6 +146,63 @@ def ladder(
             point(axes, y, values(table, estimate), sideways=True, low=low, high=high, **look)
         )
     return max(tops)
+
+
+def forest(
+    axes: Axes,
+    table: pd.DataFrame,
+    groups: Mapping[str, Sequence[Line]],
+    *,
+    beside: Mapping[str, Any] = PUBLISHED,
+    low: float = -math.inf,
+    high: float = math.inf,
+) -> None:
+    """Means and intervals below each other, in groups under headings; ticks are in hundredths.
+
+    Args:
+        groups: Lines by the heading of their group; without values a line is left out.
+        beside: Look of what is marked beside.
+        low, high: What the quantity can be; intervals are cut to it.
+    """
+    ticks, y = {}, 0.0
+    for heading, lines in groups.items():
+        known = [(line, found) for line in lines if (found := values(table, line.estimate))]
+        if not known:
+            continue
+        if heading:
+            text = axes.text(0.01, y, heading, weight="bold", fontsize=9, va="center", zorder=2.2)
+            text.set(transform=axes.get_yaxis_transform(), backgroundcolor="white")
+            y += 1
+        for line, found in known:
+            look = {"color": line.colour, "marker": line.marker}
+            point(axes, y, found, sideways=True, low=low, high=high, **look)
+            if line.beside is not None:
+                mark(axes, y, values(table, line.beside), sideways=True, **beside)
+            ticks[y] = line.label
+            y += 1
+        y += 0.3
+    axes.set_yticks(list(ticks), list(ticks.values()), fontsize=9)
+    axes.set_ylim(y - 0.8, -0.7)
+    axes.grid(axis="y", visible=False)
+    hundredths(axes.xaxis)
+
+
+def hundredths(axis: Axis) -> None:
+    """Name the ticks of fractions in percent, and those of their differences in points."""
+    axis.set_major_formatter(lambda value, _: f"{100 * value:g}")
+
+
+def legend(axes: Axes, ncols: int = 2, below: float = 36) -> None:
+    """A legend below the panel, where no data are.
+
+    Args:
+        below: Points of the font below the axes: what the ticks and the label take.
+    """
+    figure: Any = axes.get_figure(root=True)
+    moved = axes.transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)
+    where: dict[str, Any] = {"bbox_to_anchor": (0.5, 0), "bbox_transform": moved}
+    where |= {"columnspacing": 1.2, "handletextpad": 0.5, "frameon": False}
+    axes.legend(loc="upper center", ncols=ncols, fontsize=8.5, **where)
 
 
 def bar(
