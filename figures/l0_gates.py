@@ -112,12 +112,14 @@ def _views(axes: Axes, lines: pd.DataFrame) -> None:
     """c and both errors by lambda, and c of soft targets."""
     curve = partial(panels.curve, axes, lines, low=0, high=1, ms=5.5)
     taught = style.COLOURS["distilled"]
-    for group, measure, look in (
+    shown: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("all", "coverage", {"label": "views covered, c", "color": GATES, "lw": 2.2}),
         ("all", "multi", {"label": "multi-view error", "color": style.INK, "marker": "s"}),
         ("soft", "coverage", {"label": "c, taught by soft targets", "color": taught, "ls": "--"}),
-    ):
-        strengths = select(lines, group=group).groupby("method")["strength"].mean().sort_values()
+    )
+    for group, measure, look in shown:
+        known: Any = select(lines, group=group)
+        strengths = known.groupby("method")["strength"].mean().sort_values()
         curve({float(x): measured(measure, who) for who, x in strengths.items()}, **look)
     axes.set_xscale("log")  # lambdas grow by factors
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
