@@ -76,7 +76,7 @@ def _synthetic(axes: Axes, lines: pd.DataFrame) -> None:
     """Gains on single-view samples, and the closed form."""
     if len(lines):
         points = _points(lines, classifier="ensemble")
-        look = {"color": style.GREY, "marker": "D", "label": "views"}
+        look: dict[str, Any] = {"color": style.GREY, "marker": "D", "label": "views"}
         panels.curve(axes, lines, points, low=-1, high=1, **look)
         known: Any = select(lines, classifier="ensemble")
         theory = known.groupby("fraction")["predicted_gain"].mean()

@@ -63,12 +63,6 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _interval(axes: Axes, table: pd.DataFrame) -> None:
-    """What dots and lines are, in the legend."""
-    n = panels.by_repetition(panels.repetitions(table))
-    axes.plot([], [], "o", color=style.GREY, label=n)
-
-
 def _digits(axes: Axes, table: Any) -> str:
     """Errors, and the published ones beside."""
     groups = {
@@ -89,7 +83,7 @@ def _digits(axes: Axes, table: Any) -> str:
     panels.hundredths(axes.xaxis)
     axes.minorticks_off()
     axes.set_xlabel("test error, %")
-    _interval(axes, table)
+    panels.forest_key(axes, table)
     if table["published_error"].notna().any():
         axes.plot([], [], ls="none", label="paper, 60,000 images", **panels.PUBLISHED)
     panels.legend(axes)
@@ -122,7 +116,7 @@ def _images(axes: Axes, table: pd.DataFrame) -> str:
     panels.forest(axes, table, groups)
     axes.axvline(0, color=style.INK, lw=1)
     axes.set_xlabel("points of test error gained")
-    _interval(axes, table)
+    panels.forest_key(axes, table)
     panels.legend(axes)
     return f"Gains on {_name(table)}, {table['num_train'].iat[0]:,.0f} images"
 
@@ -188,7 +182,7 @@ def _by_loss(axes: Axes, table: pd.DataFrame) -> str:
     panels.forest(axes, table, groups, low=0, high=1, beside=panels.THEORY)
     axes.set_xlim(0, 1.03)
     axes.set_xlabel("views covered, c in %")
-    _interval(axes, table)
+    panels.forest_key(axes, table)
     axes.plot([], [], ls="none", label="theory", **panels.THEORY)
     panels.legend(axes)
     return "Patches: views by what is taught"

@@ -47,8 +47,7 @@ def _gains(axes: Axes, table: Any) -> str:
     panels.forest(axes, table, groups)
     axes.axvline(0, color=style.INK, lw=1)
     axes.set_xlabel("points of test error gained over the standard prediction")
-    n = panels.by_repetition(panels.repetitions(table))
-    axes.plot([], [], "o", color=style.GREY, label=n)
+    panels.forest_key(axes, table)
     if table["published_gain"].notna().any():
         axes.plot([], [], ls="none", label="published, larger networks", **panels.PUBLISHED)
     panels.legend(axes)

@@ -159,6 +159,8 @@ def forest(
 ) -> None:
     """Means and intervals below each other, in groups under headings; ticks are in hundredths.
 
+    Grey dots below a line are its repetitions.
+
     Args:
         groups: Lines by the heading of their group; without values a line is left out.
         beside: Look of what is marked beside.
@@ -176,6 +178,7 @@ def forest(
         for line, found in known:
             look = {"color": line.colour, "marker": line.marker}
             point(axes, y, found, sideways=True, low=low, high=high, **look)
+            dots(axes, y + 0.28, found, 0, sideways=True, color=style.GREY)
             if line.beside is not None:
                 mark(axes, y, values(table, line.beside), sideways=True, **beside)
             ticks[y] = line.label
@@ -185,6 +188,12 @@ def forest(
     axes.set_ylim(y - 0.8, -0.7)
     axes.grid(axis="y", visible=False)
     hundredths(axes.xaxis)
+
+
+def forest_key(axes: Axes, table: pd.DataFrame) -> None:
+    """The entry of a legend that says what a forest plot draws of each line."""
+    label = f"{by_repetition(repetitions(table))} (grey)"
+    axes.plot([], [], "o", color=style.INK, label=label)
 
 
 def hundredths(axis: Axis) -> None:
@@ -293,10 +302,19 @@ def repetitions(table: pd.DataFrame) -> int:
     return len(table["seed"].unique())
 
 
-def dots(axes: Axes, at: float, found: Values | None, spread: float = 0.07, **look: Any) -> None:
+def dots(
+    axes: Axes,
+    at: float,
+    found: Values | None,
+    spread: float = 0.07,
+    *,
+    sideways: bool = False,
+    **look: Any,
+) -> None:
     """A faint dot a repetition, side by side around one place."""
     if found is None:
         return
     each = found.by_seed.dropna().to_numpy(float)
     places = at + (np.linspace(-spread, spread, len(each)) if len(each) > 1 else np.zeros(1))
-    axes.scatter(places, each, **({"s": 9, "color": "#BBBBBB", "lw": 0, "zorder": 2} | look))
+    x, y = (each, places) if sideways else (places, each)
+    axes.scatter(x, y, **({"s": 9, "color": "#BBBBBB", "lw": 0, "zorder": 2} | look))
