@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from figures import panels, style
-from figures.panels import Line
+from figures.forest import Line, forest, forest_key
 from multiview.runs.estimates import measured, select
 
 ROLES = {
@@ -78,10 +78,10 @@ def gains(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], measure: s
             _gain(table, measure, model, role, label, colour)
             for role, (label, colour) in GAINS.items()
         ]
-    panels.forest(axes, table, groups)
+    forest(axes, table, groups)
     axes.axvline(0, color=style.INK, lw=1)
     axes.set_xlabel("points of test error gained")
-    panels.forest_key(axes, table)
+    forest_key(axes, table)
     panels.legend(axes)
 
 

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import panels, style
-from figures.panels import Line
+from figures.forest import Line, forest, forest_key
 from multiview.runs.estimates import measured, select
 
 GROUPS = {  # networks: their ensemble, and how they were trained
@@ -53,10 +53,10 @@ def _gains(axes: Axes, table: pd.DataFrame) -> None:
         if who != "member"
     ]
     error = one.of(table).by_seed.mean()
-    panels.forest(axes, table, {f"one network: error {error:.1%}": lines})
+    forest(axes, table, {f"one network: error {error:.1%}": lines})
     axes.axvline(0, color=style.INK, lw=1)
     axes.set_xlabel("points of test error gained")
-    panels.forest_key(axes, table)
+    forest_key(axes, table)
     panels.legend(axes)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from figures import panels, style
-from figures.panels import Line
+from figures.forest import Line, forest, forest_key
 from multiview.runs.estimates import Estimate, measured, select
 
 ONE, ENSEMBLE = style.COLOURS["one"], style.COLOURS["ensemble"]  # networks of labels; their mean
@@ -76,14 +76,14 @@ def _digits(axes: Axes, table: Any) -> str:
     groups[f"{table['share'].max():.0%} of the images"] = [
         Line(name, measured("error", who), colour) for who, name, colour in few
     ]
-    panels.forest(axes, table, groups, low=1e-4, high=1)
+    forest(axes, table, groups, low=1e-4, high=1)
     axes.set_xscale("log")  # from less than one percent to half of all
     axes.set_xlim(3e-3, 1)
     axes.set_xticks([0.003, 0.01, 0.03, 0.1, 0.3, 1])
     panels.hundredths(axes.xaxis)
     axes.minorticks_off()
     axes.set_xlabel("test error, %")
-    panels.forest_key(axes, table)
+    forest_key(axes, table)
     if table["published_error"].notna().any():
         axes.plot([], [], ls="none", label="paper, 60,000 images", **panels.PUBLISHED)
     panels.legend(axes)
@@ -113,10 +113,10 @@ def _images(axes: Axes, table: pd.DataFrame) -> str:
         heading("over one teacher", "member"): over("member", {"ensemble": "ensemble"}, ENSEMBLE),
         heading("over the first network", "round_0"): over("round_0", again, SELF),
     }
-    panels.forest(axes, table, groups)
+    forest(axes, table, groups)
     axes.axvline(0, color=style.INK, lw=1)
     axes.set_xlabel("points of test error gained")
-    panels.forest_key(axes, table)
+    forest_key(axes, table)
     panels.legend(axes)
     return f"Gains on {_name(table)}, {table['num_train'].iat[0]:,.0f} images"
 
@@ -179,10 +179,10 @@ def _by_loss(axes: Axes, table: pd.DataFrame) -> str:
             Line(f"T = {T:g}, {few}", coverage("few_hinton"), TAUGHT, beside=of_few),
         ],
     }
-    panels.forest(axes, table, groups, low=0, high=1, beside=panels.THEORY)
+    forest(axes, table, groups, low=0, high=1, beside=panels.THEORY)
     axes.set_xlim(0, 1.03)
     axes.set_xlabel("views covered, c in %")
-    panels.forest_key(axes, table)
+    forest_key(axes, table)
     axes.plot([], [], ls="none", label="theory", **panels.THEORY)
     panels.legend(axes)
     return "Patches: views by what is taught"

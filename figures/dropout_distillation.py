@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import panels, style
-from figures.panels import Entry, Line
+from figures.forest import Line, forest, forest_key
+from figures.panels import Entry
 from multiview.runs.estimates import measured, select
 
 PARTS = ("mnist", "cifar10", "cifar100")
@@ -44,10 +45,10 @@ def _gains(axes: Axes, table: Any) -> str:
     """Gains over the standard prediction, paired by repetition, beside the published ones."""
     parts = {part: select(table, part=part) for part in PARTS}
     groups = {_heading(lines): _lines(part) for part, lines in parts.items() if len(lines)}
-    panels.forest(axes, table, groups)
+    forest(axes, table, groups)
     axes.axvline(0, color=style.INK, lw=1)
     axes.set_xlabel("points of test error gained over the standard prediction")
-    panels.forest_key(axes, table)
+    forest_key(axes, table)
     if table["published_gain"].notna().any():
         axes.plot([], [], ls="none", label="published, larger networks", **panels.PUBLISHED)
     panels.legend(axes)

@@ -1,12 +1,13 @@
-"""Panels of figures: what is drawn are the table's numbers."""
+"""Forest plots: what is drawn are the table's numbers."""
+
+from typing import Any
 
 import pandas as pd
 import pytest
 from drawn_numbers import intervals, points
 from matplotlib.figure import Figure
 
-from figures import panels
-from figures.panels import Line
+from figures.forest import Line, forest
 from multiview.runs.estimates import measured
 
 
@@ -23,10 +24,12 @@ def test_a_forest_draws_the_means_the_intervals_and_what_stands_beside():
     axes = Figure().subplots()
     beside = measured("published", "other")
     line = Line("other", gain, "red", beside=beside)
-    panels.forest(axes, table, {"left out": [Line("none", unknown, "red")], "heading": [line]})
+    forest(axes, table, {"left out": [Line("none", unknown, "red")], "heading": [line]})
     assert points(axes) == [("o", pytest.approx(0.04), 1), ("x", pytest.approx(0.02), 1)]
     expected = gain.of(table).interval()
     ((low, high),) = intervals(axes)
+    repetitions: Any = axes.collections[-1].get_offsets()
+    assert sorted(repetitions[:, 0]) == pytest.approx([0.03, 0.04, 0.05])
     assert [low[0], high[0]] == pytest.approx([expected.low, expected.high])
     assert [each.get_text() for each in axes.texts] == ["heading"]
     assert [each.get_text() for each in axes.get_yticklabels()] == ["other"]
