@@ -2,6 +2,7 @@
 
 from multiview.bench.bench import Bench
 from multiview.bench.cell import Cell, check
+from multiview.bench.curve import Curve
 from multiview.bench.entry import Entry, adds, averaged, constant, like
 from multiview.bench.flow import Flow
 from multiview.bench.method import Classifier, Logits, Measure, Method
@@ -15,6 +16,7 @@ __all__ = [
     "Cell",
     "Classifier",
     "Context",
+    "Curve",
     "Entry",
     "Fitted",
     "Flow",

@@ -262,6 +262,7 @@ class Bench(ABC):
             best=fitted.best,
             midway=fitted.midway,
             notes=fitted.notes,
+            curve=fitted.curve,
         )
 
     def fit_one(self, net: nn.Module, soft: SoftTargets | None = None, **settings: Any) -> Fitted:
@@ -269,11 +270,10 @@ class Bench(ABC):
         (fitted,) = self.fit([net], [soft], **settings)
         return fitted
 
-    def soft_targets(
-        self, teacher: Method, kd_loss: KDLoss, weight: float = 1.0, label_weight: float = 1.0
-    ) -> SoftTargets:
-        """Soft targets of a trained method."""
-        logits = self.trained(teacher).logits
-        return SoftTargets(
-            teacher=logits, kd_loss=kd_loss, weight=weight, label_weight=label_weight
-        )
+    def soft_targets(self, teacher: Method, kd_loss: KDLoss, **settings: Any) -> SoftTargets:
+        """Soft targets of a trained method.
+
+        Args:
+            settings: Other fields of ``SoftTargets``.
+        """
+        return SoftTargets(teacher=self.trained(teacher).logits, kd_loss=kd_loss, **settings)

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from multiview import checks
+from multiview.bench.curve import Tested
 from multiview.bench.trainings import Left, slices
 from multiview.bench.types import Course, Fitted, SoftTargets
 from multiview.distill import KDLoss
 from multiview.models import PatchNet, SingleMember, SummedMembers
 from multiview.train import TrainResult, TrainSpec, differentiated, frozen, train_patch_net
 from multiview.train.patch_gradient import Objective
+from multiview.train.patch_networks import Constraint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ def fit_by_flow(
     spec: TrainSpec,
     progress: Callable[[str, float], None] | None = None,
     once: Callable[[Callable[[], Left]], Left] = lambda train: train(),
+    tested: Tested | None = None,
+    constrain: Constraint | None = None,
 ) -> list[Fitted]:
     """Train copies of all networks side by side.
 
@@ -69,6 +73,8 @@ def fit_by_flow(
     Args:
         soft: What each is taught beside the labels, None where it learns from labels alone.
         once: As ``Bench.once``.
+        tested: Tests the networks along the training.
+        constrain: As of ``train_patch_net``.
 
     Raises:
         ValueError: If a network has no closed-form gradient.
@@ -85,10 +91,24 @@ def fit_by_flow(
         if any(each is not None for each in soft):
             given["objective"] = taught_by(soft, trained_apart, inputs, labels)
         halfway = Snapshot(spec.max_steps // 2)
+
+        def observe(time: Tensor, net: PatchNet) -> None:
+            halfway(time, net)
+            if tested is not None:
+                tested(time, net)
+
         result = train_patch_net(
-            start, inputs, labels, spec, progress=progress, observe=halfway, **given
+            start,
+            inputs,
+            labels,
+            spec,
+            progress=progress,
+            observe=observe,
+            constrain=constrain,
+            **given,
         )
-        return left_by(result, halfway.net or result.net)
+        left = left_by(result, halfway.net or result.net)
+        return left if tested is None else {**left, **tested.left(result)}
 
     left = once(train)
     last, early = start.with_weight(left["last"]), start.with_weight(left["midway"])
@@ -97,6 +117,7 @@ def fit_by_flow(
             net=like(net, last.member(which)).eval(),
             midway=frozen(like(net, early.member(which))),
             notes=notes(left, counted),
+            curve=curve_of(left, counted),
         )
         for net, which, counted in zip(nets, slices(members), slices(trained_apart), strict=True)
     ]
@@ -111,6 +132,15 @@ def left_by(result: TrainResult, midway: PatchNet) -> Left:
         "converged": result.converged,
         "loss": result.loss[-1],
         "train": result.error[-1],
+    }
+
+
+def curve_of(left: Left, which: slice) -> dict[str, Tensor]:
+    """The tests of some networks along their training; empty where there were none."""
+    return {
+        name.removeprefix("curve_"): values[:, which]
+        for name, values in left.items()
+        if name.startswith("curve_")
     }
 
 

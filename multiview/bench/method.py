@@ -26,6 +26,8 @@ class Classifier:
         midway: The logits of the networks as they were after half of the steps.
         companion: What was trained beside it, such as the boosters of a rocket.
         notes: What training alone knows, such as its ``steps``; it joins what is measured.
+        curve: Tests along the training, (tests, networks) each: the ``time`` along the flow and the
+            errors ``single`` and ``multi``; empty where there were none.
     """
 
     logits: Logits
@@ -34,6 +36,7 @@ class Classifier:
     midway: Logits | None = None
     companion: "Classifier | None" = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    curve: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Method(ABC):

@@ -6,11 +6,12 @@ from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from multiview import checks
 from multiview.bench.bench import Bench
+from multiview.bench.curve import Curve, Tested
 from multiview.bench.flow import Flow, fit_by_flow, patch_net
 from multiview.bench.nets import NetSpec
 from multiview.bench.setting import Setting
@@ -30,6 +31,7 @@ from multiview.train import (
     target_loss,
 )
 from multiview.train.loop import Loss
+from multiview.train.patch_networks import Constraint
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class PatchSetting(Setting):
     Attributes:
         members: K, the number of networks of an ensemble where a method does not say.
         width: m, neurons of a class.
+        curve: Tests of networks along the flow; None: they are not tested before they are trained.
     """
 
     spec: MultiViewSpec
@@ -61,6 +64,7 @@ class PatchSetting(Setting):
     relu_knee: float = 3.0
     sigma_init: float = 0.06
     training: Sgd | Flow
+    curve: Curve | None = None
 
     def __post_init__(self) -> None:
         checks.instance("spec", self.spec, MultiViewSpec)
@@ -71,6 +75,13 @@ class PatchSetting(Setting):
         power(self.q)
         checks.positive("relu_knee", self.relu_knee)
         checks.positive("sigma_init", self.sigma_init)
+        if self.curve is not None:
+            checks.instance("curve", self.curve, Curve)
+            if isinstance(self.training, Sgd):
+                raise ValueError(
+                    f"curve={self.curve} tests networks along the flow, and this setting trains by "
+                    "minibatches: leave it out, or use training=Flow(...)."
+                )
 
     @property
     def side_by_side(self) -> bool:
@@ -88,6 +99,11 @@ class PatchSetting(Setting):
                 f"{method} needs minibatches, and this setting follows the gradient flow: use "
                 "training=Sgd(...)."
             )
+
+    def check_features(self, method: str) -> None:
+        """Refuse minibatches, whose gradients autograd gives."""
+        if isinstance(self.training, Sgd):
+            super().check_features(method)
 
     def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
         """Refuse dropout without a rate: these networks have none of their own."""
@@ -204,8 +220,17 @@ class PatchBench(Bench):
         flow = self.setting.training
         if isinstance(flow, Flow):
             spec = flow.spec(nets, course)
-            given = self.inputs, self.labels, spec, self.report
-            return fit_by_flow(nets, soft, *given, once=self.once)
+            return fit_by_flow(
+                nets,
+                soft,
+                self.inputs,
+                self.labels,
+                spec,
+                self.report,
+                once=self.once,
+                tested=self._tested(),
+                constrain=self._constraint(nets, soft),
+            )
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
 
             def train(i: int = i, net: nn.Module = net, each: SoftTargets | None = each) -> None:
@@ -276,8 +301,51 @@ class PatchBench(Bench):
             "progress": self.report,
         }
 
+    def _tested(self) -> Tested | None:
+        """What tests networks along a training, on the same samples in each."""
+        curve = self.setting.curve
+        if curve is None:
+            return None
+        single, multi = (
+            sample_patches(
+                self.setting.spec, self.features, curve.num_test, self.stream("curve", kind), kind
+            )
+            for kind in ("single", "multi")
+        )
+        return Tested(curve, single, multi)
+
+    def _constraint(
+        self, nets: Sequence[nn.Module], soft: Sequence[SoftTargets | None]
+    ) -> Constraint | None:
+        """What keeps the gradients of some networks off the features of other classes."""
+        kept = [
+            each is not None and not each.strays
+            for each, net in zip(soft, nets, strict=True)
+            for _ in range(len(patch_net(net).weight))
+        ]
+        return partial(without_strays, self.features, torch.tensor(kept)) if any(kept) else None
+
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)
+
+
+def without_strays(
+    features: Float[Tensor, "k L d"],
+    kept: Bool[Tensor, " all"],
+    gradient: Float[Tensor, "e k m d"],
+    nets: Int[Tensor, " e"],
+) -> Float[Tensor, "e k m d"]:
+    """Gradients, of some networks without what lies along features of other classes.
+
+    Args:
+        kept: Of all networks, those whose neurons are kept off other classes' features.
+        nets: Which networks these gradients are of.
+    """
+    some, own = kept[nets].nonzero().flatten(), torch.arange(len(features))
+    features = features.to(gradient)
+    along = torch.einsum("ekmd,jld->ekmjl", gradient[some], features)
+    along[:, own, :, own] = 0
+    return gradient.index_add(0, some, -torch.einsum("ekmjl,jld->ekmd", along, features))
 
 
 def without_masks(net: nn.Module) -> nn.Module:

@@ -41,6 +41,17 @@ class Setting(ABC):
     def check_sgd(self, method: str) -> None:
         """Refuse a method that needs minibatches, where training has none."""
 
+    def check_features(self, method: str) -> None:
+        """Refuse a method that needs gradients in which each feature's part is known.
+
+        Raises:
+            ValueError: Unless networks of patches follow the flow.
+        """
+        raise ValueError(
+            f"{method} needs the features of synthetic patches and the gradient flow: use a "
+            "PatchSetting with training=Flow(...)."
+        )
+
     def check_shared(self, shared: int) -> None:
         """Refuse an amount of a light network that cannot be its booster's too."""
 

@@ -56,12 +56,14 @@ class SoftTargets:
         teacher: From the inputs as the students see them to logits (n, k), the same for every
             student, or (n, students, k).
         weight: Of ``kd_loss``, beside ``label_weight`` of cross-entropy with the labels.
+        strays: Whether neurons of a class may come to respond to other classes' features.
     """
 
     teacher: Logits
     kd_loss: KDLoss = field(default_factory=Hinton)
     weight: float = 1.0
     label_weight: float = 1.0
+    strays: bool = True
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,9 +74,11 @@ class Fitted:
         best: The network as it was when best on validation samples, where there are such.
         midway: The network as it was after half of the steps, where training keeps it.
         notes: What only the training knows.
+        curve: Tests along the training, (tests, networks) each; empty where there were none.
     """
 
     net: nn.Module
     best: Logits | None = None
     midway: Logits | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+    curve: Mapping[str, Tensor] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from multiview.measures.averages import Averages
 from multiview.measures.companions import Companions
+from multiview.measures.curves import Curves
 from multiview.measures.errors import ErrorsBySize, Pairs, TestErrors
 from multiview.measures.gates import Flops, Neurons
 from multiview.measures.masks import MaskMeans
@@ -17,6 +18,7 @@ __all__ = [
     "Averages",
     "BiasShift",
     "Companions",
+    "Curves",
     "ErrorsBySize",
     "Flops",
     "MaskMeans",

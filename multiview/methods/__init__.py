@@ -21,11 +21,12 @@ from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
 from multiview.methods.transfer import UnlabelledStudent
-from multiview.methods.variant import TransferSet, Variant
+from multiview.methods.variant import Bootstrap, TransferSet, Variant
 
 __all__ = [
     "Baseline",
     "Booster",
+    "Bootstrap",
     "ClassSets",
     "ConfusableSets",
     "Dropout",

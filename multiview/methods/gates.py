@@ -72,7 +72,8 @@ class Gates(Method):
     def _sparsify(self, bench: Bench, net: nn.Module) -> None:
         loss = None
         if self.teacher is not None:
-            soft = bench.soft_targets(self.teacher, self.kd_loss, self.weight, self.label_weight)
+            weights = {"weight": self.weight, "label_weight": self.label_weight}
+            soft = bench.soft_targets(self.teacher, self.kd_loss, **weights)
             loss = bench.loss(soft)
         settings = bench.training()
         decay = self.penalty.weight_decay or settings["spec"].weight_decay

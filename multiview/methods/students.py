@@ -26,6 +26,9 @@ class Student(Method):
         label_weight: Of cross-entropy with the labels.
         start: Name of the initial weights, or the method whose network goes on learning.
         number: None: one student, (n, k); else as many of the start, (n, number, k).
+        strays: Whether neurons of a class may come to respond to features of other classes. They
+            may by the loss; without, its gradient's part along them is left out, which tells what
+            they do. On synthetic patches, whose features are known, along the flow.
     """
 
     teacher: Method = Ensemble()
@@ -34,6 +37,7 @@ class Student(Method):
     label_weight: float = 1.0
     start: str | Method = "student"
     number: int | None = None
+    strays: bool = True
 
     def __post_init__(self) -> None:
         a_method("teacher", self.teacher)
@@ -41,6 +45,7 @@ class Student(Method):
         checks.instance("start", self.start, (str, Method))
         checks.not_negative("weight", self.weight)
         checks.not_negative("label_weight", self.label_weight)
+        object.__setattr__(self, "strays", checks.flag("strays", self.strays))
         optional_count("number", self.number, meaning="counts students")
 
     def networks(self, setting: Setting) -> int | None:
@@ -50,7 +55,12 @@ class Student(Method):
         return self.number or 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse more teachers than one, if they are not as many as the students."""
+        """Refuse more teachers than one, if they are not as many as the students.
+
+        And a student without strays where no features are known.
+        """
+        if not self.strays:
+            setting.check_features("Student(strays=False)")
         teachers, students = self.teacher.networks(setting), self.networks(setting)
         if teachers and students is not None and teachers != students:
             raise ValueError(
@@ -81,7 +91,13 @@ class Student(Method):
         fitted = bench.fit(
             [each._untrained(bench) for each in students],
             [
-                bench.soft_targets(each.teacher, each.kd_loss, each.weight, each.label_weight)
+                bench.soft_targets(
+                    each.teacher,
+                    each.kd_loss,
+                    weight=each.weight,
+                    label_weight=each.label_weight,
+                    strays=each.strays,
+                )
                 for each in students
             ],
             course="students",

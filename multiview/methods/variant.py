@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.nets import NetSpec
 from multiview.bench.setting import Setting
+from multiview.rng import stream
 from multiview.train.metrics import wrong
 
 
@@ -69,6 +71,27 @@ class TransferSet:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """As many training samples as there are, drawn with replacement.
+
+    Networks of draws of their own are what bagging averages (Breiman, Machine Learning 24, 1996).
+
+    Attributes:
+        draw: Number of the draw; another number gives other samples.
+    """
+
+    draw: int
+
+    def __post_init__(self) -> None:
+        checks.count("draw", self.draw, 0, meaning="is the number of a draw")
+
+    def rows(self, labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+        """Indices of the samples that are met, as often as each was drawn, in their order."""
+        drawn = torch.randint(len(labels), (len(labels),), generator=stream(self.draw, "bootstrap"))
+        return drawn.sort().values
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant(Method):
     """Another method by other networks, or on some of the training samples alone.
 
@@ -83,7 +106,7 @@ class Variant(Method):
 
     of: Method
     net: NetSpec | None = None
-    samples: TransferSet | None = None
+    samples: TransferSet | Bootstrap | None = None
 
     def needs(self) -> Iterator[Method]:
         """What the other method builds on."""

@@ -1,5 +1,7 @@
 """PatchNetworks: the networks of one training that are not done yet, and their gradients."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -14,6 +16,9 @@ from multiview.train.patch_gradient import (
     zeros_last,
 )
 from multiview.train.sweep import Sweep
+
+# From the gradients (e, k, m, d) of networks, and which these are, to those that they follow.
+Constraint = Callable[[Tensor, Tensor], Tensor]
 
 
 class PatchNetworks:
@@ -31,9 +36,10 @@ class PatchNetworks:
         labels: Int[Tensor, " N"],
         objective: Objective,
         summed: bool,
+        constrain: Constraint | None = None,
     ) -> None:
         self.net, self.labels = net, labels
-        self.objective, self.summed = objective, summed
+        self.objective, self.summed, self.constrain = objective, summed, constrain
         self.patches, self.filled = zeros_last(patches)
         # Samples of as many patches side by side, so that few zero patches are among them.
         self.rows, self.workspace = self.filled.argsort(stable=True), Workspace()
@@ -53,7 +59,7 @@ class PatchNetworks:
     ) -> Gradient:
         """Loss, logits and gradient at ``weight`` of the networks ``which``, over all samples."""
         rows = self.rows if rows is None else rows
-        return patch_gradient(
+        found = patch_gradient(
             self.as_net(weight),
             self.patches,
             self.objective,
@@ -63,6 +69,9 @@ class PatchNetworks:
             which,
             self.filled,
         )
+        if self.constrain is None:
+            return found
+        return found._replace(weight=self.constrain(found.weight, which))
 
     def sweep(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Sweep:
         """A pass over all samples, of ``some`` of the networks that go on, at ``weight``."""

@@ -17,7 +17,7 @@ from multiview.train.flow import GradientFlow
 from multiview.train.metrics import wrong
 from multiview.train.objectives import cross_entropy
 from multiview.train.patch_gradient import Objective
-from multiview.train.patch_networks import PatchNetworks
+from multiview.train.patch_networks import Constraint, PatchNetworks
 from multiview.train.sweep import Sweep
 
 
@@ -87,6 +87,7 @@ def train_patch_net(
     generator: torch.Generator | None = None,
     observe: Callable[[Tensor, PatchNet], None] | None = None,
     progress: Callable[[str, float], None] | None = None,
+    constrain: Constraint | None = None,
 ) -> TrainResult:
     """Train a copy of ``net``.
 
@@ -97,6 +98,9 @@ def train_patch_net(
         generator: Order of the samples under sgd, advanced in place.
         observe: Called before every sweep with the networks' flow times (e,) and the current net.
         progress: Called after every sweep with a line and the fraction of ``max_steps`` done.
+        constrain: From the gradients of networks, (networks, k, m, d), and their numbers among all,
+            (networks,), to those that are followed, such as projections onto a subspace; their own
+            by default.
 
     Raises:
         Diverged: If a loss becomes infinite or NaN, or rises along ``flow`` however short the step.
@@ -106,9 +110,10 @@ def train_patch_net(
     _check_arguments(net, patches, labels, spec, generator, objective)
     checks.function("observe", observe, optional=True)
     checks.function("progress", progress, optional=True)
+    checks.function("constrain", constrain, optional=True)
     objective = objective or cross_entropy(labels, net.weight.shape[1])
     inputs = patches.bfloat16() if spec.bfloat16 else patches
-    nets = PatchNetworks(net, inputs, labels, objective, spec.summed)
+    nets = PatchNetworks(net, inputs, labels, objective, spec.summed, constrain)
     weight = nets.weight.clone()  # of all networks; `nets` holds those that go on
     stepper = _stepper(spec, net, weight)
     here = None if spec.method == "sgd" else nets.sweep(nets.weight, nets.which)
