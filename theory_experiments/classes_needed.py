@@ -150,7 +150,6 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         "without strays a student of ten classes gains 90% of what theory predicts (Z_o = 0.4)",
         at_least(0.9),
         at("share", "distilled_no_strays", 10, 3, 0.4),
-        primary=True,
     )
     with_strays, without = (
         at("share", name, 10, 3, 0.4) for name in ("distilled", "distilled_no_strays")

@@ -98,7 +98,6 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         "p_v varies beyond chance: its standard deviation over views is at least 0.05",
         at_least(0.05),
         measured("tilt", "member"),
-        primary=True,
     )
     yield Claim(
         "floor of the ensemble",
