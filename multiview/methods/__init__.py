@@ -10,6 +10,7 @@ from multiview.methods.averaging import (
     RingEnsembles,
     Summed,
 )
+from multiview.methods.branched import Branched
 from multiview.methods.class_sets import ClassSets, ConfusableSets, RandomSets, ShuffledSets
 from multiview.methods.dropout import Dropout, Masks, MaskStudent
 from multiview.methods.gates import Gates
@@ -27,6 +28,7 @@ __all__ = [
     "Baseline",
     "Booster",
     "Bootstrap",
+    "Branched",
     "ClassSets",
     "ConfusableSets",
     "Dropout",

@@ -1,5 +1,6 @@
 """fit: the one minibatch loop, for any module and any loss."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypedDict
@@ -15,7 +16,7 @@ from multiview.train.compute import ComputeSpec, chosen, outputs_of
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Augment, Loader, LoaderTargets, source_of
-from multiview.train.training import Best, Score, Training, forked_rng
+from multiview.train.training import Best, Score, State, Training, forked_rng
 
 # loss(outputs, inputs, rows): mean over the batch, given the module's outputs, the inputs as the
 # module saw them (augmented), so that a teacher can see the same, and which samples they are; of a
@@ -46,6 +47,7 @@ class FitResult:
     loss: Float[Tensor, " epochs"]
     scores: Float[Tensor, "epochs nets"] | None = None
     best: tuple[Best, ...] = ()  # of each net, where there were scores
+    state: State | None = None  # what ``after`` goes on from; None at the end of the training
 
 
 def target_loss(
@@ -170,6 +172,8 @@ def fit(
     score: Score | None = None,
     checkpoint: Checkpoint | None = None,
     after_step: AfterStep | None = None,
+    until: int | None = None,
+    after: State | None = None,
 ) -> FitResult:
     """Train ``module`` in place, and leave it in eval mode.
 
@@ -190,19 +194,27 @@ def fit(
         after_step: Called after each step with the steps done and those of the whole training; may
             change the module in place. What it remembers must be in the module's state (a buffer),
             or a checkpoint would go on without it.
+        until: Epochs after which it stops, at the rates of the whole training; None: all. What it
+            leaves then holds a ``state``.
+        after: Such a state, of the same kind of module: weights, momentum, rate and epochs go on
+            from there; the order of samples and what is drawn come from ``generator`` all the same.
 
     Raises:
         Diverged: If a loss becomes infinite or NaN.
         ValueError: If the checkpoint is of another training, by its initial weights, generator,
             settings and a sample of its inputs; the loss and all other functions are not looked at.
             If a loader is given with ``augment`` or ``checkpoint``, or its batches are not as
-            ``FromLoader`` takes them.
+            ``FromLoader`` takes them. If ``until`` is no number of epochs from 0 to all of them, or
+            less than have been done in ``after``.
     """
     _check_arguments(module, inputs, loss, spec, generator)
+    last = _last_epoch(spec, until, after)
     for name, call in {"progress": progress, "score": score, "after_step": after_step}.items():
         checks.function(name, call, optional=True)
     compute = chosen(compute)
     source = source_of(inputs, module, augment, spec.batch_size)
+    if after is not None:
+        module.load_state_dict(after["module"])
     start = {}
     if checkpoint is not None:
         if not isinstance(inputs, Tensor):
@@ -218,11 +230,13 @@ def fit(
         generator=generator,
         source=source,
     )
+    if after is not None:
+        training.go_on(after)
     with forked_rng(generator, source.device):
         if checkpoint is not None and (state := checkpoint.load(start)) is not None:
             training.restore(state)
         module.train()
-        while training.epoch < spec.epochs:
+        while training.epoch < last:
             for rows, seen in training.batches():
                 if checkpoint is not None and checkpoint.due():
                     checkpoint.save(start, training.state())
@@ -236,13 +250,33 @@ def fit(
                 progress(message, training.epoch / spec.epochs)
     module.eval()
     if checkpoint is not None:
-        checkpoint.save(start, training.state(finished=True))
+        checkpoint.save(start, training.state(finished=last == spec.epochs))
     return FitResult(
         steps=training.epoch * source.steps,
         loss=torch.tensor(training.history),
         scores=torch.stack(training.scores) if training.scores else None,
         best=tuple(Best(**each) for each in training.best),
+        state=copy.deepcopy(training.state()) if last < spec.epochs else None,
     )
+
+
+def _last_epoch(spec: OptimSpec, until: int | None, after: State | None) -> int:
+    """The number of epochs after which to stop."""
+    if after is not None and not (isinstance(after, dict) and after.get("optimizer")):
+        raise ValueError(
+            "after is no state of a training that stopped before its end: give FitResult.state of "
+            "a fit with until=..."
+        )
+    if until is None:
+        return spec.epochs
+    checks.count("until", until, 0, meaning="counts epochs")
+    done = 0 if after is None else after["epoch"]
+    if not done <= until <= spec.epochs:
+        raise ValueError(
+            f"until={until} of {spec.epochs} epochs, {done} of which are done: use {done} to "
+            f"{spec.epochs}, or None for all."
+        )
+    return until
 
 
 def _check_arguments(module: Any, inputs: Any, loss: Any, spec: Any, generator: Any) -> None:

@@ -1,5 +1,6 @@
 """Training: where a minibatch training stands, its steps, and all it takes to go on with it."""
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from multiview.train.source import Batch, FromLoader, InMemory
 # score(module): what to keep the best of, lower is better: one value, or one for each net of a
 # SideBySide. Called after each epoch.
 Score = Callable[[nn.Module], Float[Tensor, " nets"]]
+# All that a training needs to go on, by name: as ``Training.state`` gives it.
+State = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Training:
                 state = {name: each.cpu().clone() for name, each in net.state_dict().items()}
                 self.best[i] = {"epoch": self.epoch, "score": value, "state": state}
 
-    def state(self, *, finished: bool = False) -> dict[str, Any]:
+    def state(self, *, finished: bool = False) -> State:
         """All that ``restore`` needs; a finished training needs its optimiser no more."""
         own = self.drawn_from
         return {
@@ -112,7 +115,14 @@ class Training:
             **{name: getattr(self, name) for name in _KEPT},
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def go_on(self, state: State) -> None:
+        """Take over what another training of the module did, but not what it would draw next."""
+        own = copy.deepcopy(state)  # several may go on from it, each with momentum of its own
+        self.optimizer.load_state_dict(own["optimizer"])
+        for name in _KEPT:
+            setattr(self, name, own[name])
+
+    def restore(self, state: State) -> None:
         """Go back to where ``state`` was taken."""
         self.module.load_state_dict(state["module"])
         if state["optimizer"] is not None:
