@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from figures import panels, style
-from multiview.runs.estimates import Estimate, measured, select
+from figures.forest import Line, forest, forest_key
+from multiview.runs.estimates import measured, select
 
 ROLES = {
     "member": ("one\nmodel", style.COLOURS["one"]),
@@ -69,34 +70,30 @@ def gains(axes: Axes, table: pd.DataFrame, models: Mapping[str, str], measure: s
 
     A student with the first member's features is compared with that member.
     """
-    heights, labels, y = [], [], 0.0
+    groups = {}
     for model, name in models.items():
         one = panels.values(table, measured(measure, model=model, role="member"))
-        error = "" if one is None else f": one errs on {one.by_seed.mean():.1%}"
-        heading = axes.text(0.01, y, f"{name}{error}", weight="bold", fontsize=9.5, va="center")
-        heading.set(transform=axes.get_yaxis_transform(), backgroundcolor="white", zorder=4)
-        for role, (label, colour) in GAINS.items():
-            y += 1
-            found = panels.values(table, gain(table, measure, model, role))
-            panels.point(axes, y, found, sideways=True, color=colour)
-            heights.append(y)
-            labels.append(label)
-        y += 1.3
+        error = "" if one is None else f": error {one.by_seed.mean():.1%}"
+        groups[f"{name}{error}"] = [
+            _gain(table, measure, model, role, label, colour)
+            for role, (label, colour) in GAINS.items()
+        ]
+    forest(axes, table, groups)
     axes.axvline(0, color=style.INK, lw=1)
-    axes.set_yticks(heights, labels, fontsize=9)
-    axes.set_ylim(y - 0.8, -0.7)
-    axes.grid(axis="y", visible=False)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g}")
-    axes.set_xlabel(
-        f"points of test error gained: {panels.by_repetition(panels.repetitions(table))}"
-    )
+    axes.set_xlabel("points of test error gained")
+    forest_key(axes, table)
+    panels.legend(axes)
 
 
-def gain(table: pd.DataFrame, measure: str, model: str, role: str) -> Estimate:
+def _gain(
+    table: pd.DataFrame, measure: str, model: str, role: str, label: str, colour: str
+) -> Line:
     """One model's error minus the method's."""
-    first = role == "distilled" and len(select(table, model=model, role="first")) > 0
-    one = measured(measure, model=model, role="first" if first else "member")
-    return one - measured(measure, model=model, role=role)
+    over = "member"
+    if role == "distilled" and len(select(table, model=model, role="first")):
+        over, label = "first", f"{label},\nover the same features on labels"
+    one, other = (measured(measure, model=model, role=each) for each in (over, role))
+    return Line(label, one - other, colour)
 
 
 def percent(axes: Axes) -> None:

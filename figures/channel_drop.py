@@ -1,4 +1,4 @@
-"""Views removed: errors and gains by the fraction kept, and gains by the number of views."""
+"""Views removed: gains of ensembles by the fraction kept, and by the groups that suffice."""
 
 from typing import Any
 
@@ -7,19 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import panels, style
-from multiview.runs.estimates import measured, select
+from multiview.runs.estimates import Estimate, measured, select
 
-PARTS = {  # of inputs: colour and marker
-    "layer": (style.COLOURS["one"], "o"),
-    "colours": (style.COLOURS["sum"], "s"),
-    "tiles": (style.COLOURS["distilled"], "^"),
-    "synthetic": (style.INK, "D"),
+PARTS = {  # kinds of inputs: colour, of a method that is not here, marker, place beside the others
+    "layer": (style.COLOURS["kernels"], "o", -0.012),
+    "colours": (style.COLOURS["rocket"], "s", 0.0),
+    "tiles": (style.COLOURS["gates"], "^", 0.012),
 }
-CLASSIFIERS = {
-    "member": ("one network", style.COLOURS["one"], "o"),
-    "ensemble": ("ensemble", style.COLOURS["ensemble"], "s"),
-    "distilled": ("distilled", style.COLOURS["distilled"], "^"),
-}
+SYNTHETIC = "synthetic"
+GAP = 1.2  # between kinds of inputs
+Place = dict[float, Estimate]
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -29,99 +26,93 @@ def draw(table: pd.DataFrame) -> Figure:
         table: One line a repetition, kind of inputs and method, with its ``label``.
     """
     style.use()
-    figure = Figure(figsize=(style.WIDTH, 7.4), layout="constrained")
+    figure = Figure(figsize=(style.WIDTH, 8.2), layout="constrained")
     top, bottom = (figure.add_subfigure(part) for part in figure.add_gridspec(2, 1))
-    for letter, axes, part in zip("abcd", top.subplots(1, 4, sharey=True), PARTS, strict=True):
-        lines = select(table, part=part)
-        if len(lines):
-            _errors(axes, lines, "single" if part == "synthetic" else "error")
-            style.title(axes, letter, str(lines["label"].iat[0]))
-        axes.set_xlabel("fraction kept")
-        if letter == "a":
-            axes.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
-            _legend(axes)
-    left, middle, right = bottom.subplots(1, 3)
-    images = [part for part in PARTS if part != "synthetic"]
-    _gains(left, table, images)
-    style.title(left, "e", "Gain of an ensemble: images")
-    _gains(middle, table, ["synthetic"])
-    style.title(middle, "f", "... and synthetic views")
-    _by_views(right, table, images)
-    style.title(right, "g", "By groups that suffice")
+    left, right = top.subplots(1, 2, width_ratios=(1.7, 1))
+    _gains(left, table)
+    style.title(left, "a", "Images: gain of an ensemble by the share kept")
+    _synthetic(right, select(table, part=SYNTHETIC))
+    style.title(right, "b", "Patches: gain by views kept")
+    axes = bottom.subplots()
+    _by_groups(axes, table)
+    style.title(axes, "c", "Images: gain by the number of networks that are right")
     return figure
 
 
-def _errors(axes: Axes, lines: pd.DataFrame, measure: str) -> None:
-    """Errors of each classifier, on single-view samples where they are synthetic."""
-    fractions = sorted(lines["fraction"].dropna().unique())
-    for who, (name, colour, marker) in CLASSIFIERS.items():
-        look: dict[str, Any] = {"color": colour, "marker": marker, "label": name}
-        panels.curve(axes, lines, _points(lines, measure, classifier=who), low=0, high=1, **look)
-    if measure == "single":
-        for who in ("member", "ensemble"):
-            _predicted(axes, lines, "predicted", CLASSIFIERS[who][1], classifier=who)
-        note = {"transform": axes.transAxes, "ha": "left", "fontsize": 8.5}
-        axes.text(0.05, 0.05, "dotted: closed form", **note)
-    axes.set_xticks(fractions, [f"{f:.2g}" for f in fractions])
-    axes.set_ylim(bottom=0)
-
-
-def _points(lines: pd.DataFrame, measure: str, axis: str = "fraction", **where: Any) -> dict:
-    """The estimate of a measure at each value of the axis."""
+def _points(lines: pd.DataFrame, axis: str = "fraction", aside: float = 0.0, **where: Any) -> Place:
+    """The gain at each value of the axis."""
     places = sorted(lines[axis].dropna().unique())
-    return {float(x): measured(measure, **{axis: x}, **where) for x in places}
+    return {float(x) + aside: measured("gain", **{axis: x}, **where) for x in places}
 
 
-def _predicted(axes: Axes, lines: pd.DataFrame, measure: str, colour: str, **where: Any) -> None:
-    """What the theory says, dotted."""
-    found: Any = select(lines, **where).groupby("fraction")[measure].mean()
-    axes.plot(found.index, found, ":", color=colour, lw=1.4)
+def _gains(axes: Axes, table: pd.DataFrame) -> None:
+    """The error of one network less that of the ensemble, on images."""
+    for part, (colour, marker, aside) in PARTS.items():
+        lines = select(table, part=part)
+        if len(lines):
+            look: dict[str, Any] = {"color": colour, "marker": marker}
+            look |= {"label": lines["label"].iat[0], "ms": 6}
+            points = _points(lines, aside=aside, classifier="ensemble")
+            panels.curve(axes, lines, points, low=-1, high=1, **look)
+    axes.set_ylabel("points of test error gained\n" + _repetitions(table))
+    _by_fraction(axes)
 
 
-def _gains(axes: Axes, table: pd.DataFrame, parts: list[str]) -> None:
-    """The error of one network less that of the ensemble, by the fraction kept."""
-    for part in parts:
-        lines, (colour, marker) = select(table, part=part), PARTS[part]
-        if not len(lines):
-            continue
-        look = {"color": colour, "marker": marker, "label": lines["label"].iat[0]}
-        panels.curve(
-            axes, lines, _points(lines, "gain", classifier="ensemble"), low=-1, high=1, **look
-        )
-        if part == "synthetic":
-            _predicted(axes, lines, "predicted_gain", colour, classifier="ensemble")
-    _finish(axes, "fraction kept")
-    axes.set_ylabel("error of one network - of the ensemble")
-
-
-def _by_views(axes: Axes, table: pd.DataFrame, parts: list[str]) -> None:
-    """Gains on the images that so many nets get right, each with a group of its own or the same."""
-    for part in parts:
-        lines, (colour, marker) = select(table, part=part), PARTS[part]
-        for nets, line, face in (("disjoint", "-", colour), ("same", ":", "white")):
-            points = _points(lines, "gain", "count", nets=nets)
-            shares = {count / max(points): estimate for count, estimate in points.items()}
-            look: dict[str, Any] = {
-                "color": colour,
-                "marker": marker,
-                "ls": line,
-                "mfc": face or colour,
-            }
-            panels.curve(axes, lines, shares, low=-1, high=1, **look)
-    axes.plot([], [], "-", color=style.GREY, label="nets with a group each")
-    axes.plot([], [], ":", color=style.GREY, label="with the same group")
-    _finish(axes, "fraction of the nets that are right")
-    axes.set_ylabel("gain on these images")
-
-
-def _finish(axes: Axes, x: str) -> None:
-    """What all panels of gains have."""
-    axes.axhline(0, color=style.INK, lw=0.8)
-    axes.set_xlabel(x)
-    _legend(axes)
-
-
-def _legend(axes: Axes) -> None:
-    """The panel's legend, if anything is drawn."""
+def _by_fraction(axes: Axes) -> None:
+    axes.axhline(0, color=style.INK, lw=1)
+    axes.set_xlim(0, 1.05)
+    panels.hundredths(axes.xaxis)
+    panels.hundredths(axes.yaxis)
+    axes.set_xlabel("% kept")
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=8.5)
+        panels.legend(axes, ncols=3)
+
+
+def _repetitions(table: pd.DataFrame) -> str:
+    return panels.by_repetition(panels.repetitions(table))
+
+
+def _synthetic(axes: Axes, lines: pd.DataFrame) -> None:
+    """Gains on single-view samples, and the closed form."""
+    if len(lines):
+        points = _points(lines, classifier="ensemble")
+        look: dict[str, Any] = {"color": style.GREY, "marker": "D", "label": "views"}
+        panels.curve(axes, lines, points, low=-1, high=1, **look)
+        known: Any = select(lines, classifier="ensemble")
+        theory = known.groupby("fraction")["predicted_gain"].mean()
+        axes.plot(theory.index, theory, ":", color=style.INK, lw=1.4, label="closed form")
+    _by_fraction(axes)
+
+
+def _by_groups(axes: Axes, table: pd.DataFrame) -> None:
+    """Gains on the images that so many nets get right; hollow: nets that all see one group."""
+    ticks: dict[float, str] = {}
+    start = 0.0
+    for part, (colour, marker, _) in PARTS.items():
+        lines = select(table, part=part)
+        counts = sorted(lines["count"].dropna().unique())
+        if not counts:
+            continue
+        for nets, aside, face in (("disjoint", -0.08, colour), ("same", 0.08, "white")):
+            look: dict[str, Any] = {"color": colour, "marker": marker, "mfc": face, "ms": 6.5}
+            look |= {"ls": "-" if nets == "disjoint" else ":"}
+            points = _points(lines, "count", start + aside, nets=nets)
+            panels.curve(axes, lines, points, low=-1, high=1, **look)
+        ticks |= {start + count: f"{count:g}" for count in counts}
+        name, centre = lines["label"].iat[0], start + max(counts) / 2
+        axes.text(centre, 0.97, name, color=colour, weight="bold", ha="center", va="top",
+                  transform=axes.get_xaxis_transform())  # fmt: skip
+        start += max(counts) + GAP
+    axes.axhline(0, color=style.INK, lw=1)
+    axes.plot([], [], "o-", color=style.GREY, label="each sees a group of its own")
+    hard = "all see the same group: hardness alone"
+    axes.plot([], [], "o:", color=style.GREY, mfc="white", label=hard)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.15 * (high - low))  # for the names of the kinds
+    axes.set_xlim(-0.5, max(start - GAP, 0) + 0.5)
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.grid(axis="x", visible=False)
+    panels.hundredths(axes.yaxis)
+    axes.set_xlabel("networks that get the image right")
+    axes.set_ylabel(f"gain on these images, points\n{_repetitions(table)}")
+    panels.legend(axes)

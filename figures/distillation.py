@@ -1,150 +1,196 @@
 """Hinton's experiments on digits, students on images, and the views that students cover."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from figures import _coverage, panels, style
+from figures import panels, style
+from figures.forest import Line, forest, forest_key
 from multiview.runs.estimates import Estimate, measured, select
 
-LACKING = {  # method and measure
-    ("missing", "error"): "no 3s:\nall digits",
-    ("missing", "class_error"): "no 3s:\nthe 3s",
-    ("pair", "error"): "7s, 8s alone:\nall digits",
+ONE, ENSEMBLE = style.COLOURS["one"], style.COLOURS["ensemble"]  # networks of labels; their mean
+TAUGHT, SELF = style.COLOURS["distilled"], style.COLOURS["self"]
+HIGH = "hinton_T20"
+DIGITS = {  # by group: method, measure, name, colour
+    "teacher and students": (
+        ("teacher", "error", "teacher, with dropout", ONE),
+        ("labels", "error", "student of labels", ONE),
+        (HIGH, "error", "student of soft targets", TAUGHT),
+    ),
+    "soft targets without 3s": (
+        ("missing", "error", "all digits", TAUGHT),
+        ("missing_shifted", "error", "... one bias shifted", TAUGHT),
+        ("missing", "class_error", "the 3s", TAUGHT),
+        ("missing_shifted", "class_error", "... one bias shifted", TAUGHT),
+    ),
+    "soft targets of 7s and 8s alone": (
+        ("pair", "error", "all digits", TAUGHT),
+        ("pair_shifted", "error", "... one bias shifted", TAUGHT),
+    ),
 }
-IMAGES = {
-    "member": "one\nteacher",
-    "ensemble": "teachers'\nensemble",
-    "labels": "labels",
-    "hinton": "mean of\nprobabilities",
-    "hinton_logits": "mean of\nlogits",
-    "hinton_hot": "probabilities,\nhot",
-    "squares": "squares",
-    "squares_centred": "centred\nsquares",
-    "standardised": "standard-\nised",
+LOSSES = {
+    "hinton": "mean of probabilities",
+    "hinton_hot": "the same, hot",
+    "hinton_logits": "mean of logits",
+    "squares": "squares of logits",
+    "squares_centred": "centred squares",
+    "standardised": "standardised logits",
 }
-# Teachers, ensembles and networks of labels as in the other figures; students else.
-COLOURS = {
-    "member": style.COLOURS["one"],
-    "ensemble": style.COLOURS["ensemble"],
-    "labels": style.COLOURS["sum"],
-}
-TAUGHT = style.COLOURS["distilled"]
-LABELS = style.COLOURS["sum"]
-Bar = tuple[str, Estimate, str]  # name, value, colour
+T = 4.0  # of Hinton's loss where it is not varied
+coverage = partial(measured, "coverage")
+Groups = Mapping[str, Sequence[Line]]
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw one run of ``distillation``, the parts that it has.
 
     Args:
-        table: One line a repetition, part and method.
+        table: One line a repetition, part and method, with what is published of digits.
     """
     style.use()
-    known = [part for part in ("mnist", "cifar10", "synthetic") if part in set(table["part"])]
-    figure = Figure(figsize=(style.WIDTH, 3.9 * len(known)), layout="constrained")
-    grid = figure.add_gridspec(len(known), 1)
-    views = partial(_coverage.students, letters="fgh")
-    draws = {"mnist": _digits, "cifar10": _images, "synthetic": views}
-    for i, part in enumerate(known):
-        draws[part](figure.add_subfigure(grid[i]), select(table, part=part))
+    drawn = [(panel, lines) for part, panel in PANELS if len(lines := select(table, part=part))]
+    rows = -(-len(drawn) // 2)
+    figure = Figure(figsize=(style.WIDTH, 4.6 * rows), layout=ConstrainedLayoutEngine(hspace=0.06))
+    columns = min(2, len(drawn))
+    for i, (panel, lines) in enumerate(drawn):
+        axes = figure.add_subplot(rows, columns, i + 1)
+        style.title(axes, "abcd"[i], panel(axes, lines))
     return figure
 
 
-def _digits(figure: SubFigure, table: pd.DataFrame) -> None:
-    left, middle, right = figure.subplots(1, 3, width_ratios=(1.15, 1, 1))
-    error = partial(measured, "error")
-    few = f"{100 * table['share'].max():g}%"
-    bars: list[Bar] = [
-        ("teacher", error("teacher"), style.COLOURS["one"]),
-        ("labels", error("labels"), LABELS),
-        ("soft\ntargets", error("hinton_T20"), TAUGHT),
-        (f"labels,\n{few}", error("few_labels"), LABELS),
-        (f"soft,\n{few}", error("few_hinton"), TAUGHT),
+def _digits(axes: Axes, table: Any) -> str:
+    """Errors, and the published ones beside."""
+    groups = {
+        heading: [
+            Line(name, measured(measure, who), colour, beside=measured(f"published_{measure}", who))
+            for who, measure, name, colour in lines
+        ]
+        for heading, lines in DIGITS.items()
+    }
+    few = (("few_labels", "student of labels", ONE), ("few_hinton", "of soft targets", TAUGHT))
+    groups[f"{table['share'].max():.0%} of the images"] = [
+        Line(name, measured("error", who), colour) for who, name, colour in few
     ]
-    _bars(left, table, bars)
-    style.title(left, "a", f"Digits, {table['train_images'].max():,.0f} images")
-    _by_temperature(middle, table)
-    style.title(middle, "b", "By temperature")
-    _shifts(right, table)
-    style.title(right, "c", "Digits never seen")
-
-
-def _bars(axes: Axes, table: pd.DataFrame, bars: Sequence[Bar]) -> None:
-    found = [(panels.values(table, estimate), colour) for _, estimate, colour in bars]
-    tops = [panels.bar(axes, x, each, colour) for x, (each, colour) in enumerate(found) if each]
-    axes.set_xticks(range(len(bars)), [name for name, *_ in bars], fontsize=8)
-    axes.grid(axis="x", visible=False)
-    axes.set_ylim(0, 1.2 * max(tops, default=0) or 1)
-    axes.set_ylabel(f"test error\n{panels.by_repetition(panels.repetitions(table))}")
-
-
-def _by_temperature(axes: Axes, table: pd.DataFrame) -> None:
-    temperatures = sorted(table["T"].dropna().unique())
-    for size, marker, line in (("", "o", "-"), ("small_", "s", "--")):
-        units = select(table, method=f"{size}labels")["units"].max()
-        points = {T: measured("error", f"{size}hinton_T{T:g}") for T in temperatures}
-        look: dict[str, Any] = {"mfc": "white"} if marker == "s" else {}
-        look |= {"marker": marker, "color": TAUGHT, "label": f"{units:g} units a layer"}
-        panels.curve(axes, table, points, low=0, high=1, **look)
-        level = panels.values(table, measured("error", f"{size}labels"))
-        if level is not None:
-            label = f"... taught by labels ({units:g})"
-            axes.axhline(level.by_seed.mean(), color=LABELS, ls=line, lw=1.2, label=label)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(temperatures, [f"{T:g}" for T in temperatures])
+    forest(axes, table, groups, low=1e-4, high=1)
+    axes.set_xscale("log")  # from less than one percent to half of all
+    axes.set_xlim(3e-3, 1)
+    axes.set_xticks([0.003, 0.01, 0.03, 0.1, 0.3, 1])
+    panels.hundredths(axes.xaxis)
     axes.minorticks_off()
-    axes.set_xlabel("temperature T of soft targets")
-    axes.set_ylim(0, None)
-    axes.set_ylabel("test error")
-    axes.legend(fontsize=7.5, loc="lower right")
+    axes.set_xlabel("test error, %")
+    forest_key(axes, table)
+    if table["published_error"].notna().any():
+        axes.plot([], [], ls="none", label="paper, 60,000 images", **panels.PUBLISHED)
+    panels.legend(axes)
+    return f"Errors on {_name(table)}, {table['train_images'].max():,.0f} images"
 
 
-def _shifts(axes: Axes, table: pd.DataFrame) -> None:
-    """Errors as trained (hollow) and with one bias shifted (filled)."""
-    for x, (method, measure) in enumerate(LACKING):
-        for name, side, face in ((method, -1, "white"), (f"{method}_shifted", 1, TAUGHT)):
-            found, position = panels.values(table, measured(measure, name)), x + 0.13 * side
-            if found is None:
-                continue
-            panels.point(axes, position, found, low=0, high=1, ms=7, color=TAUGHT, mfc=face)
-            mean = float(found.by_seed.mean())
-            text = axes.text(position + 0.09 * side, mean, f"{100 * mean:.0f}%", fontsize=8)
-            text.set(ha="right" if side < 0 else "left", va="center")
-    axes.plot([], [], "o", ms=7, color=TAUGHT, mfc="white", label="as trained")
-    axes.plot([], [], "o", ms=7, color=TAUGHT, label="one bias shifted")
-    axes.set_xticks(range(len(LACKING)), list(LACKING.values()), fontsize=8)
-    axes.set_xlim(-0.6, len(LACKING) - 0.4)
-    axes.set_ylim(0, 1.05)
-    axes.grid(axis="x", visible=False)
-    axes.set_ylabel("test error")
-    axes.legend(fontsize=8, loc="upper left")
+def _name(table: pd.DataFrame) -> str:
+    data = str(table["data"].iat[0])
+    known = {"mnist": "MNIST", "cifar10": "CIFAR-10", "multi_view": "made-up data"}
+    return known.get(data, data)
 
 
-def _images(figure: SubFigure, table: pd.DataFrame) -> None:
-    left, right = figure.subplots(1, 2, width_ratios=(2.6, 1))
-    bars = [
-        (label, measured("error", who), COLOURS.get(who, TAUGHT)) for who, label in IMAGES.items()
-    ]
-    _bars(left, table, bars)
-    first = table.iloc[0]
-    name = {"cifar10": "CIFAR-10", "multi_view": "Made-up images"}.get(first["data"], first["data"])
-    images = f"{name}, {first['num_train']:,.0f} images"
-    style.title(left, "d", f"{images}: small students of an ensemble")
-    _rounds(right, table)
-    style.title(right, "e", "Born again")
+def _images(axes: Axes, table: pd.DataFrame) -> str:
+    """Gains paired by repetition: of students over labels, and of generations over the first."""
+
+    def over(one: str, others: Mapping[str, str], colour: str) -> list[Line]:
+        error = partial(measured, "error")
+        return [Line(name, error(one) - error(who), colour) for who, name in others.items()]
+
+    def heading(what: str, who: str) -> str:
+        return f"{what}: error {select(table, method=who)['error'].mean():.1%}"
+
+    rounds = sorted(int(each) for each in table["round"].dropna().unique())[1:]
+    again = {f"round_{each}": f"taught by it, round {each}" for each in rounds}
+    groups: Groups = {
+        heading("over a student of labels", "labels"): over("labels", LOSSES, TAUGHT),
+        heading("over one teacher", "member"): over("member", {"ensemble": "ensemble"}, ENSEMBLE),
+        heading("over the first network", "round_0"): over("round_0", again, SELF),
+    }
+    forest(axes, table, groups)
+    axes.axvline(0, color=style.INK, lw=1)
+    axes.set_xlabel("points of test error gained")
+    forest_key(axes, table)
+    panels.legend(axes)
+    return f"Gains on {_name(table)}, {table['num_train'].iat[0]:,.0f} images"
 
 
-def _rounds(axes: Axes, table: pd.DataFrame) -> None:
-    """Each repetition's error round by round, and their mean."""
-    rounds = table.pivot_table("error", index="round", columns="seed")
-    axes.plot(rounds, color=style.COLOURS["self"], lw=1, marker="o", ms=3.5)
-    axes.plot(rounds.mean(axis=1), color=style.INK, lw=2, marker="D", ms=5, label="mean")
-    names = [f"round {r:.0f}" if r else "labels" for r in rounds.index]
-    axes.set_xticks(rounds.index, names, fontsize=8)
-    axes.set_ylabel("test error")
-    axes.legend(fontsize=8)
+def _sizes(table: pd.DataFrame) -> list[int]:
+    """K of the teachers, rising."""
+    return sorted({int(size) for size in table["size"].dropna()})
+
+
+def _by_teachers(axes: Axes, table: pd.DataFrame) -> str:
+    """Views of teachers and of their students, and what theory says of the students."""
+    sizes = _sizes(table)
+    students: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "hinton": ({"T": T}, {"label": f"students, T = {T:g}"}),
+        "paper": ({}, {"label": "students, the paper's update", "ls": "--", "mfc": "white"}),
+    }
+    curve = partial(panels.curve, axes, table, low=0, high=1, ms=5.5)
+    teachers = {float(size): coverage(f"ensemble_{size}") for size in sizes}
+    curve(teachers, color=ENSEMBLE, marker="^", label="their teacher, K averaged")
+    for i, (loss, (where, look)) in enumerate(students.items()):
+        aside = 0.08 * (i + 1)  # or intervals would hide each other
+        points = {size + aside: coverage(kd_loss=loss, size=size, **where) for size in sizes}
+        curve(points, color=TAUGHT, **look)
+    theory = {size: measured("predicted", kd_loss="paper", size=size) for size in sizes}
+    known = {size: panels.values(table, each) for size, each in theory.items()}
+    means = {size: each.by_seed.mean() for size, each in known.items() if each is not None}
+    axes.plot(list(means), list(means.values()), ":", color=style.INK, label="students, theory")
+    axes.set_xticks(sizes)
+    axes.set_ylim(0, 1.02)
+    panels.hundredths(axes.yaxis)
+    axes.set_xlabel("networks that teach, K")
+    axes.set_ylabel(f"views covered, c in %\n{panels.by_repetition(panels.repetitions(table))}")
+    panels.legend(axes)
+    return "Patches: views by number of teachers"
+
+
+def _by_loss(axes: Axes, table: pd.DataFrame) -> str:
+    """Views of the students of most teachers, by what they are taught."""
+    K = _sizes(table)[-1]
+    of_all = measured("predicted", kd_loss="paper", size=K)
+    of_few = measured("predicted", "few_hinton")
+    taught: dict[str, Estimate] = {
+        f"soft targets, T = {each:g}": coverage(kd_loss="hinton", size=K, T=each)
+        for each in sorted(table["T"].dropna().unique())
+    }
+    taught |= {
+        "squares of logits": coverage(kd_loss="squares", size=K),
+        "centred squares": coverage(kd_loss="squares_centred", size=K),
+        "the paper's update": coverage(kd_loss="paper", size=K),
+    }
+    few = f"{table['per_class'].max():.0f} samples a class"
+    groups: Groups = {
+        "labels": [
+            Line("one network", coverage("member"), ONE),
+            Line("as long as students", coverage("labels"), ONE),
+            Line(few, coverage("few_labels"), ONE),
+        ],
+        f"{K} teachers": [
+            *(Line(name, each, TAUGHT, beside=of_all) for name, each in taught.items()),
+            Line(f"T = {T:g}, {few}", coverage("few_hinton"), TAUGHT, beside=of_few),
+        ],
+    }
+    forest(axes, table, groups, low=0, high=1, beside=panels.THEORY)
+    axes.set_xlim(0, 1.03)
+    axes.set_xlabel("views covered, c in %")
+    forest_key(axes, table)
+    axes.plot([], [], ls="none", label="theory", **panels.THEORY)
+    panels.legend(axes)
+    return "Patches: views by what is taught"
+
+
+PANELS = (
+    ("mnist", _digits),
+    ("cifar10", _images),
+    ("synthetic", _by_teachers),
+    ("synthetic", _by_loss),
+)

@@ -55,7 +55,7 @@ def _draw_images(table: pd.DataFrame) -> Figure:
     style.title(left, "a", f"Gains over one model, {DATA[table['data'].iloc[0]]}")
     sizes(right, table, MODELS, "error")
     percent(right)
-    right.legend()
+    panels.legend(right)
     style.title(right, "b", "Error by ensemble size")
     return figure
 

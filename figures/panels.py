@@ -10,10 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import ScaledTranslation
 
 from figures import style
 from multiview.runs.estimates import Estimate, Values, measured
+
+# Marks without intervals: what papers print, and what theory says.
+PUBLISHED = {"marker": "x", "ms": 6.5, "mew": 1.8, "color": style.INK}
+THEORY = {"marker": "|", "ms": 11, "mew": 1.8, "color": style.INK}
 
 
 class Entry(NamedTuple):
@@ -128,6 +134,24 @@ def ladder(
     return max(tops)
 
 
+def hundredths(axis: Axis) -> None:
+    """Name the ticks of fractions in percent, and those of their differences in points."""
+    axis.set_major_formatter(lambda value, _: f"{100 * value:g}")
+
+
+def legend(axes: Axes, ncols: int = 2, below: float = 36) -> None:
+    """A legend below the panel, where no data are.
+
+    Args:
+        below: Points of the font below the axes: what the ticks and the label take.
+    """
+    figure: Any = axes.get_figure(root=True)
+    moved = axes.transAxes + ScaledTranslation(0, -below / 72, figure.dpi_scale_trans)
+    where: dict[str, Any] = {"bbox_to_anchor": (0.5, 0), "bbox_transform": moved}
+    where |= {"columnspacing": 1.2, "handletextpad": 0.5, "frameon": False}
+    axes.legend(loc="upper center", ncols=ncols, fontsize=8.5, **where)
+
+
 def bar(
     axes: Axes, x: float, found: Values, colour: str, low: float = 0.0, high: float = 1.0
 ) -> float:
@@ -216,10 +240,19 @@ def repetitions(table: pd.DataFrame) -> int:
     return len(table["seed"].unique())
 
 
-def dots(axes: Axes, at: float, found: Values | None, spread: float = 0.07, **look: Any) -> None:
+def dots(
+    axes: Axes,
+    at: float,
+    found: Values | None,
+    spread: float = 0.07,
+    *,
+    sideways: bool = False,
+    **look: Any,
+) -> None:
     """A faint dot a repetition, side by side around one place."""
     if found is None:
         return
     each = found.by_seed.dropna().to_numpy(float)
     places = at + (np.linspace(-spread, spread, len(each)) if len(each) > 1 else np.zeros(1))
-    axes.scatter(places, each, **({"s": 9, "color": "#BBBBBB", "lw": 0, "zorder": 2} | look))
+    x, y = (each, places) if sideways else (places, each)
+    axes.scatter(x, y, **({"s": 9, "color": "#BBBBBB", "lw": 0, "zorder": 2} | look))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn_numbers import curves
 from tidy_tables import table_of
 
 from figures import channel_drop as figure
@@ -79,15 +80,24 @@ def kept_of(cell: Cell) -> dict[int, float]:
 
 def test_tables_and_the_figure_hold_every_kind_of_inputs(part):
     cell, row = part
-    table = script.derived(table_of((cell, row), (replace(cell, seed=1), row)))
+    table: Any = script.derived(table_of((cell, row), (replace(cell, seed=1), row)))
     shown = [listing.grid(table) for listing in script.tables(table)]
     lines = [(row[0], row[1][0]) for grid in shown for row in grid.rows]
     kept = [(said.PARTS[cell.part], f"{fraction:.2g}") for fraction in kept_of(cell).values()]
     assert lines[: len(kept)] == kept
     counts = cell.setting.groups + 1 if isinstance(cell.setting, GroupSetting) else 0
     assert len(lines) <= len(kept) + counts
-    axes = figure.draw(table).axes
-    assert sum(bool(each.get_lines()) for each in axes[:4]) == 1
+    by_fraction, synthetic, by_groups = figure.draw(table).axes
+    gains = table[table["classifier"] == "ensemble"].groupby("fraction")["gain"].mean()
+    (curve,) = curves(synthetic if cell.part == "synthetic" else by_fraction).values()
+    assert [y for _, y in curve] == pytest.approx(gains.tolist())
+    assert [x for x, _ in curve] == pytest.approx(gains.index.tolist(), abs=0.02)
+    if counts:
+        disjoint = table[table["nets"] == "disjoint"].groupby("count")["gain"].mean().dropna()
+        first: Any = by_groups.containers[0]
+        drawn = first[0].get_xydata()
+        assert drawn[:, 1] == pytest.approx(disjoint.to_numpy())
+        assert drawn[:, 0].round().tolist() == disjoint.index.tolist()
 
 
 @pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])

@@ -1,10 +1,12 @@
 """cifar_ensembles: its cells, a tiny run, and claims that turn with what they are about."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_numbers import points
 from tidy_tables import alike, rows_as_table, texts, with_measures
 
 from figures import cifar_ensembles as figure
@@ -131,7 +133,7 @@ def test_a_sum_that_does_not_fit_decides_nothing():
     assert np.isnan(script.gain_of_the_sum().of(table).by_seed).tolist() == [True, False]
 
 
-def test_tables_and_figure_show_all_methods():
+def test_tables_show_all_methods():
     row = with_measures(AS_CLAIMED, "pairs", **dict.fromkeys(AGREEMENT, 0.1))
     for who in ENTRIES:
         row = with_measures(row, who, best=0.3)
@@ -139,9 +141,19 @@ def test_tables_and_figure_show_all_methods():
     text = texts(script.tables(table), table)
     for name in (*LABELS, "3.30 ± 0.21", "30.0 [", "pairs of members"):
         assert name in text
-    bars, by_size, _ = (axes for part in figure.draw(table).subfigs for axes in part.axes)
-    assert len(bars.patches) == len(ENTRIES)
-    assert len(by_size.get_lines()) == 3
+
+
+def test_the_figure_shows_paired_gains_and_each_network():
+    table = rows(data="cifar10", num_train=2000, members=2)
+    gains, networks = figure.draw(table).axes
+    names = [each.get_text() for each in gains.get_yticklabels()]
+    drawn = dict(zip(names, [x for _, x, _ in points(gains)], strict=True))
+    of = {label: who for who, label in zip(ENTRIES, LABELS, strict=True)}
+    expected = {label: 0.30 - AS_CLAIMED[of[label]]["error"] for label in drawn}
+    assert len(drawn) == len(ENTRIES) - 1
+    assert drawn == pytest.approx(expected, abs=1e-5)
+    heights: Any = [each.get_offsets() for each in networks.collections]
+    assert sum(map(len, heights)) == 3 * 2 * (2 + 1)
 
 
 def test_estimates_have_the_sign_of_their_names():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from drawn_numbers import points
 from tidy_tables import table_of
 
 from figures.distillation import draw
@@ -212,13 +213,30 @@ def test_tables_hold_the_papers_numbers_beside_ours():
     assert "55000 training images, 1200 units a layer in the teacher and 800 in" in first.title
 
 
-@pytest.mark.parametrize("part", ["mnist", "cifar10"])
-def test_one_part_can_be_drawn_alone(part):
-    rows = table("laptop")
-    figure = draw(select(rows, part=part))
-    titles = [axes.get_title("left") for sub in figure.subfigs for axes in sub.axes]
-    assert len(titles) == (3 if part == "mnist" else 2)
-    assert all(titles)
+def test_digits_are_drawn_beside_the_papers_errors():
+    rows = select(table("paper"), part="mnist")
+    (axes,) = draw(rows).axes
+    assert axes.get_title("left") == "a  Errors on MNIST, 55,000 images"
+    crosses = sorted(x for marker, x, _ in points(axes) if marker == "x")
+    assert crosses == pytest.approx(sorted(error for _, error in PAPER.values()))
+    ours = sorted(x for marker, x, _ in points(axes) if marker == "o")
+    few = [DIGITS[who]["error"] for who in ("few_labels", "few_hinton")]
+    assert ours == pytest.approx(sorted([*crosses, *few]), abs=3e-4)
+    made_up = script.EXPERIMENT.derived(rows.assign(data="multi_view"))
+    assert not any(marker == "x" for marker, *_ in points(draw(made_up).axes[0]))
+
+
+def test_gains_on_images_are_paired():
+    rows = select(table("laptop"), part="cifar10")
+    (axes,) = draw(rows).axes
+    names = [each.get_text() for each in axes.get_yticklabels()]
+    drawn = dict(zip(names, [x for _, x, _ in points(axes)], strict=True))
+    known = {
+        "mean of probabilities": IMAGES["labels"] - IMAGES["hinton"],
+        "ensemble": IMAGES["member"] - IMAGES["ensemble"],
+        "taught by it, round 2": IMAGES["round_0"] - IMAGES["round_2"],
+    }
+    assert {name: drawn[name] for name in known} == pytest.approx(known, abs=3e-4)
 
 
 def test_parts_are_chosen_and_missing_images_said_before_any_work():

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from drawn_numbers import curves, points
 from tidy_tables import changed, repeated, table_of, texts
 
 from figures import dropout_distillation as figure
-from figures import style
 from multiview import stream
 from multiview.bench import check, run
 from multiview.methods import MaskStudent
@@ -159,11 +159,36 @@ def test_the_smoke_preset_is_drawn(tmp_path):
     assert (folder / "dropout_distillation-smoke.png").stat().st_size
 
 
-def test_panels_begin_with_a(monkeypatch, row):
-    letters = []
-    monkeypatch.setattr(style, "title", lambda axes, letter, text: letters.append(letter))
-    figure.draw(images.derived(table_of((CELL, row))))
-    assert letters == list("abc")
+def test_gains_are_drawn_beside_the_published_ones(row):
+    real = replace(CELL, setting=replace(CELL.setting, data="cifar10"))
+    table = images.derived(table_of((real, row)))
+    (axes,) = figure.draw(table).axes
+    assert axes.get_title("left").startswith("a ")
+    who = ("masks_100", "distilled", "fresh", "expectation_linear")
+    drawn = [x for marker, x, _ in points(axes) if marker != "x"]
+    assert drawn == pytest.approx([row["standard"]["error"] - row[each]["error"] for each in who])
+    published = [x for marker, x, _ in points(axes) if marker == "x"]
+    assert published == pytest.approx([0.0066, 0.0037, 0.0032])
+    assert "published, larger networks" in axes.get_legend_handles_labels()[1]
+
+
+def test_views_are_drawn_by_how_often_patches_and_neurons_are_dropped():
+    rates = {("nothing", 0.0): 0.5, ("neuron", 0.25): 0.6, ("patch", 0.5): 0.9}
+    lines = [
+        {"seed": seed, "part": "synthetic", "width": 10, "method": f"{what}_{rate}"}
+        | {"dropped": what, "probability": rate, "coverage": c}
+        for (what, rate), c in rates.items()
+        for seed in (0, 1)
+    ]
+    lines += [
+        {"seed": seed, "part": "synthetic", "width": 10, "method": "standard"} for seed in (0, 1)
+    ]
+    (axes,) = figure.draw(pd.DataFrame(lines)).axes
+    drawn = curves(axes)
+    assert drawn["whole patches dropped"] == [[0, 0.5], [0.5, 0.9]]
+    assert drawn["neurons dropped"] == [[0, 0.5], [0.25, 0.6]]
+    levels = {str(each.get_label()): each.get_ydata() for each in axes.get_lines()}
+    assert levels["4 such networks, closed form"] == pytest.approx([1 - 0.5**4] * 2)
 
 
 IDEAL: dict[str, dict] = {

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn_numbers import curves, points
 from tidy_tables import Row, repeated, table_of, texts, with_measures
 
 from figures import l0_gates as figure
@@ -452,18 +452,23 @@ def test_strengths_outside_of_those_tried_are_counted(smoke):
     assert "< 0.1 (seeds: 2)" in text
 
 
-def test_every_part_is_drawn_and_dashes_are_the_published_numbers(smoke, monkeypatch):
+def test_every_part_is_drawn_and_crosses_are_the_published_numbers(smoke, monkeypatch):
     letters = []
     monkeypatch.setattr(style, "title", lambda axes, letter, text: letters.append(letter))
     data = smoke["data"].where(smoke["part"] == "synthetic", "mnist")
-    drawn = figure.draw(script.derived(smoke.assign(data=data)))
-    assert letters == list("abcdefghi")
-    lines = [each for each in drawn.axes[0].get_lines() if each.get_linestyle() == "--"]
-    heights = [np.asarray(each.get_ydata(), float).tolist() for each in lines]
-    assert [each for each in heights if each] == [[0.014] * 2]  # an empty one is in the legend
-    _, labels = drawn.axes[0].get_legend_handles_labels()
-    assert labels == ["published\n(784-300-100: from memory)"]
-    assert drawn.axes[4].get_yscale() == "symlog"
+    lines: Any = script.derived(smoke.assign(data=data))
+    mlp, lenet, wide, patches = figure.draw(lines).axes
+    assert letters == list("abcd")
+    for axes, errors in ((mlp, [0.014]), (lenet, [0.009, 0.01]), (wide, [])):
+        assert [y for marker, _, y in points(axes) if marker == "x"] == errors
+    assert "published (*: from memory)" in mlp.get_legend_handles_labels()[1]
+    of = lines[lines["part"] == "mnist_mlp"].groupby("method")["multiply_adds"].mean()
+    ((_, x, _),) = (each for each in points(mlp) if each[0] == "x")
+    theirs = (219 * 214 + 214 * 100 + 100 * 10) / 1000
+    assert x == pytest.approx(theirs / of["dense"])
+    c = lines[lines["part"] == "synthetic"].groupby("method")[["strength", "coverage"]].mean()
+    drawn = curves(patches)["views covered, c"]
+    assert drawn == c.loc[["all_0.1", "all_0.4", "all_10"]].to_numpy().tolist()
 
 
 def test_images_without_a_directory_are_refused_before_any_work(tmp_path, capfd):

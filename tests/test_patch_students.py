@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from drawn_numbers import curves, points
 from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 from tidy_tables import table_of
 
-from figures import _coverage
+from figures.distillation import draw
 from multiview import stream
 from multiview.bench import run
 from multiview.data import make_features
@@ -81,7 +81,7 @@ def test_a_row_measures_the_networks_it_names(smoke_table):
     assert by_method.loc["member", "margin"] != second.loc["member", "margin"]
 
 
-def test_the_tables_and_the_panels_hold_every_method(smoke_table):
+def test_the_tables_hold_every_method(smoke_table):
     listings = list(tables(smoke_table))
     coverage, left_out, same_view = (each.grid(smoke_table).rows for each in listings)
     assert len(left_out) == 8
@@ -90,18 +90,23 @@ def test_the_tables_and_the_panels_hold_every_method(smoke_table):
     assert len(coverage) == len(listings[0].lines) == len(shown) + 2  # two stand in two places
     share = smoke_table["few_share"].max()
     assert f"{share:.0%} of the samples" in {group for group, _ in coverage}
-    figure = Figure()
-    (part,) = figure.subfigures(1, 1, squeeze=False).flat
-    _coverage.students(part, smoke_table)
-    assert len(part.axes) == 3
+
+
+def test_views_are_drawn_beside_the_theory(smoke_table):
+    by_teachers, by_loss = draw(smoke_table).axes
+    c = smoke_table.groupby("method")["coverage"].mean()
+    drawn = curves(by_teachers)["their teacher, K averaged"]
+    assert drawn == [[1, c["ensemble_1"]], [2, c["ensemble_2"]]]
+    marks = [(marker, x) for marker, x, _ in points(by_loss)]
+    assert marks[0] == ("o", pytest.approx(c["member"]))
+    theory = smoke_table.groupby("method")["predicted"].mean()["paper_of_2"]
+    assert ("|", pytest.approx(theory)) in marks
 
 
 def test_the_interval_of_one_repetition_is_not_drawn(smoke_table):
     for table, long in ((smoke_table, True), (select(smoke_table, seed=0), False)):
-        figure = Figure()
-        (part,) = figure.subfigures(1, 1, squeeze=False).flat
-        _coverage.students(part, table)
-        bars = [each for each in part.axes[0].collections if isinstance(each, LineCollection)]
+        axes, _ = draw(table).axes
+        bars = [each for each in axes.collections if isinstance(each, LineCollection)]
         lengths = [np.ptp(line[:, 1]) for bar in bars for line in bar.get_segments()]
         assert len(bars) == 3
         assert all(length > 0 for length in lengths) == long

@@ -20,6 +20,7 @@ from multiview.runs.script import main
 from theory_experiments.views import digits, digits_claims, image_students
 from theory_experiments.views import patch_students as patches
 from theory_experiments.views import patch_students_claims as patches_claims
+from theory_experiments.views.distillation_published import with_published
 from theory_experiments.views.parts import SYNTHETIC, cells_of, claims_of, derived_of, tables_of
 
 
@@ -64,7 +65,7 @@ EXPERIMENT = Experiment(
     cost=cost,
     split=trainings_of,
     options=Options,
-    derived=derived_of({SYNTHETIC: patches.derived}),
+    derived=derived_of({"mnist": with_published, SYNTHETIC: patches.derived}),
     tables=tables_of(TABLES),
     figure="distillation",
 )

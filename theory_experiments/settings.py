@@ -72,13 +72,13 @@ def many_classes(k: int) -> PatchSetting:
         spec=spec,
         num_train=40 * k,
         members=16,
-        width=14,
+        width=12,
         q=3,
         relu_knee=10.0,
-        sigma_init=0.012,
+        sigma_init=0.01,
         training=Flow(
             labels=TrainSpec(loss_bound=0.05, max_steps=3000, bfloat16=True),
-            students=TrainSpec(method="adaptive", max_steps=150, loss_bound=0.0, bfloat16=True),
+            students=TrainSpec(method="adaptive", max_steps=100, loss_bound=0.0, bfloat16=True),
         ),
     )
 

@@ -34,7 +34,9 @@ from theory_experiments.settings import many_classes, taught_for
 from theory_experiments.views.closed_forms import by_cell, by_method, lost_error
 from theory_experiments.views.units import MORE, NO_MORE, SAME, WORDS, counted_in_views
 
-LIMIT = 0.005  # of error / mu, for Theorems 2 and 3: one view of 200
+# Of error / mu, for Theorems 2 and 3. Ten repetitions of 80 views that lose none leave up to 0.0058
+# open, so that nothing below could be decided.
+LIMIT = 0.01
 STUDENTS = 4
 taught = partial(Student, kd_loss=PaperUpdate(scale=30.0), weight=30.0)
 METHODS = {
@@ -70,10 +72,9 @@ def base(k: int, *, members: int, num_test: int, curve: Curve) -> Cell[PatchSett
     )
 
 
-def literal(cell: Cell[PatchSetting], steps: int) -> Cell[PatchSetting]:
-    """Students of fewer networks, by the gated update and by the literal one."""
-    few = replace(taught_for(cell.setting, steps), members=min(8, cell.setting.members))
-    return replace(cell, part="literal", setting=few, methods=LITERAL)
+def literal(cell: Cell[PatchSetting], steps: int = 60) -> Cell[PatchSetting]:
+    """Students by the gated update and by the literal one, which is not finite much longer."""
+    return replace(cell, part="literal", setting=taught_for(cell.setting, steps), methods=LITERAL)
 
 
 CURVE = Curve(every=5, num_test=1000)
@@ -268,20 +269,16 @@ def tables(table: pd.DataFrame) -> Iterator[Listing]:
     )
 
 
-def preset(cell: Cell[PatchSetting], seeds: int, steps: int) -> Preset:
-    """The setting's own cell, and the one of the literal update."""
-    return Preset(cells=[cell, literal(cell, steps)], seeds=seeds)
-
-
 EXPERIMENT = Experiment(
     name="theorems",
     description=__doc__ or "",
     run=run,
     presets={
-        "smoke": replace(preset(smoke(), 2, 10), claimed=False),
-        "quick": preset(QUICK, 5, 60),
-        "laptop": preset(LAPTOP, 10, 60),
-        "paper": replace(preset(PAPER, 10, 60), split=True),
+        "smoke": Preset(cells=[smoke(), literal(smoke(), 10)], seeds=2, claimed=False),
+        "quick": Preset(cells=[QUICK, literal(QUICK)], seeds=3, claimed=False),
+        # Twenty classes are enough to see what the literal update does.
+        "laptop": Preset(cells=[LAPTOP, literal(QUICK)], seeds=10),
+        "paper": Preset(cells=[PAPER, literal(LAPTOP)], seeds=10, split=True),
     },
     claims=claims,
     check=check,

@@ -11,7 +11,7 @@ from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Dense
 from multiview.bench.recipe import plain_recipe
 from multiview.distill import Squares
-from multiview.methods import Labels, Member, Student, TransferSet, Variant
+from multiview.methods import Bootstrap, Labels, Member, Student, TransferSet, Variant
 from multiview.runs.experiment import Context
 from multiview.train import TrainSpec
 from theory_experiments.settings import SMOKE_BY_SGD
@@ -107,3 +107,17 @@ def test_patches_have_no_other_nets():
         check([cell], Context())
     with pytest.raises(ValueError, match="use an ImageSetting"):
         tiny_bench().trained(Variant(of=Labels(), net=Dense(widths=(4,))))
+
+
+def test_a_bootstrap_sample_is_as_large_and_drawn_with_replacement():
+    labels = torch.arange(400) % 4
+    rows = Bootstrap(draw=3).rows(labels)
+    assert (
+        rows.tolist()
+        == Bootstrap(draw=3).rows(labels).tolist()
+        != Bootstrap(draw=4).rows(labels).tolist()
+    )
+    assert len(rows) == 400
+    assert 0.55 < len(rows.unique()) / 400 < 0.71  # 1 - 1/e is 0.63
+    with pytest.raises(ValueError, match="draw=-1"):
+        Bootstrap(draw=-1)

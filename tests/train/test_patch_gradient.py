@@ -9,7 +9,8 @@ from torch.nn import functional
 from multiview import stream
 from multiview.models import PatchNet, patch_net
 from multiview.train import cross_entropy
-from multiview.train.patch_gradient import patch_gradient
+from multiview.train import patch_gradient as gradients
+from multiview.train.patch_gradient import patch_gradient, zeros_last
 
 
 def autograd(net, patches, target, summed):
@@ -76,3 +77,45 @@ def test_bfloat16_products_come_close():
     gap = (coarse.weight - exact.weight).norm() / exact.weight.norm()
     assert 1e-4 < gap < 2e-2  # bfloat16 keeps 8 bits; no gap would mean that it was not used
     torch.testing.assert_close(coarse.loss, exact.loss, rtol=1e-2, atol=1e-2)
+
+
+@given(patch_nets_with_data(), st.integers(0, 2**16))
+def test_zero_patches_are_left_out_and_change_nothing(case, seed):
+    net, patches, labels = case
+    empty = torch.rand(patches.shape[:2], generator=stream(seed, "empty")) < 0.5
+    patches = patches.masked_fill(empty.unsqueeze(2), 0)
+    objective, rows = cross_entropy(labels, net.weight.shape[1]), torch.arange(len(patches))
+    plain = patch_gradient(net, patches, objective, rows)
+    ordered, filled = zeros_last(patches)
+    order = filled.argsort(stable=True)
+    short = patch_gradient(net, ordered, objective, order, filled=filled)
+    torch.testing.assert_close(short.weight, plain.weight, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(short.logits, plain.logits[order], rtol=1e-10, atol=1e-12)
+    for sample, number, given_ in zip(ordered, filled.tolist(), patches, strict=True):
+        assert not sample[number:].any()
+        shown = given_[given_.ne(0).any(1)]
+        torch.testing.assert_close(sample[: len(shown)], shown, rtol=0, atol=0)
+
+
+def test_networks_in_blocks_have_the_gradients_of_networks_alone(monkeypatch):
+    net = PatchNet(
+        members=5, num_classes=3, width=4, patch_dim=8, sigma_init=1.0, generator=stream(0, "w")
+    ).double()
+    patches = torch.randn(20, 3, 8, generator=stream(0, "x"), dtype=torch.float64)
+    labels, rows, met = torch.arange(20) % 3, torch.arange(20), []
+    plain = cross_entropy(labels, 3)
+
+    def objective(logits, some, nets):
+        met.append(nets.tolist())
+        return plain(logits, some, nets)
+
+    numbers = torch.tensor([9, 7, 5, 3, 1])
+    whole = patch_gradient(net, patches, objective, rows, nets=numbers)
+    assert met == [[9, 7, 5, 3, 1]]
+    monkeypatch.setattr(gradients, "MOST_NEURONS", 25)  # two networks at a time
+    blocks = patch_gradient(net, patches, objective, rows, nets=numbers)
+    assert met[1:] == [[9, 7], [5, 3], [1]]
+    for found, expected in zip(blocks, whole, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-14)
+    summed = patch_gradient(net, patches, plain, rows, summed=True)
+    assert summed.logits.shape == (20, 1, 3)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from multiview.bench import Cell
 from multiview.bench.nets import Dense
-from multiview.methods import Variant
+from multiview.methods import TransferSet, Variant
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, largest, measured
 from multiview.runs.tables import Line, Listing, estimated, given, lines_of, measure
@@ -84,7 +84,7 @@ def few_claims(cell: Cell) -> Iterator[Claim]:
     """With few images soft targets lose little, and need no early stopping."""
     few = cell.methods["few_labels"]
     assert isinstance(few, Variant)
-    assert few.samples is not None
+    assert isinstance(few.samples, TransferSet)
     share = f"with {100 * few.samples.share:g}% of the images"
     labels, soft = error("few_labels"), error("few_hinton")
     best, met = partial(on_digits, "best"), partial(on_digits, "transfer_error")

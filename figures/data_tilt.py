@@ -1,0 +1,69 @@
+"""The data tilt the lottery: how often each view is learned, and what ensembles miss for it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures import panels, style
+from multiview.runs.estimates import measured
+
+LEAST = 1e-4  # where the logarithmic axis ends and a linear one goes on to 0
+KINDS = (  # method, its averages, what it is called, colour
+    ("member", "ensemble", "same samples", style.COLOURS["ensemble"]),
+    ("bagged", "bagging", "bootstrap samples", style.COLOURS["one"]),
+)
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Draw one run of ``data_tilt``."""
+    style.use()
+    figure = Figure(figsize=(style.WIDTH, 4.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    how_often(left, table)
+    style.title(left, "a", "How often networks learn a view")
+    missed(right, table)
+    style.title(right, "b", "Views that none of K networks learns")
+    return figure
+
+
+def how_often(axes: Axes, table: pd.DataFrame) -> None:
+    """Views by the fraction of networks that learn them, and what even odds would give."""
+    for method, _, label, colour in KINDS:
+        covered: Any = table.loc[table["method"] == method, "covered"]
+        shares = np.concatenate([np.asarray(each, float).mean(0).ravel() for each in covered])
+        networks = len(covered.iloc[0])
+        edges = [(i - 0.5) / networks for i in range(networks + 2)]
+        axes.hist(shares, edges, histtype="step", lw=1.8, color=colour, density=True, label=label)
+    draws = np.arange(networks + 1)
+    even = np.array([_even(int(i), networks) for i in draws]) * networks
+    axes.plot(draws / networks, even, "--", color=style.INK, lw=1.2, label="even odds")
+    axes.set_xlabel("fraction of the networks that learn a view, p")
+    axes.set_ylabel("density over views")
+    axes.legend(fontsize=8.5)
+
+
+def _even(i: int, networks: int) -> float:
+    """The probability that i of so many networks learn a view, with even odds."""
+    from scipy.stats import binom
+
+    return float(binom.pmf(i, networks, 0.5))
+
+
+def missed(axes: Axes, table: pd.DataFrame) -> None:
+    """Views missed by K networks, on the same samples and on bootstrap samples, and 2^-K."""
+    sizes = sorted(table["size"].dropna().unique())
+    for _, averages, label, colour in KINDS:
+        points = {K: measured("missed", f"{averages}_{K:.0f}") for K in sizes}
+        panels.curve(axes, table, points, low=0, high=1, band=True, color=colour, label=label)
+    theory = [2.0**-K for K in sizes]
+    axes.plot(sizes, theory, "--", color=style.INK, lw=1.2, label="$2^{-K}$")
+    axes.set_yscale("symlog", linthresh=LEAST, linscale=0.4)
+    axes.set_ylim(0, 1)
+    axes.set_xticks([K for K in sizes if K == 1 or K % max(1, len(sizes) // 5) == 0])
+    axes.set_xlabel("networks averaged, K")
+    n = panels.by_repetition(panels.repetitions(table))
+    axes.set_ylabel(f"fraction of the views missed\n{n}")
+    axes.legend(fontsize=8.5)
