@@ -63,7 +63,7 @@ def setting(k: int, q: int, other: float, *, members: int = 8) -> PatchSetting:
     """The setting of many classes with other numbers of them, q and Z_o = Gamma."""
     own = many_classes(k)
     spec = replace(own.spec, other_strength=other, gamma_other=other)
-    return replace(own, spec=spec, members=members, q=q, sigma_init=STARTS[q], width=10)
+    return replace(own, spec=spec, members=members, q=q, sigma_init=STARTS[q])
 
 
 def cell(part: str, where: PatchSetting, num_test: int = 2000) -> Cell[PatchSetting]:
