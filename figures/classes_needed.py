@@ -2,6 +2,7 @@
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from figures import panels, style
@@ -27,6 +28,12 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def mix(colour: str, share: float) -> str:
+    """A colour with white, of which it keeps a share."""
+    red, green, blue = (1 - share * (1 - part) for part in to_rgb(colour))
+    return to_hex((red, green, blue))
+
+
 def shares(axes: Axes, table: pd.DataFrame, method: str) -> None:
     """One method with strays (filled) and without (open), q = 3 dark and q = 4 light."""
     axes.axvspan(1, 1e3, color=style.FAINT, lw=0, zorder=0)
@@ -37,7 +44,7 @@ def shares(axes: Axes, table: pd.DataFrame, method: str) -> None:
     for part, k, q, z, x in places.itertuples(index=False):
         where = {"part": part, "spec.num_classes": k, "q": q, "Z_o": z}
         for name, face in ((method, True), (f"{method}_no_strays", False)):
-            colour = style.COLOURS["distilled" if q == 3 else "one"]
+            colour = mix(style.COLOURS[method], 1.0 if q == 3 else 0.45)
             found = panels.values(table, measured("share", name, **where))
             label = f"k = {k:g}, q = {q:g}" if face else "open: without strays"
             panels.point(
@@ -57,8 +64,12 @@ def shares(axes: Axes, table: pd.DataFrame, method: str) -> None:
             at = float(lines["x"].iloc[0]) * (1.12 if loss == "squares" else 0.9)
             called = f"{loss}, to its end"
             panels.point(axes, at, found, marker=marker, color=style.INK, label=called)
-    axes.set_xscale("log")
     shown = places["x"].tolist()
-    axes.set_xlim(0.5 * min(shown), max(2.0, 2 * max(shown)))
+    left, right = 0.5 * min(shown), max(2.0, 2 * max(shown))
+    axes.set_xscale("log")
+    axes.set_xlim(left, right)
+    axes.set_xticks([x for x in (0.001, 0.01, 0.1, 0.3, 1.0, 3.0) if left < x < right])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
     axes.set_ylim(-0.3, 1.3)
     axes.set_xlabel("$x = k\\,(Z_o / Z_y)^q / 2$; grey: 1 and above")

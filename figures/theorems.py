@@ -60,11 +60,11 @@ def along(axes: Axes, base: pd.DataFrame, entry: Entry, allowed: tuple[float, fl
         axes.plot(time / time[-1], error, color=entry.colour, lw=0.9, alpha=0.7, zorder=2)
     found = panels.values(base, measured("per_mu", entry.method))
     panels.point(axes, 1.06, found, low=0, color=entry.colour, marker="o")
-    if entry.method == "self":
-        axes.set_ylim(0, 0.6)
-    else:
+    if entry.method == "distilled":
         axes.set_yscale("symlog", linthresh=LEAST, linscale=0.5)
-        axes.set_ylim(0, 300)
+        axes.set_ylim(0, 2 / min(base["spec.mu"].tolist()))
+    else:  # enters from above: before anything is learned the error over mu is about 1 / mu
+        axes.set_ylim(0, 1 if entry.method == "member" else 0.6)
     axes.set_xlim(-0.03, 1.12)
     axes.set_xticks([0, 0.5, 1])
     axes.set_xlabel("share of the training's time", fontsize=9)
