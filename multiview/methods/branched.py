@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
+from multiview.bench.module_setting import ModuleSetting
+from multiview.bench.patches import PatchSetting, Sgd
 from multiview.bench.setting import Setting
 from multiview.bench.trainings import Left
 from multiview.train import FitResult, fit
@@ -27,8 +29,8 @@ class Branched(Method):
     the number of epochs after which they part.
 
     Attributes:
-        at: The fraction, from 0 (the same initial weights) to less than 1, rounded to an epoch;
-            None: each has initial weights of its own, too.
+        at: The fraction, from 0 (the same initial weights) to less than 1, rounded to an epoch,
+            after which at least one is left; None: each has initial weights of its own, too.
         number: Of branches.
         start: Name of initial weights and orders; those of another name are others.
     """
@@ -48,11 +50,26 @@ class Branched(Method):
         return self.number
 
     def check(self, setting: Setting) -> None:
-        """Refuse a trainer without minibatches, whose order is all in which branches differ."""
+        """Refuse a trainer without minibatches, whose order is all in which branches differ.
+
+        Raises:
+            ValueError: If it has none, or if no epoch is left after the time of parting.
+        """
         setting.check_sgd("Branched")
+        epochs = _epochs(setting)
+        if self.at is not None and epochs is not None and round(self.at * epochs) == epochs:
+            raise ValueError(
+                f"at={self.at} of {epochs} epochs is all of them, and none is left in which "
+                f"branches could part: use at most {(epochs - 1) / epochs:g}, or more epochs."
+            )
 
     def train(self, bench: Bench) -> Classifier:
-        """Train the common part and every branch."""
+        """Train the common part and every branch.
+
+        Raises:
+            ValueError: If ``check`` refuses the setting of the bench.
+        """
+        self.check(bench.trainings.setting)
         own = self.at is None
         nets = [bench.one(self.start, i if own else 0) for i in range(self.number)]
         left = bench.fit_once(nets, lambda: self._train(bench, nets))
@@ -81,6 +98,15 @@ class Branched(Method):
 
     def _order(self, bench: Bench, *which: str | int) -> torch.Generator:
         return bench.stream("order", self.start, *which)
+
+
+def _epochs(setting: Setting) -> int | None:
+    """How many epochs a network is trained on labels, where the setting is of a known kind."""
+    if isinstance(setting, PatchSetting) and isinstance(setting.training, Sgd):
+        return setting.training.labels.epochs
+    if isinstance(setting, ModuleSetting):
+        return setting.of_course("labels").optim.epochs
+    return None
 
 
 def _fit(

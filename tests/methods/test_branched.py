@@ -113,6 +113,15 @@ def test_what_cannot_be_branched_is_refused():
     for given, words in bad:
         with pytest.raises(ValueError, match=words):
             Branched(**given)
+    for name, epochs, most in (("patches", 10, "0.9"), ("images", 5, "0.8")):
+        setting, late = SETTINGS[name], Branched(at=0.96, number=2)
+        words = rf"at=0\.96 of {epochs} epochs is all of them.*use at most {most},"
+        with pytest.raises(ValueError, match=words):
+            check([Cell(setting=setting, methods={"it": late})], Context())
+        with pytest.raises(ValueError, match=words):
+            setting.bench(3, Context()).trained(late)
+        last = Branched(at=float(most), number=2)
+        check([Cell(setting=setting, methods={"it": last})], Context())
     flow = replace(PATCHES, training=Flow(labels=TrainSpec(), students=TrainSpec()))
     with pytest.raises(ValueError, match="Branched needs minibatches"):
         check([Cell(setting=flow, methods={"it": Branched()})], Context())
