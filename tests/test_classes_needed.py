@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from tidy_tables import table_of
 
@@ -114,9 +115,10 @@ def test_the_table_says_where_classes_are_too_few():
 def test_shares_are_drawn_at_x_with_and_without_strays():
     table = made_up(n=2)
     left, _ = figure.draw(table).axes
+    points = [np.asarray(line.get_xydata()) for line in left.get_lines()]
     drawn = {
-        (round(float(line.get_xdata()[0]), 4), round(float(line.get_ydata()[0]), 2))
-        for line in left.get_lines()
-        if len(line.get_xdata()) == 1
+        (round(float(each[0, 0]), 4), round(float(each[0, 1]), 2))
+        for each in points
+        if len(each) == 1
     }
     assert {(0.32, 0.5), (0.32, 1.0), (1.28, 1.0)} <= drawn

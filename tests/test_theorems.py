@@ -1,6 +1,7 @@
 """theorems.py: its cells, its claims on ideal tables, its closed forms and its figure."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,7 +76,7 @@ def ideal(n=4, **changes):
     for seed in range(n):
         small = 1e-4 * (seed - (n - 1) / 2)
         time = np.linspace(0, 1, 5)
-        row = {
+        row: dict[str, dict[str, Any]] = {
             "member": {"per_mu": 0.495 + small, "single": 0.49 + small, "predicted": 0.49},
             "ensemble": {"per_mu": 0.0, "single": 0.0, "multi": 1e-5 + small / 100},
             "distilled": {"per_mu": 0.0, "single": 0.0, "within": 0.95 + small},
@@ -162,13 +163,13 @@ def test_bands_of_the_theorems_are_drawn_where_they_are():
     drawn = [(band.y0, band.y1) for band in bands]
     for found, allowed in zip(drawn, [(0.48, 0.51), (0.0, 0.01), (0.20, 0.28)], strict=True):
         assert found == pytest.approx(allowed, abs=1e-6)
-    lines = [each.get_ydata() for each in axes[2].get_lines()[:4]]
+    lines = [np.asarray(each.get_ydata()) for each in axes[2].get_lines()[:4]]
     assert all(each[0] == 0.9 and each[-1] == 0 for each in lines)
 
 
 def test_the_smoke_pictures_has_a_line_a_repetition(smoke):
     axes = figure.draw(pd.concat([smoke[0]])).axes
-    assert len([each for each in axes[0].get_lines() if len(each.get_xdata()) > 2]) == 2
+    assert len([each for each in axes[0].get_lines() if len(np.asarray(each.get_xdata())) > 2]) == 2
 
 
 def test_presets_hold_one_setting_and_the_literal_update_at_twenty_classes():

@@ -105,9 +105,9 @@ def test_networks_in_blocks_have_the_gradients_of_networks_alone(monkeypatch):
     labels, rows, met = torch.arange(20) % 3, torch.arange(20), []
     plain = cross_entropy(labels, 3)
 
-    def objective(logits, some, nets):
+    def objective(logits, rows, nets):
         met.append(nets.tolist())
-        return plain(logits, some, nets)
+        return plain(logits, rows, nets)
 
     numbers = torch.tensor([9, 7, 5, 3, 1])
     whole = patch_gradient(net, patches, objective, rows, nets=numbers)
