@@ -62,7 +62,7 @@ def shares(axes: Axes, table: pd.DataFrame, method: str) -> None:
         if len(lines):
             found = panels.values(table, measured("share", loss))
             at = float(lines["x"].iloc[0]) * (1.12 if loss == "squares" else 0.9)
-            called = f"{loss}, to its end"
+            called = f"{loss}, for long"
             panels.point(axes, at, found, marker=marker, color=style.INK, label=called)
     shown = places["x"].tolist()
     left, right = 0.5 * min(shown), max(2.0, 2 * max(shown))

@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from figures import panels, style
 from multiview.runs.estimates import measured
+from theory_experiments.data_tilt import KINDS
 
 LEAST = 1e-4  # where the logarithmic axis ends and a linear one goes on to 0
-KINDS = (  # method, its averages, what it is called, colour
-    ("member", "ensemble", "same samples", style.COLOURS["ensemble"]),
-    ("bagged", "bagging", "bootstrap samples", style.COLOURS["one"]),
-)
+COLOURS = {
+    "member": style.COLOURS["ensemble"],
+    "bagged": style.COLOURS["rocket"],
+    "own": style.COLOURS["one"],
+}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -31,16 +33,19 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def how_often(axes: Axes, table: pd.DataFrame) -> None:
     """Views by the fraction of networks that learn them, and what even odds would give."""
-    for method, _, label, colour in KINDS:
+    networks = 1
+    for method, (_, label) in KINDS.items():
         covered: Any = table.loc[table["method"] == method, "covered"]
         shares = np.concatenate([np.asarray(each, float).mean(0).ravel() for each in covered])
         networks = len(covered.iloc[0])
         edges = [(i - 0.5) / networks for i in range(networks + 2)]
-        axes.hist(shares, edges, histtype="step", lw=1.8, color=colour, density=True, label=label)
+        look = {"histtype": "step", "lw": 1.8, "color": COLOURS[method], "label": label}
+        axes.hist(shares, edges, density=True, **look)
     draws = np.arange(networks + 1)
     even = np.array([_even(int(i), networks) for i in draws]) * networks
     axes.plot(draws / networks, even, "--", color=style.INK, lw=1.2, label="even odds")
-    axes.set_xlabel("fraction of the networks that learn a view, p")
+    n = f"{networks} networks on each of {panels.repetitions(table)} data sets"
+    axes.set_xlabel(f"fraction of the networks that learn a view, p\n{n}")
     axes.set_ylabel("density over views")
     axes.legend(fontsize=8.5)
 
@@ -55,9 +60,10 @@ def _even(i: int, networks: int) -> float:
 def missed(axes: Axes, table: pd.DataFrame) -> None:
     """Views missed by K networks, on the same samples and on bootstrap samples, and 2^-K."""
     sizes = sorted(table["size"].dropna().unique())
-    for _, averages, label, colour in KINDS:
+    for method, (averages, label) in KINDS.items():
+        look = {"color": COLOURS[method], "label": label}
         points = {K: measured("missed", f"{averages}_{K:.0f}") for K in sizes}
-        panels.curve(axes, table, points, low=0, high=1, band=True, color=colour, label=label)
+        panels.curve(axes, table, points, low=0, high=1, band=True, **look)
     theory = [2.0**-K for K in sizes]
     axes.plot(sizes, theory, "--", color=style.INK, lw=1.2, label="$2^{-K}$")
     axes.set_yscale("symlog", linthresh=LEAST, linscale=0.4)

@@ -1,4 +1,4 @@
-"""Theorems 1-4, a panel each: error / mu along the training, and what the theorem allows."""
+"""Theorems 1-4, a panel each: single-view error along the training, and what is claimed of it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from multiview.runs.estimates import Estimate, measured, select
 
 BAND = "#C8C8C8"
 LEAST = 1e-3  # where logarithmic axes end and linear ones go on to 0
-NETWORKS = (  # what is trained, where its panel stands, what the theorem allows at the end
+NETWORKS = (  # what is trained, where its panel stands, what is claimed of the end
     (Entry("member", "one network", style.COLOURS["one"]), 0, (0.48, 0.51)),
     (Entry("distilled", "student", style.COLOURS["distilled"]), 2, (0.0, 0.01)),
     (Entry("self", "self-distilled", style.COLOURS["self"]), 3, (0.20, 0.28)),
@@ -41,30 +41,28 @@ def draw(table: pd.DataFrame) -> Figure:
     by_size(axes[1], base)
     for panel, text in zip(axes, TITLES, strict=True):
         panel.set_title(text, fontsize=10.5, pad=8)
-    axes[0].set_ylabel("error / mu", fontsize=9)
+    axes[0].set_ylabel("error on single-view samples", fontsize=9)
     n = panels.by_repetition(panels.repetitions(base))
     figure.supxlabel(
-        "1, 3, 4: a line a repetition, and at its right the end of all; grey: what the theorem "
-        f"allows at this size.  {n}",
+        "1, 3, 4: a line a repetition, and at its right the end of all; grey: what is "
+        f"claimed for this size.  {n}",
         fontsize=8.5,
     )
     return figure
 
 
 def along(axes: Axes, base: pd.DataFrame, entry: Entry, allowed: tuple[float, float]) -> None:
-    """Error over mu along the training, a line a repetition, and its end with an interval."""
+    """Errors along the training, a line a repetition, and at the end with an interval."""
     axes.axhspan(*allowed, color=BAND, lw=0, zorder=1)
     for _, line in select(base, method=entry.method).iterrows():
         time = np.asarray(line["curve_time"], dtype=float)
-        error = np.asarray(line["curve_per_mu"], dtype=float)
+        error = np.asarray(line["curve_single"], dtype=float)
         axes.plot(time / time[-1], error, color=entry.colour, lw=0.9, alpha=0.7, zorder=2)
-    found = panels.values(base, measured("per_mu", entry.method))
+    found = panels.values(base, measured("single", entry.method))
     panels.point(axes, 1.06, found, low=0, color=entry.colour, marker="o")
     if entry.method == "distilled":
         axes.set_yscale("symlog", linthresh=LEAST, linscale=0.5)
-        axes.set_ylim(0, 2 / min(base["spec.mu"].tolist()))
-    else:  # enters from above: before anything is learned the error over mu is about 1 / mu
-        axes.set_ylim(0, 1 if entry.method == "member" else 0.6)
+    axes.set_ylim(0, 0.6 if entry.method == "self" else 1)
     axes.set_xlim(-0.03, 1.12)
     axes.set_xticks([0, 0.5, 1])
     axes.set_xlabel("share of the training's time", fontsize=9)

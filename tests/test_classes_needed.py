@@ -39,7 +39,7 @@ def test_the_sweep_is_over_classes_powers_and_strengths():
     for one, other in classes_needed.PAIRS:
         assert {(k, q, z) for k, q, z in (one, other)} <= places
     assert {s.num_train / s.spec.num_classes for s in sweep} == {40}
-    assert {each.part for each in CELLS} == {"sweep", "to the end", "old, weak", "old, strong"}
+    assert {each.part for each in CELLS} == {"sweep", "for long", "old, weak", "old, strong"}
 
 
 def test_the_threshold_is_that_of_the_two_rates():

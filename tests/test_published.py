@@ -36,9 +36,7 @@ def test_a_committed_picture_is_that_of_its_published_rows(label, tmp_path):
 def test_few_claims_are_primary():
     experiments = [find(name) for name in names()]
     stated = [e.claims_about(e.default_preset, e.options()) for e in experiments]
-    # The four theorems, and of the other experiments some one each.
-    primary = sum(claim.primary for claims in stated for claim in claims)
-    assert 10 <= primary <= len(experiments)
+    assert 10 <= sum(claim.primary for claims in stated for claim in claims) <= 15
 
 
 def test_a_published_run_with_a_figure_has_its_picture_committed():

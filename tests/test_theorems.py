@@ -58,12 +58,13 @@ def test_errors_along_the_training_end_where_the_networks_do(smoke):
     row = smoke[0].loc[smoke[0]["part"] == "base"].set_index(["seed", "method"])
     for who in ("member", "distilled", "self"):
         for seed in (0, 1):
-            time, error = (row[f"curve_{name}"][seed, who] for name in ("time", "per_mu"))
-            assert len(time) == len(error) > 2
+            time = row["curve_time"][seed, who]
             assert np.all(np.diff(time) >= 0)
-            # Of 100 test samples of each kind, where the measure has 500.
-            mu = row["spec.mu"][seed, who]
-            assert mu * abs(error[-1] - row["per_mu"][seed, who]) < 0.15
+            for kind in ("single", "multi"):
+                error = row[f"curve_{kind}"][seed, who]
+                assert len(time) == len(error) > 2
+                # Of 100 test samples of each kind, where the measure has 500.
+                assert abs(error[-1] - row[kind][seed, who]) < 0.15
     assert np.isnan(row["within"][0, "ensemble"])
 
 
@@ -82,7 +83,7 @@ def ideal(n=4, **changes):
         }
         for who in ("member", "distilled", "self"):
             row[who] |= {"train": 0.0, "multi": 0.0, "curve_time": time}
-            row[who]["curve_per_mu"] = 200 * (1 - time) + row[who]["per_mu"]
+            row[who]["curve_single"] = (1 - time) * 0.9 + row[who]["single"]
         for size in range(1, base.setting.members + 1):
             row[f"ensemble_{size}"] = {
                 "single": 0.5**size, "predicted": 0.5**size, "size": size,
@@ -162,7 +163,7 @@ def test_bands_of_the_theorems_are_drawn_where_they_are():
     for found, allowed in zip(drawn, [(0.48, 0.51), (0.0, 0.01), (0.20, 0.28)], strict=True):
         assert found == pytest.approx(allowed, abs=1e-6)
     lines = [each.get_ydata() for each in axes[2].get_lines()[:4]]
-    assert all(each[0] == 200 and each[-1] == 0 for each in lines)
+    assert all(each[0] == 0.9 and each[-1] == 0 for each in lines)
 
 
 def test_the_smoke_pictures_has_a_line_a_repetition(smoke):

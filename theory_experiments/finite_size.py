@@ -169,7 +169,7 @@ def claims_of_vanishing(least: float, most: float) -> Iterator[Claim]:
     """The error and the cost as the start vanishes; the error bends least at the smaller starts."""
     error = at_zero("single", "relative_start", 0.021, axis="extrapolation", method="member")
     statement = "extrapolated to a start of 0, one network errs on 0.49 to 0.51"
-    yield Claim("vanishing start", "Theorem 1", statement, HALF, error, primary=True)
+    yield Claim("vanishing start", "Theorem 1", statement, HALF, error)
     costs = [
         measured("gradients", "member", axis="extrapolation", sigma_init=start)
         for start in (least, most)

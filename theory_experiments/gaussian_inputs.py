@@ -134,7 +134,6 @@ def derived(table: pd.DataFrame) -> pd.DataFrame:
 
 
 Lines = tuple[str, str, str, tuple[float, float], Estimate]  # name, source, statement, ...
-PRIMARY = {"gain is variance"}
 GAUSSIAN_MEMBERS = "members would whose logits were Gaussian with the same mean and covariance"
 # The paper's learner on multi-view patches.
 on_views = partial(measured, method="smoothed", inputs="multi-view")
@@ -154,7 +153,6 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
             statement=statement,
             predicted=predicted,
             estimate=estimate,
-            primary=name in PRIMARY,
         )
 
 

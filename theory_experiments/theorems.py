@@ -9,8 +9,10 @@ samples, and measured in one setting along the whole training. The setting was c
 Sixteen networks are trained on labels; four students of fresh starts are taught by their ensemble,
 by the paper's update; and each network is taught further by the next one, the second phase of
 self-distillation. The paper's update pushes a student's output up to where it is truncated, and
-there it has to stop ("gated"); beside it stands the update as it is written in Section 3, which has
-no such gate ("literal"), for as many steps as it stays finite.
+there it has to stop ("gated"). Beside it stands the update as it is written in Section 3, which has
+no such gate ("literal"), for 60 steps with twenty classes: its outputs grow without bound, and in
+pilots they were no longer finite after 114. The cell of this update of the seed 0 had been seen
+when the claims were fixed, and no other.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,12 +32,12 @@ from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
 from multiview.theory import ensemble_error, single_view_error, student_coverage
-from theory_experiments.settings import many_classes, taught_for
+from theory_experiments.settings import many_classes, many_classes_smoke, taught_for
 from theory_experiments.views.closed_forms import by_cell, by_method, lost_error
-from theory_experiments.views.units import MORE, NO_MORE, SAME, WORDS, counted_in_views
+from theory_experiments.views.units import MORE, SAME, WORDS, counted_in_views
 
-# Of error / mu, for Theorems 2 and 3. Ten repetitions of 80 views that lose none leave up to 0.0058
-# open, so that nothing below could be decided.
+# Of the error on single-view samples, for Theorems 2 and 3. Ten repetitions of 80 views that lose
+# none leave up to 0.0058 open, so that nothing below could be decided.
 LIMIT = 0.01
 STUDENTS = 4
 taught = partial(Student, kd_loss=PaperUpdate(scale=30.0), weight=30.0)
@@ -86,16 +88,8 @@ PAPER = base(80, members=32, num_test=100_000, curve=CURVE)
 def smoke() -> Cell[PatchSetting]:
     """Few classes, members, samples and steps."""
     cell = base(20, members=3, num_test=500, curve=Curve(every=20, num_test=100))
-    own = taught_for(cell.setting, 30)
-    small = {"num_classes": 4, "patch_dim": 40, "num_patches": 8, "sparsity": 1.2}
-    spec = replace(own.spec, **small, mu=0.02, sigma_p=40**-0.5)
-    labels = replace(own.training.labels, max_steps=150)
-    training = replace(own.training, labels=labels)
-    setting = replace(own, spec=spec, num_train=120, training=training)
+    setting = many_classes_smoke(150, members=3, curve=cell.setting.curve)
     return replace(cell, setting=setting, measures=measures(500, 20))
-
-
-PRIMARY = {"one", "ensemble", "student", "self"}
 
 
 def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
@@ -113,39 +107,31 @@ of_single = partial(at_base, "single")
 
 
 def theorems(K: int) -> Iterator[Claim]:
-    """Theorems 1 to 4.
+    """Theorems 1 to 4, with bounds for this size; the paper's hold for k to infinity.
 
     Errors of ensemble and students are judged with the view as the unit, on single-view samples;
-    ``conditions`` judges those on multi-view samples. One lost view in ten repetitions of 80 views
-    is 0.00125.
+    those on multi-view samples stand under ``conditions``. One lost view in ten repetitions of 80
+    views is 0.00125.
     """
-    one, few = (
-        "one network's error is 0.48 mu to 0.51 mu",
-        f"at most {LIMIT} of single-view samples",
-    )
-    for theorem, name, statement, predicted, error in (
-        (1, "one", one, (0.48, 0.51), at_base("per_mu", "member")),
-        (2, "ensemble", f"{K} averaged err on {few}", at_most(LIMIT), of_single("ensemble")),
-        (3, "student", f"a student of them errs on {few}", at_most(LIMIT), of_single("distilled")),
-        (
-            4,
-            "self",
-            "self-distilled, a network's error is 0.20 mu to 0.28 mu",
-            (0.20, 0.28),
-            at_base("per_mu", "self"),
-        ),
-    ):
-        yield Claim(name, f"Theorem {theorem}", statement, predicted, error, primary=True)
-    yield Claim(
-        "most of the training",
-        "Theorem 3, 90% of the iterations",
-        f"in 90% of its training's time a student errs at most {LIMIT} mu",
-        at_least(0.9),
-        at_base("within", "distilled"),
-    )
-    statement = f"a student errs on no more single-view samples than its teacher, {WORDS[NO_MORE]}"
-    excess = of_single("distilled") - of_single("ensemble")
-    yield Claim("student and teacher", "Theorems 2 and 3", statement, NO_MORE, excess)
+    source = "Theorem {}, finite k".format
+    few = f"at most {LIMIT} of single-view samples"
+    statement = "one network errs 0.48 mu to 0.51 mu"
+    one = at_base("per_mu", "member")
+    yield Claim("one", source(1), statement, (0.48, 0.51), one, primary=True)
+    ensemble, student = of_single("ensemble"), of_single("distilled")
+    statement = f"{K} averaged err on {few}"
+    yield Claim("ensemble", source(2), statement, at_most(LIMIT), ensemble, primary=True)
+    statement = f"a student of them errs on {few}"
+    yield Claim("student", source(3), statement, at_most(LIMIT), student, primary=True)
+    statement = "self-distilled, a network errs 0.20 mu to 0.28 mu"
+    distilled = at_base("per_mu", "self")
+    yield Claim("self", source(4), statement, (0.20, 0.28), distilled, primary=True)
+    statement = f"a student errs on {few} in 90% of its training's time"
+    share = at_base("within", "distilled")
+    yield Claim("most of the training", f"{source(3)}, iterations", statement, at_least(0.9), share)
+    statement = f"a student errs on no more single-view samples than its teacher, to {LIMIT}"
+    excess = student - ensemble
+    yield Claim("student and teacher", "Theorems 2 and 3", statement, at_most(LIMIT), excess)
 
 
 def closed_forms() -> Iterator[Claim]:
@@ -153,15 +139,15 @@ def closed_forms() -> Iterator[Claim]:
     excess = at_base("single", "member") - at_base("predicted", "member")
     statement = "one network's single-view error is (1 - c) x lost_error to 0.01"
     yield Claim("closed form", "Theorem 1, corrected", statement, within(0.01), excess)
-    for K in (2, 4, 8):
+    for K, most in ((2, 1.25), (4, 1.25), (8, 2.0)):
         who = f"ensemble_{K}"
         yield Claim(
             f"views missed by {K}",
             f"Theorem 2, K = {K}",
-            f"averaged over all choices of {K} networks, (1 - c)^{K} of the views are covered by "
-            f"none of them, {WORDS[SAME]}",
-            SAME,
-            at_base("missed", who) - at_base("missed_predicted", who),
+            f"{K} networks miss (1 - c)^{K} of the views, averaged over all choices of them, to a "
+            f"factor of {most}",
+            (1 / most, most),
+            at_base("missed", who) / at_base("missed_predicted", who),
         )
     statement = f"a self-distilled network misses (1 - c)^2 of the views, {WORDS[SAME]}"
     excess = at_base("single", "self") - at_base("predicted", "self")
@@ -176,7 +162,7 @@ def conditions() -> Iterator[Claim]:
     yield Claim("training error", "Theorems 1-4", statement, (0.0, 0.0), wrong, kind="check")
     statement = "all err on at most one in 10,000 multi-view samples"
     wrong = largest(at_base("multi", who) for who in METHODS)
-    yield Claim("multi-view error", "Theorems 1-4", statement, at_most(1e-4), wrong)
+    yield Claim("multi-view error", "Theorems 1-4", statement, at_most(1e-4), wrong, kind="check")
 
 
 def literal_claims() -> Iterator[Claim]:

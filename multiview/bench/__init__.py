@@ -6,8 +6,9 @@ from multiview.bench.curve import Curve
 from multiview.bench.entry import Entry, adds, averaged, constant, like
 from multiview.bench.flow import Flow
 from multiview.bench.method import Classifier, Logits, Measure, Method
-from multiview.bench.patches import PatchBench, PatchSetting, Sgd
+from multiview.bench.patches import PatchBench, PatchSetting
 from multiview.bench.setting import Setting
+from multiview.bench.sgd import Sgd
 from multiview.bench.split import Training, run, trainings_of
 from multiview.bench.types import Context, Fitted, SoftTargets
 

@@ -1,6 +1,8 @@
 """Curve: tests of networks along their training, on fresh samples."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from multiview import checks
 from multiview.bench.trainings import Left
-from multiview.data import PatchBatch
+from multiview.data import MultiViewSpec, PatchBatch, sample_patches
 from multiview.models import PatchNet
 from multiview.train import TrainResult
 from multiview.train.metrics import wrong
@@ -62,4 +64,28 @@ class Tested:
     def _test(self, time: Float[Tensor, " networks"], net: PatchNet) -> None:
         self.time.append(time.double())
         for batch, found in zip(self.samples, (self.single, self.multi), strict=True):
-            found.append(wrong(net(batch.patches), batch.labels).double().mean(0))
+            logits = net(batch.patches)
+            if len(time) < logits.shape[1]:  # networks that are trained as their sum
+                logits = logits.sum(1, keepdim=True)
+            found.append(wrong(logits, batch.labels).double().mean(0))
+
+
+def tested_along(
+    curve: Curve | None,
+    spec: MultiViewSpec,
+    features: Float[Tensor, "k L d"],
+    stream: Callable[..., torch.Generator],
+) -> Tested | None:
+    """What tests networks along a training, on the same samples in each; None without a curve.
+
+    Args:
+        stream: ``stream("curve", kind)`` draws the samples of a kind.
+    """
+    if curve is None:
+        return None
+    drawn = partial(sample_patches, spec, features, curve.num_test)
+    return Tested(
+        curve,
+        single=drawn(stream("curve", "single"), "single"),
+        multi=drawn(stream("curve", "multi"), "multi"),
+    )

@@ -16,6 +16,7 @@ from multiview.bench.trainings import Left, slices
 from multiview.bench.types import Course, Fitted, SoftTargets
 from multiview.distill import KDLoss
 from multiview.models import PatchNet, SingleMember, SummedMembers
+from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.train import TrainResult, TrainSpec, differentiated, frozen, train_patch_net
 from multiview.train.patch_gradient import Objective
 from multiview.train.patch_networks import Constraint
@@ -224,6 +225,12 @@ def patch_net(net: nn.Module) -> PatchNet:
             f"{type(inner).__name__} has no closed-form gradient: train it in a setting with Sgd."
         )
     return inner
+
+
+def without_masks(net: nn.Module) -> nn.Module:
+    """The network, without dropout if it is one that has some."""
+    inner = net.net if isinstance(net, SingleMember) else net
+    return inner.plain() if isinstance(inner, DropoutPatchNet) else net
 
 
 def like(net: nn.Module, trained: PatchNet) -> nn.Module:

@@ -26,7 +26,15 @@ from multiview.bench.side_by_side import (
     together,
 )
 from multiview.bench.trainings import Left, part_of, slices
-from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
+from multiview.bench.types import (
+    Context,
+    Course,
+    DropoutKind,
+    Fitted,
+    Gram,
+    SoftTargets,
+    check_strays,
+)
 from multiview.data.splits import Samples, Splits
 from multiview.distill.distillation_loss import Teacher
 from multiview.models import SideBySide, SumOfNets
@@ -208,6 +216,7 @@ class ModuleBench(Bench):
         the paper's definition of an ensemble; what stands beside a network changes it by rounding
         at most.
         """
+        check_strays(soft)
         recipe = self.setting.of_course(course)
         learners = [
             Learner(one, own, i)

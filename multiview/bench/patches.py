@@ -6,16 +6,26 @@ from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from multiview import checks
 from multiview.bench.bench import Bench
-from multiview.bench.curve import Curve, Tested
-from multiview.bench.flow import Flow, fit_by_flow, patch_net
+from multiview.bench.curve import Curve, tested_along
+from multiview.bench.flow import Flow, fit_by_flow, patch_net, without_masks
 from multiview.bench.nets import NetSpec
 from multiview.bench.setting import Setting
-from multiview.bench.types import Context, Course, DropoutKind, Fitted, Gram, SoftTargets
+from multiview.bench.sgd import Sgd
+from multiview.bench.strays import constraint
+from multiview.bench.types import (
+    Context,
+    Course,
+    DropoutKind,
+    Fitted,
+    Gram,
+    SoftTargets,
+    check_strays,
+)
 from multiview.data import MultiViewSpec, PatchBatch, make_features, sample_patches
 from multiview.distill import distillation_loss
 from multiview.models import PatchNet, SingleMember
@@ -25,25 +35,8 @@ from multiview.models.smoothed_relu import power
 from multiview.ntk import patch_net_gram
 from multiview.sparsity import GatedPatchNet
 from multiview.sparsity.layers import initial_dropout
-from multiview.train import (
-    OptimSpec,
-    fit,
-    target_loss,
-)
+from multiview.train import fit, target_loss
 from multiview.train.loop import Loss
-from multiview.train.patch_networks import Constraint
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sgd:
-    """Training by minibatch SGD, of networks on labels and of whatever is taught."""
-
-    labels: OptimSpec
-    students: OptimSpec
-
-    def __post_init__(self) -> None:
-        checks.instance("labels", self.labels, OptimSpec)
-        checks.instance("students", self.students, OptimSpec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +46,7 @@ class PatchSetting(Setting):
     Attributes:
         members: K, the number of networks of an ensemble where a method does not say.
         width: m, neurons of a class.
-        curve: Tests of networks along the flow; None: they are not tested before they are trained.
+        curve: Tests of networks along their training by the flow; None: there are none.
     """
 
     spec: MultiViewSpec
@@ -85,7 +78,7 @@ class PatchSetting(Setting):
 
     @property
     def side_by_side(self) -> bool:
-        """Whether networks follow the flow, where many at once take hardly longer than one."""
+        """Whether networks follow the flow, where many at once share what one takes."""
         return isinstance(self.training, Flow)
 
     def bench(self, seed: int, context: Context) -> "PatchBench":
@@ -143,8 +136,7 @@ class PatchBench(Bench):
         super().__init__(setting, seed, context)
         self.setting, self.members = setting, setting.members
         self.num_classes = setting.spec.num_classes
-        self.side_by_side = setting.side_by_side
-        self.minibatches = not self.side_by_side
+        self.side_by_side, self.minibatches = setting.side_by_side, not setting.side_by_side
 
     @cached_property
     def features(self) -> Float[Tensor, "k L d"]:
@@ -164,7 +156,7 @@ class PatchBench(Bench):
 
     @cached_property
     def labels(self) -> Tensor:
-        """Labels of the training samples, (n,)."""
+        """Labels of the training samples."""
         return self.batch.labels
 
     def nets(self, name: str, number: int = 1, **other: Any) -> PatchNet:
@@ -228,9 +220,12 @@ class PatchBench(Bench):
                 spec,
                 self.report,
                 once=self.once,
-                tested=self._tested(),
-                constrain=self._constraint(nets, soft),
+                tested=tested_along(
+                    self.setting.curve, self.setting.spec, self.features, self.stream
+                ),
+                constrain=constraint(nets, soft, self.features),
             )
+        check_strays(soft)
         for i, (net, each) in enumerate(zip(nets, soft, strict=True)):
 
             def train(i: int = i, net: nn.Module = net, each: SoftTargets | None = each) -> None:
@@ -301,54 +296,5 @@ class PatchBench(Bench):
             "progress": self.report,
         }
 
-    def _tested(self) -> Tested | None:
-        """What tests networks along a training, on the same samples in each."""
-        curve = self.setting.curve
-        if curve is None:
-            return None
-        single, multi = (
-            sample_patches(
-                self.setting.spec, self.features, curve.num_test, self.stream("curve", kind), kind
-            )
-            for kind in ("single", "multi")
-        )
-        return Tested(curve, single, multi)
-
-    def _constraint(
-        self, nets: Sequence[nn.Module], soft: Sequence[SoftTargets | None]
-    ) -> Constraint | None:
-        """What keeps the gradients of some networks off the features of other classes."""
-        kept = [
-            each is not None and not each.strays
-            for each, net in zip(soft, nets, strict=True)
-            for _ in range(len(patch_net(net).weight))
-        ]
-        return partial(without_strays, self.features, torch.tensor(kept)) if any(kept) else None
-
     def _part(self, i: int, parts: int, message: str, fraction: float) -> None:
         self.report(message, (i + fraction) / parts)
-
-
-def without_strays(
-    features: Float[Tensor, "k L d"],
-    kept: Bool[Tensor, " all"],
-    gradient: Float[Tensor, "e k m d"],
-    nets: Int[Tensor, " e"],
-) -> Float[Tensor, "e k m d"]:
-    """Gradients, of some networks without what lies along features of other classes.
-
-    Args:
-        kept: Of all networks, those whose neurons are kept off other classes' features.
-        nets: Which networks these gradients are of.
-    """
-    some, own = kept[nets].nonzero().flatten(), torch.arange(len(features))
-    features = features.to(gradient)
-    along = torch.einsum("ekmd,jld->ekmjl", gradient[some], features)
-    along[:, own, :, own] = 0
-    return gradient.index_add(0, some, -torch.einsum("ekmjl,jld->ekmd", along, features))
-
-
-def without_masks(net: nn.Module) -> nn.Module:
-    """The network, without dropout if it is one that has some."""
-    inner = net.net if isinstance(net, SingleMember) else net
-    return inner.plain() if isinstance(inner, DropoutPatchNet) else net

@@ -42,7 +42,7 @@ class Setting(ABC):
         """Refuse a method that needs minibatches, where training has none."""
 
     def check_features(self, method: str) -> None:
-        """Refuse a method that needs gradients in which each feature's part is known.
+        """Refuse a method that projects gradients onto features.
 
         Raises:
             ValueError: Unless networks of patches follow the flow.

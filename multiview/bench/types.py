@@ -1,6 +1,6 @@
 """What benches take and return: a cell's context, soft targets, trained networks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -64,6 +64,19 @@ class SoftTargets:
     weight: float = 1.0
     label_weight: float = 1.0
     strays: bool = True
+
+
+def check_strays(soft: Sequence[SoftTargets | None]) -> None:
+    """Refuse soft targets without strays, where gradients are not projected onto features.
+
+    Raises:
+        ValueError: If there are such.
+    """
+    if any(each is not None and not each.strays for each in soft):
+        raise ValueError(
+            "strays=False needs the features of synthetic patches and the gradient flow: leave it "
+            "out."
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -26,9 +26,9 @@ class Student(Method):
         label_weight: Of cross-entropy with the labels.
         start: Name of the initial weights, or the method whose network goes on learning.
         number: None: one student, (n, k); else as many of the start, (n, number, k).
-        strays: Whether neurons of a class may come to respond to features of other classes. They
-            may by the loss; without, its gradient's part along them is left out, which tells what
-            they do. On synthetic patches, whose features are known, along the flow.
+        strays: Whether neurons of a class may come to respond to features of other classes, as the
+            loss makes them do. If not, the part of its gradient that lies along them is left out:
+            a control that tells what they do. On synthetic patches, along the flow.
     """
 
     teacher: Method = Ensemble()

@@ -88,7 +88,17 @@ def patch_gradient(
     weight = net.weight.detach()
     at_once = len(weight) if summed else max(1, MOST_NEURONS // weight[0, ..., 0].numel())
     blocks = [
-        _of_block(net, some, patches, objective, rows, summed, workspace, called, filled)
+        _of_block(
+            net,
+            some,
+            patches,
+            objective,
+            rows=rows,
+            nets=called,
+            filled=filled,
+            summed=summed,
+            workspace=workspace,
+        )
         for some, called in zip(weight.split(at_once), nets.split(at_once), strict=True)
     ]
     return Gradient(
@@ -118,11 +128,12 @@ def _of_block(
     members_weight: Float[Tensor, "e k m d"],
     patches: Float[Tensor, "N P d"],
     objective: Objective,
+    *,
     rows: Int[Tensor, " n"],
-    summed: bool,
-    workspace: Workspace,
     nets: Int[Tensor, " nets"],
     filled: Int[Tensor, " N"],
+    summed: bool,
+    workspace: Workspace,
 ) -> Gradient:
     """``patch_gradient`` of members whose gradient stays in cache."""
     members, k, m, d = members_weight.shape

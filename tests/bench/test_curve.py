@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from multiview.bench import Curve, Flow
-from multiview.bench.patches import without_strays
+from multiview.bench.strays import without_strays
+from multiview.data import sample_patches
 from multiview.distill import PaperUpdate
 from multiview.measures import Curves
 from multiview.measures.curves import within
-from multiview.methods import Ensemble, Members, Student
+from multiview.methods import Ensemble, Members, Student, Summed
 from multiview.probes import stray_norms
 from multiview.runs.experiment import Context
 from multiview.train import TrainSpec
@@ -42,7 +43,9 @@ def test_networks_are_tested_at_the_start_every_so_often_and_at_the_end():
     assert curve["time"][0].eq(0).all()
     assert curve["time"].diff(dim=0).ge(0).all()
     for kind in ("single", "multi"):
-        samples = bench._tested().samples[kind == "multi"]
+        samples = sample_patches(
+            SETTING.spec, bench.features, 50, bench.stream("curve", kind), kind
+        )
         for at, logits in ((0, bench.group("members", 3)), (-1, members.logits)):
             with torch.no_grad():
                 found = wrong(logits(samples.patches), samples.labels).double().mean(0)
@@ -58,10 +61,10 @@ def test_what_is_not_trained_has_no_curve_and_students_have_their_own():
     row = Curves(limit=1e9).of(bench, trained)
     assert row.keys() == {"student"}
     assert row["student"]["within"] == 1
-    assert len(row["student"]["curve_time"]) == len(row["student"]["curve_per_mu"]) > 2
-    mu, curve = SETTING.spec.mu, trained["student"].curve
-    expected = curve["single"] + (1 - mu) / mu * curve["multi"]
-    torch.testing.assert_close(row["student"]["curve_per_mu"], expected.mean(1))
+    assert len(row["student"]["curve_time"]) > 2
+    for kind in ("single", "multi"):
+        expected = trained["student"].curve[kind].mean(1)
+        assert row["student"][f"curve_{kind}"].equal(expected)
 
 
 def test_the_share_of_the_time_within_a_limit_takes_the_worse_end_of_each_span():
@@ -115,3 +118,22 @@ def test_what_needs_the_flow_or_tests_along_it_is_refused_elsewhere():
     with pytest.raises(ValueError, match="gradient flow"):
         replace(TAUGHT, strays=False).check(SMOKE_BY_SGD)
     replace(TAUGHT, strays=False).check(SETTING)
+
+
+def test_a_sum_is_tested_as_the_sum():
+    bench = SETTING.bench(1, Context())
+    trained = bench.trained(Summed())
+    assert trained.curve["single"].shape[1] == trained.curve["time"].shape[1] == 1
+    batch = sample_patches(
+        SETTING.spec, bench.features, 50, bench.stream("curve", "single"), "single"
+    )
+    found = wrong(trained.logits(batch.patches), batch.labels).double().mean()
+    assert float(trained.curve["single"][-1]) == float(found)
+
+
+@pytest.mark.parametrize("start", [Summed(), None])
+def test_strays_cannot_be_left_out_of_sums_and_of_minibatches(start):
+    setting = SETTING if start else SMOKE_BY_SGD
+    student = replace(TAUGHT, strays=False, **({"start": start} if start else {}))
+    with pytest.raises(ValueError, match="strays=False"):
+        setting.bench(1, Context()).trained(student)
