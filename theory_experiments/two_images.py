@@ -159,9 +159,12 @@ def equal_claims() -> Iterator[Claim]:
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with labels, and of how many halves of classes its fractions are counts."""
-    networks = table["members"].where(table["method"] == "member", 1)
-    classes = table["by_class"].map(lambda each: each.shape[-1]) * networks
+    """The table with labels, and of how many halves of classes its fractions are counts.
+
+    Means over several networks are counted in the classes of a repetition as those of one are: the
+    networks have the samples in common, and that they agree is what is claimed.
+    """
+    classes = table["by_class"].map(lambda each: each.shape[-1])
     counts = {"coverage": 2 * classes}
     one_a_class = ("covered_left", "covered_right", "both_halves", "chose_right")
     counts |= dict.fromkeys(one_a_class, classes)

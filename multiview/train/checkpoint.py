@@ -5,7 +5,7 @@ import io
 import time
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from multiview import checks
 from multiview.atomic import write_atomically
+
+AFTER = "after"  # in the description of a training that goes on from another
 
 
 @dataclass(kw_only=True)
@@ -50,15 +52,18 @@ class Checkpoint:
         write_atomically(self.path, buffer.getvalue())
         self._written = time.monotonic()
 
-    def load(self, training: Mapping[str, str]) -> dict[str, Any] | None:
+    def load(self, training: Mapping[str, str], until: int | None = None) -> dict[str, Any] | None:
         """What was saved of this training; None if there is nothing.
 
         A damaged file is named in a warning and counts as nothing.
 
+        Args:
+            until: The most epochs that may have been done, if the state counts any.
+
         Raises:
             OSError: If the file cannot be read, e.g. for want of permission.
-            ValueError: If the file is of another training; the message says in what it differs.
-                Only a warning where this is not ``strict``.
+            ValueError: If the file is of another training; the message says in what it differs. If
+                it holds a state after ``until``. Only a warning where this is not ``strict``.
         """
         try:
             content = self.path.read_bytes()
@@ -74,14 +79,24 @@ class Checkpoint:
                 f"{self.path} is no checkpoint ({reason}): the training begins anew.", stacklevel=2
             )
             return None
-        other = [name for name in training if of.get(name) != training[name]]
-        if other:
-            what = f"checkpoint {self.path} is of a training with other {', '.join(other)}"
-            if self.strict:
-                raise ValueError(f"{what}: remove it, or name another path.")
-            warnings.warn(f"{what}: the training begins anew.", stacklevel=2)
-            return None
-        return state
+        # Of what it goes on, a training says only if it goes on from another.
+        wanted = {**training, AFTER: training.get(AFTER)}
+        if other := [name for name, value in wanted.items() if of.get(name) != value]:
+            what = f"is of a training with other {', '.join(other)}"
+        elif until is not None and _is_past(state, until):
+            what = f"is past the epoch after which the training is to stop, until={until}"
+        else:
+            return state
+        what = f"checkpoint {self.path} {what}"
+        if self.strict:
+            raise ValueError(f"{what}: remove it, or name another path.")
+        warnings.warn(f"{what}: the training begins anew.", stacklevel=2)
+        return None
+
+
+def _is_past(state: Mapping[str, Any], until: int) -> bool:
+    """Whether a training's state holds steps after so many epochs."""
+    return state["epoch"] > until or (state["epoch"] == until and bool(state["losses"]))
 
 
 def _parse(content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
@@ -103,24 +118,54 @@ def _parse(content: bytes) -> tuple[dict[str, str], dict[str, Any]]:
     return of, state
 
 
-def digest_of(tensors: Mapping[str, Tensor]) -> str:
-    """Sixteen hexadecimal digits that change with any name, shape, type or value."""
+def digest_of(values: Mapping[str, Any]) -> str:
+    """Sixteen hexadecimal digits that change with any name, shape, type or value.
+
+    Args:
+        values: Tensors by name; what is none counts as it is written.
+    """
     digest = hashlib.sha256()
-    for name, value in tensors.items():
+    for name, value in values.items():
+        if not isinstance(value, Tensor):
+            digest.update(f"{name} {value!r}\0".encode())
+            continue
         digest.update(f"{name} {tuple(value.shape)} {value.dtype}\0".encode())
         plain = value.detach().cpu().contiguous()
         digest.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What plain containers hold that is none, by the keys and places that lead to it."""
+    if isinstance(value, Mapping):
+        inside = value.items()
+    elif isinstance(value, list | tuple):
+        inside = enumerate(value)
+    else:
+        yield name, value
+        return
+    for key, each in inside:
+        yield from _leaves(each, f"{name}.{key}")
+
+
 def description(
-    module: nn.Module, inputs: Tensor, generator: torch.Generator, **settings: Any
+    module: nn.Module,
+    inputs: Tensor,
+    generator: torch.Generator,
+    after: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> dict[str, str]:
-    """What is looked at before a training is gone on with: its start, in words and digests."""
+    """What is looked at before a training is gone on with: its start, in words and digests.
+
+    Args:
+        after: What it takes over from another training, beside the weights; None where there is
+            none, of which the description then says nothing.
+    """
     few = inputs[:: max(1, len(inputs) // 64)]  # a data set takes seconds to read whole
     return {
         **{name: repr(value) for name, value in settings.items()},
         "inputs": f"{tuple(inputs.shape)} {digest_of({'': few})}",
         "initial weights": digest_of(module.state_dict()),
         "generator": digest_of({"": generator.get_state()}),
+        **({} if after is None else {AFTER: digest_of(dict(_leaves(after)))}),
     }

@@ -16,7 +16,15 @@ from multiview.train.compute import ComputeSpec, chosen, outputs_of
 from multiview.train.metrics import wrong
 from multiview.train.optim import OptimSpec
 from multiview.train.source import Augment, Loader, LoaderTargets, source_of
-from multiview.train.training import Best, Score, State, Training, forked_rng
+from multiview.train.training import (
+    Best,
+    Score,
+    State,
+    Training,
+    forked_rng,
+    last_epoch,
+    taken_over,
+)
 
 # loss(outputs, inputs, rows): mean over the batch, given the module's outputs, the inputs as the
 # module saw them (augmented), so that a teacher can see the same, and which samples they are; of a
@@ -204,11 +212,12 @@ def fit(
         ValueError: If the checkpoint is of another training, by its initial weights, generator,
             settings and a sample of its inputs; the loss and all other functions are not looked at.
             If a loader is given with ``augment`` or ``checkpoint``, or its batches are not as
-            ``FromLoader`` takes them. If ``until`` is no number of epochs from 0 to all of them, or
-            less than have been done in ``after``.
+            ``FromLoader`` takes them. If ``until`` is no number of epochs from 0 to all of them.
+            If ``after`` is no such state, is of another module, or has done more epochs than there
+            are or than ``until``; if the checkpoint has.
     """
     _check_arguments(module, inputs, loss, spec, generator)
-    last = _last_epoch(spec, until, after)
+    last = last_epoch(module, spec, until, after)
     for name, call in {"progress": progress, "score": score, "after_step": after_step}.items():
         checks.function(name, call, optional=True)
     compute = chosen(compute)
@@ -222,7 +231,8 @@ def fit(
                 "a checkpoint cannot repeat a loader's order: give the inputs as a tensor, or no "
                 "checkpoint."
             )
-        start = description(module, inputs, generator, spec=spec, compute=compute)
+        own = None if after is None else taken_over(after)
+        start = description(module, inputs, generator, own, spec=spec, compute=compute)
     forward = compute.prepared(module)
     training = Training(
         module=module,
@@ -233,7 +243,7 @@ def fit(
     if after is not None:
         training.go_on(after)
     with forked_rng(generator, source.device):
-        if checkpoint is not None and (state := checkpoint.load(start)) is not None:
+        if checkpoint is not None and (state := checkpoint.load(start, last)) is not None:
             training.restore(state)
         module.train()
         while training.epoch < last:
@@ -258,25 +268,6 @@ def fit(
         best=tuple(Best(**each) for each in training.best),
         state=copy.deepcopy(training.state()) if last < spec.epochs else None,
     )
-
-
-def _last_epoch(spec: OptimSpec, until: int | None, after: State | None) -> int:
-    """The number of epochs after which to stop."""
-    if after is not None and not (isinstance(after, dict) and after.get("optimizer")):
-        raise ValueError(
-            "after is no state of a training that stopped before its end: give FitResult.state of "
-            "a fit with until=..."
-        )
-    if until is None:
-        return spec.epochs
-    checks.count("until", until, 0, meaning="counts epochs")
-    done = 0 if after is None else after["epoch"]
-    if not done <= until <= spec.epochs:
-        raise ValueError(
-            f"until={until} of {spec.epochs} epochs, {done} of which are done: use {done} to "
-            f"{spec.epochs}, or None for all."
-        )
-    return until
 
 
 def _check_arguments(module: Any, inputs: Any, loss: Any, spec: Any, generator: Any) -> None:

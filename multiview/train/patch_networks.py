@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from multiview import checks
 from multiview.models.patch_net import PatchNet
 from multiview.train.metrics import wrong
 from multiview.train.patch_gradient import (
@@ -17,7 +18,8 @@ from multiview.train.patch_gradient import (
 )
 from multiview.train.sweep import Sweep
 
-# From the gradients (e, k, m, d) of networks, and which these are, to those that they follow.
+# From the gradients (e, k, m, d) of networks, and which these are (e,), to those that they follow;
+# of members trained as a sum, from those of all members, (members, k, m, d), and [0].
 Constraint = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -57,7 +59,11 @@ class PatchNetworks:
         which: Int[Tensor, " nets"],
         rows: Int[Tensor, " n"] | None = None,
     ) -> Gradient:
-        """Loss, logits and gradient at ``weight`` of the networks ``which``, over all samples."""
+        """Loss, logits and gradient at ``weight`` of the networks ``which``, over all samples.
+
+        Raises:
+            ValueError: If ``constrain`` gives no gradients of the shape of those it was given.
+        """
         rows = self.rows if rows is None else rows
         found = patch_gradient(
             self.as_net(weight),
@@ -71,7 +77,15 @@ class PatchNetworks:
         )
         if self.constrain is None:
             return found
-        return found._replace(weight=self.constrain(found.weight, which))
+        followed = self.constrain(found.weight, which)
+        if not isinstance(followed, Tensor) or followed.shape != found.weight.shape:
+            is_tensor = isinstance(followed, Tensor)
+            given = f"shape {tuple(followed.shape)}" if is_tensor else checks.shown(followed)
+            raise ValueError(
+                f"constrain gave {given} for gradients of shape {tuple(found.weight.shape)}: give "
+                "a tensor of the same shape, one gradient for each it was given."
+            )
+        return found._replace(weight=followed)
 
     def sweep(self, weight: Float[Tensor, "nets neurons d"], some: Int[Tensor, " nets"]) -> Sweep:
         """A pass over all samples, of ``some`` of the networks that go on, at ``weight``."""

@@ -100,12 +100,14 @@ def train_patch_net(
         progress: Called after every sweep with a line and the fraction of ``max_steps`` done.
         constrain: From the gradients of networks, (networks, k, m, d), and their numbers among all,
             (networks,), to those that are followed, such as projections onto a subspace; their own
-            by default.
+            by default. Of members trained as a sum (``spec.summed``), which are one network, it
+            gets the gradients of all of them, (members, k, m, d), and the number [0].
 
     Raises:
         Diverged: If a loss becomes infinite or NaN, or rises along ``flow`` however short the step.
         ValueError: If patches, labels and net do not fit together, ``sgd`` is given no generator,
-            or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves.
+            or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves. If
+            ``constrain`` gives gradients of another shape than it was given.
     """
     _check_arguments(net, patches, labels, spec, generator, objective)
     checks.function("observe", observe, optional=True)

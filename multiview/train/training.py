@@ -1,7 +1,7 @@
 """Training: where a minibatch training stands, its steps, and all it takes to go on with it."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.models.groups import SideBySide
 from multiview.train.compute import evaluating
 from multiview.train.errors import Diverged
@@ -117,10 +118,11 @@ class Training:
 
     def go_on(self, state: State) -> None:
         """Take over what another training of the module did, but not what it would draw next."""
-        own = copy.deepcopy(state)  # several may go on from it, each with momentum of its own
-        self.optimizer.load_state_dict(own["optimizer"])
-        for name in _KEPT:
-            setattr(self, name, own[name])
+        # Several may go on from it, each with momentum of its own.
+        own = copy.deepcopy(taken_over(state))
+        self.optimizer.load_state_dict(own.pop("optimizer"))
+        for name, value in own.items():
+            setattr(self, name, value)
 
     def restore(self, state: State) -> None:
         """Go back to where ``state`` was taken."""
@@ -132,6 +134,71 @@ class Training:
         for name in _KEPT:
             setattr(self, name, state[name])
         self.losses = [loss.to(self.source.device) for loss in self.losses]
+
+
+def taken_over(state: State) -> State:
+    """What ``Training.go_on`` takes over: the optimiser's state and the epochs so far."""
+    return {name: state[name] for name in ("optimizer", *_KEPT)}
+
+
+def last_epoch(module: nn.Module, spec: OptimSpec, until: int | None, after: State | None) -> int:
+    """The number of epochs after which to stop, of all of ``spec`` or as ``fit`` has the others.
+
+    Raises:
+        ValueError: If there are not as many, or more have been done in ``after``; or if that is no
+            state of a training of this module.
+    """
+    done = 0 if after is None else _check_state("after", after, module)
+    if done > spec.epochs:
+        raise ValueError(
+            f"epochs={spec.epochs} in spec and {done} are done in after: use a spec of {done} or "
+            "more epochs."
+        )
+    if until is None:
+        return spec.epochs
+    checks.count("until", until, 0, meaning="counts epochs")
+    if not done <= until <= spec.epochs:
+        raise ValueError(
+            f"until={until} of {spec.epochs} epochs, {done} of which are done: use {done} to "
+            f"{spec.epochs}, or None for all."
+        )
+    return until
+
+
+def _check_state(name: str, state: Any, module: nn.Module) -> int:
+    """The number of epochs that were done where ``Training.state`` gave this, of such a module.
+
+    Raises:
+        ValueError: If nothing of the kind was given, it is of a training that came to its end, or
+            the module's state has other names or shapes.
+    """
+    rule = f"{name} is no state of a training that stopped before its end"
+    remedy = "give FitResult.state of a fit with until=..."
+    if not isinstance(state, dict):
+        raise ValueError(f"{rule}, but {checks.shown(state)}: {remedy}.")
+    needed = ("module", "optimizer", *_KEPT)
+    lacking = [part for part in needed if part not in state]
+    # A finished training keeps None in place of its optimiser's state.
+    lacking += [part for part in needed[:2] if part in state and not isinstance(state[part], dict)]
+    if lacking:
+        raise ValueError(f"{rule}, as it lacks {', '.join(lacking)}: {remedy}.")
+    given, own = _shapes(state["module"]), _shapes(module.state_dict())
+    other = [each for each in {**own, **given} if own.get(each) != given.get(each)]
+    if other:
+        there, here = given.get(other[0], "missing"), own.get(other[0], "missing")
+        raise ValueError(
+            f"{name} is of another module: {other[0]} is {there} in it and {here} in the module: "
+            "give the state of a module of the same layers and sizes."
+        )
+    return checks.count(f"{name}['epoch']", state["epoch"], 0, meaning="counts epochs done")
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, str]:
+    """Of each entry of a module's state its shape, or its type if it is no tensor."""
+    return {
+        name: f"{tuple(each.shape)}" if isinstance(each, Tensor) else type(each).__name__
+        for name, each in state.items()
+    }
 
 
 @contextmanager

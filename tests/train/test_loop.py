@@ -3,38 +3,19 @@
 import copy
 import math
 import pickle
-from typing import Any
 
 import pytest
 import torch
+from small_training import SPEC, net, problem
 from torch import nn
 
 from multiview import stream
 from multiview.data.augment import flip_and_crop
-from multiview.models import ConvNet, SideBySide
-from multiview.train.checkpoint import Checkpoint
+from multiview.models import SideBySide
 from multiview.train.compute import outputs_of
 from multiview.train.errors import Diverged
 from multiview.train.loop import error_score, fit, target_loss
 from multiview.train.optim import NoDecay, OptimSpec
-
-
-def problem(n: int = 60) -> tuple[torch.Tensor, torch.Tensor]:
-    """Three classes of noisy 8x8 images, each with its own bright corner."""
-    labels = torch.arange(n) % 3
-    images = 0.5 * torch.randn(n, 1, 8, 8, generator=stream(0, "noise"))
-    for i, label in enumerate(labels):
-        row, column = divmod(int(label), 2)
-        images[i, 0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 1
-    return images, labels
-
-
-def net(i: int = 0) -> ConvNet:
-    generator = stream(i, "init")
-    return ConvNet(image_shape=(1, 8, 8), num_classes=3, widths=(4, 6), generator=generator)
-
-
-SPEC = OptimSpec(epochs=20, batch_size=16, learning_rate=0.1)
 
 
 def test_it_trains_and_leaves_eval_mode():
@@ -299,73 +280,3 @@ def test_after_step_counts_every_step_of_the_training():
         after_step=lambda *counts: seen.append(counts),
     )
     assert seen == [(step, 6) for step in range(1, 7)]
-
-
-PARTS: dict[str, Any] = {"augment": flip_and_crop, "score": lambda module: torch.zeros(1)}
-
-
-def part(module: nn.Module, order: torch.Generator, **given: Any) -> Any:
-    x, y = problem()
-    return fit(module, x, target_loss(y), SPEC, order, **PARTS, **given)
-
-
-@pytest.mark.parametrize("until", [0, 7, 20])
-def test_a_training_in_two_parts_is_the_whole_training(until):
-    whole, first = net(), net()
-    expected = part(whole, stream(0, "order"))
-    order = stream(0, "order")  # where the first part leaves it the second goes on
-    begun = part(first, order, until=until)
-    assert begun.steps == until * 4
-    if until == 20:
-        assert begun.state is None
-        return
-    second = net(1)  # whose own weights do not count
-    ended = part(second, order, after=begun.state)
-    assert ended.loss.equal(expected.loss)
-    assert len(ended.scores) == 20
-    for one, other in zip(whole.parameters(), second.parameters(), strict=True):
-        assert one.equal(other)
-
-
-def test_several_trainings_go_on_from_one_state_and_leave_it_as_it_was():
-    begun = part(net(), stream(0, "order"), until=5)
-    before = copy.deepcopy(begun.state)
-    first, second, other = net(), net(), net()
-    part(first, stream(1, "order"), after=begun.state)
-    part(second, stream(1, "order"), after=begun.state)
-    part(other, stream(2, "order"), after=begun.state)
-    vectors = [nn.utils.parameters_to_vector(each.parameters()) for each in (first, second, other)]
-    assert vectors[0].equal(vectors[1])
-    assert not vectors[0].equal(vectors[2])
-    momenta = [state["optimizer"]["state"] for state in (before, begun.state)]
-    assert all(
-        one["momentum_buffer"].equal(momenta[1][i]["momentum_buffer"])
-        for i, one in momenta[0].items()
-    )
-
-
-def test_parts_that_there_are_not_are_refused():
-    begun = part(net(), stream(0, "order"), until=5)
-    for given, words in (
-        ({"until": 21}, "until=21 of 20 epochs"),
-        ({"until": 4, "after": begun.state}, "5 of which are done: use 5 to 20"),
-        ({"until": -1}, "until=-1"),
-        ({"after": {"epoch": 3}}, "after is no state"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            part(net(), stream(0, "order"), **given)
-
-
-def test_a_part_that_was_killed_goes_on_from_its_checkpoint(tmp_path):
-    def kept() -> Checkpoint:
-        return Checkpoint(path=tmp_path / "part.pt", seconds=0.0)
-
-    first, again = net(), net()
-    begun = part(first, stream(0, "order"), until=5, checkpoint=kept())
-    found = part(again, stream(0, "order"), until=5, checkpoint=kept())
-    assert found.state["epoch"] == begun.state["epoch"] == 5
-    one, other = net(), net()
-    part(one, stream(1, "order"), after=begun.state)
-    part(other, stream(1, "order"), after=found.state)
-    for a, b in zip(one.parameters(), other.parameters(), strict=True):
-        assert a.equal(b)

@@ -88,6 +88,10 @@ def pooled(table: pd.DataFrame) -> pd.DataFrame:
         by_class: Any = starts.get("same", ())
         chosen = [value for each in by_class if np.ndim(each) for value in each]
         if chosen:
+            # Classes of all starts are counted: given the samples, starts are independent draws of
+            # initial weights and orders, and what is claimed is that branches of one start agree,
+            # not those of several. What the samples, which they share, do to all starts shows as
+            # variance between repetitions, from which the interval takes its over-dispersion.
             line["same"], line["same_of"] = sum(chosen) / len(chosen), len(chosen)
         lines.append(line)
     found = pd.DataFrame(lines).reset_index(drop=True)
