@@ -1,6 +1,8 @@
 """two_images: its samples, what is measured of them, claims, tables and figure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -181,7 +183,7 @@ def ideal(cell):
     return {"member": line(*one, **gains, same=1.0), **row}
 
 
-def table_with(part=EQUAL, n=10, **changes):
+def table_with(part: str = EQUAL, changes: Mapping[str, float] = MappingProxyType({}), n: int = 10):
     rows = {c: changed(ideal(c), changes if c.part == part else {}) for c in LAPTOP}
     table = repeated(rows, n=n)
     fractions = ["coverage", "covered_left", "covered_right", "both_halves", "chose_right"]
@@ -210,16 +212,16 @@ def test_each_claim_turns_with_the_measure_it_is_about():
         (EQUAL, {"member.both_halves": 0.1}, "equal views: both in most classes"),
         (EQUAL, {"member.gain_left": 0.2}, "equal views: variance"),
     ):  # fmt: skip
-        found = verdicts(table_with(part, **changes))
+        found = verdicts(table_with(part, changes))
         assert {n for n, verdict in found.items() if verdict == "refuted"} == {name}
 
 
 def test_halves_and_classes_of_a_repetition_are_counted_once_whatever_the_number_of_networks():
     table = table_with()
     assert set(table["method"]) == set(script.ENTRIES)
-    assert table["coverage_of"].eq(20).all()
+    assert set(table["coverage_of"]) == {20}
     for name in ("covered_left", "covered_right", "both_halves", "chose_right"):
-        assert table[f"{name}_of"].eq(10).all()
+        assert set(table[f"{name}_of"]) == {10}
 
 
 def test_claims_of_95_percent_of_the_classes_need_ten_repetitions():

@@ -100,7 +100,7 @@ def train_patch_net(
         progress: Called after every sweep with a line and the fraction of ``max_steps`` done.
         constrain: From the gradients of networks, (networks, k, m, d), and their numbers among all,
             (networks,), to those that are followed, such as projections onto a subspace; their own
-            by default. Of members trained as a sum (``spec.summed``), which are one network, it
+            by default. Of members that ``summed`` trains as a sum, which are one network, it
             gets the gradients of all of them, (members, k, m, d), and the number [0].
 
     Raises:
