@@ -9,13 +9,12 @@ from matplotlib.figure import Figure
 
 from figures import panels, style
 from multiview.runs.estimates import measured
-from theory_experiments.data_tilt import KINDS
 
 LEAST = 1e-4  # where the logarithmic axis ends and a linear one goes on to 0
-COLOURS = {
-    "member": style.COLOURS["ensemble"],
-    "bagged": style.COLOURS["rocket"],
-    "own": style.COLOURS["one"],
+KINDS = {  # method: its averages, what its samples are, colour
+    "member": ("ensemble", "the same samples", style.COLOURS["ensemble"]),
+    "bagged": ("bagging", "bootstrap samples", style.COLOURS["rocket"]),
+    "own": ("own_ensemble", "samples of their own", style.COLOURS["one"]),
 }
 
 
@@ -34,12 +33,12 @@ def draw(table: pd.DataFrame) -> Figure:
 def how_often(axes: Axes, table: pd.DataFrame) -> None:
     """Views by the fraction of networks that learn them, and what even odds would give."""
     networks = 1
-    for method, (_, label) in KINDS.items():
+    for method, (_, label, colour) in KINDS.items():
         covered: Any = table.loc[table["method"] == method, "covered"]
         shares = np.concatenate([np.asarray(each, float).mean(0).ravel() for each in covered])
         networks = len(covered.iloc[0])
         edges = [(i - 0.5) / networks for i in range(networks + 2)]
-        look = {"histtype": "step", "lw": 1.8, "color": COLOURS[method], "label": label}
+        look = {"histtype": "step", "lw": 1.8, "color": colour, "label": label}
         axes.hist(shares, edges, density=True, **look)
     draws = np.arange(networks + 1)
     even = np.array([_even(int(i), networks) for i in draws]) * networks
@@ -60,8 +59,8 @@ def _even(i: int, networks: int) -> float:
 def missed(axes: Axes, table: pd.DataFrame) -> None:
     """Views missed by K networks, on the same samples and on bootstrap samples, and 2^-K."""
     sizes = sorted(table["size"].dropna().unique())
-    for method, (averages, label) in KINDS.items():
-        look = {"color": COLOURS[method], "label": label}
+    for averages, label, colour in KINDS.values():
+        look = {"color": colour, "label": label}
         points = {K: measured("missed", f"{averages}_{K:.0f}") for K in sizes}
         panels.curve(axes, table, points, low=0, high=1, band=True, **look)
     theory = [2.0**-K for K in sizes]

@@ -213,7 +213,7 @@ EXPERIMENT = Experiment(
     run=run,
     presets={
         "smoke": Preset(cells=SMOKE, seeds=2, claimed=False),
-        "laptop": Preset(cells=LAPTOP, seeds=6, first_seed=10),
+        "laptop": Preset(cells=LAPTOP, seeds=10, first_seed=10),
     },
     claims=claims,
     check=check,
