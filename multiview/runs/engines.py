@@ -146,7 +146,19 @@ class ProcessEngine(Renewed, Engine):
                 asked = (None, 0, -signal.SIGTERM)
                 self.ended = frozenset(each.pid for each in workers if each.exitcode in asked)
                 _end(workers)
-            return super().submit(fn, *args, **kwargs)
+            future = super().submit(fn, *args, **kwargs)
+        self._watch_new_worker()
+        return future
+
+    def _watch_new_worker(self) -> None:
+        """Let the pool look at its workers again.
+
+        It wakes its watching thread before it starts a worker, so that the death of the last one
+        may be seen only when another returns a result, which a frozen one never does.
+        """
+        pool: Any = self.inner
+        with pool._shutdown_lock:
+            pool._executor_manager_thread_wakeup.wakeup()
 
     def __exit__(self, kind: Any, *exception: Any) -> None:
         # Ctrl-C or a full disk: nobody waits for the cells begun.

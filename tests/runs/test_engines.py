@@ -81,7 +81,8 @@ def freeze_self():
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
-def test_a_pool_that_broke_is_made_anew_though_a_worker_is_frozen():
+@pytest.mark.parametrize("attempt", range(3))  # what the pool watches was a matter of moments
+def test_a_pool_that_broke_is_made_anew_though_a_worker_is_frozen(attempt):
     with ProcessEngine(2) as engine:
         frozen, killed = engine.submit(freeze_self), engine.submit(kill_self)
         for future in (frozen, killed):
