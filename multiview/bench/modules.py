@@ -213,8 +213,7 @@ class ModuleBench(Bench):
         """Train networks in place, several at once as the recipe says.
 
         All see the same inputs in the same order and differ in their initial weights alone, as in
-        the paper's definition of an ensemble; what stands beside a network changes it by rounding
-        at most.
+        the paper's definition of an ensemble; one beside another changes it by rounding at most.
         """
         check_strays(soft)
         recipe = self.setting.of_course(course)
