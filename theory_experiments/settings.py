@@ -54,8 +54,8 @@ def many_classes(k: int) -> PatchSetting:
     ``classes_needed``). Each class has 40 samples. Of all samples two or so are single-view, fewer
     than in the paper, where every class has some: such a sample teaches its view to about one in
     three of the networks that would miss it, so that with more such samples one network errs on
-    less than mu / 2. Training goes on until the loss is small: at 0.05 the class learned last is
-    not quite learned. Chosen on the seeds 1000 to 1003.
+    less than mu / 2. Training goes on until the loss is small: at 0.05 the class learned last
+    may not be quite learned. Chosen on the seeds 1000 to 1003.
     """
     dims = 6 * k
     spec = MultiViewSpec(
