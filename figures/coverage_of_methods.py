@@ -1,4 +1,4 @@
-"""Every method as a row: the views that it has learned, their fraction, and its errors."""
+"""A dozen methods, a row each: the views learned, their fraction, and errors."""
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,21 @@ COLOURS = {
     "neurons behind gates": style.COLOURS["gates"],
     "tangent kernels": style.COLOURS["kernels"],
 }
+# All methods are in the table of the page.
+SHOWN = (
+    "member",
+    "labels",
+    "ensemble",
+    "summed",
+    "hinton",
+    "paper",
+    "self_continued",
+    "patch",
+    "rocket",
+    "pruned_soft",
+    "kernel_member",
+    "kernel_ensemble",
+)
 SPACE = 1.0  # rows that a group's name takes
 Rows = list[tuple[Entry, float]]
 
@@ -55,11 +70,12 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def _rows(table: pd.DataFrame) -> tuple[Rows, dict[str, float]]:
-    """Each method and its height; the height of each group's name."""
+    """Each method that is shown and its height; the height of each group's name."""
     rows: Rows = []
     groups: dict[str, float] = {}
     y = 0.0
-    named = table.loc[table["label"].notna(), ["method", "label", "group"]].drop_duplicates()
+    shown = table.loc[table["method"].isin(SHOWN), ["method", "label", "group"]]
+    named = shown.drop_duplicates()
     for method, label, group in named.itertuples(index=False):
         if group not in groups:
             groups[group] = y
