@@ -20,12 +20,6 @@ GAINS = {
     "summed": ("trained as a sum", style.COLOURS["sum"]),
     "distilled": ("distilled from the ensemble", style.COLOURS["distilled"]),
 }
-DATA = {
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "mnist": "MNIST",
-    "multi_view": "made-up images",
-}
 # A figure's kinds of models: name, colour, marker.
 Models = Mapping[str, tuple[str, str, str]]
 

@@ -22,7 +22,6 @@ COLOURS = {
     "self": style.COLOURS["self"],
     "self_ensemble": style.COLOURS["self"],
 }
-DATA = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "multi_view": "made-up images"}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -36,7 +35,7 @@ def draw(table: pd.DataFrame) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     _gains(left, table)
     first = table.iloc[0]
-    name = DATA.get(first["data"], first["data"])
+    name = style.DATA.get(first["data"], first["data"])
     style.title(left, "a", f"Gains on {name}, {first['num_train']:,} images")
     _members(right, table)
     style.title(right, "b", "Each network, and their ensemble")

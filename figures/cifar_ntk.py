@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import style
-from figures._contrast import DATA, gains
+from figures._contrast import gains
 
 MODELS = {
     "kernel": "tangent kernel, ridge regression",
@@ -25,5 +25,5 @@ def draw(table: pd.DataFrame) -> Figure:
     gains(axes, table, MODELS, "error")
     cell = table.iloc[0]
     size = f"{cell['num_train']:,} images, {cell['members']} members"
-    style.title(axes, "a", f"Gains over one model: {DATA[cell['data']]}, {size}")
+    style.title(axes, "a", f"Gains over one model: {style.DATA[cell['data']]}, {size}")
     return figure

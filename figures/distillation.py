@@ -92,8 +92,7 @@ def _digits(axes: Axes, table: Any) -> str:
 
 def _name(table: pd.DataFrame) -> str:
     data = str(table["data"].iat[0])
-    known = {"mnist": "MNIST", "cifar10": "CIFAR-10", "multi_view": "made-up data"}
-    return known.get(data, data)
+    return style.DATA.get(data, data)
 
 
 def _images(axes: Axes, table: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import panels, style
-from figures._contrast import DATA, gains, methods, percent, sizes
+from figures._contrast import gains, methods, percent, sizes
 from multiview.runs.estimates import select
 
 MODELS = {
@@ -52,7 +52,7 @@ def _draw_images(table: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     gains(left, table, {model: name for model, (name, *_) in MODELS.items()}, "error")
-    style.title(left, "a", f"Gains over one model, {DATA[table['data'].iloc[0]]}")
+    style.title(left, "a", f"Gains over one model, {style.DATA[table['data'].iloc[0]]}")
     sizes(right, table, MODELS, "error")
     percent(right)
     panels.legend(right)

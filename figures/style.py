@@ -5,6 +5,12 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 WIDTH = 10.0  # inches, of a figure over the whole page
+DATA = {  # names of data sets as readers know them
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "mnist": "MNIST",
+    "multi_view": "made-up images",
+}
 # Okabe and Ito's palette and, but for the brown, Tol's, told apart by colour-blind readers too.
 COLOURS = {
     "one": "#0072B2",
