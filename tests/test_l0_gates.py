@@ -89,8 +89,8 @@ def test_in_few_epochs_gates_have_a_larger_rate_than_networks_without():
 def test_other_patches_are_more_at_as_many_steps_and_strengths_in_proportion():
     cells: list[Any] = PATCHES["laptop"]
     main, mu, more, untrained = cells
-    assert (mu.setting.spec.mu, mu.setting.num_train) == (0.32, 400)
-    assert (more.setting.spec.mu, more.setting.num_train) == (0.02, 1600)
+    assert (mu.setting.spec.mu, mu.setting.num_train) == (0.32, 800)
+    assert (more.setting.spec.mu, more.setting.num_train) == (0.02, 3200)
     for name in ("labels", "students"):
         steps = [
             getattr(x.setting.training, name).epochs * x.setting.num_train for x in (main, more)
@@ -100,7 +100,7 @@ def test_other_patches_are_more_at_as_many_steps_and_strengths_in_proportion():
         [x / cell.setting.num_train for x in lambdas([cell]).values()] for cell in (mu, more)
     ]
     assert pressure[0] == pytest.approx(pressure[1])
-    assert untrained.setting.training.students.epochs == 100
+    assert untrained.setting.training.students.epochs == 300
     early, late = (lambdas([untrained], name) for name in ("from_start", "delayed"))
     # Lambda times the steps it acts for is as without a delay.
     delays = [untrained.methods[name].penalty.delay for name in late]
@@ -244,7 +244,9 @@ FEW = Strengths(
     fine=(0.024, 0.027, 0.03),
     shares=(0.5, 0.2),
 )
-FEW_CELLS = pruned_patches.cells(pruned_patches.LAPTOP, FEW, epochs=100, num_test=1, probes=1)
+FEW_CELLS = pruned_patches.cells(
+    pruned_patches.LAPTOP, FEW, untrained=pruned_patches.from_scratch(20), num_test=1, probes=1
+)
 AS_PREDICTED: dict[str, dict[str, list[float]]] = {  # by group: measures by strength
     "one": {
         "coverage": [0.6, 0.6, 0.5, 0.3, 0.0, 0.0],

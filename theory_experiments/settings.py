@@ -97,7 +97,7 @@ def many_classes_by_sgd(k: int) -> PatchSetting:
         many_classes(k),
         members=4,
         sigma_init=0.06,
-        training=Sgd(labels=replace(optim, epochs=250), students=replace(optim, epochs=300)),
+        training=Sgd(labels=replace(optim, epochs=240), students=replace(optim, epochs=300)),
     )
 
 
