@@ -132,8 +132,16 @@ def test_the_picture_has_a_cell_for_every_view_of_each_method_shown(row):
     figure.draw(table(row, seeds=(0,)))  # one repetition has no interval
 
 
+def test_methods_of_primary_claims_are_in_the_picture():
+    claims = [claim for claim in script.claims([CELL]) if claim.primary]
+    assert len(claims) == len(script.PRIMARY)
+    for method in ("hinton", "labels", "rocket", "kernel_member", "kernel_distilled"):
+        assert any(f"'{method}'" in str(claim.estimate) for claim in claims), method
+        assert method in figure.SHOWN
+
+
 def test_every_group_has_a_colour_of_its_own():
-    assert set(figure.COLOURS) == {entry.group for entry in script.ENTRIES.values()}
+    assert set(figure.COLOURS) == {script.ENTRIES[name].group for name in figure.SHOWN}
     assert len(set(figure.COLOURS.values())) == len(figure.COLOURS)
 
 

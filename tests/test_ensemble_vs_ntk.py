@@ -140,7 +140,7 @@ def verdicts(table: pd.DataFrame) -> dict[str, str]:
 def test_claims_hold_where_the_theory_does():
     found = verdicts(ideal())
     # At most 0.001 is one view in a thousand: more views than there are would be needed.
-    limit = {"ensemble, k to infinity"}
+    limit = {"ensemble, k to infinity", "student, k to infinity"}
     assert {name for name, verdict in found.items() if verdict != "supported"} <= limit
     assert find("ensemble_vs_ntk").claims_about("smoke", contrast.Options()) == []
     primary = [
@@ -173,7 +173,7 @@ def test_claims_fall_where_the_theory_does(method, value, claim):
 
 def test_what_is_a_count_of_views_is_said():
     table = ideal(n=2)
-    counted = {"ensemble", "summed", "kernel_ensemble", "kernel_summed"}
+    counted = {"ensemble", "summed", "distilled", "kernel_ensemble", "kernel_summed"}
     assert set(select(table, single_of=20)["method"]) == counted
     assert set(select(table, coverage_of=20)["method"]) == counted
     assert table["single_of"].dropna().tolist() == [20] * 2 * len(counted)
