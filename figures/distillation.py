@@ -41,7 +41,6 @@ LOSSES = {
     "squares_centred": "centred squares",
     "standardised": "standardised logits",
 }
-T = 4.0  # of Hinton's loss where it is not varied
 coverage = partial(measured, "coverage")
 Groups = Mapping[str, Sequence[Line]]
 
@@ -125,9 +124,15 @@ def _sizes(table: pd.DataFrame) -> list[int]:
     return sorted({int(size) for size in table["size"].dropna()})
 
 
+def _usual(table: pd.DataFrame) -> float:
+    """The temperature of students of all sizes of teachers; of few sizes it is varied."""
+    hot = table.loc[table["kd_loss"] == "hinton", ["T", "size"]].drop_duplicates()
+    return float(hot["T"].value_counts().idxmax())
+
+
 def _by_teachers(axes: Axes, table: pd.DataFrame) -> str:
     """Views of teachers and of their students, and what theory says of the students."""
-    sizes = _sizes(table)
+    sizes, T = _sizes(table), _usual(table)
     students: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "hinton": ({"T": T}, {"label": f"students, T = {T:g}"}),
         "paper": ({}, {"label": "students, the paper's update", "ls": "--", "mfc": "white"}),
@@ -154,7 +159,7 @@ def _by_teachers(axes: Axes, table: pd.DataFrame) -> str:
 
 def _by_loss(axes: Axes, table: pd.DataFrame) -> str:
     """Views of the students of most teachers, by what they are taught."""
-    K = _sizes(table)[-1]
+    K, T = _sizes(table)[-1], _usual(table)
     of_all = measured("predicted", kd_loss="paper", size=K)
     of_few = measured("predicted", "few_hinton")
     taught: dict[str, Estimate] = {

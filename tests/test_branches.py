@@ -27,7 +27,7 @@ def ideal(cell):
         share = 1.0 if at is None else SHARES.get(cell.part, {}).get(at, 0.0)
         row[name] = {"one": 0.4, "averaged": 0.4 - 0.2 * share}
         if cell.part == PATCHES:
-            row[name]["same"] = np.full(10, at is not None)
+            row[name]["same"] = np.full(20, at is not None)
         row[name] |= {"way": BRANCHES if at is not None else name.rpartition(" ")[0]}
         row[name] |= {} if at is None else {"at": at}
     return row
@@ -56,12 +56,12 @@ def test_claims_hold_on_ideal_rows_but_for_those_that_contradict_each_other():
 
 
 def test_each_claim_turns_with_what_it_is_about():
-    late = {f"{BRANCHES}, 50% {i}.averaged": 0.38 for i in range(4)}
+    late = {f"{BRANCHES}, 60% {i}.averaged": 0.38 for i in range(2)}
     assert verdicts(table_with(late))["no gain after escape"] == "refuted"
-    chosen = np.arange(10) % 2 == 0
-    other = {f"{BRANCHES}, 10% {i}.same": chosen for i in range(4)}
+    chosen = np.arange(20) % 2 == 0
+    other = {f"{BRANCHES}, 10% {i}.same": chosen for i in range(2)}
     assert verdicts(table_with(other))["same views, t=0.1"] == "refuted"
-    order = {f"{ONE_ORDER} {i}.averaged": 0.3 for i in range(4)}
+    order = {f"{ONE_ORDER} {i}.averaged": 0.3 for i in range(2)}
     assert verdicts(table_with(order))["order adds nothing"] == "refuted"
     none = verdicts(table_with({f"{BRANCHES}, 0% 0.averaged": 0.4}, IMAGES))
     assert none["images: start decides"] == "supported"
@@ -71,10 +71,10 @@ def test_each_claim_turns_with_what_it_is_about():
 
 
 def test_starts_are_pooled_and_classes_of_all_of_them_counted():
-    one = {f"{BRANCHES}, 10% 0.same": np.zeros(10, bool)}
+    one = {f"{BRANCHES}, 10% 0.same": np.zeros(20, bool)}
     table = table_with(one)
     line = table.loc[table["method"] == f"{BRANCHES}, 10%"].iloc[0]
-    assert (line["same"], line["same_of"]) == (0.75, 40)
+    assert (line["same"], line["same_of"]) == (0.5, 40)
     assert len(table) == 5 * (2 + 6 + 2 + 5)
     assert table.loc[table["way"] == APART, "share"].eq(1).all()
     nothing = table_with({f"{APART} 0.averaged": 0.5}, IMAGES)
@@ -107,7 +107,7 @@ def test_times_are_whole_epochs():
 def test_tables_and_figure_show_every_time():
     table = table_with()
     text = texts(script.tables(table), table)
-    for words in ("0.05", "0.7", *script.WAYS.values(), "CIFAR-10"):
+    for words in ("0.3", "0.7", *script.WAYS.values(), "CIFAR-10"):
         assert words in text
     found = figure.draw(table)
     assert len(found.axes) == 4

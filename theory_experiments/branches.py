@@ -9,8 +9,8 @@ al. (arXiv 1912.05671) do to find out when training is stable. The gain of their
 them is held against that of networks that share nothing.
 
 Claims, times and sizes were decided before any run on the seeds from 10 on. On the seeds 1000 and
-1001 classes of the patches leave their start after 0.1 to 0.4 of the training, and at 0.5 the error
-on training samples is below 1%; nothing was known of the gain of branches. For images the
+1001 classes of the patches leave their start after 0.2 to 0.45 of the training, and then all
+training samples are right; nothing was known of the gain of branches. For images the
 expectation, 80% of the gain or more with the same start and about half of it after a tenth of the
 training, is ours and would contradict the theory's.
 """
@@ -32,7 +32,7 @@ from multiview.runs.estimates import Estimate, measured
 from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
-from theory_experiments.settings import BY_SGD, SMOKE_BY_SGD
+from theory_experiments.settings import SMOKE_BY_SGD, many_classes_by_sgd
 from theory_experiments.views.branching import APART, ImageGains, PatchGains, pooled
 from theory_experiments.views.units import MARGIN, SAME
 
@@ -98,10 +98,10 @@ def image_setting(num_train: int, epochs: int) -> ImageSetting:
 
 LAPTOP = cells(
     Plan(
-        setting=BY_SGD,
+        setting=many_classes_by_sgd(20),
         measure=PatchGains(num_test=2000, probes_per_view=50),
-        times=(0.0, 0.05, 0.1, 0.2, 0.3, 0.5),
-        starts=4,
+        times=(0.0, 0.1, 0.2, 0.3, 0.4, 0.6),
+        starts=2,
     ),
     Plan(
         setting=image_setting(5000, epochs=10),
@@ -154,7 +154,7 @@ def patch_claims(times: Sequence[float]) -> Iterator[Claim]:
     source, apart = "Section 4", of("gain", PATCHES, way=APART)
     for at in times:
         same, gain = of("same", PATCHES, at), of("gain", PATCHES, at)
-        statement = f"branches that part at {at:g} choose the same view in 95% of classes or more"
+        statement = f"all branches that part at {at:g} choose one view in 95% of classes or more"
         name = f"same views, t={at:g}"
         yield Claim(name, source, statement, at_least(1 - MARGIN), same)
         statement = f"averaging branches that part at {at:g} gains less than 10% of what it gains "

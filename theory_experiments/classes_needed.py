@@ -35,11 +35,9 @@ from theory_experiments.views.units import counted_in_views
 
 taught = partial(Student, kd_loss=PaperUpdate(scale=30.0), weight=30.0)
 self_taught = partial(taught, teacher=Member(index=1), start=Member(index=0))
-METHODS = {
-    "member": Members(),
-    "ensemble": Ensemble(),
-    "distilled": taught(number=2),
-    "distilled_no_strays": taught(number=2, strays=False),
+SHORT = {"member": Members(), "ensemble": Ensemble(), "distilled": taught(number=4)}
+METHODS = SHORT | {
+    "distilled_no_strays": taught(number=4, strays=False),
     "self": self_taught(),
     "self_no_strays": self_taught(strays=False),
 }
@@ -80,6 +78,11 @@ def for_long(where: PatchSetting, steps: int) -> Cell[PatchSetting]:
     return replace(cell("for long", trained), methods=FOR_LONG)
 
 
+def longer(where: PatchSetting, steps: int) -> Cell[PatchSetting]:
+    """Students of a cell of the sweep for more steps, which tells what time has to do with it."""
+    return replace(cell("longer", taught_for(where, steps)), methods=SHORT)
+
+
 def old_settings() -> Iterator[Cell[PatchSetting]]:
     """The two settings with ten classes in which the theorems were measured before."""
     weak = replace(BY_FLOW, spec=WEAK_SPEC, relu_knee=10.0, sigma_init=0.1)
@@ -96,6 +99,7 @@ def cells(
             for other in strengths:
                 yield cell(SWEEP, setting(k, q, other))
     yield for_long(setting(20, 3, 0.3), 1500)
+    yield longer(setting(20, 3, 0.3), 300)
     yield from old_settings()
 
 
@@ -109,8 +113,10 @@ def smoke() -> Iterator[Cell[PatchSetting]]:
         few = taught_for(replace(own, num_train=150, width=4, training=training), 10)
         yield cell(SWEEP, few, num_test=100)
     yield for_long(few, 20)
+    yield longer(few, 20)
 
 
+SMALL = ((10, 3), (10, 4), (20, 4))  # k and q of cells with x below 0.05 at Z_o = 0.2
 PAIRS = (  # cells of like x and other k, q and Z_o: k, q, Z_o of each
     ((40, 3, 0.2), (40, 4, 0.3)),  # 0.16
     ((20, 3, 0.3), (20, 4, 0.4)),  # 0.27, 0.26
@@ -135,14 +141,20 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         at_least(0.9),
         at("share", "distilled", 40, 3, 0.4),
     )
-    small = [at("share", "distilled", k, q, 0.2) for k, q in ((10, 3), (10, 4), (20, 4))]
+    small = [at("share", "distilled", k, q, 0.2) for k, q in SMALL]
     statement = "with x below 0.05 it gains at most a quarter of that"
     yield Claim("below the threshold", source, statement, at_most(0.25), average(small))
+    free = [at("share", "distilled_no_strays", k, q, 0.2) for k, q in SMALL]
+    statement = "there, without strays, it gains three quarters of that in as many steps"
+    yield Claim("strays, not time", section, statement, at_least(0.75), average(free))
+    more = measured("share", "distilled", part="longer") - at("share", "distilled", 20, 3, 0.3)
+    statement = "three times the steps move the share by at most 0.1 (k = 20, q = 3, Z_o = 0.3)"
+    yield Claim("time", section, statement, within(0.1), more)
     for i, (one, other) in enumerate(PAIRS, 1):
         difference = at("share", "distilled", *one) - at("share", "distilled", *other)
         names = [f"k = {k}, q = {q}, Z_o = {z}" for k, q, z in (one, other)]
-        statement = f"students gain the same share at like x ({'; '.join(names)}), to 0.1"
-        yield Claim(f"one curve, {i}", source, statement, within(0.1), difference)
+        statement = f"students gain the same share at like x ({'; '.join(names)}), to 0.15"
+        yield Claim(f"one curve, {i}", source, statement, within(0.15), difference)
     yield Claim(
         "without strays",
         section,
@@ -243,8 +255,9 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=list(smoke()), seeds=1, claimed=False),
         "quick": Preset(cells=list(cells((10, 20))), seeds=5, claimed=False),
-        "laptop": Preset(cells=list(cells()), seeds=10),
-        "paper": Preset(cells=list(cells((10, 20, 40, 80))), seeds=10),
+        # From other seeds on than ``theorems``, which has a cell in common.
+        "laptop": Preset(cells=list(cells()), seeds=10, first_seed=20),
+        "paper": Preset(cells=list(cells((10, 20, 40, 80))), seeds=10, first_seed=20),
     },
     claims=claims,
     check=check,

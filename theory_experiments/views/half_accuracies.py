@@ -30,13 +30,16 @@ from theory_experiments.views.two_halves import (
 class Halves(TestMeasure):
     """What classifiers recognise of test samples that show one half of them, or both.
 
-    ``both``, ``left`` and ``right`` are accuracies, means over networks. A half of a class is
-    covered if the accuracy on samples of the class that show it alone is above halfway between
-    chance, 1/k, and that on the class's whole samples. ``coverage`` is c, the fraction of halves of
-    classes covered; ``covered_left`` and ``covered_right`` are those of each half, ``both_halves``
-    that of classes of which both are; ``chose_right``, the fraction of classes better recognised
-    by the right half than by the left. Of several networks these are means, and ``same`` is the
-    fraction of classes in which all are better with the same half; ``gain_left`` and so on, how
+    ``both``, ``left`` and ``right`` are accuracies, means over networks. A class is known so far as
+    samples of it are called by its name more often than those of others, which are called so too
+    by a network that knows them not: the difference of the two rates (Youden's index). A half of a
+    class is covered if samples that show it alone are known more than half as well as networks
+    know the class's whole samples, on average over those of ``of_networks``. ``coverage`` is c,
+    the fraction of halves of classes covered; ``covered_left`` and ``covered_right`` are those of
+    each half, ``both_halves`` that of classes of which both are; ``chose_right``, the fraction of
+    classes better known by the right half than by the left. Of several networks these are means,
+    and ``same`` is the fraction of classes in which all are better with the same half;
+    ``gain_left`` and so on, how
     much less their mean logits err than one of them, and ``surrogate_left`` what Gaussian members
     of the same mean and covariance would gain. ``by_class`` holds all accuracies, (networks, 3, k).
     ``fitted_left`` and ``fitted_right`` are accuracies on the training samples that show this half
@@ -67,12 +70,14 @@ class Halves(TestMeasure):
         here, row = module_bench(bench), {}
         labels = here.samples.test_labels.cpu()
         shown = {name: only(here.samples.test, lone) for name, lone in SHOWN.items()}
+        whole = here.outputs(trained[self.of_networks].logits, shown["both"])
+        enough = known(whole, labels).mean(0) / 2
         for method, each in trained.items():
             outputs = {name: here.outputs(each.logits, seen) for name, seen in shown.items()}
-            row[method] = accuracies(outputs, labels) | fitted(here, each)
+            row[method] = accuracies(outputs, labels, enough) | fitted(here, each)
             if method == self.of_networks:
                 means = {name: mean_logits(logits) for name, logits in outputs.items()}
-                row[self.ensemble] = accuracies(means, labels)
+                row[self.ensemble] = accuracies(means, labels, enough)
                 for name, logits in outputs.items():
                     drawn = here.stream("surrogates", name)
                     surrogate = surrogate_error(logits, labels, self.draws, drawn)
@@ -94,10 +99,28 @@ def fitted(bench: ModuleBench, classifier: Classifier) -> dict[str, float]:
     return found
 
 
+def known(
+    outputs: Float[Tensor, "n *networks k"], labels: Int[Tensor, " n"]
+) -> Float[Tensor, "networks k"]:
+    """By network and class, how much more often its samples are called so than those of others."""
+    classes = functional.one_hot(labels).double()
+    called = functional.one_hot(outputs.argmax(-1), outputs.shape[-1]).double()
+    called = called.reshape(len(labels), -1, outputs.shape[-1])
+    own, all_of = torch.einsum("nmk,nk->mk", called, classes), called.sum(0)
+    number = classes.sum(0)
+    return own / number - (all_of - own) / (len(labels) - number)
+
+
 def accuracies(
-    outputs: Mapping[str, Float[Tensor, "n *networks k"]], labels: Int[Tensor, " n"]
+    outputs: Mapping[str, Float[Tensor, "n *networks k"]],
+    labels: Int[Tensor, " n"],
+    enough: Float[Tensor, " k"],
 ) -> dict[str, Any]:
-    """Accuracies by what is shown, and what follows, as ``Halves`` says."""
+    """Accuracies by what is shown, and what follows, as ``Halves`` says.
+
+    Args:
+        enough: How well a class has to be known by a half that is covered.
+    """
     classes = functional.one_hot(labels).double()
     by_class = torch.stack(
         [
@@ -106,10 +129,9 @@ def accuracies(
         ],
         1,
     )
-    whole, halves = by_class[:, :1], by_class[:, 1:]
-    chance = 1 / classes.shape[1]
-    covered = (halves > (whole + chance) / 2).double()
-    right = halves[:, 1] > halves[:, 0]
+    alone = torch.stack([known(outputs[name], labels) for name in (LEFT, RIGHT)], 1)
+    covered = (alone > enough).double()
+    right = alone[:, 1] > alone[:, 0]
     found = {
         **dict(zip(outputs, by_class.mean((0, 2)).tolist(), strict=True)),
         "coverage": float(covered.mean()),

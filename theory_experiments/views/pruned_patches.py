@@ -81,7 +81,7 @@ class Strengths:
     """
 
     pruned: tuple[float, ...] = (0.01, 0.03, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
-    other: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
+    other: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2)
     untrained: tuple[float, ...] = (0.001, 0.0015, 0.002, 0.003)
     fine: tuple[float, ...] = (0.024, 0.0255, 0.027, 0.0285, 0.03)
     shares: tuple[float, ...] = (0.7, 0.5, 0.3, 0.15)
@@ -233,6 +233,12 @@ def from_scratch(k: int) -> OptimSpec:
     return training.students
 
 
+def halved(at: Strengths) -> Strengths:
+    """Half of all lambdas, and the same shares."""
+    lambdas = {name: each for name, each in vars(at).items() if name != "shares"}
+    return replace(at, **{name: tuple(x / 2 for x in each) for name, each in lambdas.items()})
+
+
 LAPTOP = pruned_setting(20)
 PATCHES = {
     "smoke": cells(
@@ -251,7 +257,7 @@ PATCHES = {
     "laptop": cells(LAPTOP, Strengths(), untrained=from_scratch(20), num_test=200, probes=30),
     "paper": cells(
         replace(pruned_setting(40), members=10),
-        Strengths(),
+        halved(Strengths()),  # twice the weights a gate, for twice the steps at half of lambda / N
         untrained=from_scratch(40),
         num_test=10_000,
         probes=100,
