@@ -1,4 +1,4 @@
-"""The data tilt the lottery: how often each view is learned, and what ensembles miss for it."""
+"""How often each view is learned, and what K networks and their mean miss."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from figures import panels, style
 from multiview.runs.estimates import measured
 
+MOST = 16  # networks averaged, of those that are drawn
 LEAST = 1e-4  # where the logarithmic axis ends and a linear one goes on to 0
 KINDS = {  # method: its averages, what its samples are, colour
     "member": ("ensemble", "the same samples", style.COLOURS["ensemble"]),
@@ -26,7 +27,7 @@ def draw(table: pd.DataFrame) -> Figure:
     how_often(left, table)
     style.title(left, "a", "How often networks learn a view")
     missed(right, table)
-    style.title(right, "b", "Views that none of K networks learns")
+    style.title(right, "b", "Views missed by K networks")
     return figure
 
 
@@ -57,10 +58,14 @@ def _even(i: int, networks: int) -> float:
 
 
 def missed(axes: Axes, table: pd.DataFrame) -> None:
-    """Views missed by K networks, on the same samples and on bootstrap samples, and 2^-K."""
-    sizes = sorted(table["size"].dropna().unique())
+    """Views that none of K networks covers, those that the mean does not, and 2^-K."""
+    sizes = [K for K in sorted(table["size"].dropna().unique()) if K <= MOST]
+    mean = {K: measured("lost", f"ensemble_{K:.0f}") for K in sizes}
+    colour = style.COLOURS["ensemble"]
+    look = {"color": colour, "ls": ":", "marker": "s", "label": "by their mean, the same samples"}
+    panels.curve(axes, table, mean, low=0, high=1, **look)
     for averages, label, colour in KINDS.values():
-        look = {"color": colour, "label": label}
+        look = {"color": colour, "label": f"by each, {label}"}
         points = {K: measured("missed", f"{averages}_{K:.0f}") for K in sizes}
         panels.curve(axes, table, points, low=0, high=1, band=True, **look)
     theory = [2.0**-K for K in sizes]

@@ -11,18 +11,21 @@ from tidy_tables import table_of
 from figures import data_tilt as figure
 from multiview import stream
 from multiview.bench.flow import patch_net
+from multiview.bench.images import ImageSetting
 from multiview.data import make_features, sample_patches
+from multiview.methods import OnOwnSamples
 from multiview.probes import missed_views
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context, NoOptions
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from theory_experiments import data_tilt
-from theory_experiments.settings import many_classes
+from theory_experiments.settings import BY_SGD, many_classes
+from theory_experiments.views import growth_rates
 
 EXPERIMENT = find("data_tilt")
 (CELL,) = EXPERIMENT.presets["laptop"].of(NoOptions())
-NETWORKS, K = 20, 20
+NETWORKS, K = 40, 20
 
 
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
@@ -34,7 +37,7 @@ def test_views_that_every_sample_shows_alike_grow_alike_but_for_noise():
     spec = replace(many_classes(20).spec, mu=0.0, sigma_p=0.0, other_strength=0.0)
     features = make_features(spec, stream(0, "features"))
     batch = sample_patches(spec, features, 2000, stream(0, "train"))
-    found = data_tilt.growth(batch.patches, batch.labels, features, q=3)
+    found = growth_rates.growth(batch.patches, batch.labels, features, q=3)
     share = batch.labels.bincount(minlength=20) / 2000
     torch.testing.assert_close(found, (share * (1 - 1 / 20)).unsqueeze(1).expand(20, 2))
 
@@ -48,17 +51,19 @@ def drawn(slope, seed=0, networks=NETWORKS):
     return np.stack([first, ~first], -1), rates
 
 
-def test_the_tilt_is_the_spread_beyond_chance():
-    assert data_tilt.tilt(drawn(0.0, networks=4000)[0]) < 0.01
+def test_the_tilt_is_the_variance_beyond_chance():
+    assert abs(data_tilt.tilt(drawn(0.0, networks=4000)[0])) < 1e-4
     views, rates = drawn(3.0, networks=4000)
     odds = 3 * np.log(rates[:, 0] / rates[:, 1])
     p = 1 / (1 + np.exp(-np.concatenate([odds, -odds])))
-    assert data_tilt.tilt(views) == pytest.approx(p.std(), abs=0.01)
+    assert data_tilt.tilt(views) == pytest.approx(p.var(), rel=0.05)
+    few = [data_tilt.tilt(drawn(0.0, seed, networks=5)[0]) for seed in range(400)]
+    assert abs(np.mean(few)) < 0.002  # a network by chance adds 0.05
 
 
 def test_the_slope_of_known_log_odds_is_found():
     views, rates = drawn(3.0, networks=4000)
-    assert data_tilt.measured_slope(views, rates) == pytest.approx(3.0, rel=0.1)
+    assert growth_rates.measured_slope(views, rates) == pytest.approx(3.0, rel=0.1)
 
 
 def test_the_predicted_slope_is_that_of_races_of_maxima():
@@ -66,12 +71,17 @@ def test_the_predicted_slope_is_that_of_races_of_maxima():
     draws = torch.randn(2, 200_000, width, generator=stream(1, "race")).amax(2).clamp(min=0)
     won = float((ratio * draws[0] > draws[1]).double().mean())
     odds = np.log(won / (1 - won))
-    assert data_tilt.predicted_slope(width, 3) * np.log(ratio) == pytest.approx(odds, rel=0.05)
-    assert data_tilt.predicted_slope(width, 4) == data_tilt.predicted_slope(width, 3) / 2
+    assert growth_rates.predicted_slope(width, 3) * np.log(ratio) == pytest.approx(odds, rel=0.05)
+    assert growth_rates.predicted_slope(width, 4) == growth_rates.predicted_slope(width, 3) / 2
 
 
-def made_up(slope, bagged=None, own=0.0, n=10):
-    """The laptop preset's derived table of networks with log-odds of these slopes."""
+def made_up(slope, bagged=None, own=0.0, votes=3.0, n=10):
+    """The laptop preset's derived table of networks with log-odds of these slopes.
+
+    Args:
+        votes: How many times as many views the mean of several networks does not cover as none of
+            them covers.
+    """
     results = []
     for seed in range(n):
         shared, rates = drawn(slope, seed)
@@ -83,40 +93,75 @@ def made_up(slope, bagged=None, own=0.0, n=10):
         row: dict[str, dict[str, Any]] = {"data": {"growth": rates}}
         for name, views in covered.items():
             row[name] = {"covered": views, "coverage": float(views.mean())}
-            for size in (1, 2, 4, 8, 10, 16, 20):
+            for size in (1, 2, 4, 8, 12, 16):
                 missed = missed_views(torch.as_tensor(views), size)
-                row[f"{data_tilt.KINDS[name][0]}_{size}"] = {"size": size, "missed": missed}
+                row[f"{data_tilt.KINDS[name][0]}_{size}"] = {
+                    "size": size,
+                    "missed": missed,
+                    "coverage": 1 - (votes + 0.01 * seed) * missed,
+                }
         results.append((replace(CELL, seed=seed), row))
     return EXPERIMENT.derived(table_of(*results))
 
 
 def verdicts(table):
     claims = EXPERIMENT.claims_about("laptop", NoOptions())
-    return {claim.name: judge(claim, table).verdict for claim in claims}
+    found = [judge(claim, table) for claim in claims]
+    assert not any("Error" in each.note for each in found), [each.note for each in found]
+    return {each.claim.name: each.verdict for each in found}
 
 
-def test_claims_hold_where_the_data_tilt_and_samples_of_their_own_do_not():
-    predicted = data_tilt.predicted_slope(CELL.setting.width, CELL.setting.q)
-    assert set(verdicts(made_up(predicted)).values()) == {"supported"}
+def test_claims_hold_where_the_data_tilt_a_little_and_votes_cost_more():
+    assert set(verdicts(made_up(0.6)).values()) == {"supported"}
 
 
-def test_claims_fall_where_the_odds_are_even_and_where_own_samples_are_tilted_too():
-    even = verdicts(made_up(0.0))
-    assert even["tilted"] == even["what tilts"] == "refuted"
-    assert verdicts(made_up(3.0, own=6.0))["own samples"] == "refuted"
-    assert verdicts(made_up(6.0, bagged=0.0))["bagging"] == "refuted"
+@pytest.mark.parametrize(
+    ("changes", "refuted"),
+    [
+        ({"slope": -0.8}, {"what tilts"}),
+        ({"slope": 3.0}, {"a small tilt", "what the tilt costs"}),
+        ({"own": 2.0}, {"own samples"}),
+        ({"bagged": 0.0}, {"bagging"}),
+        ({"votes": 1.0}, {"what votes cost"}),
+    ],
+)
+def test_each_claim_falls_with_what_it_is_about(changes, refuted):
+    found = verdicts(made_up(**{"slope": 0.6, **changes}))
+    assert {name for name, verdict in found.items() if verdict == "refuted"} == refuted
+
+
+def test_even_odds_support_no_tilt():
+    found = verdicts(made_up(0.0))
+    assert found["tilted"] != "supported"
+    assert found["a small tilt"] == "supported"
+
+
+def test_what_follows_from_coverage_stands_beside_each_average():
+    table = made_up(0.8, n=1).set_index("method")
+    for who, (name, _) in data_tilt.KINDS.items():
+        line = table.loc[f"{name}_4"]
+        assert line["independent"] == pytest.approx((1 - table["coverage"][who]) ** 4)
+        assert line["lost"] == pytest.approx(1 - line["coverage"])
+    assert table.loc["member", ["independent", "lost"]].isna().all()
 
 
 def test_networks_on_samples_of_their_own_differ_in_samples_and_start():
     bench = data_tilt.SMOKE.setting.bench(0, Context())
-    zero, one = (bench.trained(data_tilt.OnOwnSamples(draw=i)) for i in (0, 1))
+    zero, one = (bench.trained(OnOwnSamples(draw=i)) for i in (0, 1))
     assert not torch.equal(*(patch_net(each.net).weight for each in (zero, one)))
     assert zero.notes["loss"] != one.notes["loss"]
 
 
-def test_the_figure_draws_views_missed_by_the_number_of_networks():
+def test_samples_of_its_own_need_a_distribution_to_be_drawn_from():
+    with pytest.raises(ValueError, match="use Bootstrap"):
+        OnOwnSamples(draw=0).check(ImageSetting())
+    OnOwnSamples(draw=0).check(BY_SGD)
+
+
+def test_the_figure_draws_views_missed_by_each_and_by_the_mean():
     table = made_up(3.0, n=3)
     _, right = figure.draw(table).axes
-    line = right.get_lines()[0]
-    found = table.loc[table["method"] == "ensemble_2", "missed"].mean()
-    assert np.asarray(line.get_ydata())[1] == pytest.approx(found)
+    drawn = [np.asarray(line.get_ydata(), float) for line in right.get_lines()]
+    for measure in ("lost", "missed"):
+        found = [table.loc[table["method"] == f"ensemble_{K}", measure].mean() for K in (1, 2, 4)]
+        assert any(each[:3] == pytest.approx(found) for each in drawn if len(each) > 2)

@@ -22,7 +22,7 @@ from multiview.methods.specialists import Specialists, WithSpecialists
 from multiview.methods.students import Student
 from multiview.methods.timed import Timed
 from multiview.methods.transfer import UnlabelledStudent
-from multiview.methods.variant import Bootstrap, TransferSet, Variant
+from multiview.methods.variant import Bootstrap, OnOwnSamples, TransferSet, Variant
 
 __all__ = [
     "Baseline",
@@ -46,6 +46,7 @@ __all__ = [
     "Member",
     "Members",
     "Neighbours",
+    "OnOwnSamples",
     "RandomSets",
     "Reinitialised",
     "RingEnsembles",

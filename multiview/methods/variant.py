@@ -1,4 +1,4 @@
-"""Variant: another method by other networks, or on some of the training samples alone."""
+"""Variant: another method by other networks or on other samples than all training samples."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -11,8 +11,10 @@ from multiview import checks
 from multiview.bench.bench import Bench
 from multiview.bench.method import Classifier, Method
 from multiview.bench.nets import NetSpec
+from multiview.bench.patches import PatchBench, PatchSetting
 from multiview.bench.setting import Setting
-from multiview.rng import stream
+from multiview.data import sample_patches
+from multiview.methods.averaging import Labels
 from multiview.train.metrics import wrong
 
 
@@ -85,10 +87,9 @@ class Bootstrap:
     def __post_init__(self) -> None:
         checks.count("draw", self.draw, 0, meaning="is the number of a draw")
 
-    def rows(self, labels: Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+    def rows(self, labels: Int[Tensor, " n"], generator: torch.Generator) -> Int[Tensor, " n"]:
         """Indices of the samples that are met, as often as each was drawn, in their order."""
-        drawn = torch.randint(len(labels), (len(labels),), generator=stream(self.draw, "bootstrap"))
-        return drawn.sort().values
+        return torch.randint(len(labels), (len(labels),), generator=generator).sort().values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +146,49 @@ class Variant(Method):
         if first.net is not None:
             part = part.with_net(first.net)
         if first.samples is not None:
-            part = part.with_samples(first.samples.rows(bench.labels))
+            part = part.with_samples(_rows(bench, first.samples))
         kind, inner = type(first.of), [each.of for each in varied]
         found = kind.train_together(part, inner) if inner[1:] else [first.of.train(part)]
         return found if first.samples is None else [_noted(part, each) for each in found]
+
+
+def _rows(bench: Bench, samples: TransferSet | Bootstrap) -> Int[Tensor, " m"]:
+    """Indices of the training samples that are met."""
+    if isinstance(samples, Bootstrap):
+        return samples.rows(bench.labels, bench.stream("bootstrap", samples.draw))
+    return samples.rows(bench.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnOwnSamples(Method):
+    """A network on labels, with training samples of synthetic patches that no other network has.
+
+    Attributes:
+        draw: Number of the samples and of the initial weights.
+    """
+
+    draw: int
+
+    def networks(self, setting: Setting) -> int:
+        """One network."""
+        return 0
+
+    def check(self, setting: Setting) -> None:
+        """Refuse samples of which there are no others."""
+        if not isinstance(setting, PatchSetting):
+            raise ValueError(
+                f"OnOwnSamples draws synthetic patches, and a {type(setting).__name__} has none: "
+                "use Bootstrap."
+            )
+
+    def train(self, bench: Bench) -> Classifier:
+        """Draw the samples and train the network."""
+        assert isinstance(bench, PatchBench)
+        drawn = bench.stream("own samples", self.draw)
+        spec, number = bench.setting.spec, bench.setting.num_train
+        batch = sample_patches(spec, bench.features, number, drawn)
+        part = bench.on(batch.patches, batch.labels)
+        return Labels(start=f"own samples {self.draw}", course="labels").train(part)
 
 
 def _noted(part: Bench, found: Classifier) -> Classifier:
