@@ -12,6 +12,7 @@ from figures.panels import Entry
 from multiview.runs.estimates import Estimate, measured, select
 
 BAND = "#C8C8C8"
+FIRST = {"distilled": 1e-2, "self": 1e-5}  # where logarithmic axes of time begin
 LEAST = 1e-3  # where logarithmic axes end and linear ones go on to 0
 NETWORKS = (  # what is trained, where its panel stands, what is claimed of the end
     (Entry("member", "one network", style.COLOURS["one"]), 0, (0.48, 0.51)),
@@ -52,20 +53,33 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def along(axes: Axes, base: pd.DataFrame, entry: Entry, allowed: tuple[float, float]) -> None:
-    """Errors along the training, a line a repetition, and at the end with an interval."""
+    """Errors along the training, a line a repetition, and at the end with an interval.
+
+    What is taught changes early in a training whose time grows without bound, so that its axis is
+    logarithmic; what was before its beginning is drawn there.
+    """
+    first = FIRST.get(entry.method)
     axes.axhspan(*allowed, color=BAND, lw=0, zorder=1)
     for _, line in select(base, method=entry.method).iterrows():
         time = np.asarray(line["curve_time"], dtype=float)
         error = np.asarray(line["curve_single"], dtype=float)
-        axes.plot(time / time[-1], error, color=entry.colour, lw=0.9, alpha=0.7, zorder=2)
+        share = np.maximum(time / time[-1], first or 0.0)
+        axes.plot(share, error, color=entry.colour, lw=0.9, alpha=0.7, zorder=2)
     found = panels.values(base, measured("single", entry.method))
-    panels.point(axes, 1.06, found, low=0, color=entry.colour, marker="o")
+    beyond = 1.06 if first is None else first**-0.06
+    panels.point(axes, beyond, found, low=0, color=entry.colour, marker="o")
     if entry.method == "distilled":
         axes.set_yscale("symlog", linthresh=LEAST, linscale=0.5)
     axes.set_ylim(0, 0.6 if entry.method == "self" else 1)
-    axes.set_xlim(-0.03, 1.12)
-    axes.set_xticks([0, 0.5, 1])
     axes.set_xlabel("share of the training's time", fontsize=9)
+    if first is None:
+        axes.set_xlim(-0.03, 1.12)
+        axes.set_xticks([0, 0.5, 1])
+    else:
+        axes.set_xscale("log")
+        axes.set_xlim(first**1.03, first**-0.12)
+        axes.axvspan(0.1, 1, ymax=0.02, color=entry.colour, lw=0)
+        axes.text(0.1, 0.03, "last 90%", transform=axes.get_xaxis_transform(), fontsize=8)
 
 
 def by_size(axes: Axes, base: pd.DataFrame) -> None:

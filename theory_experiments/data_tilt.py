@@ -104,13 +104,15 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         ),
         (
             "own samples",
-            "on samples of their own the standard deviation of p_v is at most 0.05 (variance 0.0025)",
+            "on samples of their own the standard deviation of p_v is at most 0.05 (variance "
+            "0.0025)",
             at_most(0.05**2),
             measured("tilt", "own"),
         ),
         (
             "bagging",
-            "on bootstrap samples the variance of p_v is a quarter of that on the same samples, or more",
+            "on bootstrap samples the variance of p_v is a quarter of that on the same samples, or "
+            "more",
             at_least(0),
             measured("tilt", "bagged") - measured("tilt", "member") * 0.25,
         ),
