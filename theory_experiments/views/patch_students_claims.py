@@ -1,9 +1,9 @@
 """What was derived of the views that students on synthetic patches cover: claims and tables.
 
 The claims stand as they were restated, all with the margin of 0.05, when results on the seeds 0 to
-9 were known, with ten classes. Since then the temperature of Hinton's loss where it is not varied
-was raised from 4 to 16, and its weight from 1 to 20, on the seed 1000 with twenty classes; the
-seeds from 10 on had been run with ten classes.
+9 were known, with ten classes, and before any run on the seeds from 10 on. Since then the
+temperature of Hinton's loss where it is not varied was raised from 4 to 16, and its weight from 1
+to 20, on the seed 1000 with twenty classes.
 """
 
 from collections.abc import Iterator

@@ -27,9 +27,9 @@ neurons are left; and the cliff at the paper's size is to lie within a factor of
 What counts as a difference of c was set to one view in twenty, as everywhere, when results on the
 seeds 0 to 9 were known too: claims are decided before any run on the seeds from 10 on.
 
-There are twenty classes now, where there were ten when the seeds from 10 on were run; of this
-setting the seed 1000 had been seen. One neuron of a class that knows both views is enough there
-for half of the classes or more, so that neurons say less of views than was predicted.
+There are twenty classes now, where there were ten; of this setting the seed 1000 had been seen. In
+half of the classes or more one neuron knows both views there, so that neurons say less of views
+than was predicted.
 
 That soft targets keep views under one penalty is judged by ``coverage_of_methods``.
 """
