@@ -127,7 +127,7 @@ def cells(
     return found
 
 
-def taught_for(setting: PatchSetting, epochs: int) -> PatchSetting:
+def for_epochs(setting: PatchSetting, epochs: int) -> PatchSetting:
     """The setting with as many epochs of students; chosen on the seed 1000."""
     training = setting.training
     assert isinstance(training, Sgd)
@@ -136,7 +136,7 @@ def taught_for(setting: PatchSetting, epochs: int) -> PatchSetting:
 
 
 ENTRIES = entries(Axes(), masks=100)
-LAPTOP = cells(taught_for(BY_SGD, 100), Axes(), masks=100, num_test=200, probes_per_view=30)
+LAPTOP = cells(for_epochs(BY_SGD, 100), Axes(), masks=100, num_test=200, probes_per_view=30)
 SMOKE = cells(
     SMOKE_BY_SGD,
     Axes(neurons=(NEURON,), patches=(0.5,), widths=(2, 4)),
@@ -145,7 +145,7 @@ SMOKE = cells(
     probes_per_view=20,
 )
 PAPER = cells(
-    taught_for(PAPER_BY_SGD, 100),
+    for_epochs(PAPER_BY_SGD, 100),
     Axes(
         neurons=(0.1, NEURON, 0.5, 0.8), patches=(0.1, 0.2, 0.5), widths=(5, 10, 20, 40), copies=5
     ),
