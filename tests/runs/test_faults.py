@@ -131,7 +131,7 @@ def test_a_full_disk_ends_the_sweep_and_room_mends_it(disk, tmp_path, capsys, un
 def test_a_disk_that_becomes_read_only(disk, tmp_path, monkeypatch, capsys, undisturbed, engine):
     place, mount = disk
     mount("remount,size=1m")
-    monkeypatch.setenv("TOY_NAP", "0.2")
+    monkeypatch.setenv("TOY_NAP", "1")
 
     def become_read_only():
         wait_for(lambda: len(rows(place)) >= 2)
