@@ -62,7 +62,8 @@ def missed(axes: Axes, table: pd.DataFrame) -> None:
     sizes = [K for K in sorted(table["size"].dropna().unique()) if K <= MOST]
     mean = {K: measured("lost", f"ensemble_{K:.0f}") for K in sizes}
     colour = style.COLOURS["ensemble"]
-    look = {"color": colour, "ls": ":", "marker": "s", "label": "by their mean, the same samples"}
+    look: dict[str, Any] = {"color": colour, "ls": ":", "marker": "s"}
+    look["label"] = "by their mean, the same samples"
     panels.curve(axes, table, mean, low=0, high=1, **look)
     for averages, label, colour in KINDS.values():
         look = {"color": colour, "label": f"by each, {label}"}

@@ -23,6 +23,7 @@ from multiview.runs.experiment import Context
 from multiview.runs.find import find
 from multiview.runs.script import run_script
 from theory_experiments import l0_gates as script
+from theory_experiments.settings import many_classes_by_sgd
 from theory_experiments.views import l0_cells, pruned_curves, pruned_patches
 from theory_experiments.views.gates import lambdas, shares
 from theory_experiments.views.l0_images import cliff_ratio
@@ -245,7 +246,11 @@ FEW = Strengths(
     shares=(0.5, 0.2),
 )
 FEW_CELLS = pruned_patches.cells(
-    pruned_patches.LAPTOP, FEW, untrained=pruned_patches.from_scratch(20), num_test=1, probes=1
+    pruned_patches.LAPTOP,
+    FEW,
+    untrained=pruned_patches.from_scratch(many_classes_by_sgd(20)),
+    num_test=1,
+    probes=1,
 )
 AS_PREDICTED: dict[str, dict[str, list[float]]] = {  # by group: measures by strength
     "one": {

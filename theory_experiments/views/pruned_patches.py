@@ -226,11 +226,10 @@ def pruned_setting(k: int) -> PatchSetting:
     return replace(own, spec=replace(own.spec, mu=0.02), training=training)
 
 
-def from_scratch(k: int) -> OptimSpec:
-    """The training of students in the setting of many classes."""
-    training = many_classes_by_sgd(k).training
-    assert isinstance(training, Sgd)
-    return training.students
+def from_scratch(setting: PatchSetting) -> OptimSpec:
+    """The training of students, who begin untrained."""
+    assert isinstance(setting.training, Sgd)
+    return setting.training.students
 
 
 def halved(at: Strengths) -> Strengths:
@@ -250,15 +249,21 @@ PATCHES = {
             fine=(1.0, 1.2),
             shares=(0.5,),
         ),
-        untrained=SMOKE_BY_SGD.training.students,
+        untrained=from_scratch(SMOKE_BY_SGD),
         num_test=100,
         probes=20,
     ),
-    "laptop": cells(LAPTOP, Strengths(), untrained=from_scratch(20), num_test=200, probes=30),
+    "laptop": cells(
+        LAPTOP,
+        Strengths(),
+        untrained=from_scratch(many_classes_by_sgd(20)),
+        num_test=200,
+        probes=30,
+    ),
     "paper": cells(
         replace(pruned_setting(40), members=10),
         halved(Strengths()),  # twice the weights a gate, for twice the steps at half of lambda / N
-        untrained=from_scratch(40),
+        untrained=from_scratch(many_classes_by_sgd(40)),
         num_test=10_000,
         probes=100,
     ),
