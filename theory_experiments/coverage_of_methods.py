@@ -9,12 +9,11 @@ errors on single-view test samples beside what c explains of them.
 
 All networks are trained by one minibatch loop on the same 800 samples with one learning rate. What
 is taught by a trained network takes more steps, and ``labels`` is a network with labels alone for
-as many. There are twenty classes; with ten, which this script had before, too few logits show a
-student what its teacher knows. Claims and the margin of 0.05 are those decided before the run with
-ten classes, on the seeds 10 to 19, and were kept; settings with twenty classes were chosen on the
-seeds 1000 and 1001. On these, self-distillation from a fresh start added nothing (to match a
-teacher's logits is to give up what it does not know), and a light net learned its booster's views
-in place of its own. Claims of the theory are given as they were, and those about sharing beside
+as many. There are twenty classes, where this script had ten before. Claims and the margin of 0.05
+are those decided before the run with ten classes, on the seeds 10 to 19, and were kept; settings
+with twenty classes were chosen on the seeds 1000 and 1001. On the first, self-distillation from a
+fresh start added nothing (to match a teacher's logits is to give up what it does not know), and a
+light net learned its booster's views in place of its own. Claims of the theory are given as they were, and those about sharing beside
 what the paper of rocket launching says.
 """
 

@@ -23,9 +23,8 @@ from multiview.methods import (
 )
 from multiview.sparsity import L0Spec
 
-# With twenty classes one logit of another class is a small part of a KD loss, whose weight against
-# the labels' loss has to make up for it: at weights of 1 students learned hardly any view of their
-# teacher, on the seed 1000.
+# On the seed 1000 students covered 0.63 to 0.68 of the views at a weight of 1 and 0.83 to 0.85 at
+# this one, where labels alone taught 0.5 and the teacher knew 0.9.
 HINTON, WEIGHT = Hinton(16.0), 20.0
 PAPER_WEIGHT = 10.0  # eta' / eta of the paper's update
 taught = partial(Student, kd_loss=HINTON, weight=WEIGHT)

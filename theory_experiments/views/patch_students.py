@@ -8,8 +8,7 @@ much as many; and a class that no sample is of is seen in the others' samples.
 
 Networks have twenty classes and are trained by minibatches. Before, this part had ten classes, of
 which a teacher shows less, and followed the gradient flow, where Hinton's loss is stiff: at 100
-steps it was not yet learned. Weights of the losses were chosen on the seed 1000, on which a weight
-of 1 taught hardly any view.
+steps it was not yet learned. Weights of the losses were chosen on the seed 1000 (``all_methods``).
 """
 
 from collections.abc import Mapping
