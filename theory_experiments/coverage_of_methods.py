@@ -13,8 +13,8 @@ as many. There are twenty classes, where this script had ten before. Claims and 
 are those decided before the run with ten classes, on the seeds 10 to 19, and were kept; settings
 with twenty classes were chosen on the seeds 1000 and 1001. On the first, self-distillation from a
 fresh start added nothing (to match a teacher's logits is to give up what it does not know), and a
-light net learned its booster's views in place of its own. Claims of the theory are given as they were, and those about sharing beside
-what the paper of rocket launching says.
+light net learned its booster's views in place of its own. Claims of the theory are given as they
+were, and those about sharing beside what the paper of rocket launching says.
 """
 
 import math
