@@ -17,6 +17,8 @@ COLOURS = {
     "member": style.COLOURS["one"],
     "ensemble": style.COLOURS["ensemble"],
     "summed": style.COLOURS["sum"],
+    "mean": style.COLOURS["sum"],
+    "wide": style.GREY,
     "distilled": style.COLOURS["distilled"],
     "distilled_ensemble": style.COLOURS["distilled"],
     "self": style.COLOURS["self"],
@@ -49,7 +51,7 @@ def _gains(axes: Axes, table: pd.DataFrame) -> None:
     lines = [
         Line(labels[who], one - measured("error", who), colour, "D" if "ensemble" in who else "o")
         for who, colour in COLOURS.items()
-        if who != "member"
+        if who != "member" and who in labels
     ]
     error = one.of(table).by_seed.mean()
     forest(axes, table, {f"one network: error {error:.1%}": lines})

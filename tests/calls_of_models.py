@@ -15,6 +15,7 @@ from multiview.models import (
     FastTop,
     FourStageResNet,
     LeNet5,
+    MeanOfNets,
     NeuronBlocks,
     PatchNet,
     QuickNet,
@@ -229,6 +230,7 @@ CALLS = {
     "WideResNet, called": _called(WideResNet, (1, 4, 4), **WIDE),
     "SideBySide": _of_nets(SideBySide, None),
     "SumOfNets": _of_nets(SumOfNets, 1),
+    "MeanOfNets": _of_nets(MeanOfNets, 1),
     "smoothed_relu": Call(
         function=smoothed_relu,
         arguments=lambda: {"z": 3 * normal(4, 5), "q": 3.0, "relu_knee": 2.0},

@@ -44,12 +44,12 @@ class TestErrors(TestMeasure):
 
     Attributes:
         methods: Names of those that are measured; None: all.
-        train: Whether also on the training samples.
+        train: Whether also on the training samples; or the names of the methods of which it is.
         validation: Whether also on the validation samples, on which settings are chosen.
     """
 
     methods: tuple[str, ...] | None = None
-    train: bool = True
+    train: bool | tuple[str, ...] = True
     validation: bool = False
 
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> Row:
@@ -60,8 +60,9 @@ class TestErrors(TestMeasure):
             each = on_test(here, classifier.logits)
             row[name] = {"error": mean(each)} | ({"each": each.tolist()} if each.dim() else {})
             samples = here.samples
+            fitted = self.train if isinstance(self.train, bool) else name in self.train
             for part, wanted, inputs, labels in (
-                ("train", self.train, samples.train, samples.train_labels),
+                ("train", fitted, samples.train, samples.train_labels),
                 ("validation", self.validation, samples.validation, samples.validation_labels),
             ):
                 if wanted:

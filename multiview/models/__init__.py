@@ -8,7 +8,7 @@ from multiview.models.conv_net import ConvNet
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.fast_net import FastNet, FastTop
 from multiview.models.four_stage_resnet import FourStageResNet
-from multiview.models.groups import SideBySide, SumOfNets
+from multiview.models.groups import MeanOfNets, SideBySide, SumOfNets
 from multiview.models.lenet import LeNet5
 from multiview.models.members import SingleMember, SummedMembers
 from multiview.models.mlp import MLP
@@ -29,6 +29,7 @@ __all__ = [
     "FastTop",
     "FourStageResNet",
     "LeNet5",
+    "MeanOfNets",
     "NeuronBlocks",
     "PatchNet",
     "QuickNet",

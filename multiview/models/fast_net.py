@@ -71,14 +71,17 @@ class FastNet(nn.Module):
     """A 2x2 layer, three blocks of two 3x3 convolutions that halve the image, and a linear layer.
 
     The plan of hlb-CIFAR10 and airbench (arXiv 2404.00498): fixed whitening filters first, pooling
-    inside the blocks, BatchNorm, GELU, the maximum over the last image, small logits at the start.
-    With whitening, 10 classes and widths (64, 256, 256): 1,972,504 trained parameters.
+    inside the blocks, BatchNorm, the maximum over the last image, small logits at the start. But
+    with SiLU in place of GELU, with which training takes a fifth more time on a CPU, and without a
+    bias of the filters. With whitening, 10 classes and widths (64, 256, 256) it has 1,972,480
+    trained parameters.
 
     Args:
         widths: Channels of the three blocks.
         image_shape: (channels, height, width); height and width at least 9.
         whitening: Filters (w, channels, s, s) of the first layer, as ``whitening_filters`` makes
-            them, which stay as they are; None draws 8 x channels filters of 2x2 and trains them.
+            them, which stay as they are and have no bias; None draws 8 x channels filters of 2x2
+            with a bias and trains them.
         generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
 
     Raises:
@@ -108,7 +111,9 @@ class FastNet(nn.Module):
                 f"has {channels}: make it from such images."
             )
         first, size = (8 * channels, 2) if whitening is None else whitening.shape[::2]
-        self.first = nn.utils.skip_init(nn.Conv2d, channels, first, size)
+        # Fixed filters have no bias: to train it takes a gradient through the second layer, an
+        # eighth of all operations, and changed the error on held-out images by less than chance.
+        self.first = nn.utils.skip_init(nn.Conv2d, channels, first, size, bias=whitening is None)
         draw_weights(self, generator)
         if whitening is not None:
             with torch.no_grad():
@@ -127,20 +132,20 @@ class FastNet(nn.Module):
         """What the layer after so many blocks holds: the inputs of a FastTop."""
         check_images(images, self, self.least)
         blocks = checks.count("blocks", blocks, 0, len(self.top.blocks))
-        return self.top.blocks[:blocks](functional.gelu(self.first(images)))
+        return self.top.blocks[:blocks](functional.silu(self.first(images)))
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n k"]:
         check_images(images, self, self.least)
-        return self.top(functional.gelu(self.first(images)))
+        return self.top(functional.silu(self.first(images)))
 
 
 def _block(inputs: int, outputs: int) -> nn.Sequential:
-    """Convolution, pooling, norm, GELU; convolution, norm, GELU."""
+    """Convolution, pooling, norm, SiLU; convolution, norm, SiLU."""
     convs = [
         nn.utils.skip_init(nn.Conv2d, i, outputs, 3, padding=1, bias=False)
         for i in (inputs, outputs)
     ]
     norms = [nn.BatchNorm2d(outputs, momentum=BATCH_NORM_MOMENTUM) for _ in range(2)]
     return nn.Sequential(
-        convs[0], nn.MaxPool2d(2), norms[0], nn.GELU(), convs[1], norms[1], nn.GELU()
+        convs[0], nn.MaxPool2d(2), norms[0], nn.SiLU(), convs[1], norms[1], nn.SiLU()
     )

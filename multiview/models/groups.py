@@ -1,4 +1,4 @@
-"""Several nets as one module: side by side, or summed."""
+"""Several nets as one module: side by side, summed, or averaged."""
 
 from collections.abc import Iterable
 
@@ -43,6 +43,23 @@ class SumOfNets(nn.Module):
 
     def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
         return torch.stack(_alike([net(x) for net in self.nets])).sum(0)
+
+
+class MeanOfNets(nn.Module):
+    """F = mean of the nets' outputs, trained as one.
+
+    It can be what ``SumOfNets`` can; at the same rate it takes other steps (see there).
+
+    Raises:
+        ValueError: As ``SideBySide``.
+    """
+
+    def __init__(self, nets: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(checks.networks("nets", nets))
+
+    def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
+        return torch.stack(_alike([net(x) for net in self.nets])).mean(0)
 
 
 def _alike(outputs: list[Tensor]) -> list[Tensor]:

@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from multiview.runs.memory import keep_freed_memory
 from multiview.runs.signals import uninterrupted
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ def start_quiet_tracker() -> None:
 
 
 def _start_worker() -> None:
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
 

@@ -19,6 +19,7 @@ from multiview.runs.command_line import in_words
 from multiview.runs.engines import Engine
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
+from multiview.runs.memory import keep_freed_memory
 from multiview.runs.options import check_options, engine_of, parse
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
@@ -47,6 +48,7 @@ def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
 def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:
     """``main`` without the exit; usage errors found by the parser still raise SystemExit(2)."""
     settings = parse(experiment, args)
+    keep_freed_memory()
     errors, tally = Console(stderr=True), Tally(fresh=settings.fresh)
     with stopped_once():
         try:

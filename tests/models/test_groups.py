@@ -1,9 +1,9 @@
-"""SideBySide: each net trains as alone; SumOfNets: outputs and kernel."""
+"""SideBySide: each net trains as alone; SumOfNets, MeanOfNets: outputs and kernel."""
 
 import torch
 
 from multiview import stream
-from multiview.models import ConvNet, SideBySide, SumOfNets
+from multiview.models import ConvNet, MeanOfNets, SideBySide, SumOfNets
 from multiview.ntk import gram
 from multiview.train.loop import fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -42,6 +42,7 @@ def test_sum_of_nets_is_the_sum():
     group, x = nets(3), pixels(4)
     expected = group[0](x) + group[1](x) + group[2](x)
     torch.testing.assert_close(SumOfNets(group)(x), expected)
+    torch.testing.assert_close(MeanOfNets(group)(x), expected / 3)
 
 
 def test_kernel_of_the_sum_is_the_sum_of_kernels():
