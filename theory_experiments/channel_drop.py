@@ -25,7 +25,7 @@ import pandas as pd
 from multiview.bench import Cell, Context, check, run
 from multiview.bench import cost as costs
 from multiview.bench.nets import Fast
-from multiview.bench.recipe import Recipe, fast_recipe, gpu_recipe
+from multiview.bench.recipe import Recipe, fast_recipe, gpu_recipe, hours_recipe
 from multiview.measures import TestErrors
 from multiview.measures.varied import Varied
 from multiview.methods import Ensemble, Members, Student
@@ -127,6 +127,22 @@ SMOKE = replace(
     recipe=FEW,
     students=FEW,
 )
+# Of a net that has seen most images, the layer of 64 channels before its last block.
+TEN_THOUSAND = replace(fast_recipe(epochs=12), padding=2).with_optim(
+    batch_size=100, learning_rate=0.6
+)
+HOURS = replace(
+    LAPTOP,
+    num_pretrain=40_000,
+    num_train=10_000,
+    num_validation=0,
+    num_test=10_000,
+    members=8,
+    blocks=2,
+    pretrain=hours_recipe(epochs=10),
+    recipe=TEN_THOUSAND,
+    students=TEN_THOUSAND,
+)
 PAPER = replace(
     LAPTOP,
     num_pretrain=25_000,
@@ -134,6 +150,7 @@ PAPER = replace(
     num_validation=5000,
     num_test=10_000,
     members=10,
+    blocks=2,
     base=Fast(),
     net=Fast(),
     pretrain=gpu_recipe(epochs=30),
@@ -245,6 +262,7 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": preset(SMOKE, shown_views.smoke(), seeds=2, claimed=False),
         "laptop": preset(LAPTOP, shown_views.LAPTOP, seeds=3, first_seed=10),
+        "hours": preset(HOURS, shown_views.LAPTOP, students=3, seeds=3, first_seed=10),
         "paper": preset(PAPER, shown_views.LAPTOP, students=3, seeds=3, first_seed=10),
     },
     claims=claims_of(

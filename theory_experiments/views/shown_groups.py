@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from multiview import stream
+from multiview import checks, stream
 from multiview.bench import Bench, Classifier, Context, Method, Setting
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.modules import ModuleBench
@@ -33,7 +33,6 @@ from multiview.train import outputs_of
 from multiview.train.metrics import wrong
 
 Inputs = Literal["layer", "colours", "tiles"]
-BLOCKS = 1  # of the pre-trained FastNet below the layer whose channels are taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +45,7 @@ class GroupSetting(ImageSetting):
         num_pretrain: Of further training images, which the net below the layer alone has seen.
         base: That net.
         pretrain: How it is trained.
+        blocks: Of that net below the layer, 1 to 2.
     """
 
     inputs: Inputs = "layer"
@@ -54,6 +54,11 @@ class GroupSetting(ImageSetting):
     num_pretrain: int = 8000
     base: Fast = field(default_factory=lambda: Fast(widths=(32, 64, 64)))
     pretrain: Recipe = field(default_factory=lambda: fast_recipe(epochs=8))
+    blocks: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.count("blocks", self.blocks, 1, len(self.base.widths) - 1)
 
     def bench(self, seed: int, context: Context) -> ModuleBench:
         """The bench of one repetition, whose networks see all groups."""
@@ -64,7 +69,8 @@ class GroupSetting(ImageSetting):
         if self.inputs != "layer":
             return ModuleBench(self, splits, partial(self.build, splits, None), seed, context)
         net = self.below(splits, seed, context)
-        channels = channels_of(net, splits, self.num_pretrain, self.pretrain)
+        lower = Channels(net, self.blocks)
+        channels = channels_of(lower, splits, self.num_pretrain, self.pretrain)
         labels = splits.test_labels.cpu()
         error = wrong(outputs_of(net, splits.test).cpu(), labels).double().mean()
         build = partial(self.build, channels, None)
@@ -102,7 +108,7 @@ class GroupSetting(ImageSetting):
             seen = replace(samples, train=mask(samples.train))
             return nn.Sequential(mask, self.net.build(seen, generator))
         top = FastTop(
-            widths=self.base.widths[BLOCKS:],
+            widths=self.base.widths[self.blocks :],
             num_classes=samples.num_classes,
             image_shape=samples.image_shape,
             generator=generator,
@@ -148,24 +154,24 @@ class Mask(nn.Module):
 
 
 class Channels(nn.Module):
-    """The channels of the layer after the first ``BLOCKS`` blocks."""
+    """The channels of the layer after the first blocks."""
 
-    def __init__(self, net: FastNet) -> None:
+    def __init__(self, net: FastNet, blocks: int) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.blocks = net, blocks
 
     def forward(self, images: Float[Tensor, "n C H W"]) -> Float[Tensor, "n channels h w"]:
-        return self.net.channels(images, BLOCKS)
+        return self.net.channels(images, self.blocks)
 
 
-def channels_of(net: FastNet, splits: Splits, first: int, recipe: Recipe) -> Splits:
-    """What the net makes of the images, the ``first`` training images, which it has seen, left out.
+def channels_of(channels: Channels, splits: Splits, first: int, recipe: Recipe) -> Splits:
+    """What a net makes of the images, the ``first`` training images, which it has seen, left out.
 
     Mirror images are further samples: a layer's channels cannot be mirrored instead.
     """
 
     def lower(seen: Tensor) -> Tensor:
-        return outputs_of(Channels(net), seen, compute=recipe.compute)
+        return outputs_of(channels, seen, compute=recipe.compute)
 
     rest, labels = splits.train[first:], splits.train_labels[first:]
     return replace(
