@@ -22,8 +22,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from multiview.bench import Cell, Context, check, run
-from multiview.bench import cost as costs
+from multiview.bench import Cell, check, run
 from multiview.bench.nets import Fast
 from multiview.bench.recipe import Recipe, fast_recipe, gpu_recipe, hours_recipe
 from multiview.measures import TestErrors
@@ -34,6 +33,7 @@ from multiview.runs.script import main
 from multiview.runs.tables import Column, Line, Listing, measure
 from theory_experiments.views import shown_views
 from theory_experiments.views.group_claims import PARTS, image_claims, layer_claims
+from theory_experiments.views.group_cost import cost
 from theory_experiments.views.group_counts import BaseError, GainByGroups
 from theory_experiments.views.parts import SYNTHETIC, claims_of
 from theory_experiments.views.shown_groups import GroupSetting, ShownGroups, SingleGroups
@@ -157,18 +157,6 @@ PAPER = replace(
     recipe=gpu_recipe(epochs=40),
     students=gpu_recipe(epochs=40).with_optim(learning_rate=0.5),
 )
-
-
-def cost(cells: Sequence[Cell], context: Context) -> str | None:
-    """What the cells on real images will take, without the net below the layer."""
-
-    def quick(cell: Cell) -> Cell:
-        if not isinstance(cell.setting, GroupSetting):
-            return cell
-        few = {"num_pretrain": 100, "pretrain": fast_recipe(epochs=1)}
-        return replace(cell, setting=replace(cell.setting, **few))
-
-    return costs.cost(map(quick, cells), context)
 
 
 OF_SOME_PARTS = (
