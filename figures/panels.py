@@ -226,7 +226,8 @@ def strips(axes: Axes, covered: Sequence[tuple[float, np.ndarray, str]], gap: fl
     right = k * (number + gap) - gap
     axes.set_xlim(-0.3, right + 0.3)
     width = number + gap
-    axes.set_xticks([i * width + number / 2 for i in range(k)], [f"{i}" for i in range(k)])
+    named = range(0, k, 1 if k <= 12 else 2)  # more numbers of two digits would touch
+    axes.set_xticks([i * width + number / 2 for i in named], [f"{i}" for i in named])
     axes.grid(visible=False)
 
 

@@ -228,6 +228,26 @@ def correlation(who: Sequence[str]) -> Estimate:
     return by_repetition(f"correlation of c and the single-view error over {who}", of)
 
 
+def share_of_views(of: str, who: str) -> Estimate:
+    """The share of one classifier's views that another has learned too."""
+
+    def share(lines: pd.DataFrame) -> float:
+        covered = lines.set_index("method")["covered"]
+        there, here = (np.asarray(covered[name], bool) for name in (of, who))
+        return float((there & here).sum() / there.sum())
+
+    return by_repetition(f"share of the views of {of} that {who} has learned", share)
+
+
+# Who learns beside the labels from whom; all of them start as the network of labels alone.
+TAUGHT = {
+    "rocket": "rocket_booster",
+    "rocket_ensemble": "rocket_boosters",
+    "hinton": "ensemble",
+    "paper": "ensemble",
+}
+
+
 def derived(table: pd.DataFrame) -> pd.DataFrame:
     """The table with names, theory's c, and of how many views c and errors are shares."""
     named = with_predictions(labelled(table, ENTRIES), ENTRIES)
@@ -252,6 +272,25 @@ def tables(table: pd.DataFrame) -> Iterable[Listing]:
         for name, each in ENTRIES.items()
     ]
     yield Listing(title="Views learned and errors by method", lines=lines, columns=columns)
+    yield Listing(
+        title="Whose views are learned: of those of the booster or teacher, and of those that "
+        "labels alone teach the same start. No claim was made of these",
+        lines=[
+            Line(label=ENTRIES[who].label, where={"method": who}, group=ENTRIES[who].group)
+            for who in TAUGHT
+        ],
+        columns=[
+            estimated(heading, share)
+            for heading, share in {
+                "of its booster's or teacher's, %": lambda line: share_of_views(
+                    TAUGHT[line.where["method"]], line.where["method"]
+                ),
+                "of those by labels, %": lambda line: share_of_views(
+                    "labels", line.where["method"]
+                ),
+            }.items()
+        ],
+    )
     both = {"networks": NETWORKS, "methods": tuple(ENTRIES)}
     yield Listing(
         title="Correlation of c and the single-view error, nearly built in and so no claim",
