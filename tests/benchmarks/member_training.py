@@ -2,6 +2,9 @@
 
 ``python tests/benchmarks/member_training.py [--device cuda] [--members 4] [--compile]``
 
+The first line is a FastNet as it was: with GELU, and with a bias of the fixed filters that is
+trained. ``--give-back`` leaves the C library as it is, which gives freed memory back.
+
 One run, medians of a few repeats. A "unit" is one image through one network, forward and backward,
 with the optimiser's step; the share is that of the rate of a large bfloat16 matrix product. Stacked
 is ``torch.func``'s way: one call with the weights of all members, which makes grouped convolutions.
@@ -21,11 +24,12 @@ from torch.nn import functional as F
 from multiview import stream
 from multiview.bench.cost import cost_of, gemm_rate
 from multiview.models import FastNet, SideBySide
+from multiview.runs.memory import keep_freed_memory
 from multiview.train.compute import ComputeSpec
 from multiview.train.loop import target_loss
 
 BATCH = 50
-STEPS = 20
+IMAGES = 1000  # that a time is taken of
 REPEATS = 5
 
 
@@ -34,6 +38,23 @@ def build(index: int, widths: tuple[int, int, int], device: str) -> FastNet:
     filters = torch.randn(24, 3, 2, 2, generator=stream(0, "filters"))
     generator = stream(0, "init", index)
     return FastNet(widths=widths, whitening=filters, generator=generator).to(device).train()
+
+
+class Former(FastNet):
+    """A FastNet as it was."""
+
+    def __init__(self, widths: tuple[int, int, int], whitening: torch.Tensor) -> None:
+        super().__init__(widths=widths, whitening=whitening, generator=stream(0, "init", 0))
+        self.first.register_parameter("bias", nn.Parameter(torch.zeros(len(whitening))))
+        for block in self.top.blocks:
+            assert isinstance(block, nn.Sequential)
+            for i, layer in enumerate(block):
+                if isinstance(layer, nn.SiLU):
+                    block[i] = nn.GELU()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The logits."""
+        return self.top(F.gelu(self.first(images)))
 
 
 def step_of(module: nn.Module, compute: ComputeSpec, x: torch.Tensor, y: torch.Tensor) -> Callable:
@@ -72,17 +93,17 @@ def stacked_step(nets: list[FastNet], x: torch.Tensor, y: torch.Tensor) -> Calla
     return step
 
 
-def seconds(step: Callable, device: str) -> float:
+def seconds(step: Callable, batch: int, device: str) -> float:
     """Median time of a step."""
-    taken = []
+    taken, steps = [], max(2, IMAGES // batch)
     for repeat in range(REPEATS + 1):
         begin = time.perf_counter()
-        for _ in range(STEPS):
+        for _ in range(steps):
             step()
         if device != "cpu":
             torch.cuda.synchronize()
         if repeat:  # the first warms up
-            taken.append((time.perf_counter() - begin) / STEPS)
+            taken.append((time.perf_counter() - begin) / steps)
     return statistics.median(taken)
 
 
@@ -94,7 +115,10 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs=3, default=(16, 32, 64))
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--give-back", action="store_true")
     given = parser.parse_args()
+    if not given.give_back:
+        keep_freed_memory()
     device, widths = given.device, tuple(given.widths)
     x = torch.randn(given.batch, 3, 32, 32, generator=stream(0, "x")).to(device)
     y = (torch.arange(given.batch) % 10).to(device)
@@ -102,6 +126,8 @@ def main() -> None:
     limit = gemm_rate(device, torch.bfloat16)
     print(f"{torch.get_num_threads()} threads, limit {limit:.1e} FLOP/s, {flop:.1e} FLOP a unit")
     both = ComputeSpec(channels_last=True, bfloat16=True)
+    filters = torch.randn(24, 3, 2, 2, generator=stream(0, "filters"))
+    former = Former(widths, filters).to(device).train()
     ways = {
         "alone, float32": ComputeSpec(),
         "alone, float32, channels last": ComputeSpec(channels_last=True),
@@ -110,7 +136,8 @@ def main() -> None:
     }
     if given.compile:
         ways["alone, both, compiled"] = ComputeSpec(channels_last=True, bfloat16=True, compile=True)
-    steps = {
+    steps = {"alone, both, as it was": (step_of(former, both, x, y), 1)}
+    steps |= {
         name: (step_of(build(0, widths, device), compute, x, y), 1)
         for name, compute in ways.items()
     }
@@ -121,7 +148,7 @@ def main() -> None:
     steps[f"{many} stacked, both"] = (stacked_step(again, x, y), given.members)
     base = 0.0
     for name, (step, number) in steps.items():
-        rate = number * given.batch / seconds(step, device)
+        rate = number * given.batch / seconds(step, given.batch, device)
         base = base or rate
         share = rate * flop / limit
         print(f"{name:36s} {rate:8.0f} units/s  {rate / base:5.2f}x  {share:5.1%} of the limit")
