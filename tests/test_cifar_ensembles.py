@@ -61,7 +61,7 @@ def test_students_start_by_themselves_and_are_trained_at_their_own_rate(preset):
     assert weights == {1.0 if preset == "long" else 0.3}
     rate = setting.students.optim.learning_rate
     assert setting.students == setting.recipe.with_optim(learning_rate=rate)
-    assert rate == {"paper": 0.05, "hours": 2.0, "by_heart": 2.0}.get(preset, 0.1)
+    assert rate == {"paper": 0.05, "hours": 1.0, "by_heart": 1.0}.get(preset, 0.1)
 
 
 @pytest.mark.parametrize("net", ["fast", "resnet20", "resnet34", "wrn16-4", "wrn28-10"])

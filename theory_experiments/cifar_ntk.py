@@ -60,6 +60,7 @@ LAPTOP = ImageSetting(
 SMOKE = replace(
     LAPTOP, data="multi_view", num_train=100, num_test=100, members=3, net=Conv(widths=(4, 8))
 )
+HOURS = replace(LAPTOP, num_train=6000, num_test=4000)
 # For a GPU. The settings are the laptop's: none were compared at this size. GroupNorm: untrained,
 # BatchNorm has no statistics to normalise with.
 WIDE = Residual(depth=16, widen=4, norm="group")
@@ -159,6 +160,7 @@ EXPERIMENT = Experiment(
             cells=partial(cells, cell(SMOKE, steps=100, student_steps=200)), seeds=2, claimed=False
         ),
         "laptop": Preset(cells=partial(cells, cell(LAPTOP)), seeds=3, first_seed=10),
+        "hours": Preset(cells=partial(cells, cell(HOURS)), seeds=3, first_seed=10),
         "paper": Preset(cells=partial(cells, cell(PAPER)), seeds=10, first_seed=10),
     },
     check=check,

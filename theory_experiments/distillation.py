@@ -34,6 +34,8 @@ class Options:
 
 SMOKE = {"mnist": digits.SMOKE, "cifar10": image_students.SMOKE, SYNTHETIC: patches.SMOKE}
 LAPTOP = {"mnist": digits.LAPTOP, "cifar10": image_students.LAPTOP, SYNTHETIC: patches.LAPTOP}
+# All images of CIFAR-10, and Hinton's networks on all digits.
+HOURS = {"mnist": digits.PAPER_CELL, "cifar10": image_students.HOURS}
 # Hinton's networks on all digits: a quarter of an hour on two cores. CIFAR-10 on a GPU.
 PAPER = {
     "mnist": digits.PAPER_CELL,
@@ -58,6 +60,7 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=cells_of(SMOKE), seeds=2, claimed=False),
         "laptop": Preset(cells=cells_of(LAPTOP), seeds=3, first_seed=10),
+        "hours": Preset(cells=cells_of(HOURS), seeds=3, first_seed=10, split=True),
         "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10, split=True),
     },
     claims=claims_of(CLAIMS),

@@ -37,6 +37,7 @@ class Options:
 
 SMOKE = images.SMOKE | {SYNTHETIC: patches.SMOKE}
 LAPTOP = images.LAPTOP | {SYNTHETIC: patches.LAPTOP}
+HOURS = images.HOURS
 PAPER = images.PAPER | {SYNTHETIC: patches.PAPER}
 
 EXPERIMENT = Experiment(
@@ -46,6 +47,7 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=cells_of(SMOKE), seeds=2, claimed=False),
         "laptop": Preset(cells=cells_of(LAPTOP), seeds=3, first_seed=10),
+        "hours": Preset(cells=cells_of(HOURS), seeds=3, first_seed=10),
         "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10),
     },
     claims=claims_of(dict.fromkeys(images.NAMES, images.claims) | {SYNTHETIC: patches.claims}),

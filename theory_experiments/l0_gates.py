@@ -70,6 +70,7 @@ def parts(images: Sequence[Cell], patches: Sequence[Cell]) -> dict[str, list[Cel
 
 SMOKE = parts(l0_cells.smoke(), PATCHES["smoke"])
 LAPTOP = parts(l0_cells.laptop(), PATCHES["laptop"])
+HOURS = parts(l0_cells.hours(), ())
 PAPER = parts(l0_cells.paper(), PATCHES["paper"])
 
 
@@ -93,6 +94,7 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=cells_of(SMOKE), seeds=2, claimed=False),
         "laptop": Preset(cells=cells_of(LAPTOP), seeds=3, first_seed=10),
+        "hours": Preset(cells=cells_of(HOURS), seeds=3, first_seed=10, split=True),
         "paper": Preset(cells=cells_of(PAPER), seeds=3, first_seed=10, split=True),
     },
     claims=claims,

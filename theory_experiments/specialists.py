@@ -27,7 +27,7 @@ from multiview.bench import Cell, Entry, check, run
 from multiview.bench.cost import cost
 from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Fast
-from multiview.bench.recipe import fast_recipe, gpu_recipe
+from multiview.bench.recipe import fast_recipe, gpu_recipe, hours_recipe
 from multiview.measures import ErrorsBySize
 from multiview.methods import (
     ConfusableSets,
@@ -125,6 +125,16 @@ SMOKE = replace(
     recipe=fast_recipe(epochs=2),
     students=fast_recipe(epochs=1).with_optim(learning_rate=0.1),
 )
+# All images, on two cores; the rate of specialists stands to that of generalists as on a laptop.
+HOURS = replace(
+    LAPTOP,
+    num_train=45_000,
+    num_validation=5000,
+    num_test=10_000,
+    net=Fast(widths=(32, 64, 128)),
+    recipe=hours_recipe(epochs=10),
+    students=hours_recipe(epochs=3).with_optim(learning_rate=0.4),
+)
 # Each specialist has a head of its own: compiling some 80 of them would take longer than training.
 NOT_COMPILED = replace(
     gpu_recipe(epochs=30), compute=replace(gpu_recipe(epochs=30).compute, compile=False)
@@ -148,6 +158,7 @@ PARTS = {
         SYNTHETIC: patches.cell(SMALL_PATCHES, 2, num_validation=100, num_test=200, probes=20),
     },
     "laptop": {PART: cell(LAPTOP), SYNTHETIC: patches.LAPTOP},
+    "hours": {PART: cell(HOURS)},
     "paper": {
         PART: cell(PAPER, smallest=2),
         SYNTHETIC: patches.cell(PAPER_PATCHES, 3, num_validation=2000, num_test=10_000, probes=100),
@@ -218,6 +229,7 @@ EXPERIMENT = Experiment(
     presets={
         "smoke": Preset(cells=cells_of(PARTS["smoke"]), seeds=2, claimed=False),
         "laptop": Preset(cells=cells_of(PARTS["laptop"]), seeds=6, first_seed=10),
+        "hours": Preset(cells=cells_of(PARTS["hours"]), seeds=3, first_seed=10),
         "paper": Preset(cells=cells_of(PARTS["paper"]), seeds=5, first_seed=10),
     },
     claims=claims_of({PART: image_claims, SYNTHETIC: patches.claims}),

@@ -65,7 +65,7 @@ def fast_recipe(epochs: int) -> Recipe:
 
 def hours_recipe(epochs: int) -> Recipe:
     """Recipe for a FastNet on a whole data set: minutes a network and core."""
-    optim = OptimSpec(epochs=epochs, batch_size=500, learning_rate=2.0, warmup=0.2)
+    optim = OptimSpec(epochs=epochs, batch_size=500, learning_rate=1.0, warmup=0.2)
     return Recipe(optim=optim, padding=2, smoothing=0.1, together=5)
 
 

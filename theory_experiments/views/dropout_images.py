@@ -170,6 +170,11 @@ LAPTOP = parts(SETTINGS, factors=(4,))
 SMOKE = parts(
     {name: resized(each, 2, 1, **MADE_UP_IMAGES) for name, each in SETTINGS.items()}, factors=(4,)
 )
+# All images, on two cores.
+HOURS = parts(
+    {name: resized(each, 30, 3, net=LARGE[name], **WHOLE) for name, each in SETTINGS.items()},
+    factors=(4,),
+)
 PAPER = parts(
     {name: resized(each, 300, 30, net=LARGE[name], **WHOLE) for name, each in SETTINGS.items()},
     factors=(2, 4),

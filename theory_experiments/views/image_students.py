@@ -14,7 +14,7 @@ import pandas as pd
 from multiview.bench import Cell, Entry
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import Fast
-from multiview.bench.recipe import Recipe, fast_recipe
+from multiview.bench.recipe import Recipe, fast_recipe, hours_recipe
 from multiview.distill import Hinton, Squares, Standardised
 from multiview.measures import TestErrors, Varied
 from multiview.methods import Ensemble, Labels, Member, Members, Student, Variant
@@ -98,6 +98,18 @@ SMOKE = cell(
         net=Fast(widths=(4, 4, 4)),
     ),
     Fast(widths=(4, 8, 8)),
+)
+# All images, on two cores: the networks and the recipe of ``cifar_ensembles``.
+HOURS = cell(
+    replace(
+        trained(SETTING, hours_recipe(epochs=10)),
+        num_train=50_000,
+        num_validation=0,
+        num_test=10_000,
+        members=5,
+        net=Fast(widths=(16, 32, 64)),
+    ),
+    Fast(widths=(32, 64, 128)),
 )
 # On a GPU; no rate was compared.
 PAPER_CELL = cell(

@@ -152,6 +152,14 @@ def paper() -> list[Cell]:
     ]
 
 
+def hours() -> list[Cell]:
+    """The paper's 200 epochs of 784-300-100, and more epochs of LeNet-5 than on a laptop."""
+    return [
+        compared("mnist_mlp", MNIST, MLP, sweep=(0.03, 0.5)),
+        compared("lenet", brief(CONVOLUTIONAL, epochs=40), LENET, dropout=(0.0, 0.5)),
+    ]
+
+
 def brief(setting: ImageSetting, epochs: int) -> ImageSetting:
     """Few epochs: gates at a larger rate that falls to 0, networks without at the paper's."""
     optim = replace(setting.recipe.optim, epochs=epochs, schedule="linear")

@@ -141,6 +141,22 @@ SMOKE = {
     "cifar10": [cell(SMOKE_SETTING, depths=(3,))],
     "cifar100": [cell(SMOKE_SETTING, "cifar100", depths=(3,), ablations=False)],
 }
+# All images at half of their side; the booster is deeper than in the preset laptop, as there are
+# thirty times as many images. No rate was compared.
+HOURS_SETTING = with_recipe(
+    replace(
+        LAPTOP_SETTING,
+        num_train=45_000,
+        num_validation=5000,
+        num_test=10_000,
+        net=WidePair(depth=10, booster_depth=22),
+    ),
+    Recipe(optim=replace(OPTIM, batch_size=128), padding=2),
+)
+HOURS = {
+    "cifar10": [cell(HOURS_SETTING, depths=(4,))],
+    "cifar100": [CIFAR100(replace(HOURS_SETTING, data="cifar100"), ablations=False)],
+}
 # The paper's pairs on all images but 5000 for validation, with its 200 epochs. The hints have the
 # weights of the laptop preset: nothing was chosen at this size.
 PAPER_SETTING = with_recipe(
