@@ -1,11 +1,13 @@
 """Random shifts, mirror images and holes, in a whole tensor of inputs at once."""
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional
 
 from multiview import checks, shapes
+
+AT_ONCE = 2000  # images: what is made on the way takes memory for as many
 
 
 def flip_and_crop(
@@ -27,19 +29,37 @@ def flip_and_crop(
     checks.generator("generator", generator)
     padding = checks.count("padding", padding, 0)
     n, channels, height, width = images.shape
-    device = images.device
+    mirrored = torch.zeros(n, dtype=torch.bool)
     if checks.flag("flip", flip):
-        mirrored = (torch.rand(n, generator=generator) < 0.5).to(device)
-        images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    if padding == 0:
-        return images
-    top, left = torch.randint(2 * padding + 1, (2, n), generator=generator).to(device)
-    # Pixels before channels, so that a window takes from each row numbers that lie side by side: a
-    # third of the time of taking pixel by pixel.
+        mirrored = (torch.rand(n, generator=generator) < 0.5).to(images.device)
+    if padding:
+        shifts = torch.randint(2 * padding + 1, (2, n), generator=generator).to(images.device)
+        moved = images.new_empty(n, height, width, channels).movedim(3, 1)
+    else:
+        shifts, moved = None, torch.empty_like(images)
+    for first in range(0, n, AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        seen = images[some]
+        if flip:
+            seen = torch.where(mirrored[some, None, None, None], seen.flip(3), seen)
+        moved[some] = seen if shifts is None else _shifted(seen, shifts[:, some], padding)
+    return moved
+
+
+def _shifted(
+    images: Float[Tensor, "n C H W"], shifts: Int[Tensor, "2 n"], padding: int
+) -> Float[Tensor, "n C H W"]:
+    """Windows of the padded images, whose tops and lefts these are.
+
+    Pixels come before channels, so that a window takes from each row numbers that lie side by side:
+    a third of the time of taking pixel by pixel.
+    """
+    n, channels, height, width = images.shape
     padded = functional.pad(images.movedim(1, 3), (0, 0, *[padding] * 4))
     windows = padded.flatten(2).unfold(2, width * channels, channels)  # (n, rows, shifts, W C)
-    rows = top[:, None] + torch.arange(height, device=device)
-    samples = torch.arange(n, device=device)[:, None]
+    top, left = shifts
+    rows = top[:, None] + torch.arange(height, device=images.device)
+    samples = torch.arange(n, device=images.device)[:, None]
     moved = windows[samples, rows, left[:, None]]
     return moved.view(n, height, width, channels).movedim(3, 1)
 

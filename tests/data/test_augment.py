@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from multiview import stream
+from multiview.data import augment
 from multiview.data.augment import cutout, flip_and_crop, hide
 
 
@@ -44,6 +45,16 @@ def test_augmentation_is_determined_by_its_generator():
     first = flip_and_crop(x, stream(1, "augment"))
     assert first.equal(flip_and_crop(x, stream(1, "augment")))
     assert not first.equal(flip_and_crop(x, stream(2, "augment")))
+
+
+@pytest.mark.parametrize("padding", [0, 2])
+def test_images_are_moved_alike_however_many_at_once(padding, monkeypatch):
+    x = torch.randn(10, 3, 6, 7, generator=stream(0, "images"))
+    at_once = flip_and_crop(x, stream(1, "augment"), padding=padding)
+    monkeypatch.setattr(augment, "AT_ONCE", 3)
+    in_parts = flip_and_crop(x, stream(1, "augment"), padding=padding)
+    assert at_once.equal(in_parts)
+    assert at_once.stride() == in_parts.stride()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
