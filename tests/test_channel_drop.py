@@ -100,7 +100,7 @@ def test_tables_and_the_figure_hold_every_kind_of_inputs(part):
         assert drawn[:, 0].round().tolist() == disjoint.index.tolist()
 
 
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "hours", "paper"])
 def test_every_preset_has_all_kinds_of_inputs(preset):
     found = cells(preset, seeds=2)
     first = 0 if preset == "smoke" else 10  # results of the seeds before are known
@@ -194,13 +194,14 @@ def test_costs_leave_the_net_below_the_layer_out(monkeypatch):
     monkeypatch.setattr(ImageSetting, "images", lambda *given: made_up)
     (cell, *_) = cells("smoke")
     real = replace(cell, setting=replace(cell.setting, data="cifar10"))
-    text = script.cost([real], Context())
-    assert text is not None
+    found = script.cost([real], Context())
+    assert found is not None
+    text = found.text
     assert text.startswith("Expected for 1 cells")
 
 
 @pytest.mark.parametrize("data", ["cifar10", "cifar100"])
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "hours", "paper"])
 def test_every_class_has_equal_shares(preset, data):
     classes = int(data.removeprefix("cifar"))
     for cell in cells(preset, data):

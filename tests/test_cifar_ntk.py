@@ -112,10 +112,10 @@ def test_cost_counts_kernels_factorisations_and_descents(tmp_path):
     setting = replace(SETTING, data="cifar10", num_train=50, num_test=20)
     message = cost([replace(CELL, setting=setting)] * 2, Context(data_dir=tmp_path))
     assert message is not None
-    assert message.startswith("Expected for 2 cells: ")
+    assert message.text.startswith("Expected for 2 cells: ")
 
 
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "hours", "paper"])
 @pytest.mark.parametrize("data", [None, "cifar10", "cifar100", "multi_view"])
 def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, data):
     found = cells(preset, data, seeds=2)

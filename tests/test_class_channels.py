@@ -1,6 +1,7 @@
 """class_channels: what is measured of known networks, claims, tables and figure."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,11 +160,11 @@ def test_tables_show_all_numbers():
 
 def test_the_figure_shows_single_networks_and_how_they_agree():
     drawn = figure.draw(table())
-    maps = [axes for axes in drawn.axes if axes.get_images()]
+    maps: list[Any] = [axes for axes in drawn.axes if axes.get_images()]
     assert len(maps) == 3
     assert maps[1].get_images()[0].get_array().shape == (10, 8)
     one_class = next(axes for axes in drawn.axes if "automobile" in axes.get_title("left"))
-    dots = [each.get_offsets() for each in one_class.collections]
+    dots: list[Any] = [each.get_offsets() for each in one_class.collections]
     assert [len(each) for each in dots] == [2 * 8, 2 * 8]
 
 

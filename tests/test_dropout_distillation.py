@@ -121,7 +121,7 @@ def test_the_penalty_is_not_one_of_rounding():
 
 
 @pytest.mark.parametrize("part", ["all", "mnist", "cifar10", "cifar100", "synthetic"])
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "hours", "paper"])
 def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, part):
     cells = find("dropout_distillation").cells(preset, script.Options(part=part), seeds=2)
     half = len(cells) // 2

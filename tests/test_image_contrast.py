@@ -134,5 +134,5 @@ def test_cost_counts_the_passes_of_all_trainings(net, padding):
 def test_cost_of_several_cells_is_said_in_one_line():
     line = cost([CELL] * 2, Context())
     assert line is not None
-    assert line.startswith("Expected for 2 cells: ")
-    assert f"{2 * networks_cost(SETTING, CELL, Context()):.1e} of training" in line
+    assert line.text.startswith("Expected for 2 cells: ")
+    assert f"{2 * networks_cost(SETTING, CELL, Context()):.1e} of training" in line.text

@@ -71,7 +71,7 @@ def test_every_number_is_there(row):
 
 
 @pytest.mark.parametrize("part", ["all", "cifar10", "cifar100", "synthetic"])
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "hours", "paper"])
 def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, part):
     cells = find("rocket_launching").cells(preset, script.Options(part=part), seeds=2)
     half = len(cells) // 2

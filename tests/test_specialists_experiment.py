@@ -139,7 +139,7 @@ def test_specialists_of_the_paper_preset_are_not_compiled():
     assert not setting.students.compute.compile
 
 
-@pytest.mark.parametrize("preset", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("preset", ["smoke", "laptop", "hours", "paper"])
 def test_every_preset_has_both_parts_and_cells_that_differ_in_the_seed_alone(preset):
     found = cells(preset, seeds=2)
     assert [cell.part for cell in found] == ["cifar100", "synthetic"] * 2

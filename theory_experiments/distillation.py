@@ -34,8 +34,8 @@ class Options:
 
 SMOKE = {"mnist": digits.SMOKE, "cifar10": image_students.SMOKE, SYNTHETIC: patches.SMOKE}
 LAPTOP = {"mnist": digits.LAPTOP, "cifar10": image_students.LAPTOP, SYNTHETIC: patches.LAPTOP}
-# All images of CIFAR-10, and Hinton's networks on all digits.
-HOURS = {"mnist": digits.PAPER_CELL, "cifar10": image_students.HOURS}
+# Hinton's networks on all digits, all images of CIFAR-10, and the patches of the preset laptop.
+HOURS = LAPTOP | {"mnist": digits.PAPER_CELL, "cifar10": image_students.HOURS}
 # Hinton's networks on all digits: a quarter of an hour on two cores. CIFAR-10 on a GPU.
 PAPER = {
     "mnist": digits.PAPER_CELL,

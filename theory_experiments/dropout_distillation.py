@@ -37,7 +37,7 @@ class Options:
 
 SMOKE = images.SMOKE | {SYNTHETIC: patches.SMOKE}
 LAPTOP = images.LAPTOP | {SYNTHETIC: patches.LAPTOP}
-HOURS = images.HOURS
+HOURS = LAPTOP | images.HOURS
 PAPER = images.PAPER | {SYNTHETIC: patches.PAPER}
 
 EXPERIMENT = Experiment(

@@ -70,7 +70,7 @@ def parts(images: Sequence[Cell], patches: Sequence[Cell]) -> dict[str, list[Cel
 
 SMOKE = parts(l0_cells.smoke(), PATCHES["smoke"])
 LAPTOP = parts(l0_cells.laptop(), PATCHES["laptop"])
-HOURS = parts(l0_cells.hours(), ())
+HOURS = parts(l0_cells.hours(), PATCHES["laptop"])
 PAPER = parts(l0_cells.paper(), PATCHES["paper"])
 
 

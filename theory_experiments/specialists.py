@@ -158,7 +158,7 @@ PARTS = {
         SYNTHETIC: patches.cell(SMALL_PATCHES, 2, num_validation=100, num_test=200, probes=20),
     },
     "laptop": {PART: cell(LAPTOP), SYNTHETIC: patches.LAPTOP},
-    "hours": {PART: cell(HOURS)},
+    "hours": {PART: cell(HOURS), SYNTHETIC: patches.LAPTOP},
     "paper": {
         PART: cell(PAPER, smallest=2),
         SYNTHETIC: patches.cell(PAPER_PATCHES, 3, num_validation=2000, num_test=10_000, probes=100),

@@ -18,7 +18,16 @@ from multiview.bench.modules import ModuleBench, single_networks
 from multiview.bench.trainings import Left
 from multiview.bench.types import Context, Course, Fitted, SoftTargets
 
+PROGRAM = 0.6e9  # bytes that Python takes with torch before it holds any sample
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What cells will take, in words, and the bytes that a process takes at once."""
+
+    text: str
+    memory: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +72,15 @@ class Counted:
 
     Attributes:
         flop: Of all training, teachers included.
+        samples: Bytes of all samples, those of training thrice where they are augmented: an epoch's
+            own beside those of the last.
         weights: Bytes of all networks.
         at_once: Most bytes of activations, gradients and momentum of what is trained in one go.
         bfloat16: Whether products are in it.
     """
 
     flop: float = 0.0
+    samples: float = 0.0
     weights: float = 0.0
     at_once: float = 0.0
     bfloat16: bool = False
@@ -76,7 +88,7 @@ class Counted:
     @property
     def memory(self) -> float:
         """Bytes held at once."""
-        return self.weights + self.at_once
+        return self.samples + self.weights + self.at_once
 
 
 class CountingBench(ModuleBench):
@@ -154,7 +166,7 @@ class CountingBench(ModuleBench):
         self.counted.at_once = max(self.counted.at_once, most)
 
 
-def cost(cells: Iterable[Cell], context: Context) -> str | None:
+def cost(cells: Iterable[Cell], context: Context) -> Cost | None:
     """What the cells with real images will take, as ``Experiment.cost``; None without such."""
     counted: list[tuple[Cell, Counted]] = []
     for cell in cells:
@@ -165,12 +177,15 @@ def cost(cells: Iterable[Cell], context: Context) -> str | None:
         counted.append((cell, found))
     if not counted:
         return None
-    return time_and_memory(
-        sum(each.flop for _, each in counted),
-        max(each.memory for _, each in counted),
-        len(counted),
-        context.device,
-        all(each.bfloat16 for _, each in counted),
+    return Cost(
+        text=time_and_memory(
+            sum(each.flop for _, each in counted),
+            max(each.memory for _, each in counted),
+            len(counted),
+            context.device,
+            all(each.bfloat16 for _, each in counted),
+        ),
+        memory=PROGRAM + max(each.memory for _, each in counted),
     )
 
 
@@ -180,7 +195,12 @@ def count(setting: ImageSetting, methods: Iterable[Method], context: Context) ->
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
     whole = len(images.train_labels) - setting.num_validation
-    bench = CountingBench(few.bench(0, context), setting.num_train or whole)
+    number = setting.num_train or whole
+    bench = CountingBench(few.bench(0, context), number)
+    tested = setting.num_validation + (setting.num_test or len(images.test_labels))
+    augments = setting.recipe.augments or setting.students.augments
+    image = bench.inputs[0].numel() * bench.inputs.element_size()
+    bench.counted.samples = image * (number * (3 if augments else 1) + tested)
     for method in methods:
         bench.trained(method)
     return bench.counted
@@ -199,8 +219,8 @@ def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat1
     return (
         f"Expected for {cells} cells: {flop:.1e} FLOP of training, at least {least} at the "
         f"{rate:.1e} FLOP/s of {str(kind).removeprefix('torch.')} products here (small networks "
-        f"take several times as long); about {memory / 1e9:.1f} GB of weights, optimiser and "
-        "activations at once. That is from the beginning: a killed run goes on within a cell."
+        f"take several times as long); about {memory / 1e9:.1f} GB of samples, weights, optimiser "
+        "and activations at once. That is from the beginning: a killed run goes on within a cell."
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from multiview.runs.artefacts import Tensors, compute_now
 from multiview.runs.claims import Claim
@@ -81,6 +81,20 @@ def _no_claims(cells: Sequence[object]) -> Sequence[Claim]:
     return ()
 
 
+class Cost(Protocol):
+    """What cells will take."""
+
+    @property
+    def text(self) -> str:
+        """What is said before the first cell."""
+        ...
+
+    @property
+    def memory(self) -> float:
+        """Bytes that a process takes at once."""
+        ...
+
+
 def _no_cost(cells: Sequence[object], context: Context) -> None:
     """Estimate no cost."""
 
@@ -135,7 +149,7 @@ class Experiment(Generic[C, O]):
     presets: Mapping[str, Preset[C, O]]
     claims: Callable[[Sequence[C]], Iterable[Claim]] = _no_claims
     check: Callable[[Sequence[C], Context], None] = _no_check
-    cost: Callable[[Sequence[C], Context], str | None] = _no_cost
+    cost: Callable[[Sequence[C], Context], Cost | None] = _no_cost
     split: Split = _in_one
     options: type[O] = NoOptions  # type: ignore[assignment]
     derived: "Callable[[DataFrame], DataFrame]" = _as_it_is

@@ -16,10 +16,10 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from multiview.runs.command_line import in_words
-from multiview.runs.engines import Engine
+from multiview.runs.engines import Engine, LocalEngine, ProcessEngine
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
-from multiview.runs.memory import keep_freed_memory
+from multiview.runs.memory import check_memory, keep_freed_memory
 from multiview.runs.options import check_options, engine_of, parse
 from multiview.runs.progress import ProgressBars
 from multiview.runs.report import present, report_missing_rows
@@ -103,6 +103,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         tally.jobs = jobs
         cells = [job.cell for job in jobs if not is_part(job)]
         cost = experiment.cost(cells, jobs[0].context) if jobs else None
+        if cost is not None and isinstance(engine, LocalEngine | ProcessEngine):
+            check_memory(cost.memory, min(engine.workers, len(jobs)))
         bars = ProgressBars(errors, experiment.name, [job.lease for job in jobs])
         run.store()
         if jobs and isinstance(engine, Engine):
@@ -112,7 +114,7 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     except OSError as error:
         return _complain(errors, f"{in_words(error)}: name another place, or mend this one.")
     if cost is not None:
-        errors.print(cost, highlight=False, soft_wrap=True)
+        errors.print(cost.text, highlight=False, soft_wrap=True)
     try:
         begun = _begin(errors, experiment, settings, engine, run, jobs)
         with engine, bars, closing(begun) as outcomes:

@@ -12,7 +12,7 @@ from multiview.bench import Cell
 from multiview.bench.cost import CountingBench, cost, cost_of, count, time_and_memory
 from multiview.bench.images import ImageSetting
 from multiview.bench.nets import Fast, Residual, WidePair
-from multiview.bench.recipe import fast_recipe
+from multiview.bench.recipe import fast_recipe, plain_recipe
 from multiview.methods import Ensemble, Member, Members, Rocket, Student, Summed
 from multiview.models import ResNet
 from multiview.runs.experiment import Context
@@ -81,8 +81,19 @@ def test_only_real_images_cost(monkeypatch, tmp_path):
     one, two = (cost(cells, Context()) for cells in ([real], [real, replace(real, seed=1)]))
     assert one is not None
     assert two is not None
-    flop = [float(text.split(" FLOP of")[0].split()[-1]) for text in (one, two)]
+    flop = [float(each.text.split(" FLOP of")[0].split()[-1]) for each in (one, two)]
     assert flop[1] == pytest.approx(2 * flop[0], rel=0.05)
+    assert one.memory == two.memory
+
+
+def test_samples_are_counted_with_what_augmentation_makes_of_them():
+    plain = replace(SETTING, recipe=plain_recipe(1), students=plain_recipe(1))
+    sizes = {}
+    for name, each in (("plain", plain), ("augmented", SETTING)):
+        setting = replace(each, num_train=1000, num_validation=100, num_test=200)
+        image = setting.bench(0, Context()).inputs[0].numel() * 4
+        sizes[name] = count(setting, [Members()], Context()).samples / image
+    assert sizes == {"plain": 1300, "augmented": 3300}
 
 
 def test_the_message_says_time_and_memory():

@@ -16,6 +16,8 @@ from matplotlib.figure import Figure
 from toy_experiment import EXPERIMENT, claims
 from toy_runs import cells_in
 
+from multiview.bench.cost import Cost
+from multiview.runs import memory
 from multiview.runs.estimates import Estimate, Values, measured
 from multiview.runs.script import run_script
 from multiview.runs.store import load
@@ -55,11 +57,30 @@ def test_a_run_prints_its_tables_and_its_verdicts(toy):
 def test_what_is_left_to_compute_is_priced_before_it_starts(toy, tmp_path):
     def cost(cells, context):
         assert not list((tmp_path / "out").rglob("*.json"))  # nothing is computed yet
-        return f"{sum(cell.flips for cell in cells)} flips on {context.device}"
+        flips = f"{sum(cell.flips for cell in cells)} flips on {context.device}"
+        return Cost(text=flips, memory=1e6)
 
     priced = replace(EXPERIMENT, cost=cost)
     assert "600 flips on cpu" in toy("--preset", "smoke", experiment=priced)[2]
     assert "flips on" not in toy("--preset", "smoke", experiment=priced)[2]  # all are stored
+
+
+def test_more_memory_than_there_is_is_refused_with_numbers_before_anything_starts(
+    toy, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(memory, "free_memory", lambda: 5_000_000_000)
+    priced = replace(EXPERIMENT, cost=lambda cells, context: Cost(text="", memory=2e9))
+    options = ("--preset", "smoke", "--engine", "processes", "--workers")
+    code, _, said = toy(*options, "3", experiment=priced)
+    assert code == 2
+    assert "5.0 GB of memory are free, and this takes 3 processes of 2.0 GB" in said
+    assert "use --workers 2, or a preset of fewer images" in said
+    assert not list((tmp_path / "out").rglob("*.json"))
+    assert toy(*options, "2", experiment=priced)[0] == 0
+    huge = replace(EXPERIMENT, cost=lambda cells, context: Cost(text="", memory=9e9))
+    code, _, said = toy("--preset", "smoke", "--fresh", experiment=huge)
+    assert code == 2
+    assert "takes a process of 9.0 GB: a preset of fewer images" in said
 
 
 def test_only_check_makes_a_refuted_claim_an_exit_code(toy):

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from multiview.bench import Bench, Cell, Classifier, Context, Method
-from multiview.bench.cost import count, gemm_rate
+from multiview.bench.cost import Cost, count, gemm_rate
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.data.splits import split
 from multiview.ensemble import mean_logits
@@ -58,7 +58,7 @@ class ModelErrors(TestMeasure):
         return row
 
 
-def cost(cells: Sequence[Cell], context: Context) -> str | None:
+def cost(cells: Sequence[Cell], context: Context) -> Cost | None:
     """What kernels, descents and training of the cells on real images will take, at least."""
     real = [c for c in cells if isinstance(c.setting, ImageSetting) and c.setting.data != MADE_UP]
     if not real:
@@ -71,11 +71,12 @@ def cost(cells: Sequence[Cell], context: Context) -> str | None:
     seconds = (kernels + training) / rate + solves / double
     least = timedelta(seconds=round(len(real) * seconds))
     trained = f"{len(real) * training:.1e} of training, " if training else ""
-    return (
+    text = (
         f"Expected for {len(real)} cells: {len(real) * kernels:.1e} FLOP of kernels, {trained}"
         f"{len(real) * solves:.1e} of solves; at least {least} at the {rate:.1e} FLOP/s of float32 "
         f"products here. Kernels hold {memory / 1e9:.1f} GB."
     )
+    return Cost(text=text, memory=memory)
 
 
 def networks_cost(setting: ImageSetting, cell: Cell, context: Context) -> float:

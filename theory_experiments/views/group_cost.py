@@ -9,7 +9,7 @@ from multiview.bench.recipe import fast_recipe
 from theory_experiments.views.shown_groups import GroupSetting
 
 
-def cost(cells: Sequence[Cell], context: Context) -> str | None:
+def cost(cells: Sequence[Cell], context: Context) -> costs.Cost | None:
     """What the cells on real images will take, without the net below the layer."""
 
     def quick(cell: Cell) -> Cell:
