@@ -13,7 +13,7 @@ import pandas as pd
 from multiview.bench import Cell
 from multiview.bench.nets import Dense
 from multiview.methods import TransferSet, Variant
-from multiview.runs.claims import Claim
+from multiview.runs.claims import Claim, at_least
 from multiview.runs.estimates import Estimate, largest, measured
 from multiview.runs.tables import Line, Listing, estimated, given, lines_of, measure
 from theory_experiments.views.digits import HIGH_T, MISSING, PAIR, PAPER_CELL, PART, TEMPERATURES
@@ -32,6 +32,7 @@ def claims(cell: Cell) -> Iterator[Claim]:
     yield from temperature_claims(cell)
     yield from shift_claims()
     yield from few_claims(cell)
+    yield from ten_claims()
     if replace(cell, seed=PAPER_CELL.seed) == PAPER_CELL:
         yield from published_claims()
 
@@ -104,6 +105,17 @@ def few_claims(cell: Cell) -> Iterator[Claim]:
         yield Claim(f"MNIST: few images{name}", SECTION_5, statement, predicted, estimate)
 
 
+def ten_claims() -> Iterator[Claim]:
+    """One student keeps most of what averaging ten networks gains, as on the paper's speech."""
+    single = error("single")
+    gained, taught = single - error("ten"), single - error("of_ten")
+    source = "arXiv 1503.02531, Section 4"
+    statement = "ten networks averaged err less than one of them"
+    yield Claim("MNIST: ten networks", source, statement, GAIN, gained)
+    statement = "a student of ten networks keeps 80% or more of what averaging them gains"
+    yield Claim("MNIST: student of ten", source, statement, at_least(0.0), taught - gained * 0.8)
+
+
 def published_claims() -> Iterator[Claim]:
     """The paper's own errors."""
     for (method, name), (what, value) in PAPER.items():
@@ -137,6 +149,18 @@ def tables(table: pd.DataFrame) -> Iterator[Listing]:
         columns=[
             given("paper", {what: f"{value:g}" for what, value in SHIFTS.values()}),
             measure("ours", "shift", unit="number"),
+        ],
+    )
+    of_single = {"method": "single"}
+    yield Listing(
+        title="Test error in % of networks like the students, on labels, of their mean, and of a "
+        "student of it",
+        lines=lines_of(
+            {"single": "one network", "ten": "their ensemble", "of_ten": "a student of it"}
+        ),
+        columns=[
+            measure("error", "error"),
+            measure("gain over one network", "error", unit="points", gain_over=of_single),
         ],
     )
     yield Listing(
