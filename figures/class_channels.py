@@ -37,7 +37,7 @@ def draw(table: pd.DataFrame) -> Figure:
     _one_class(left, carried)
     style.title(left, "b", f"What blanking a channel costs the class “{names[CLASS]}”")
     _agreement(right, table)
-    style.title(right, "c", "Do two of them use the same channels?")
+    style.title(right, "c", "The same channels?")
     return figure
 
 
@@ -52,18 +52,18 @@ def _maps(figure: Any, carried: dict[str, np.ndarray], names: list[str]) -> None
     order = np.lexsort((-first.max(0), first.argmax(0)))  # by the class that each carries most
     most = np.quantile(np.abs(np.stack(list(shown.values()))), 0.995)
     every = figure.subplots(1, 3, sharey=True)
-    for axes, (label, each) in zip(every, shown.items(), strict=True):
+    for letter, axes, (label, each) in zip("a  ", every, shown.items(), strict=True):
         image = axes.imshow(
             each[:, order], aspect="auto", cmap="RdBu_r", vmin=-most, vmax=most, rasterized=True
         )
-        axes.set_title(label, fontsize=10)
-        axes.set_xlabel("channels, by their class in the first network")
+        style.title(axes, letter, label)
         axes.set_xticks([])
         axes.grid(visible=False)
-    style.title(every[0], "a", "one network")
+    every[1].set_xlabel("channels, in the order of their classes in the first network")
     if len(names) <= 20:
         every[0].set_yticks(range(len(names)), names, fontsize=8)
-    figure.colorbar(image, ax=every, label="log-odds lost by blanking", shrink=0.9)
+    bar = figure.colorbar(image, ax=every, shrink=0.9)
+    bar.set_label("log-odds lost by blanking")
 
 
 def _one_class(axes: Axes, carried: dict[str, np.ndarray]) -> None:
