@@ -43,6 +43,11 @@ class ModuleSetting(Setting):
         checks.count("members", self.members, meaning="counts networks")
         checks.instance("recipe", self.recipe, Recipe)
         checks.instance("students", self.students, Recipe)
+        if self.students.smoothing != self.recipe.smoothing:
+            raise ValueError(
+                f"students.smoothing={self.students.smoothing} and recipe.smoothing="
+                f"{self.recipe.smoothing}: labels are smoothed alike for all, give both the same."
+            )
 
     def with_net(self, net: NetSpec) -> Setting:
         """Refuse another kind of networks than the user's own."""

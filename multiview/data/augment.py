@@ -29,18 +29,20 @@ def flip_and_crop(
     checks.generator("generator", generator)
     padding = checks.count("padding", padding, 0)
     n, channels, height, width = images.shape
-    mirrored = torch.zeros(n, dtype=torch.bool)
+    mirrored = shifts = None
+    moved = images
     if checks.flag("flip", flip):
         mirrored = (torch.rand(n, generator=generator) < 0.5).to(images.device)
+        moved = torch.empty_like(images)
     if padding:
         shifts = torch.randint(2 * padding + 1, (2, n), generator=generator).to(images.device)
         moved = images.new_empty(n, height, width, channels).movedim(3, 1)
-    else:
-        shifts, moved = None, torch.empty_like(images)
+    if moved is images:
+        return images
     for first in range(0, n, AT_ONCE):
         some = slice(first, first + AT_ONCE)
         seen = images[some]
-        if flip:
+        if mirrored is not None:
             seen = torch.where(mirrored[some, None, None, None], seen.flip(3), seen)
         moved[some] = seen if shifts is None else _shifted(seen, shifts[:, some], padding)
     return moved
