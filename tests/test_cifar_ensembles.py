@@ -19,6 +19,7 @@ from theory_experiments import cifar_ensembles as script
 from theory_experiments.cifar_ensembles import ENSEMBLES, ENTRIES
 
 PRESETS = list(script.EXPERIMENT.presets)
+OF_ANY_NET = [each for each in PRESETS if each != "memorised"]
 LABELS = [each.label for each in ENTRIES.values()]
 AGREEMENT = ("disagreement", "both_wrong", "both_wrong_if_independent", "same_wrong_label")
 
@@ -52,7 +53,7 @@ def cell(preset: str, options: script.Options) -> tuple[Cell, ImageSetting]:
     return found, found.setting
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", OF_ANY_NET)
 def test_students_start_by_themselves_and_are_trained_at_their_own_rate(preset):
     found, setting = cell(preset, script.Options(net="wrn16-4"))
     students = [found.methods[name] for name in ("distilled", "self")]
@@ -61,11 +62,11 @@ def test_students_start_by_themselves_and_are_trained_at_their_own_rate(preset):
     assert weights == {1.0 if preset == "long" else 0.3}
     rate = setting.students.optim.learning_rate
     assert setting.students == setting.recipe.with_optim(learning_rate=rate)
-    assert rate == {"paper": 0.05, "hours": 1.0, "by_heart": 1.0}.get(preset, 0.1)
+    assert rate == {"paper": 0.05}.get(preset, 0.1)
 
 
 @pytest.mark.parametrize("net", ["fast", "resnet20", "resnet34", "wrn16-4", "wrn28-10"])
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", OF_ANY_NET)
 def test_every_preset_has_cells_that_differ_in_the_seed_alone(preset, net):
     options = script.Options(net=net, data="cifar100")
     cells = script.EXPERIMENT.cells(preset, options, seeds=2)
@@ -82,6 +83,14 @@ def test_every_class_has_equal_shares(preset, data):
     _, setting = cell(preset, script.Options(data=data))
     sizes = (setting.num_train, setting.num_validation, setting.num_test)
     assert not any((size or 0) % int(data.removeprefix("cifar")) for size in sizes)
+
+
+def test_one_wide_network_stands_beside_fast_ones_alone():
+    found, setting = cell("memorised", script.Options())
+    assert setting.net == script.HOURS_NET
+    assert {"mean", "wide"} <= found.methods.keys()
+    with pytest.raises(ValueError, match="net=resnet8: memorised has a wide FastNet"):
+        cell("memorised", script.Options(net="resnet8"))
 
 
 def test_images_without_a_directory_are_refused_before_any_work():
@@ -134,19 +143,22 @@ def test_claims_of_large_presets_turn_with_the_measures_they_are_about():
     small |= {who: dict(taught) for who in AS_CLAIMED if who != "member"}
     fits = {"error": 0.1, "train": 0.0}
     small |= {"summed": fits, "mean": fits, "wide": fits}
-    for preset, names in (("hours", "trained as a sum"), ("by_heart", "one wide network")):
+    for preset, name in (("hours", "trained sum"), ("memorised", "wide")):
         assert set(verdicts(rows(small), preset).values()) == {"supported"}
-        assert names in verdicts(rows(small), preset)
-    for preset, who, worse, name in (
+        assert name in verdicts(rows(small), preset)
+    for preset, who, worse, names in (
         ("hours", "member", {"error": 0.12}, {"small error"}),
-        ("hours", "ensemble", {"error": 0.09}, {"large gain", "ensemble of students"}),
-        ("hours", "summed", {"error": 0.085}, {"trained as a sum"}),
-        ("by_heart", "mean", {"error": 0.085}, {"trained as a mean"}),
-        ("by_heart", "wide", {"error": 0.085}, {"one wide network"}),
-        ("by_heart", "member", {"train": 0.02}, {"by heart"}),
+        ("hours", "distilled_ensemble", {"error": 0.07}, {"ensemble of students"}),
+        ("hours", "self_ensemble", {"error": 0.07}, {"ensemble of self-distilled"}),
+        ("hours", "summed", {"error": 0.085}, {"trained sum"}),
+        ("memorised", "mean", {"error": 0.085}, {"trained mean"}),
+        ("memorised", "wide", {"error": 0.085}, {"wide"}),
+        ("memorised", "member", {"train": 0.015}, {"memorised"}),
     ):
         found = verdicts(rows(with_measures(small, who, **worse)), preset)
-        assert name <= {name for name, verdict in found.items() if verdict == "refuted"}
+        assert {name for name, verdict in found.items() if verdict == "refuted"} == names
+    found = verdicts(rows(with_measures(small, "wide", train=0.1)), "memorised")
+    assert found["wide"] == "undecided"
 
 
 def test_a_sum_that_does_not_fit_decides_nothing():

@@ -10,6 +10,7 @@ from tidy_tables import table_of
 
 from figures import data_tilt as figure
 from multiview import stream
+from multiview.bench import run
 from multiview.bench.flow import patch_net
 from multiview.bench.images import ImageSetting
 from multiview.data import make_features, sample_patches
@@ -31,6 +32,19 @@ NETWORKS, K = 40, 20
 def test_the_smoke_preset_runs_and_is_drawn(tmp_path):
     assert run_script(EXPERIMENT, ["--preset", "smoke", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "data_tilt" / "data_tilt-smoke.png").stat().st_size
+
+
+def test_what_claims_compare_is_measured():
+    cell = replace(data_tilt.SMOKE, seed=0)
+    row = run(cell, Context())
+    table = EXPERIMENT.derived(table_of((cell, row))).set_index("method")
+    for who, (name, _) in data_tilt.KINDS.items():
+        for size in (1, 2, 3):
+            averaged = table.loc[f"{name}_{size}"]
+            assert averaged["lost"] == pytest.approx(1 - row[f"{name}_{size}"]["coverage"])
+            assert 0 <= averaged["missed"] <= 1
+        # The mean of one network is that network.
+        assert row[f"{name}_1"]["coverage"] == pytest.approx(row[who]["coverage"])
 
 
 def test_views_that_every_sample_shows_alike_grow_alike_but_for_noise():

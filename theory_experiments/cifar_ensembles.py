@@ -9,12 +9,13 @@ in the presets. Here an ensemble averages logits, and the sum is the plain sum o
 Results on the seeds 0 to 2 were known when what is a claim and what a check was decided; no run on
 the seeds from 10 on was, which draw other images of the same files.
 
-Rates (0.15 to 0.6), batches of 50 and 100, shifts by up to 1 and 2 pixels, 10 to 40 epochs and
-weights of 0.1 to 1 were compared on training images held out from training, with seed 1000, each
-for the error of the networks it belongs to.
+For the preset ``laptop`` rates (0.15 to 0.6), batches of 50 and 100, shifts by up to 1 and 2
+pixels, 10 to 40 epochs and weights of 0.1 to 1 were compared on training images held out from
+training, with seed 1000, each for the error of the networks it belongs to. What was compared for
+``hours`` stands with ``hours_recipe``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -97,7 +98,7 @@ def as_one(wide: Fast) -> dict[str, Entry]:
 
 
 ENSEMBLES = {"member": "ensemble", "distilled": "distilled_ensemble", "self": "self_ensemble"}
-WIDE = Fast(widths=(64, 128, 256))  # of 0.98 times the weights of four networks by_heart
+WIDE = Fast(widths=(64, 128, 256))  # 0.98 times the weights of four networks
 ENTRIES = entries(members=4, weight=0.3) | as_one(WIDE)
 ON_LABELS = ("member", "summed", "mean", "wide")  # whose errors on training images are compared
 
@@ -143,14 +144,21 @@ def long(net: NetName) -> ImageSetting:
 
 
 def hours(net: NetName) -> ImageSetting:
-    """All images, on two cores."""
-    recipe = hours_recipe(epochs=10)
+    """All images, on two cores; for residual networks no rate was compared."""
+    rate = 1.0 if net == "fast" else 0.1
+    recipe = hours_recipe(epochs=10).with_optim(learning_rate=rate)
     sizes = ImageSetting(num_train=50_000, num_validation=0, num_test=10_000, members=5)
-    return trained(replace(sizes, net=NETS.get(net, HOURS_NET)), recipe, rate=1.0)
+    return trained(replace(sizes, net=NETS.get(net, HOURS_NET)), recipe, rate)
 
 
-def by_heart(net: NetName) -> ImageSetting:
-    """Fewer images, each seen so often that networks are right on nearly all, as in the theory."""
+def memorised(net: NetName) -> ImageSetting:
+    """Fewer images, each seen so often that networks are right on nearly all, as in the theory.
+
+    Raises:
+        ValueError: For other networks than the fast one, of whose weights the wide one has as many.
+    """
+    if net != "fast":
+        raise ValueError(f"net={net}: memorised has a wide FastNet beside, use net=fast.")
     base = hours(net)
     recipe = replace(base.recipe.with_optim(epochs=40), padding=0)
     return trained(replace(base, num_train=10_000, members=4), recipe, rate=1.0)
@@ -189,7 +197,7 @@ def smoke(net: NetName) -> ImageSetting:
 def cells(size: Callable[[NetName], ImageSetting], weight: float, options: Options) -> list[Cell]:
     """The one cell of a repetition, by the options."""
     base = size(options.net)
-    wide = WIDE if size is by_heart else None
+    wide = WIDE if size is memorised else None
     return [cell(replace(base, data=options.data or base.data), weight, wide)]
 
 
@@ -225,26 +233,36 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
     assert isinstance(setting, ImageSetting)
     yield from ensemble_claims()
     yield from student_claims()
+    gained = error("member") - error("ensemble")
     many = setting.num_train is None or setting.num_train >= MANY
-    yield from small_gain_claims(0.005 if many else 0.01)
+    # A fixed margin would be the whole gain of good networks, of which the paper's gain 0.005.
+    margin, said = (gained * 0.25, "a quarter of its gain") if many else (0.01, "0.01")
+    yield from small_gain_claims(margin, said)
     if not many:
         statement = "training the sum gains less than 0.01 over one network"
         yield Claim("trained sum", "Figure 1", statement, at_most(0.01), gain_of("summed"))
         return
-    gained = error("member") - error("ensemble")
-    joint = [who for who in ON_LABELS[1:] if any(who in cell.methods for cell in cells)]
-    for who in joint:
-        label = ENTRIES[who].label
-        whose = f"{label} gains" if who == "wide" else f"networks {label} gain"
-        statement = f"{whose} less than half of what averaging gains over one network"
-        beyond = gain_of(who) - gained / 2
-        yield Claim(label, "Figure 1", statement, at_most(0.0), beyond, primary=who == "summed")
-    if "wide" in joint:
+    yield from as_one_claims(cells[0].methods)
+    if "wide" in cells[0].methods:
         statement = "one network errs on at most 1% of its training images"
         fitted = measured("train", "member")
-        yield Claim("by heart", "Theorem 1", statement, at_most(0.01), fitted, kind="check")
-    elif setting.data == "cifar10":
-        yield from target_claims()
+        yield Claim("memorised", "Theorem 1", statement, at_most(0.01), fitted, kind="check")
+    elif (setting.data, setting.net) == ("cifar10", HOURS_NET):
+        yield from quality_checks()
+
+
+def as_one_claims(methods: Collection[str]) -> Iterator[Claim]:
+    """What is trained as one gains little of what averaging gains."""
+    for name, who, whose, source in (
+        ("trained sum", "summed", "networks trained as a sum gain", "Figure 1"),
+        ("trained mean", "mean", "networks trained as a mean gain", "Figure 1"),
+        ("wide", "wide", "one wide network gains", "derived from Theorem 1"),
+    ):
+        if who in methods:
+            statement = f"{whose} less than half of what averaging gains over one network"
+            beyond = gain_of(who) - (error("member") - error("ensemble")) / 2
+            primary = who == "summed"
+            yield Claim(name, source, statement, at_most(0.0), beyond, primary=primary)
 
 
 def ensemble_claims() -> Iterator[Claim]:
@@ -278,24 +296,30 @@ def student_claims() -> Iterator[Claim]:
     yield Claim("self-distillation", "Figure 1", statement, GAIN, own)
 
 
-def small_gain_claims(margin: float) -> Iterator[Claim]:
-    """Averaging students gives little that averaging networks does not."""
+def small_gain_claims(margin: Estimate | float, said: str) -> Iterator[Claim]:
+    """Averaging students gives little that averaging networks does not.
+
+    Args:
+        margin: What is little.
+        said: The same in words.
+    """
     for name, who, of in (
         ("ensemble of students", "students of the ensemble", "distilled_ensemble"),
         ("ensemble of self-distilled", "self-distilled networks", "self_ensemble"),
     ):
-        statement = f"averaging {who} gains less than {margin:g} over the ensemble of networks"
-        beyond = error("ensemble") - error(of)
-        yield Claim(name, "Section 1", statement, at_most(margin), beyond)
+        statement = f"averaging {who} gains less than {said} over the ensemble of networks"
+        beyond = error("ensemble") - error(of) - margin
+        yield Claim(name, "Section 1", statement, at_most(0.0), beyond)
 
 
-def target_claims() -> Iterator[Claim]:
+def quality_checks() -> Iterator[Claim]:
     """That networks and their ensemble are good enough to compare methods by them."""
     statement = "one network errs on at most 11% of the test images"
-    yield Claim("small error", "our aim", statement, at_most(0.11), error("member"))
+    most = at_most(0.11)
+    yield Claim("small error", "our aim", statement, most, error("member"), kind="check")
     statement = "averaging networks gains at least 0.015 over one of them"
-    gained = error("member") - error("ensemble")
-    yield Claim("large gain", "our aim", statement, at_least(0.015), gained)
+    gained, least = error("member") - error("ensemble"), at_least(0.015)
+    yield Claim("large gain", "our aim", statement, least, gained, kind="check")
 
 
 # Test errors in % of WRN-28-10 on all images (Figure 1). Those of ensemble and sum are not labelled
@@ -355,7 +379,9 @@ EXPERIMENT = Experiment(
         "laptop": Preset(cells=partial(cells, laptop, 0.3), seeds=3, first_seed=10),
         "long": Preset(cells=partial(cells, long, 1.0), seeds=3, first_seed=10),
         "hours": Preset(cells=partial(cells, hours, 0.3), seeds=3, first_seed=10, split=True),
-        "by_heart": Preset(cells=partial(cells, by_heart, 0.3), seeds=3, first_seed=10, split=True),
+        "memorised": Preset(
+            cells=partial(cells, memorised, 0.3), seeds=3, first_seed=10, split=True
+        ),
         "paper": Preset(cells=partial(cells, paper, 0.3), seeds=10, first_seed=10, split=True),
     },
     claims=claims,

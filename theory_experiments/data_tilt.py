@@ -32,6 +32,7 @@ from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
 from theory_experiments.settings import many_classes, many_classes_smoke
+from theory_experiments.views.averaged_views import AveragedViews
 from theory_experiments.views.growth_rates import Growth, measured_slope, predicted_slope
 
 # Methods of many networks, what their averages are called, and what their samples are.
@@ -62,7 +63,11 @@ def at(setting: PatchSetting) -> Cell:
             "bagged": Group(of=tuple(bagged)),
             "own": Group(of=tuple(OnOwnSamples(draw=i) for i in draws)),
         },
-        measures=(Views(probes_per_view=20, averages=averages), Growth()),
+        measures=(
+            Views(probes_per_view=20, averages=averages),
+            AveragedViews(probes_per_view=20, averages=averages),
+            Growth(),
+        ),
     )
 
 
