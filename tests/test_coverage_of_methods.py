@@ -145,11 +145,30 @@ def test_every_group_has_a_colour_of_its_own():
     assert len(set(figure.COLOURS.values())) == len(figure.COLOURS)
 
 
+def test_shares_of_views_are_of_those_of_the_other():
+    def lines(here: list, there: list) -> dict:
+        return {"rocket": {"covered": np.array(here)}, "rocket_booster": {"covered": there}}
+
+    rows = tidy_table(
+        (
+            replace(CELL, seed=0),
+            lines([[True, False], [True, True]], [[True, True], [False, True]]),
+        ),
+        (replace(CELL, seed=1), lines([[True, False]], [[False, False]])),
+    )
+    found = script.share_of_views("rocket_booster", "rocket").of(rows).by_seed
+    assert found[0] == pytest.approx(2 / 3)
+    assert np.isnan(found[1])
+
+
 def test_the_tables_name_every_method(row):
     rows = table(row)
-    methods, correlations = (each.grid(rows) for each in script.tables(rows))
+    methods, whose, correlations = (each.grid(rows) for each in script.tables(rows))
     named = [(group, texts[0]) for group, texts in methods.rows]
     assert named == [(each.group, each.label) for each in script.ENTRIES.values()]
+    assert [texts[0] for _, texts in whose.rows] == [
+        script.ENTRIES[who].label for who in script.TAUGHT
+    ]
     assert [texts[0] for _, texts in correlations.rows] == [
         f"over {len(script.NETWORKS)} networks",
         f"over {len(script.ENTRIES)} methods",

@@ -123,7 +123,7 @@ def of(name: str, method: str = "member") -> Estimate:
 
 def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
     """What the paper's reading of channels predicts."""
-    source = "Section 1"
+    source = "derived from arXiv 2012.09816, Section 1"
     statement = "two networks agree more on the channels of one class than of two classes"
     own = of("agree") - of("agree_others")
     yield Claim("of a class", "sanity", statement, at_least(1e-9), own, kind="check")

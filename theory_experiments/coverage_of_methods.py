@@ -234,7 +234,7 @@ def share_of_views(of: str, who: str) -> Estimate:
     def share(lines: pd.DataFrame) -> float:
         covered = lines.set_index("method")["covered"]
         there, here = (np.asarray(covered[name], bool) for name in (of, who))
-        return float((there & here).sum() / there.sum())
+        return float((there & here).sum() / there.sum()) if there.any() else math.nan
 
     return by_repetition(f"share of the views of {of} that {who} has learned", share)
 
@@ -246,6 +246,17 @@ TAUGHT = {
     "hinton": "ensemble",
     "paper": "ensemble",
 }
+
+
+def of_teacher(line: Line) -> Estimate:
+    """The share of the views of its booster or teacher that a method has learned."""
+    who = line.where["method"]
+    return share_of_views(TAUGHT[who], who)
+
+
+def of_labels(line: Line) -> Estimate:
+    """The share of the views that labels alone teach."""
+    return share_of_views("labels", line.where["method"])
 
 
 def derived(table: pd.DataFrame) -> pd.DataFrame:
@@ -280,15 +291,9 @@ def tables(table: pd.DataFrame) -> Iterable[Listing]:
             for who in TAUGHT
         ],
         columns=[
-            estimated(heading, share)
-            for heading, share in {
-                "of its booster's or teacher's, %": lambda line: share_of_views(
-                    TAUGHT[line.where["method"]], line.where["method"]
-                ),
-                "of those by labels, %": lambda line: share_of_views(
-                    "labels", line.where["method"]
-                ),
-            }.items()
+            estimated("of its booster's or teacher's, %", of_teacher),
+            estimated("of those by labels, %", of_labels),
+            measure("of any views, %: c", "coverage"),
         ],
     )
     both = {"networks": NETWORKS, "methods": tuple(ENTRIES)}

@@ -195,8 +195,10 @@ def count(setting: ImageSetting, methods: Iterable[Method], context: Context) ->
     k = images.num_classes
     few = replace(setting, num_train=k, num_validation=k, num_test=k)
     whole = len(images.train_labels) - setting.num_validation
-    number = setting.num_train or whole
-    bench = CountingBench(few.bench(0, context), number)
+    given = few.bench(0, context)
+    # Settings may make several samples of an image.
+    number = round((setting.num_train or whole) * len(given.inputs) / k)
+    bench = CountingBench(given, number)
     tested = setting.num_validation + (setting.num_test or len(images.test_labels))
     augments = setting.recipe.augments or setting.students.augments
     image = bench.inputs[0].numel() * bench.inputs.element_size()

@@ -72,9 +72,9 @@ class FastNet(nn.Module):
 
     The plan of hlb-CIFAR10 and airbench (arXiv 2404.00498): fixed whitening filters first, pooling
     inside the blocks, BatchNorm, the maximum over the last image, small logits at the start. But
-    with SiLU in place of GELU, with which training takes a fifth more time on a CPU, and without a
-    bias of the filters. With whitening, 10 classes and widths (64, 256, 256) it has 1,972,480
-    trained parameters.
+    with SiLU in place of GELU, with which training takes a fifth more time on a CPU (one network of
+    each erred on 15.6 and 15.4% of held-out images), and without a bias of the filters. With
+    whitening, 10 classes and widths (64, 256, 256) it has 1,972,480 trained parameters.
 
     Args:
         widths: Channels of the three blocks.
@@ -112,7 +112,8 @@ class FastNet(nn.Module):
             )
         first, size = (8 * channels, 2) if whitening is None else whitening.shape[::2]
         # Fixed filters have no bias: to train it takes a gradient through the second layer, an
-        # eighth of all operations, and changed the error on held-out images by less than chance.
+        # eighth of all operations. With it and without, 15.4% of 5,000 held-out images were wrong
+        # (45,000 of CIFAR-10, 5 epochs, seed 1000, one network each).
         self.first = nn.utils.skip_init(nn.Conv2d, channels, first, size, bias=whitening is None)
         draw_weights(self, generator)
         if whitening is not None:

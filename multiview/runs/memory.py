@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+from collections.abc import Iterator
 from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's names and numbers
@@ -24,17 +25,41 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, ALWAYS)
 
 
-def free_memory() -> int | None:
-    """Bytes that programs may still take here, or None where that is not known."""
+def free_memory(root: Path = Path("/")) -> int | None:
+    """Bytes that programs may still take here, or None where that is not known.
+
+    What a container may take is less than what the machine has; what its files have in the cache
+    is given back when it is needed, and counts as free.
+
+    Args:
+        root: Where ``proc`` and ``sys`` lie.
+    """
     with contextlib.suppress(OSError, ValueError):
-        words = Path("/proc/meminfo").read_text().split()
+        words = (root / "proc/meminfo").read_text().split()
         free = 1024 * int(words[words.index("MemAvailable:") + 1])
-        with contextlib.suppress(OSError, ValueError):  # a container may have less
-            group = Path("/sys/fs/cgroup")
-            most, taken = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
-            free = min(free, int(most) - int(taken))
-        return free
+        return min([free, *_left_to_groups(root)])
     return None
+
+
+def _left_to_groups(root: Path) -> Iterator[int]:
+    """Bytes left to the group of this process, and to each above it, where they have a limit."""
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, kinds, place = line.split(":", 2)
+        if kinds not in ("", "memory"):
+            continue
+        top, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        if kinds:  # the first version of groups
+            top /= kinds
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        own = top / place.lstrip("/")
+        for group in (own, *own.parents):
+            with contextlib.suppress(OSError, ValueError):  # the topmost has no limit
+                most, taken = (int((group / name).read_text()) for name in names[:2])
+                known = (group / "memory.stat").read_text().split()
+                yield most - taken + int(known[known.index(names[2]) + 1])
+            if group == top:
+                break
 
 
 def check_memory(each: float, processes: int) -> None:

@@ -103,7 +103,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         tally.jobs = jobs
         cells = [job.cell for job in jobs if not is_part(job)]
         cost = experiment.cost(cells, jobs[0].context) if jobs else None
-        if cost is not None and isinstance(engine, LocalEngine | ProcessEngine):
+        here = isinstance(engine, LocalEngine | ProcessEngine) and settings.device == "cpu"
+        if cost is not None and here:
             check_memory(cost.memory, min(engine.workers, len(jobs)))
         bars = ProgressBars(errors, experiment.name, [job.lease for job in jobs])
         run.store()

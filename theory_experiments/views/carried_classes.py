@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from multiview import checks
-from multiview.bench import Bench, Classifier
+from multiview.bench import Bench, Classifier, Setting
 from multiview.measures.errors import TestMeasure, module_bench
 
 Carried = Float[Tensor, "networks classes channels"]
@@ -46,15 +46,31 @@ class CarriedClasses(TestMeasure):
     def __post_init__(self) -> None:
         checks.count("num_images", self.num_images, meaning="counts images")
 
+    def check(self, setting: Setting) -> None:
+        """Refuse a single network, and numbers of images in which a class may be missing."""
+        super().check(setting)
+        members = getattr(setting, "members", 0)
+        if members < 2:
+            raise ValueError(f"members={members}: two networks are compared, use at least 2.")
+
+    def _check_classes(self, labels: Int[Tensor, " n"], num_classes: int) -> None:
+        """Refuse images among which a class is missing."""
+        if len(labels.unique()) < num_classes:
+            raise ValueError(
+                f"num_images={self.num_images}: of some of {num_classes} classes there is no image "
+                "among the first so many test images: use more."
+            )
+
     def of(self, bench: Bench, trained: Mapping[str, Classifier]) -> dict[str, dict[str, Any]]:
         """The values of each method."""
         here, chosen = module_bench(bench), slice(self.num_images)
         inputs, labels = here.samples.test[chosen], here.samples.test_labels[chosen].cpu()
         typical = here.inputs.mean(0)
+        self._check_classes(labels, here.num_classes)
         lost: dict[str, Tensor] = {}
         others = torch.zeros(0)
         for name in dict.fromkeys((self.members, *self.methods)):
-            shown = [inputs, *each_blanked(inputs, typical)]
+            shown = chain([inputs], each_blanked(inputs, typical))
             logits = [here.outputs(trained[name].logits, each) for each in shown]
             lost[name] = loss_of_odds(logits, labels)
             if name == self.members:

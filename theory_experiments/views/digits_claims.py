@@ -109,7 +109,7 @@ def ten_claims() -> Iterator[Claim]:
     """One student keeps most of what averaging ten networks gains, as on the paper's speech."""
     single = error("single")
     gained, taught = single - error("ten"), single - error("of_ten")
-    source = "arXiv 1503.02531, Section 4"
+    source = "arXiv 1503.02531, Section 4 (of speech)"
     statement = "ten networks averaged err less than one of them"
     yield Claim("MNIST: ten networks", source, statement, GAIN, gained)
     statement = "a student of ten networks keeps 80% or more of what averaging them gains"

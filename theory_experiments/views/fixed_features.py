@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from multiview.bench import Bench, Cell, Classifier, Context, Method
-from multiview.bench.cost import Cost, count, gemm_rate
+from multiview.bench.cost import PROGRAM, Cost, count, gemm_rate
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.data.splits import split
 from multiview.ensemble import mean_logits
@@ -76,7 +76,7 @@ def cost(cells: Sequence[Cell], context: Context) -> Cost | None:
         f"{len(real) * solves:.1e} of solves; at least {least} at the {rate:.1e} FLOP/s of float32 "
         f"products here. Kernels hold {memory / 1e9:.1f} GB."
     )
-    return Cost(text=text, memory=memory)
+    return Cost(text=text, memory=PROGRAM + memory)
 
 
 def networks_cost(setting: ImageSetting, cell: Cell, context: Context) -> float:

@@ -11,7 +11,8 @@ from multiview.models import MeanOfNets
 class TrainedMeanOfNets(Method):
     """As many networks as members, trained as one by the gradient of the mean of their logits.
 
-    They start as those of ``Summed`` do.
+    They start as those of ``Summed`` do, and are trained at the same rate, at which each step moves
+    a network less than a step of the sum would.
     """
 
     def networks(self, setting: Setting) -> int:
