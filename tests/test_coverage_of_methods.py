@@ -149,13 +149,9 @@ def test_shares_of_views_are_of_those_of_the_other():
     def lines(here: list, there: list) -> dict:
         return {"rocket": {"covered": np.array(here)}, "rocket_booster": {"covered": there}}
 
-    rows = tidy_table(
-        (
-            replace(CELL, seed=0),
-            lines([[True, False], [True, True]], [[True, True], [False, True]]),
-        ),
-        (replace(CELL, seed=1), lines([[True, False]], [[False, False]])),
-    )
+    some = lines([[True, False], [True, True]], [[True, True], [False, True]])
+    none = lines([[True, False]], [[False, False]])
+    rows = tidy_table((replace(CELL, seed=0), some), (replace(CELL, seed=1), none))
     found = script.share_of_views("rocket_booster", "rocket").of(rows).by_seed
     assert found[0] == pytest.approx(2 / 3)
     assert np.isnan(found[1])
