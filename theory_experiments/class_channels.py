@@ -131,7 +131,7 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
         "networks of different starts rely on different channels: what they lose in one class by "
         "blanking a channel correlates by at most 0.5 over channels"
     )
-    yield Claim("other channels", source, statement, at_most(0.5), of("agree"), primary=True)
+    yield Claim("other channels", source, statement, at_most(0.5), of("agree"))
     for name, statement, measure_ in (
         ("more channels", "a class is carried by more channels in students", "channels"),
         (
