@@ -1,5 +1,6 @@
 """Calls of multiview.models: each net is built, and called."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -89,10 +90,10 @@ def _drawn(net: PatchNet, a: dict[str, Any]) -> bool:
     return net.weight.shape == shape and kept and abs(spread - a["sigma_init"]) <= 0.5 * spread
 
 
-def _of_nets(kind: Any, axis: int | None) -> Call:
+def _of_nets(kind: Any, joined: Callable[[Tensor], Tensor]) -> Call:
     def right(logits: Tensor, a: dict[str, Any]) -> bool:
         each = torch.stack([net(torch.ones(2, 4)) for net in a["nets"]], 1)
-        return near(logits, each if axis is None else each.sum(axis))
+        return near(logits, joined(each))
 
     return Call(
         function=lambda nets: kind(nets)(torch.ones(2, 4)),
@@ -228,9 +229,9 @@ CALLS = {
     "ResNet, called": _called(ResNet, (1, 4, 4), **RESNET),
     "WideResNet": _net(WideResNet, (1, 4, 4), **WIDE, dropout=0.3),
     "WideResNet, called": _called(WideResNet, (1, 4, 4), **WIDE),
-    "SideBySide": _of_nets(SideBySide, None),
-    "SumOfNets": _of_nets(SumOfNets, 1),
-    "MeanOfNets": _of_nets(MeanOfNets, 1),
+    "SideBySide": _of_nets(SideBySide, lambda each: each),
+    "SumOfNets": _of_nets(SumOfNets, lambda each: each.sum(1)),
+    "MeanOfNets": _of_nets(MeanOfNets, lambda each: each.mean(1)),
     "smoothed_relu": Call(
         function=smoothed_relu,
         arguments=lambda: {"z": 3 * normal(4, 5), "q": 3.0, "relu_knee": 2.0},

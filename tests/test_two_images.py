@@ -63,6 +63,13 @@ def test_both_halves_are_images_of_the_class(folder):
         assert raw.test_labels[found] == label
 
 
+def test_cells_on_real_images_are_priced(folder):
+    plan = replace(script.SMOKE[0], setting=replace(TINY, data="cifar10", num_train=40))
+    found = script.EXPERIMENT.cost([plan], Context(data_dir=folder))
+    assert found is not None
+    assert found.text.startswith("Expected for 1 cells")
+
+
 def test_a_fraction_of_training_samples_shows_one_half_alone(folder):
     splits, *_ = pairs(folder, mu=0.2)
     left, right = splits.train[..., :32], splits.train[..., 32:]

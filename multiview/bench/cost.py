@@ -193,7 +193,8 @@ def count(setting: ImageSetting, methods: Iterable[Method], context: Context) ->
     """What the training of these methods takes."""
     images = setting.images(0, context)
     k = images.num_classes
-    few = replace(setting, num_train=k, num_validation=k, num_test=k)
+    held_out = min(k, setting.num_validation)  # some settings hold none out
+    few = replace(setting, num_train=k, num_validation=held_out, num_test=k)
     whole = len(images.train_labels) - setting.num_validation
     given = few.bench(0, context)
     # Settings may make several samples of an image.
