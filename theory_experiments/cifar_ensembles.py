@@ -39,6 +39,7 @@ from multiview.runs.tables import Line, Listing, given, lines_of, measure
 from multiview.train import OptimSpec
 from theory_experiments.views.tables import labelled
 from theory_experiments.views.trained_mean_of_nets import TrainedMeanOfNets
+from theory_experiments.views.whole_images import HOURS_NET
 
 NetName = Literal[
     "fast", "resnet8", "resnet20", "resnet32", "resnet34", "wrn16-4", "wrn28-2", "wrn28-10"
@@ -59,7 +60,6 @@ NETS: dict[str, Residual] = {
     **{f"resnet{depth}": Residual(depth=depth) for depth in (8, 20, 32, 34)},
     **{f"wrn{d}-{w}": Residual(depth=d, widen=w) for d, w in ((16, 4), (28, 2), (28, 10))},
 }
-HOURS_NET = Fast(widths=(32, 64, 128))
 # He et al. and Zagoruyko & Komodakis train residual networks so (arXiv 1605.07146, Section 3).
 STEPS = OptimSpec(epochs=200, batch_size=128, learning_rate=0.1, warmup=0.0, schedule="steps")
 
@@ -194,10 +194,14 @@ def smoke(net: NetName) -> ImageSetting:
     return trained(tiny, recipe, base.students.optim.learning_rate)
 
 
-def cells(size: Callable[[NetName], ImageSetting], weight: float, options: Options) -> list[Cell]:
+def cells(
+    size: Callable[[NetName], ImageSetting],
+    weight: float,
+    options: Options,
+    wide: Fast | None = None,
+) -> list[Cell]:
     """The one cell of a repetition, by the options."""
     base = size(options.net)
-    wide = WIDE if size is memorised else None
     return [cell(replace(base, data=options.data or base.data), weight, wide)]
 
 
@@ -380,7 +384,7 @@ EXPERIMENT = Experiment(
         "long": Preset(cells=partial(cells, long, 1.0), seeds=3, first_seed=10),
         "hours": Preset(cells=partial(cells, hours, 0.3), seeds=3, first_seed=10, split=True),
         "memorised": Preset(
-            cells=partial(cells, memorised, 0.3), seeds=3, first_seed=10, split=True
+            cells=partial(cells, memorised, 0.3, wide=WIDE), seeds=3, first_seed=10, split=True
         ),
         "paper": Preset(cells=partial(cells, paper, 0.3), seeds=10, first_seed=10, split=True),
     },

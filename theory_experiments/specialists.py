@@ -54,6 +54,7 @@ from theory_experiments.views.image_specialists import (
 from theory_experiments.views.parts import SYNTHETIC, cells_of, claims_of, tables_of
 from theory_experiments.views.specialist_listings import listings, relative_gain
 from theory_experiments.views.units import counted_in_views
+from theory_experiments.views.whole_images import HOURS_NET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +132,7 @@ HOURS = replace(
     num_train=45_000,
     num_validation=5000,
     num_test=10_000,
-    net=Fast(widths=(32, 64, 128)),
+    net=HOURS_NET,
     recipe=hours_recipe(epochs=10),
     students=hours_recipe(epochs=3).with_optim(learning_rate=0.4),
 )

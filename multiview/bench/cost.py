@@ -177,16 +177,15 @@ def cost(cells: Iterable[Cell], context: Context) -> Cost | None:
         counted.append((cell, found))
     if not counted:
         return None
-    return Cost(
-        text=time_and_memory(
-            sum(each.flop for _, each in counted),
-            max(each.memory for _, each in counted),
-            len(counted),
-            context.device,
-            all(each.bfloat16 for _, each in counted),
-        ),
-        memory=PROGRAM + max(each.memory for _, each in counted),
+    memory = PROGRAM + max(each.memory for _, each in counted)
+    text = time_and_memory(
+        sum(each.flop for _, each in counted),
+        memory,
+        len(counted),
+        context.device,
+        all(each.bfloat16 for _, each in counted),
     )
+    return Cost(text=text, memory=memory)
 
 
 def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:
@@ -222,8 +221,9 @@ def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat1
     return (
         f"Expected for {cells} cells: {flop:.1e} FLOP of training, at least {least} at the "
         f"{rate:.1e} FLOP/s of {str(kind).removeprefix('torch.')} products here (small networks "
-        f"take several times as long); about {memory / 1e9:.1f} GB of samples, weights, optimiser "
-        "and activations at once. That is from the beginning: a killed run goes on within a cell."
+        f"take several times as long); about {memory / 1e9:.1f} GB of samples, weights, optimiser, "
+        "activations and program at once. That is from the beginning: a killed run goes on within "
+        "a cell."
     )
 
 

@@ -45,21 +45,15 @@ class SumOfNets(nn.Module):
         return torch.stack(_alike([net(x) for net in self.nets])).sum(0)
 
 
-class MeanOfNets(nn.Module):
-    """F = mean of the nets' outputs, trained as one.
-
-    It can be what ``SumOfNets`` can; at the same rate it takes other steps (see there).
+class MeanOfNets(SumOfNets):
+    """F = mean of the nets' outputs, trained as one; at the sum's rate it takes other steps.
 
     Raises:
         ValueError: As ``SideBySide``.
     """
 
-    def __init__(self, nets: Iterable[nn.Module]) -> None:
-        super().__init__()
-        self.nets = nn.ModuleList(checks.networks("nets", nets))
-
     def forward(self, x: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
-        return torch.stack(_alike([net(x) for net in self.nets])).mean(0)
+        return super().forward(x) / len(self.nets)
 
 
 def _alike(outputs: list[Tensor]) -> list[Tensor]:

@@ -47,7 +47,7 @@ class CarriedClasses(TestMeasure):
         checks.count("num_images", self.num_images, meaning="counts images")
 
     def check(self, setting: Setting) -> None:
-        """Refuse a single network, and numbers of images in which a class may be missing."""
+        """Refuse a single network."""
         super().check(setting)
         members = getattr(setting, "members", 0)
         if members < 2:

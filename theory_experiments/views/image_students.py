@@ -22,6 +22,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, measured
 from multiview.runs.tables import Line, Listing, estimated, gain, given, lines_of, measure
 from theory_experiments.views.distillation_published import ELSEWHERE
+from theory_experiments.views.whole_images import HOURS_NET
 
 PART = "cifar10"
 T, HIGH_T = 4.0, 20.0
@@ -99,7 +100,7 @@ SMOKE = cell(
     ),
     Fast(widths=(4, 8, 8)),
 )
-# All images, on two cores: the networks and the recipe of ``cifar_ensembles``.
+# All images, on two cores: teachers and recipe are those of ``cifar_ensembles``.
 HOURS = cell(
     replace(
         trained(SETTING, hours_recipe(epochs=10)),
@@ -109,7 +110,7 @@ HOURS = cell(
         members=5,
         net=Fast(widths=(16, 32, 64)),
     ),
-    Fast(widths=(32, 64, 128)),
+    HOURS_NET,
 )
 # On a GPU; no rate was compared.
 PAPER_CELL = cell(
