@@ -9,11 +9,13 @@ import torch
 from tidy_tables import changed, repeated, texts
 
 from figures import class_channels as figure
-from multiview.bench import check, run
+from multiview import stream
+from multiview.bench import Classifier, check, run
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
 from theory_experiments import class_channels as script
 from theory_experiments.views.carried_classes import (
+    CarriedClasses,
     but_one,
     each_blanked,
     log_odds,
@@ -45,7 +47,8 @@ def test_every_number_is_there_and_holds_together(row):
 
 
 def test_log_odds_are_those_of_the_class_against_all_others():
-    logits, labels = torch.randn(5, 2, 4), torch.tensor([0, 1, 2, 3, 0])
+    logits = torch.randn(5, 2, 4, generator=stream(0))
+    labels = torch.tensor([0, 1, 2, 3, 0])
     p = logits.double().softmax(2)[torch.arange(5), :, labels]
     torch.testing.assert_close(log_odds(logits, labels), (p / (1 - p)).log())
 
@@ -57,13 +60,39 @@ def test_the_mean_of_all_others_leaves_the_network_out():
 
 
 def test_one_channel_after_the_other_holds_what_is_typical():
-    inputs, typical = torch.randn(2, 3, 4, 4), torch.randn(3, 4, 4)
+    inputs, typical = torch.ones(2, 3, 4, 4), torch.zeros(3, 4, 4)
     blanked = list(each_blanked(inputs, typical))
     assert len(blanked) == 3
     for i, each in enumerate(blanked):
         assert each[:, i].equal(typical[i].expand(2, 4, 4))
         rest = [j for j in range(3) if j != i]
         assert each[:, rest].equal(inputs[:, rest])
+
+
+def test_what_is_carried_is_what_known_networks_lose():
+    """Logits are means of channels, so that what blanking one costs can be written out."""
+    bench = script.SMOKE.bench(0, Context())
+
+    def logits(x: torch.Tensor) -> torch.Tensor:
+        means = x.mean((2, 3))
+        return torch.stack([means[:, [(j + i) % 8 for j in range(10)]] for i in range(2)], 1)
+
+    (found,) = (
+        CarriedClasses(num_images=100).of(bench, {"member": Classifier(logits=logits)}).values()
+    )
+    x, labels, train = bench.samples.test, bench.samples.test_labels, bench.samples.train
+    y, channel, network = 3, 4, 1  # the network's logit of this class is this channel's mean
+    own = x[labels == y]
+    blanked = own.clone()
+    blanked[:, channel] = train[:, channel].mean(0)
+
+    def odds(images: torch.Tensor) -> torch.Tensor:
+        p = logits(images)[:, network].double().softmax(1)[:, y]
+        return (p / (1 - p)).log()
+
+    expected = (odds(own) - odds(blanked)).mean()
+    assert abs(float(expected)) > 1e-4
+    assert found["carried"][network, y, channel] == pytest.approx(float(expected), rel=1e-4)
 
 
 def lost(*carries: list[list[int]]) -> torch.Tensor:

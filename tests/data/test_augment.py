@@ -47,6 +47,15 @@ def test_augmentation_is_determined_by_its_generator():
     assert not first.equal(flip_and_crop(x, stream(2, "augment")))
 
 
+def test_the_first_draws_move_images_down_and_the_second_to_the_side():
+    x = torch.randn(20, 2, 5, 6, generator=stream(0, "images"))
+    found = flip_and_crop(x, stream(1, "augment"), flip=False, padding=2)
+    tops, lefts = torch.randint(5, (2, 20), generator=stream(1, "augment")).tolist()
+    padded = torch.nn.functional.pad(x, [2] * 4)
+    for image, whole, top, left in zip(found, padded, tops, lefts, strict=True):
+        assert image.equal(whole[:, top : top + 5, left : left + 6])
+
+
 @pytest.mark.parametrize("padding", [0, 2])
 def test_images_are_moved_alike_however_many_at_once(padding, monkeypatch):
     x = torch.randn(10, 3, 6, 7, generator=stream(0, "images"))
