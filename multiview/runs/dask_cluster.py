@@ -5,6 +5,7 @@ import importlib
 import json
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from multiview.runs.signals import uninterrupted
 SECONDS_TO_ANSWER = 10.0  # of a scheduler
 SECONDS_TO_START = 60.0  # before the first worker is there
 SECONDS_TO_CLOSE = 1.0
+SECONDS_TO_WRITE = 2.0  # a short file that is there already
 SETTINGS = {
     # A killed worker counts against every task that it was given, begun or not, and a task with
     # more is given up. What a cell has done itself, its lease counts.
@@ -49,12 +51,20 @@ def address_of(scheduler: str) -> str:
     if not path.is_file():
         return scheduler
     try:
-        return json.loads(path.read_text())["address"]
+        return json.loads(_written(path))["address"]
     except (ValueError, LookupError, TypeError, OSError) as error:
         raise ValueError(
             f"scheduler={scheduler} is no file of a Dask scheduler: give one that "
             "`dask scheduler --scheduler-file FILE` wrote, or an address."
         ) from error
+
+
+def _written(path: Path) -> str:
+    """A file's text, which a scheduler that is starting creates first and writes then."""
+    end = time.monotonic() + SECONDS_TO_WRITE
+    while not (text := path.read_text()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return text
 
 
 @contextmanager

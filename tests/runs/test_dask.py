@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from concurrent.futures import BrokenExecutor
@@ -296,6 +297,13 @@ def test_bad_settings_are_refused(tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(dask_cluster, "SECONDS_TO_ANSWER", 0.5)
     with pytest.raises(ValueError, match=r"scheduler=tcp://127.0.0.1:1 does not answer.*start one"):
         DaskEngine(scheduler="tcp://127.0.0.1:1").submit(int)
+
+
+def test_the_file_of_a_scheduler_may_be_about_to_be_written(tmp_path):
+    file = tmp_path / "scheduler.json"
+    file.touch()
+    threading.Timer(0.2, file.write_text, ['{"address": "tcp://here:1"}']).start()
+    assert dask_cluster.address_of(str(file)) == "tcp://here:1"
 
 
 def test_a_scheduler_without_workers_is_refused(tmp_path, monkeypatch):
