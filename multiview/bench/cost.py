@@ -19,15 +19,23 @@ from multiview.bench.trainings import Left
 from multiview.bench.types import Context, Course, Fitted, SoftTargets
 
 PROGRAM = 0.6e9  # bytes that Python takes with torch before it holds any sample
+STATES = 4  # of a network on disk: when trained, and a checkpoint with momentum and best state
 SIZE, REPEATS = 2048, 5  # of the matrix product that costs are held against
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What cells will take, in words, and the bytes that a process takes at once."""
+    """What cells will take.
+
+    Attributes:
+        text: All of it in words.
+        memory: Bytes that a process takes at once.
+        disk: Bytes of trained networks and checkpoints that all cells store, at most.
+    """
 
     text: str
     memory: float
+    disk: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +97,11 @@ class Counted:
     def memory(self) -> float:
         """Bytes held at once."""
         return self.samples + self.weights + self.at_once
+
+    @property
+    def disk(self) -> float:
+        """Bytes of all networks that are stored, checkpoints included, at most."""
+        return STATES * self.weights
 
 
 class CountingBench(ModuleBench):
@@ -185,7 +198,7 @@ def cost(cells: Iterable[Cell], context: Context) -> Cost | None:
         context.device,
         all(each.bfloat16 for _, each in counted),
     )
-    return Cost(text=text, memory=memory)
+    return Cost(text=text, memory=memory, disk=sum(each.disk for _, each in counted))
 
 
 def count(setting: ImageSetting, methods: Iterable[Method], context: Context) -> Counted:

@@ -94,6 +94,11 @@ class Cost(Protocol):
         """Bytes that a process takes at once."""
         ...
 
+    @property
+    def disk(self) -> float:
+        """Bytes of trained networks and checkpoints that all cells store, at most."""
+        ...
+
 
 def _no_cost(cells: Sequence[object], context: Context) -> None:
     """Estimate no cost."""

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from multiview.runs.command_line import in_words
+from multiview.runs.disk import check_disk, what_to_free
 from multiview.runs.engines import Engine, LocalEngine, ProcessEngine
 from multiview.runs.experiment import Context, Experiment
 from multiview.runs.leases import claim
@@ -29,7 +30,7 @@ from multiview.runs.signals import Stopped, leave, stopped_once
 from multiview.runs.slurm import Over, SlurmEngine, command_of_task
 from multiview.runs.split import is_part
 from multiview.runs.store import Run
-from multiview.runs.sweep import compute
+from multiview.runs.sweep import Unwritten, compute
 from multiview.runs.work import Job, Outcome
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
@@ -106,6 +107,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         here = isinstance(engine, LocalEngine | ProcessEngine) and settings.device == "cpu"
         if cost is not None and here:
             check_memory(cost.memory, min(engine.workers, len(jobs)))
+        if cost is not None:
+            check_disk(run.directory, cost.disk)
         bars = ProgressBars(errors, experiment.name, [job.lease for job in jobs])
         run.store()
         if jobs and isinstance(engine, Engine):
@@ -136,6 +139,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         return _complain(errors, str(error))
     except Over as error:
         return _complain(errors, f"{error} {tally}")
+    except Unwritten as error:
+        return _complain(errors, f"{error}: {what_to_free(run.directory)} {tally}")
     except OSError as error:
         return _complain(errors, f"{in_words(error)}. {tally}")
 

@@ -84,6 +84,10 @@ def test_only_real_images_cost(monkeypatch, tmp_path):
     flop = [float(each.text.split(" FLOP of")[0].split()[-1]) for each in (one, two)]
     assert flop[1] == pytest.approx(2 * flop[0], rel=0.05)
     assert one.memory == two.memory
+    net = real.setting.bench(0, Context()).one("members", 0)
+    members = SETTING.members * sum(each.numel() for each in net.parameters())
+    assert two.disk == 2 * one.disk
+    assert one.disk > 4 * members  # bytes of float32 weights: all are stored, and more at once
 
 
 def test_samples_are_counted_with_what_augmentation_makes_of_them():
