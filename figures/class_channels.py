@@ -17,6 +17,7 @@ KINDS = {
     "member": ("networks on labels", style.COLOURS["one"]),
     "distilled": ("students", style.COLOURS["distilled"]),
 }
+OF_ONE = {"of_one": ("students of one network", style.COLOURS["self"])}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -87,7 +88,8 @@ def _agreement(axes: Axes, table: pd.DataFrame) -> None:
     """Correlations over channels, of one class and of two."""
     places = {"agree": "one class", "with_mean": "with the mean\nof the others"}
     places["agree_others"] = "two classes"
-    for aside, (who, (label, colour)) in zip((-0.1, 0.1), KINDS.items(), strict=True):
+    kinds = KINDS | OF_ONE
+    for aside, (who, (label, colour)) in zip((-0.15, 0, 0.15), kinds.items(), strict=True):
         for i, name in enumerate(places):
             found = panels.values(table, measured(name, who))
             look = {"color": colour, "marker": "o", "ms": 6}

@@ -151,6 +151,17 @@ AS_CLAIMED = {
         "agree_others": 0.0,
         "with_mean": 0.6,
     },
+    "of_one": {
+        "error": 0.2,
+        "train": 0.1,
+        "carried": CARRIED,
+        "first": CARRIED,
+        "channels": 10.0,
+        "firsts": 5.0,
+        "agree": 0.6,
+        "agree_others": 0.0,
+        "with_mean": 0.5,
+    },
     "base": {"error": 0.15},
 }
 
@@ -168,7 +179,8 @@ def table(row=AS_CLAIMED):
         ({"member.agree": 0.7}, "other channels"),
         ({"distilled.channels": 9.0}, "more channels"),
         ({"distilled.firsts": 4.0}, "more first channels"),
-        ({"distilled.agree": 0.2}, "students agree"),
+        ({"distilled.agree": 0.2, "of_one.agree": 0.1}, "students agree"),
+        ({"of_one.agree": 0.9}, "not by a common teacher"),
         ({"distilled.with_mean": 0.3}, "like the mean"),
     ],
 )
