@@ -39,13 +39,12 @@ FIRST_SEED = 10
 
 
 def compressed(images: Tensor, quality: int) -> Tensor:
-    """Images (n, 3, H, W) of bytes as JPEG of this quality, colours at full size, gives them back."""
+    """Images (n, 3, H, W) of bytes as JPEG gives them back, with colours at full resolution."""
     found = torch.empty_like(images)
     for i, image in enumerate(images):
         file = io.BytesIO()
-        Image.fromarray(image.permute(1, 2, 0).numpy()).save(
-            file, "JPEG", quality=quality, subsampling=0
-        )
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+        picture.save(file, "JPEG", quality=quality, subsampling=0)
         found[i] = torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)
     return found
 
