@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from multiview.runs.command_line import Folder, in_words
+from multiview.runs.every import run_all
 from multiview.runs.experiment import UnknownName
 from multiview.runs.find import find, names
 from multiview.runs.pages import write_pages
@@ -45,7 +46,7 @@ def list_experiments() -> int:
 
 
 def run(name: Name, *own: str) -> int:
-    """Run an experiment; the rest are its own options, see `multiview run NAME --help`."""
+    """Run an experiment, or each with --all; for its options see `multiview run NAME --help`."""
     return run_script(find(name), own)
 
 
@@ -162,6 +163,8 @@ def command(arguments: Sequence[str]) -> int:
     """Do what ``arguments`` say and return the exit code: 0 done, 1 error, 2 usage, 3 refuted."""
     try:
         match arguments:
+            case ["run", "--all", *own]:
+                return run_all(own)
             case ["run", name, *own] if not name.startswith("-"):
                 return run(name, *own)  # whose options are the script's, not ours
             case ["compare", *own]:

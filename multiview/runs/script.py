@@ -48,7 +48,30 @@ def main(experiment: Experiment, args: Sequence[str] | None = None) -> NoReturn:
 
 def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int:
     """``main`` without the exit; usage errors found by the parser still raise SystemExit(2)."""
-    settings = parse(experiment, args)
+    try:
+        return sweep(experiment, parse(experiment, args))
+    except Halted as halted:
+        return halted.code
+
+
+class Halted(Exception):
+    """A sweep was ended by Ctrl-C or SIGTERM, which has been said.
+
+    Attributes:
+        code: What the program should exit with.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def sweep(experiment: Experiment, settings: Any) -> int:
+    """Compute what settings say, as ``parse`` returns them, and show it; returns the exit code.
+
+    Raises:
+        Halted: If it is stopped.
+    """
     keep_freed_memory()
     errors, tally = Console(stderr=True), Tally(fresh=settings.fresh)
     with stopped_once():
@@ -57,7 +80,8 @@ def run_script(experiment: Experiment, args: Sequence[str] | None = None) -> int
         except KeyboardInterrupt as stop:
             terminated = isinstance(stop, Stopped) and stop.number == signal.SIGTERM
             reason = str(stop) or "Interrupted."
-            return _complain(errors, f"{reason} {tally}", TERMINATED if terminated else ERROR)
+            code = TERMINATED if terminated else ERROR
+            raise Halted(_complain(errors, f"{reason} {tally}", code)) from None
 
 
 @dataclass
