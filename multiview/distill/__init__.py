@@ -1,4 +1,31 @@
-"""Knowledge distillation."""
+"""Knowledge distillation.
+
+**Distil my model.** ``knowledge_distillation`` takes any module and any loader; a teacher may be
+several networks, and a loss any function of both logits:
+
+>>> import torch
+>>> from torch import nn
+>>> from torch.utils.data import DataLoader, TensorDataset
+>>> from multiview import stream
+>>> from multiview.train import OptimSpec
+>>> x = torch.randn(256, 8, generator=stream(0, "x"))
+>>> loader = DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=32, shuffle=True)
+>>> teachers = [nn.Linear(8, 2) for _ in range(3)]  # trained ones
+>>> student = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 2))
+>>> result = knowledge_distillation(
+...     student,
+...     ensemble_teacher(teachers),
+...     loader,
+...     spec=OptimSpec(epochs=2, learning_rate=0.1),
+...     generator=stream(1),
+...     kd_loss=Hinton(temperature=4.0),
+... )
+>>> result.steps
+16
+
+In a training loop of one's own the loss alone is enough: ``hinton_kd``, or ``distillation_loss``,
+which adds the labels.
+"""
 
 from multiview.distill.bias import best_shift, shifted
 from multiview.distill.combination import combine
