@@ -27,5 +27,5 @@ it, and what is claimed before any row is there; options, engines, rows and verd
 ... )
 
 As a file that ends in ``main(EXPERIMENT)`` it is a program, ``theory_experiments/coin.py``, and
-``multiview run coin`` runs it. A picture is ``figures/coin.py`` with ``draw``, which takes the table.
+``multiview run coin`` runs it. Its picture is ``figures/coin.py``, whose ``draw`` takes the table.
 """
