@@ -77,4 +77,4 @@ def missed(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xlabel("networks averaged, K")
     n = panels.by_repetition(panels.repetitions(table))
     axes.set_ylabel(f"fraction of the views missed\n{n}")
-    axes.legend(fontsize=8.5)
+    panels.legend(axes)
