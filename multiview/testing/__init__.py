@@ -3,17 +3,14 @@
 ``check_distillation_loss`` takes any loss of student's logits, teacher's logits and temperature:
 
 >>> import torch
->>> from torch import nn
 >>> from torch.nn import functional as F
 >>> from multiview.testing import check_distillation_loss, check_training_step
 >>> def kd(student, teacher, T):
 ...     p, q = F.softmax(teacher.detach() / T, -1), F.log_softmax(student / T, -1)
 ...     return T**2 * F.kl_div(q, p, reduction="none").mean()  # over samples and classes
->>> found = check_distillation_loss(kd)
+>>> found = check_distillation_loss(kd)  # print(found): a table, causes and remedies
 >>> [finding.check for finding in found.failures]
 ['class_sum', 'hot_limit']
->>> found["class_sum"].remedy
-"sum over the classes and average over the samples: reduction='batchmean'."
 
 ``check_training_step`` takes a loop as a function of both networks and all samples:
 
@@ -22,13 +19,14 @@
 ...     for x in inputs.split(4):
 ...         with torch.no_grad():
 ...             taught = teacher(x)  # and no teacher.eval() before
+...         optimizer.zero_grad()
 ...         kd(student(x), taught, 4.0).backward()
 ...         optimizer.step()
 >>> [finding.check for finding in check_training_step(step).failures]
 ['teacher_buffers', 'teacher_mode']
 
-In a test suite ``check_distillation_loss(my_loss).raise_for_failures()`` is one test of all; one a
-check is ``@pytest.mark.parametrize("check", LOSS_CHECKS)`` with ``only=[check]``.
+In tests, ``check_distillation_loss(my_loss).raise_for_failures()`` fails with all that is wrong;
+for one test a check, ``@pytest.mark.parametrize("check", LOSS_CHECKS)`` and ``only=[check]``.
 """
 
 from multiview.testing.finding import Conformance, Finding

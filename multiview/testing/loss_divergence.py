@@ -3,7 +3,7 @@
 import math
 
 from multiview.testing.check import Check
-from multiview.testing.loss_probe import LossProbe
+from multiview.testing.loss_probe import LossProbe, ratio
 
 TEMPERATURE = 3.0  # not 1, where a temperature that one side lacks does not show
 SURE = 4.0  # beyond ln k, the smaller margin of the logits of a network that is sure of a class
@@ -13,7 +13,7 @@ def zero_at_equal_logits(probe: LossProbe) -> float:
     """The value where student and teacher agree, over that where they do not."""
     student, teacher = probe.pair()
     different = probe.value(student, teacher, TEMPERATURE)
-    return abs(probe.value(teacher, teacher, TEMPERATURE) / different)
+    return abs(ratio(probe.value(teacher, teacher, TEMPERATURE), different))
 
 
 def least_at_equal_logits(probe: LossProbe) -> float:
@@ -37,7 +37,7 @@ def direction(probe: LossProbe) -> float:
     added = [probe.value(t, s, 1.0) for t, s in zip(torn, sure, strict=True)]
     lacking = [probe.value(s, t, 1.0) for t, s in zip(torn, sure, strict=True)]
     of_added, of_lacking = added[1] - added[0], lacking[1] - lacking[0]
-    return of_added / (abs(of_added) + abs(of_lacking))
+    return ratio(of_added, abs(of_added) + abs(of_lacking))
 
 
 def softmax_once(probe: LossProbe) -> float:
@@ -54,7 +54,7 @@ def softmax_once(probe: LossProbe) -> float:
     margins = _margins(probe)
     mild, firm = (probe.value(probe.sure(s, 0), probe.sure(s, 1), 1.0) for s in margins)
     exact = [_of_two_sure(probe.num_classes, s) for s in margins]
-    return firm / mild / (exact[1] / exact[0])
+    return ratio(firm, mild) / ratio(exact[1], exact[0])
 
 
 def _margins(probe: LossProbe) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from multiview.testing.check import Check
-from multiview.testing.loss_probe import LossProbe, Pair
+from multiview.testing.loss_probe import LossProbe, Pair, ratio
 
 TEMPERATURE = 2.0  # where a law holds at any
 
@@ -28,7 +28,7 @@ def teacher_gradient(probe: LossProbe) -> float:
     if student.grad is None:
         return torch.nan
     size = 0.0 if teacher.grad is None else float(teacher.grad.norm())
-    return size / float(student.grad.norm())
+    return ratio(size, float(student.grad.norm()))
 
 
 def sample_order(probe: LossProbe) -> float:
@@ -44,7 +44,7 @@ def _change(probe: LossProbe, new: Pair, old: Pair, order: Tensor | None = None)
     gradients = [probe.gradient(*pair, TEMPERATURE) for pair in (new, old)]
     expected = gradients[1] if order is None else gradients[1][order]
     of_gradient = float((gradients[0] - expected).norm() / expected.norm())
-    return _largest(abs(values[0] / values[1] - 1), of_gradient)
+    return _largest(abs(ratio(values[0], values[1]) - 1), of_gradient)
 
 
 def _largest(*values: float) -> float:

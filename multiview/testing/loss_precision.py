@@ -3,7 +3,7 @@
 import torch
 
 from multiview.testing.check import Check
-from multiview.testing.loss_probe import LossProbe
+from multiview.testing.loss_probe import LossProbe, ratio
 
 LOW = (torch.bfloat16, torch.float16)
 WIDER = 3  # than other laws' logits, which in half precision tells more
@@ -23,7 +23,7 @@ def half_precision(probe: LossProbe) -> tuple[float, str]:
         value, exact = (probe.value(*pair, 1.0) for pair in (low, full))
         gradient, expected = (probe.gradient(*pair, 1.0) for pair in (low, full))
         of_gradient = float((gradient - expected).norm() / expected.norm())
-        errors += [abs(value / exact - 1), of_gradient]
+        errors += [abs(ratio(value, exact) - 1), of_gradient]
         worst += f", {value:.3g} in {dtype} for {exact:.3g}"
     return float(torch.tensor(errors).max()), f"values {worst[2:]}"
 

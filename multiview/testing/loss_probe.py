@@ -115,3 +115,8 @@ def check_loss(probe: LossProbe) -> None:
                 f"{tuple(student.shape)} at temperature=2.0: take log_softmax(logits / temperature)"
                 " for the logarithms of probabilities."
             )
+
+
+def ratio(one: float, other: float) -> float:
+    """The quotient; infinite or NaN where ``other`` is 0."""
+    return float(torch.tensor(one, dtype=torch.float64) / other)

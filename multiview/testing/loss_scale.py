@@ -5,7 +5,7 @@ import math
 import torch
 
 from multiview.testing.check import Check
-from multiview.testing.loss_probe import LossProbe
+from multiview.testing.loss_probe import LossProbe, ratio
 
 TEMPERATURE = 2.0  # where a law holds at any
 WARM, HOT = 50.0, 500.0  # between which the gradient's size is compared
@@ -17,7 +17,7 @@ def batch_mean(probe: LossProbe) -> float:
     student, teacher = probe.pair()
     pairs = zip(student.split(1), teacher.split(1), strict=True)
     each = [probe.value(s, t, TEMPERATURE) for s, t in pairs]
-    return _ratio(probe.value(student, teacher, TEMPERATURE), math.fsum(each) / len(each))
+    return ratio(probe.value(student, teacher, TEMPERATURE), math.fsum(each) / len(each))
 
 
 def class_sum(probe: LossProbe) -> float:
@@ -31,7 +31,7 @@ def class_sum(probe: LossProbe) -> float:
     more = torch.full_like(student, float(low))
     wider = torch.cat([student, more], 1), torch.cat([teacher, more], 1)
     with_them, without = (probe.value(*pair, TEMPERATURE) for pair in (wider, (student, teacher)))
-    return _ratio(with_them, without)
+    return ratio(with_them, without)
 
 
 def temperature_squared(probe: LossProbe) -> float:
@@ -64,11 +64,6 @@ def hot_limit(probe: LossProbe) -> tuple[float, str]:
     along = float((twice * limit).sum() / limit.square().sum())
     note = f"at T = {4 * WARM:g} the gradient is {along:.3g} times as long along the limit"
     return float((found - limit).norm() / limit.norm()), note
-
-
-def _ratio(one: float, other: float) -> float:
-    """The quotient; infinite or NaN where ``other`` is 0."""
-    return float(torch.tensor(one, dtype=torch.float64) / other)
 
 
 SCALE = (

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from multiview.rng import stream
 
-TEXTURE = 0.1  # standard deviation of a sample's values around its level
+TEXTURE = 0.2  # how far at most a sample's values are from its level
 RECOGNISED = 0.3  # how far the median may be from a level
 SURE = 8.0  # the teacher's logit for the class that stands for a sample
 WIDTH = 16  # of the hidden layer
@@ -95,10 +95,10 @@ def samples(
     num_samples: int, input_shape: tuple[int, ...], seed: int
 ) -> tuple[Float[Tensor, "n ..."], Int[Tensor, " n"]]:
     """Samples that the networks recognise; sample i has the label i."""
-    texture = torch.randn((num_samples, *input_shape), generator=stream(seed, "watched samples"))
+    texture = torch.rand((num_samples, *input_shape), generator=stream(seed, "watched samples"))
     labels = torch.arange(num_samples)
     levels = (labels + 1.0).view(-1, *(1 for _ in input_shape))
-    return levels + TEXTURE * texture, labels
+    return levels + TEXTURE * (2 * texture - 1), labels
 
 
 def samples_of(inputs: Float[Tensor, "b ..."], num_samples: int) -> Int[Tensor, " b"]:

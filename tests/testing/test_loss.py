@@ -125,6 +125,17 @@ def test_a_loss_that_turns_to_nan_within_a_check_fails_it():
     assert failed(nan_when_equal) == {"zero_at_equal_logits", "least_at_equal_logits"}
 
 
+def test_a_loss_that_does_not_move_with_large_margins_is_a_failure_and_no_error():
+    """Not even where a quotient has nothing to divide by."""
+
+    def capped(student, teacher, T):
+        return (student - teacher.detach()).clamp(-1, 1).square().mean()
+
+    found = check_distillation_loss(capped)
+    assert math.isnan(found["direction"].measured)
+    assert not any("raised" in each.note for each in found.findings)
+
+
 def test_checking_draws_nothing_from_the_common_generator_and_works_without_gradients():
     before = torch.get_rng_state()
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import re
 from functools import partial
 
 import numpy as np
@@ -35,7 +36,7 @@ def test_honest_steps_pass(step, name):
     [
         {"seed": 1},
         {"num_samples": 40, "seed": 2},
-        {"input_shape": (1, 2, 2)},
+        {"input_shape": (1, 1, 2), "num_samples": 256},
         {"input_shape": (3, 9, 11), "num_samples": 8},
         {"teacher_mode": "eval"},
     ],
@@ -172,6 +173,7 @@ def test_a_few_misplaced_samples_are_caught():
     found = check_training_step(partial(plain, loss=loss))["pairing"]
     assert found.measured == pytest.approx(0.5, abs=0.1)  # two of each four
     assert not found.passed
+    assert re.fullmatch(r"sample \d+ was taught the logits of sample \d+", found.note)
 
 
 @pytest.mark.parametrize("change", [lambda x: x.flip(-1), lambda x: x.roll(1, -1)])
