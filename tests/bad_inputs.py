@@ -16,6 +16,7 @@ from bad_settings import SETTINGS
 from bad_specs import SPECS
 from bad_stores import PACKS, ROWS
 from bad_teaching import TEACHING
+from bad_testing import TESTING
 from bad_tiles import CHECKPOINTS, TILES
 from bad_trainings import TRAININGS
 from bad_verbs import VERBS
@@ -40,6 +41,7 @@ TABLE: Mapping[str, list[BadInput]] = {
     "networks": NETS,
     "trainings": TRAININGS,
     "teaching": TEACHING,
+    "testing": TESTING,
     "kernels": KERNELS,
     "rows": ROWS,
     "published rows": PACKS,

@@ -32,6 +32,7 @@ SCIENCE = {
     "ntk": MATERIAL | {"ensemble", "atomic"},  # whole files: kernels on disk survive kills
     "probes": MATERIAL | {"ensemble", "theory"},
     "sparsity": MATERIAL,
+    "testing": BASE,  # of losses and loops that are not ours
 }
 METHODS = MATERIAL | {"ensemble", "theory", "distill", "ntk", "probes", "sparsity"}
 SCIENCE |= {
