@@ -1,0 +1,15 @@
+"""What averaging, distillation and self-distillation will gain, from two or three networks."""
+
+from multiview.diagnosis.calibration import Calibration, calibration
+from multiview.diagnosis.diagnose import Diagnosis, diagnose
+from multiview.diagnosis.predict import Interval, Prediction, gain_factor
+
+__all__ = [
+    "Calibration",
+    "Diagnosis",
+    "Interval",
+    "Prediction",
+    "calibration",
+    "diagnose",
+    "gain_factor",
+]
