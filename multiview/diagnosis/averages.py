@@ -76,17 +76,22 @@ def gaussian_gain(
 ) -> float:
     """What averaging gains on networks whose logits are a common mean and Gaussian noise.
 
-    On each sample the M networks are replaced by draws from the Gaussian that has their mean logits
-    and their covariance about it: the mean plus their deviations from it, each times N(0, 1 / M).
-    The gain is the mean error of the draws minus that of the mean. Networks of which some know a
-    feature and others do not gain more, or less, than that. The experiment ``gaussian_inputs``
-    measures the same.
+    The networks are replaced by the mean logits plus Gaussian noise. Its covariance across classes
+    is the same on all samples, estimated from the deviations of the M networks on all of them: two
+    or three networks do not show that of one sample. The mean of M has 1 / M of it already, and the
+    noise has the rest, so that single networks have all of it. The gain is the mean error of the
+    draws minus that of the mean. Networks of which some know a feature and others do not gain
+    otherwise. The experiment ``gaussian_inputs`` asks the same of ten networks, with the covariance
+    of each sample.
     """
-    n, nets, _ = logits.shape
-    centre = logits.mean(1, keepdim=True)
-    error, after = 0.0, float(wrong(centre[:, 0], labels).double().mean())
+    n, nets, k = logits.shape
+    centre = logits.mean(1)
+    apart = (logits - centre[:, None]).flatten(0, 1)
+    rest = apart.T @ apart / (n * nets)  # unbiased, times 1 - 1 / nets
+    values, axes = torch.linalg.eigh(rest)
+    root = axes * values.clamp(min=0).sqrt()
+    error, after = 0.0, float(wrong(centre, labels).double().mean())
     for _ in range(DRAWS):
-        shares = torch.randn(n, 1, nets, generator=generator, dtype=logits.dtype)
-        drawn = centre + nets**-0.5 * shares @ (logits - centre)
-        error += float(wrong(drawn[:, 0], labels).double().mean()) / DRAWS
+        drawn = centre + torch.randn(n, k, generator=generator, dtype=logits.dtype) @ root.T
+        error += float(wrong(drawn, labels).double().mean()) / DRAWS
     return error - after

@@ -40,8 +40,8 @@ class Diagnosis:
         agreement: How alike the mistakes of two networks are.
         counts: Samples by how many of the networks are right on them, 0 to M, and how much
             averaging gains on them. Each network counts as one view: what it has learned.
-        gaussian_gain: What averaging all M would gain if their logits were Gaussian noise about a
-            common mean; the gain measured is ``by_size[1] - by_size[M]``.
+        gaussian_gain: What averaging all M would gain if their logits were a common mean and
+            Gaussian noise, alike on all samples; measured is ``by_size[1] - by_size[M]``.
         one: Calibration of single networks, the mean over them.
         together: Calibration of their mean probabilities.
         predictions: Of ensembles by logits and by probabilities, of students, and of
@@ -231,8 +231,8 @@ def _text(found: Diagnosis) -> Iterator[str]:
     ]
     yield f"Of the networks as many are right: {'; '.join(parts)}."
     yield (
-        f"Averaging the logits of the {nets} gains {100 * gain:.1f} points. Independent Gaussian "
-        f"noise about a common mean would gain {100 * found.gaussian_gain:.1f}."
+        f"Averaging the logits of the {nets} gains {100 * gain:.1f} points. Gaussian noise "
+        f"about a common mean, alike on all samples, would gain {100 * found.gaussian_gain:.1f}."
     )
     yield (
         f"Calibration error (ECE) {100 * found.one.ece:.1f}% and negative log-likelihood "
