@@ -11,7 +11,7 @@ def labels(n: int) -> Tensor:
     return torch.arange(n) % CLASSES
 
 
-def noisy(n: int, nets: int, drawn: torch.Generator, noise: float = 1.5) -> list[Tensor]:
+def noisy(n: int, nets: int, drawn: torch.Generator, noise: float = 1.0) -> list[Tensor]:
     """Networks of a common mean and independent Gaussian noise."""
     own = torch.nn.functional.one_hot(labels(n), CLASSES).double()
     centre = 1.5 * own + torch.randn(n, CLASSES, generator=drawn, dtype=torch.float64)

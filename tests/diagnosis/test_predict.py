@@ -64,9 +64,9 @@ def measured(make, n: int, drawn: torch.Generator, size: int) -> tuple[float, fl
 @pytest.mark.parametrize("make", [noisy, of_views])
 @pytest.mark.parametrize("size", [2, 10])
 def test_intervals_hold_the_gain_and_the_error_of_other_networks(make, size):
-    """And most of them, for new samples: about 95 of 100, of which 40 are tried."""
+    """And most of them, for new samples: about 95 of 100, of which 20 are tried."""
     inside, wide = [], []
-    for seed in range(40):
+    for seed in range(20):
         drawn = torch.Generator().manual_seed(seed)
         found = diagnose(make(500, 2, drawn), labels(500), sizes=(size,), seed=seed)
         each = found.predicted("ensemble", size)
