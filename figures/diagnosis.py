@@ -35,9 +35,10 @@ def draw(table: pd.DataFrame) -> Figure:
     style.use()
     figure = Figure(figsize=(style.WIDTH, 8.2), layout="constrained")
     top, bottom = figure.add_gridspec(2, 1, height_ratios=(1.5, 1))
-    for place, (letter, (title, kinds)) in zip(top.subgridspec(1, 2), PANELS.items(), strict=True):
-        axes = figure.add_subplot(place)
-        _gains(axes, table[table["kind"].isin(list(kinds))])
+    halves = top.subgridspec(1, 2)
+    for i, (letter, (title, kinds)) in enumerate(PANELS.items()):
+        axes = figure.add_subplot(halves[0, i])
+        _gains(axes, table, kinds)
         style.title(axes, letter, title)
     axes = figure.add_subplot(bottom)
     _coverage(axes, table)
@@ -45,11 +46,12 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _gains(axes: Axes, table: pd.DataFrame) -> None:
+def _gains(axes: Axes, table: Any, kinds: tuple[str, ...]) -> None:
     """Predicted gains with their intervals above the measured ones, and the line of equality."""
+    table = table[table["kind"].isin(kinds)]
     for part, (label, colour) in PARTS.items():
         for known, marker in KNOWN.items():
-            own: Any = table[(table["part"] == part) & (table["known"] == known)]
+            own = table[(table["part"] == part) & (table["known"] == known)]
             if not len(own):
                 continue
             x = own["gain"].to_numpy(float)
@@ -75,7 +77,12 @@ def _gains(axes: Axes, table: pd.DataFrame) -> None:
     panels.legend(axes)
 
 
-def _coverage(axes: Axes, table: pd.DataFrame) -> None:
+def _inside(lines: Any) -> float:
+    """The share of measured gains in their intervals."""
+    return float(lines["inside"].mean())
+
+
+def _coverage(axes: Axes, table: Any) -> None:
     """The share of measured gains inside, by kind and setting, with a mean over repetitions."""
     places, ticks = {}, []
     for kind in NAMES:
@@ -86,7 +93,7 @@ def _coverage(axes: Axes, table: pd.DataFrame) -> None:
     for (kind, part), x in places.items():
         for known, marker in KNOWN.items():
             where = {"kind": kind, "part": part, "known": known}
-            own = by_repetition("inside", lambda lines: float(lines["inside"].mean()), **where)
+            own = by_repetition("inside", _inside, **where)
             found = panels.values(table, own)
             if found is None:
                 continue

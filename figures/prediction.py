@@ -1,5 +1,7 @@
 """A diagnosis: error by the number of networks, measured and predicted, and predicted gains."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,7 +32,7 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _errors(axes: Axes, table: pd.DataFrame) -> None:
+def _errors(axes: Axes, table: Any) -> None:
     """Measured errors of averages, and predicted ones with their intervals."""
     for average, (aside, label, marker) in LOOK.items():
         own = table[table["average"] == average]
@@ -53,7 +55,7 @@ def _errors(axes: Axes, table: pd.DataFrame) -> None:
     panels.legend(axes)
 
 
-def _gains(axes: Axes, table: pd.DataFrame) -> None:
+def _gains(axes: Axes, table: Any) -> None:
     """Predicted gains by mean logits, of students and of self-distillation, below each other."""
     chosen = table[(table["average"] == "logits") & table["kind"].isin(list(KINDS))]
     names = []

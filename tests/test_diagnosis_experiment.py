@@ -1,6 +1,7 @@
 """diagnosis: a row of known predictions, claims that turn with what they are about, the figure."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -155,7 +156,8 @@ def test_tables_show_predictions_beside_measured_gains():
 
 def test_the_figure_shows_every_prediction_and_the_coverage_of_every_setting():
     drawn = figure.draw(table())
-    left, right, below = drawn.axes
+    panels: list[Any] = drawn.axes
+    left, right, below = panels
     dots = [each for each in left.lines if each.get_marker() in "os"]
     assert sum(len(each.get_xdata()) for each in dots) == 5 * 3 * 2 * 2
     dots = [each for each in right.lines if each.get_marker() in "os"]

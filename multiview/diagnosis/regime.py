@@ -58,9 +58,8 @@ class KernelRegime:
         """One line a repetition and method, with its ``model`` and ``role``."""
         found = self.comparison.table
         for i, name in enumerate(("model", "role")):
-            found = found.assign(
-                **{name: found["method"].map({m: e[i] for m, e in METHODS.items()})}
-            )
+            named = {method: each[i] for method, each in METHODS.items()}
+            found = found.assign(**{name: found["method"].map(named.get)})
         return found
 
     @property

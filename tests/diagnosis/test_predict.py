@@ -1,6 +1,7 @@
 """Predicted gains: the rule, its limits, and how often intervals hold on made-up networks."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def test_errors_by_size_are_means_over_all_sets(average):
     outputs = logits.softmax(2) if average == "probabilities" else logits
     for size in (1, 2, 3, 4):
         each = [
-            wrong(sum(outputs[:, e] for e in nets) / size, y).double().mean()
+            wrong(outputs[:, list(nets)].sum(1) / size, y).double().mean()
             for nets in itertools.combinations(range(4), size)
         ]
         assert found.error(size) == pytest.approx(float(sum(each) / len(each)))
@@ -58,7 +59,7 @@ def measured(make, n: int, drawn: torch.Generator, size: int) -> tuple[float, fl
     """The mean error of as many new networks on new samples, and that of their average."""
     nets, y = make(n, size, drawn), labels(n)
     one = sum(float(wrong(each, y).double().mean()) for each in nets) / size
-    return one, float(wrong(sum(nets) / size, y).double().mean())
+    return one, float(wrong(torch.stack(nets).mean(0), y).double().mean())
 
 
 @pytest.mark.parametrize("make", [noisy, of_views])
@@ -134,7 +135,7 @@ def test_the_rule_foretells_published_errors_by_size(label, name):
     """Of networks on patches: the gain of eight, from that of two and of three of them."""
     (run,) = [run for run in published_runs(rows_folder(), label) if run.label == label]
     table = run.table()
-    errors = table.groupby("method")["single"].mean()
+    errors: Any = table.groupby("method")["single"].mean()
     gain = {size: errors[f"{name}_1"] - errors[f"{name}_{size}"] for size in (2, 3, 8)}
     for known in (2, 3):
         assert gain[known] * gain_factor(8, known) == pytest.approx(gain[8], rel=0.15)
