@@ -114,7 +114,7 @@ def table(**other):
             kinds += [("student", 5, 0.03), ("self", 1, 0.01)]
         rows[cell] = {
             f"{kind}_{size}_from_{known}" if kind == "ensemble" else f"{kind}_from_{known}": line(
-                kind, size, known, gain, **other.get(kind, {})
+                kind, size, known, **({"gain": gain} | other.get(kind, {}))
             )
             for known in (2, 3)
             for kind, size, gain in kinds
