@@ -111,12 +111,14 @@ class Spread:
     """Draws of what is not known of new networks and new samples, (draws,) each.
 
     Attributes:
+        value: The estimates of error and gain themselves.
         error: The mean error of one network, over all samples there might be.
         gain: The gain of an ensemble, likewise.
-        noise: By which an error on as many new samples as there are here differs from that.
+        noise: Standard deviation by which an error measured on as many new samples differs.
+        own: The same of a gain, whose two errors are of the same samples.
     """
 
-    value: tuple[float, float]  # the estimates of error and gain
+    value: tuple[float, float]
     error: Float[Tensor, " draws"]
     gain: Float[Tensor, " draws"]
     noise: float
