@@ -41,7 +41,7 @@ SCIENCE |= {
     "measures": METHODS | {"bench"},
 }
 # What puts the science and the bookkeeping together.
-TOP = {"comparison"}
+TOP = {"comparison", "diagnosis"}
 BOOKS = {"runs", "results", "atomic", "process", "__main__"}
 REEXPORT = ("__all__", "__version__")
 ASKS_SCIENCE = {("multiview.runs.cli", "multiview.data.images")}  # multiview data verify
