@@ -103,7 +103,9 @@ def measured(measure: str, method: str | None = None, **where: Any) -> Estimate:
     text = ", ".join([repr(measure), *(f"{name}={value!r}" for name, value in chosen.items())])
 
     def of(table: "pd.DataFrame") -> Values:
-        lines = select(table, **chosen)
+        # Of the columns, which may be a hundred, only these: the others would be copied too.
+        needed = dict.fromkeys([*chosen, "seed", measure, f"{measure}_of"])
+        lines = select(table[[name for name in needed if name in table]], **chosen)
         by_seed: Any = lines.set_index("seed")[measure].astype(float)
         if by_seed.index.has_duplicates:
             raise ValueError(f"measured({text}) fits two lines of one repetition: say which.")
