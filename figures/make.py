@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from multiview.atomic import write_atomically
 from multiview.runs.experiment import Experiment
@@ -31,7 +31,7 @@ METADATA: dict[str, dict[str, None]] = {
 FILES = ("png", "pdf")  # of a run's figure beside its rows
 # Texts of an SVG stay texts. They are laid out with the font that comes with matplotlib and shown
 # with one of its widths, so that the bytes do not depend on the fonts of the machine.
-SVG = {
+SVG: dict[Any, Any] = {  # settings of matplotlib
     "svg.fonttype": "none",
     "svg.hashsalt": "multiview",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],

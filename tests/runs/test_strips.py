@@ -39,6 +39,7 @@ def test_the_verdict_is_seen(predicted, interval):
 def test_a_strip_is_linear_and_holds_the_interval(predicted, interval):
     strip = scaled(predicted, interval)
     assert strip.interval is not None
+    assert strip.mean is not None
     low, high = strip.interval
     assert 0 < low <= strip.mean <= high < 1
     finite = [end for end in predicted if math.isfinite(end)]
