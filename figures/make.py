@@ -5,11 +5,12 @@
 
 import importlib
 import io
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from multiview.atomic import write_atomically
 from multiview.runs.experiment import Experiment
@@ -22,7 +23,21 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Run)
 # Without dates, so that the same rows give the same bytes.
-METADATA: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None, "Creator": None, "Format": None, "Type": None},
+}
+FILES = ("png", "pdf")  # of a run's figure beside its rows
+# Texts of an SVG stay texts. They are laid out with the font that comes with matplotlib and shown
+# with one of its widths, so that the bytes do not depend on the fonts of the machine.
+SVG: dict[Any, Any] = {  # settings of matplotlib
+    "svg.fonttype": "none",
+    "svg.hashsalt": "multiview",
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
+}
+PLACE = re.compile(r'(?<= )(?:d|x|y)="[^"]*"(?=[^<>]*>)')  # attributes of coordinates
+LONG_NUMBER = re.compile(r"(\.\d\d)\d+")
 
 
 def picture(run: Run, experiment: Experiment | None = None) -> "Figure | None":
@@ -36,10 +51,23 @@ def picture(run: Run, experiment: Experiment | None = None) -> "Figure | None":
 
 
 def encoded(figure: "Figure", kind: str) -> bytes:
-    """A figure as the bytes of a file of this kind, png or pdf."""
+    """A figure as the bytes of a file of this kind: png, pdf or svg."""
+    import matplotlib
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, metadata=METADATA[kind])
-    return buffer.getvalue()
+    with matplotlib.rc_context(SVG if kind == "svg" else {}):
+        figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+    return short(buffer.getvalue().decode()).encode() if kind == "svg" else buffer.getvalue()
+
+
+def short(svg: str) -> str:
+    """An SVG with coordinates cut to a hundredth of a point and without indentation.
+
+    Spaces within its texts are kept, as other formats show them.
+    """
+    svg = svg.replace("*{stroke", "text{white-space:pre}*{stroke", 1)
+    cut = PLACE.sub(lambda place: LONG_NUMBER.sub(r"\1", place[0]), svg)
+    return re.sub(r"\n\s*", "\n", cut)
 
 
 def draw(run: Run, experiment: Experiment | None = None) -> list[Path]:
@@ -49,7 +77,7 @@ def draw(run: Run, experiment: Experiment | None = None) -> list[Path]:
     figure = picture(run, experiment)
     if figure is None:
         return []
-    paths = [run.save(f".{kind}", encoded(figure, kind)) for kind in METADATA]
+    paths = [run.save(f".{kind}", encoded(figure, kind)) for kind in FILES]
     plt.close(figure)
     return paths
 

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and what killed writers leave of them."""
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -36,6 +37,22 @@ def write_atomically(path: Path, data: bytes) -> None:
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Raise an error unless ``write_atomically`` could write ``path`` now; leaves nothing there.
+
+    Raises:
+        OSError: If it could not; the error names ``path``.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    probe = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        probe.open("xb").close()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def remove_stale(directory: Path) -> list[Path]:

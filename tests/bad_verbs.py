@@ -69,7 +69,7 @@ VERBS: list[BadInput] = [
     ),
     usage(
         "report of nothing",
-        ["report", "--out", "my results"],
+        ["report", "--results", "my results"],
         "no results in my results: make some with `multiview run NAME --out 'my results'`.",
         code=1,
     ),
@@ -77,8 +77,20 @@ VERBS: list[BadInput] = [
         "report in an empty path",
         ["report", "--out", ""],
         "Value error Error parsing --out: the path is empty: use . for the current "
-        "directory. Argument helptext: --out PATH directory of all results "
-        "(default: results) For full helptext, see multiview --help",
+        "directory. Argument helptext: --out PATH the HTML file to write "
+        "(default: report.html) For full helptext, see multiview --help",
+    ),
+    usage(
+        "report in a folder",
+        "report --out results",
+        "out=results must end in .html: name such a file, and the folder of results by --results.",
+        code=1,
+    ),
+    usage(
+        "report in a folder that is not there",
+        "report --out nowhere/report.html",
+        "Cannot read or write nowhere/report.html: No such file or directory",
+        code=1,
     ),
     usage(
         "an unknown action on data",

@@ -6,17 +6,21 @@ from pathlib import Path
 import matplotlib.image as image
 import numpy as np
 import pytest
+from toy_reports import Page
 
 from figures import make
 from multiview.runs.find import find, names
+from multiview.runs.html_report import write_report
 from multiview.runs.pages import BLOCK, page_paths, write_pages
 from multiview.runs.publish import published_names, published_runs, rows_folder
+from multiview.runs.verdicts import stated
 
 FIGURES = Path(make.__file__).parent
 PAGES = FIGURES.parent / "theory_experiments" / "pages"
 RUNS = {run.label: run for run in published_runs(rows_folder())}
 COMMITTED = sorted(path.stem for path in FIGURES.glob("*.png"))
 MOST_BYTES = 20e6  # of all published rows
+MOST_BYTES_OF_REPORT = 3e6
 
 
 def pixels(path):
@@ -63,6 +67,19 @@ def test_a_page_with_published_rows_shows_all_of_them(name):
     shown = {(match[2], match[3]) for match in found}
     for label in (label for label, run in RUNS.items() if run.experiment == name):
         assert {("about", label), ("tables", label), ("claims", label)} <= shown
+
+
+def test_the_report_holds_every_published_claim_and_figure_and_is_small(tmp_path):
+    path = write_report(list(RUNS.values()), tmp_path / "report.html")
+    page, data = Page(path), path.read_bytes()
+    claims = [claim for run in RUNS.values() for claim in stated(find(run.experiment), run)]
+    assert sorted(each.text for each in page.all("h3")) == sorted(
+        " ".join(claim.statement.split()) for claim in claims
+    )
+    assert len(page.all("img")) == sum(run.figure is not None for run in RUNS.values())
+    assert b"cannot be made" not in data
+    assert len(data) < MOST_BYTES_OF_REPORT
+    assert len(set(page.values("id"))) == len(page.values("id"))
 
 
 def test_published_rows_are_small_and_name_no_machine():

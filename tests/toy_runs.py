@@ -2,13 +2,16 @@
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from toy_experiment import EXPERIMENT, Options
+from toy_experiment import EXPERIMENT, Options, claims
 
+from multiview.runs.claims import Claim
 from multiview.runs.engines import LocalEngine
+from multiview.runs.estimates import measured
 from multiview.runs.experiment import Experiment
 from multiview.runs.runner import plan
 from multiview.runs.store import Run
@@ -36,6 +39,12 @@ def run_toy(
 def stored_toy(out, preset="smoke", experiment=EXPERIMENT, seeds=None, **options) -> Run:
     """A run whose rows are stored."""
     return run_toy(out, preset, experiment, Options(**options), seeds=seeds)[0]
+
+
+def toy_claim(low: float, high: float, measure: str = "error", **other: Any) -> Claim:
+    """The toy experiment's claim with another range, and other fields."""
+    estimate = measured(measure, "coin", flips=200)
+    return replace(claims([])[0], predicted=(low, high), **{"estimate": estimate, **other})
 
 
 def cells_in(table) -> int:

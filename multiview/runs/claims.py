@@ -88,6 +88,7 @@ class Judgement:
     note: str = ""
     p_value: float | None = None  # 1 - the highest confidence that still decides; None of a check
     edited: tuple[str, ...] = ()  # how it differs from what was registered with the run
+    holds: int | None = None  # repetitions in which a check holds; None of a claim
 
 
 def judge(claim: Claim, table: DataFrame) -> Judgement:
@@ -151,7 +152,8 @@ def counted(judgement: Judgement, used: np.ndarray) -> Judgement:
     low, high = judgement.claim.predicted
     holds = int(((low <= used) & (used <= high)).sum())
     verdict = "supported" if holds == len(used) else "refuted"
-    return replace(judgement, verdict=verdict, note=f"holds in {holds} of {len(used)}")
+    note = f"holds in {holds} of {len(used)}"
+    return replace(judgement, verdict=verdict, note=note, holds=holds)
 
 
 def by_interval(judgement: Judgement, interval_at: Callable[[float, int], Interval]) -> Judgement:

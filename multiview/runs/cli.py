@@ -13,10 +13,11 @@ from multiview.runs.command_line import Folder, in_words
 from multiview.runs.every import run_all
 from multiview.runs.experiment import UnknownName
 from multiview.runs.find import find, names
+from multiview.runs.html_report import REPORT, check_report, reportable, write_report
 from multiview.runs.pages import write_pages
 from multiview.runs.publish import publish as pack
 from multiview.runs.publish import published_runs, rows_folder
-from multiview.runs.report import is_newest, present, write_report
+from multiview.runs.report import is_newest, present
 from multiview.runs.script import DONE, ERROR, USAGE, run_script
 from multiview.runs.signals import leave
 from multiview.runs.store import (
@@ -128,9 +129,25 @@ def pages(*, check: bool = False) -> int:
     return ERROR if stale and check else DONE
 
 
-def report(*, out: Out = RESULTS) -> int:
-    """Gather every stored claim, verdict and figure in OUT/report.md."""
-    _console().print(write_report(out), soft_wrap=True)
+def report(
+    *,
+    out: Annotated[Folder, tyro.conf.arg(help="the HTML file to write")] = REPORT,
+    results: Annotated[Folder, tyro.conf.arg(help="directory of all results")] = RESULTS,
+    published: Published = False,
+) -> int:
+    """Gather all claims, verdicts, figures and tables in one HTML file that needs no other."""
+    check_report(out)
+    every = published_runs(rows_folder()) if published else stored_runs(results)
+    runs = reportable(every)
+    if not runs:
+        raise FileNotFoundError(
+            f"no published rows in {rows_folder()}: see `multiview publish`."
+            if published
+            else no_results(results)
+        )
+    with Console(stderr=True).status("") as status:
+        write_report(runs, out, tell=lambda label: status.update(f"Reading and drawing {label}"))
+    _console().print(f"{out}: {out.stat().st_size / 1e3:.0f} kB", soft_wrap=True)
     return DONE
 
 

@@ -103,11 +103,11 @@ def measured(measure: str, method: str | None = None, **where: Any) -> Estimate:
     text = ", ".join([repr(measure), *(f"{name}={value!r}" for name, value in chosen.items())])
 
     def of(table: "pd.DataFrame") -> Values:
-        lines = select(table, **chosen)
-        by_seed: Any = lines.set_index("seed")[measure].astype(float)
+        kept = places(table, **chosen)
+        by_seed = table[measure].iloc[kept].astype(float).set_axis(table["seed"].iloc[kept])
         if by_seed.index.has_duplicates:
             raise ValueError(f"measured({text}) fits two lines of one repetition: say which.")
-        units = lines.get(f"{measure}_of")
+        units = table[f"{measure}_of"].iloc[kept] if f"{measure}_of" in table else None
         if units is None or units.isna().any() or units.nunique() != 1:
             return Values(by_seed)
         return Values(by_seed, int(units.iloc[0]), "fraction")
@@ -121,9 +121,16 @@ def select(table: "pd.DataFrame", **where: Any) -> "pd.DataFrame":
     Raises:
         KeyError: If there is no such column.
     """
+    return table.iloc[places(table, **where)]
+
+
+def places(table: "pd.DataFrame", **where: Any) -> list[int]:
+    """Where the lines stand that ``select`` returns."""
+    kept = list(range(len(table)))
     for name, value in where.items():
-        table = table.loc[[each == value for each in table[name]]]
-    return table
+        column = table[name].tolist()
+        kept = [i for i in kept if column[i] == value]
+    return kept
 
 
 def largest(estimates: Iterable[Estimate]) -> Estimate:

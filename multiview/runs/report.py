@@ -1,19 +1,14 @@
-"""What a run says in the terminal, and the report of all runs."""
+"""What a run says in the terminal: notes, tables and claims."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from multiview.atomic import write_atomically
 from multiview.runs.claims import Judgement
-from multiview.runs.counts import summary_of
 from multiview.runs.experiment import Experiment
-from multiview.runs.find import find, names
-from multiview.runs.store import Run, no_results, stored_runs
+from multiview.runs.store import Run
 from multiview.runs.tables import Grid
 from multiview.runs.verdicts import claims_grid, dropped, judgements
 
@@ -85,32 +80,3 @@ def report_missing_rows(console: Console, run: Run, table: "DataFrame") -> Itera
             raise
         message = f"not possible with {ok} of {len(run.keys)} rows: {error!r}"
         console.print(message, style="bold red", markup=False, soft_wrap=True)
-
-
-def write_report(out: Path) -> Path:
-    """Gather every stored run below ``out`` in ``report.md``; returns its path.
-
-    Raises:
-        FileNotFoundError: If there is no run of an experiment that is still there.
-    """
-    runs = [run for run in stored_runs(out) if run.experiment in names()]
-    if not runs:
-        raise FileNotFoundError(no_results(out))
-    sections: list[str] = []
-    total = summary_of([])
-    for run in runs:
-        experiment, table = find(run.experiment), run.table()
-        judged = judgements(experiment, run, table)
-        total += summary_of(judged)
-        sections.append(f"## {run.label}\n\n{experiment.title}\n")
-        sections += [f"> {note}" for note in notes(experiment, run, table)]
-        if judged:
-            sections.append(f"\n{claims_grid(judged).markdown()}")
-        figure = run.directory / f"{run.label}.png"
-        if figure.exists():
-            path = Path(os.path.relpath(figure, out)).as_posix()
-            sections.append(f"\n![{experiment.title}]({path})")
-        sections.append("")
-    text = "\n".join([f"# Report\n\n{total}\n", *sections])
-    write_atomically(out / "report.md", text.encode())
-    return out / "report.md"

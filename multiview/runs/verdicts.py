@@ -92,13 +92,14 @@ def cells(judgement: Judgement, survives: bool) -> tuple[str, ...]:
         name,
         claim.source,
         predicted(*claim.predicted),
-        _measured(judgement),
+        measured(judgement),
         n,
         _verdict(judgement, survives),
     )
 
 
-def _measured(judgement: Judgement) -> str:
+def measured(judgement: Judgement) -> str:
+    """The mean, its interval and how that was made; or why there is none."""
     interval = judgement.interval
     if interval is None:
         return judgement.note or "no value"
@@ -109,20 +110,30 @@ def _measured(judgement: Judgement) -> str:
 
 def _verdict(judgement: Judgement, survives: bool) -> str:
     """The verdict and what a reader must know to trust it."""
-    claim, remarks = judgement.claim, []
+    found = remarks(judgement, survives)
+    return judgement.verdict + (f" ({'; '.join(found)})" if found else "")
+
+
+def remarks(judgement: Judgement, survives: bool) -> list[str]:
+    """What a reader must know to trust a verdict.
+
+    Args:
+        survives: As in ``cells``.
+    """
+    claim, found = judgement.claim, []
     if "added" in judgement.edited:
-        remarks.append("not registered before rows were stored")
+        found.append("not registered before rows were stored")
     if fields := [name for name in judgement.edited if name != "added"]:
-        remarks.append(f"edited since it was registered: {', '.join(fields)}")
+        found.append(f"edited since it was registered: {', '.join(fields)}")
     if claim.decided == "after":
-        remarks.append("decided after rows of these seeds were seen")
+        found.append("decided after rows of these seeds were seen")
     if judgement.verdict != "undecided" and claim.kind == "claim" and not survives:
-        remarks.append("not if corrected for the number of claims")
+        found.append("not if corrected for the number of claims")
     if judgement.further_seeds is not None:
-        remarks.append(f"more seeds needed: {judgement.further_seeds}")
+        found.append(f"more seeds needed: {judgement.further_seeds}")
     elif judgement.verdict == "undecided" and judgement.interval is not None:
-        remarks.append(judgement.note or "on the edge of the prediction")
-    return judgement.verdict + (f" ({'; '.join(remarks)})" if remarks else "")
+        found.append(judgement.note or "on the edge of the prediction")
+    return found
 
 
 def predicted(low: float, high: float) -> str:

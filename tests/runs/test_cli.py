@@ -82,13 +82,47 @@ def test_what_the_parser_does_not_know_is_a_usage_error(multiview, args):
 def test_report_gathers_every_claim(multiview):
     multiview("run", "heads", "--preset", "smoke")
     multiview("run", "tails", *FORGED)
-    code, out, _ = multiview("report")
-    assert code == 0
-    assert out.strip() == "results/report.md"
-    text = Path("results/report.md").read_text()
-    assert "1 refuted" in text
-    assert "| refuted |" in text
-    assert text.index("## heads-smoke") < text.index("## tails-smoke-coin_forged")
+    code, out, err = multiview("report")
+    size = Path("report.html").stat().st_size
+    assert (code, out, err) == (0, f"report.html: {size / 1e3:.0f} kB\n", "")
+    text = Path("report.html").read_text()
+    assert 'id="tails-smoke-coin_forged.fair" data-verdict="refuted"' in text
+    assert 'id="heads-smoke.fair" data-verdict="' in text
+    assert text.index('<section id="heads-smoke"') < text.index('<section id="tails-smoke-coin_')
+
+
+def test_the_report_of_published_rows_is_that_of_the_stored_ones(multiview, published):
+    multiview("run", "heads", "--preset", "smoke", "--out", "elsewhere")
+    multiview("publish", "heads", "--preset", "smoke", "--out", "elsewhere")
+    assert multiview("report", "--results", "elsewhere", "--out", "stored.html")[0] == 0
+    assert multiview("report", "--published", "--out", "published.html")[0] == 0
+    assert Path("published.html").read_bytes() == Path("stored.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [
+        ("report.md", "out=report.md must end in .html: name such a file, and the folder of "),
+        ("results", "out=results must end in .html: name such a file, and the folder of results "),
+        ("nowhere/report.html", "Cannot read or write nowhere/report.html: No such file or dir"),
+        ("folder.html", "Cannot read or write folder.html: Is a directory"),
+        ("file/report.html", "Cannot read or write file/report.html: Not a directory"),
+        ("o" * 300 + ".html", f"Cannot read or write {'o' * 300}.html: File name too long"),
+    ],
+)
+def test_where_no_report_can_be_written_nothing_is_read(multiview, monkeypatch, out, said):
+    def read(*given):
+        raise AssertionError
+
+    monkeypatch.setattr("multiview.runs.cli.stored_runs", read)
+    Path("folder.html").mkdir()
+    Path("file").touch()
+    before = sorted(Path().rglob("*"))
+    code, printed, err = multiview("report", "--out", out)
+    assert (code, printed) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith(said)
+    assert sorted(Path().rglob("*")) == before
 
 
 def test_figures_are_drawn_again_from_the_store(multiview, monkeypatch):
@@ -117,7 +151,8 @@ def test_figures_are_drawn_again_from_the_store(multiview, monkeypatch):
     assert code == 1
     assert "heads-smoke cannot be drawn" in err
     multiview("report")
-    assert "(heads/heads-smoke.png)" in Path("results/report.md").read_text()
+    note = "The figure cannot be made: ValueError: a figure&#39;s bug"
+    assert note in Path("report.html").read_text()
 
 
 def test_data_verify_prints_what_the_reader_of_images_says(multiview, monkeypatch):
@@ -150,7 +185,7 @@ def test_an_experiment_under_another_name_is_refused(multiview):
         (("report",), "no results in results: make some with `multiview run NAME`."),
         (("figures",), "no results in results: make some with `multiview run NAME`."),
         (
-            ("report", "--out", "a b"),
+            ("report", "--results", "a b"),
             "no results in a b: make some with `multiview run NAME --out 'a b'`.",
         ),
         (
@@ -163,7 +198,7 @@ def test_an_experiment_under_another_name_is_refused(multiview):
         ),
         (("show", "tails", "--published"), "no rows of tails are published: run `multiview run"),
         (("figures", "--published"), "no published rows in "),
-        (("report", "--out", "o" * 300), "Cannot read or write " + "o" * 300),
+        (("report", "--published"), "no published rows in "),
     ],
 )
 def test_where_there_are_no_results_one_line_says_so(multiview, published, args, said, exists):
@@ -174,7 +209,7 @@ def test_where_there_are_no_results_one_line_says_so(multiview, published, args,
     assert out == ""
     (line,) = err.splitlines()
     assert line.startswith(said)
-    assert not Path("results/report.md").exists()
+    assert not Path("report.html").exists()
 
 
 def test_a_run_without_rows_is_shown_and_its_export_is_one_line(multiview):
@@ -186,7 +221,7 @@ def test_a_run_without_rows_is_shown_and_its_export_is_one_line(multiview):
     assert code == 0
     assert "4 of 4 cells have no row yet: run `multiview run tails --preset smoke`." in out
     assert multiview("report")[0] == 0
-    assert "run `multiview run tails --preset smoke`" in Path("results/report.md").read_text()
+    assert "run <code>multiview run tails --preset smoke</code>" in Path("report.html").read_text()
     code, _, err = multiview("show", "tails", "--export", "t.csv")
     assert code == 1
     (line,) = err.splitlines()

@@ -1,17 +1,15 @@
-"""The report: verdicts as loud as each other, and what a reader must know first."""
+"""What is said of a run: notes, tables and claims."""
 
 import io
 from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from toy_experiment import EXPERIMENT, Options, claims
-from toy_runs import stored_toy
+from toy_experiment import EXPERIMENT, Options
+from toy_runs import stored_toy, toy_claim
 
-from multiview.runs import report, runner
-from multiview.runs.claims import Claim
-from multiview.runs.estimates import measured
-from multiview.runs.report import grids, notes, present, write_report
+from multiview.runs import runner
+from multiview.runs.report import grids, notes, present
 from multiview.runs.tables import Line, Listing, measure
 
 
@@ -20,11 +18,6 @@ def presented(experiment, run):
     console = Console(file=io.StringIO(), width=160)
     judged = present(console, experiment, run)
     return judged, console.file.getvalue()  # type: ignore[attr-defined]
-
-
-def toy_claim(low, high, measure="error", **other) -> Claim:
-    estimate = measured(measure, "coin", flips=200)
-    return replace(claims([])[0], predicted=(low, high), estimate=estimate, **other)
 
 
 def test_a_run_is_presented_as_its_tables_and_claims(tmp_path):
@@ -109,55 +102,3 @@ def test_a_table_that_cannot_do_without_missing_rows_is_only_reported(tmp_path):
     _, text = presented(experiment, run)
     assert "not possible with 3 of 4 rows: KeyError(6)" in text
     assert "fair: heads" in text
-
-
-@pytest.fixture
-def reported(monkeypatch):
-    """Write the report of an experiment's runs."""
-
-    def write(out, experiment=EXPERIMENT):
-        monkeypatch.setattr(report, "names", lambda: ["toy_experiment"])
-        monkeypatch.setattr(report, "find", lambda name: experiment)
-        return write_report(out).read_text()
-
-    return write
-
-
-def test_the_report_shows_what_was_refuted_as_loudly_as_what_was_not(tmp_path, reported):
-    stored_toy(tmp_path, seeds=4)
-    stored_toy(tmp_path, seeds=4, coin="forged")
-    stored_toy(tmp_path, experiment=replace(EXPERIMENT, name="gone"))  # a script since removed
-    text = reported(tmp_path)
-    assert text.startswith("# Report\n\n2 claims: 1 supported, 1 refuted, 0 undecided; 2 of the")
-    assert "| supported |" in text
-    assert "| refuted |" in text
-    assert "gone" not in text
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(lines) == 2 * 4
-    assert {line.count("|") for line in lines} == {7}
-
-
-def test_text_cannot_break_the_table_of_the_report(tmp_path, reported):
-    broken = toy_claim(0.0, 1.0, measure="a|b", statement="P(x | y)\nis small")
-    experiment = replace(EXPERIMENT, claims=lambda cells: [broken])
-    stored_toy(tmp_path, experiment=experiment)
-    (line,) = [x for x in reported(tmp_path, experiment).splitlines() if "is small" in x]
-    assert line.replace(r"\|", "").count("|") == 7
-    assert r"P(x \| y) is small" in line
-
-
-def test_the_report_holds_notes_and_pictures(tmp_path, reported, monkeypatch):
-    monkeypatch.setenv("TOY_SEED_1", "diverge")
-    run = stored_toy(tmp_path)
-    run.save(".png", b"")
-    text = reported(tmp_path)
-    again = "`multiview run toy_experiment --preset smoke --retry` computes them again:"
-    assert f"> 2 of 4 cells failed and are left out; {again}" in text
-    assert f"![{EXPERIMENT.title}](toy_experiment/toy_experiment-smoke.png)" in text
-
-
-def test_a_report_of_nothing_is_not_written(tmp_path, reported):
-    stored_toy(tmp_path, experiment=replace(EXPERIMENT, name="gone"))
-    with pytest.raises(FileNotFoundError, match=r"no results in .*`multiview run NAME --out "):
-        reported(tmp_path)
-    assert not (tmp_path / "report.md").exists()
