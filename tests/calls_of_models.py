@@ -1,6 +1,8 @@
 """Calls of multiview.models: each net is built, and called."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -28,7 +30,10 @@ from multiview.models import (
     SumOfNets,
     WideResNet,
     light_convolutions,
+    load,
+    read_description,
     rocket_wide_resnets,
+    save,
     shared_patch_nets,
     smoothed_relu,
     smoothed_relu_slope,
@@ -100,6 +105,14 @@ def _of_nets(kind: Any, joined: Callable[[Tensor], Tensor]) -> Call:
         arguments=lambda: {"nets": [mlp(0), mlp(1)]},
         right=right,
     )
+
+
+def _in_a_file(net: nn.Module, read: Callable[[Path], Any]) -> Any:
+    """What is read from the file in which a network has been saved."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "net.safetensors"
+        save(net, path)
+        return read(path)
 
 
 def _shares(nets: Any, a: dict[str, Any]) -> bool:
@@ -232,6 +245,21 @@ CALLS = {
     "SideBySide": _of_nets(SideBySide, lambda each: each),
     "SumOfNets": _of_nets(SumOfNets, lambda each: each.sum(1)),
     "MeanOfNets": _of_nets(MeanOfNets, lambda each: each.mean(1)),
+    "save": Call(
+        function=lambda net: _in_a_file(net, Path.stat),
+        arguments=lambda: {"net": mlp()},
+        right=lambda found, a: found.st_size > 4 * sum(p.numel() for p in a["net"].parameters()),
+    ),
+    "load": Call(
+        function=lambda net: _in_a_file(net, load),
+        arguments=lambda: {"net": patch_net()},
+        right=lambda found, a: torch.equal(found.weight, a["net"].weight),
+    ),
+    "read_description": Call(
+        function=lambda net: _in_a_file(net, read_description),
+        arguments=lambda: {"net": mlp()},
+        right=lambda found, a: found["net"]["class"] == type(a["net"]).__name__,
+    ),
     "smoothed_relu": Call(
         function=smoothed_relu,
         arguments=lambda: {"z": 3 * normal(4, 5), "q": 3.0, "relu_knee": 2.0},
