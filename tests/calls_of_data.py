@@ -1,5 +1,6 @@
 """Calls of multiview, multiview.data, .ensemble, .rng and .theory."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ from one_call import FEATURES, SPEC, Call, batch, double, finite, near, normal
 
 from multiview import ensemble, stream, theory
 from multiview.data import (
+    MultiViewDataset,
     MultiViewSpec,
+    MultiViewStream,
     PatchBatch,
     make_features,
     sample_patches,
@@ -94,6 +97,34 @@ CALLS = {
             "at_once": 3,
         },
         right=_streamed,
+    ),
+    "MultiViewDataset": Call(
+        function=MultiViewDataset,
+        arguments=lambda: {
+            "spec": SPEC,
+            "features": FEATURES.clone(),
+            "n": 4,
+            "seed": stream(0, "draw"),
+            "kind": "mixed",
+            "fields": ["patches", "labels"],
+        },
+        right=lambda found, a: (
+            [*found.fields] == [*a["fields"]] and (a["seed"] == 0 or _samples(found.batch, a))
+        ),
+    ),
+    "MultiViewStream": Call(
+        function=MultiViewStream,
+        arguments=lambda: {
+            "spec": SPEC,
+            "features": FEATURES.clone(),
+            "seed": 3,
+            "kind": "mixed",
+            "n": 4,
+            "fields": ["patches", "labels"],
+        },
+        right=lambda found, a: (
+            len(list(islice(found, 5))) == (a["n"] or 5) and [*found.fields] == [*a["fields"]]
+        ),
     ),
     "stream": Call(
         function=lambda seed, name, member: stream(seed, name, member),

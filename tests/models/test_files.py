@@ -3,7 +3,7 @@
 import json
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,7 @@ def same_layers() -> Rocket:
 
 
 # A network, and the shape of a sample.
-CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+CASES: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "ConvNet": (conv, SMALL),
     "DropoutPatchNet": (lambda: DropoutPatchNet(patch_net(), neuron=0.5, patch=0.25), PATCHES),
     "FastNet": (lambda: FastNet(widths=(4, 6, 5), generator=g()), IMAGE),
@@ -259,7 +259,7 @@ def exchanged() -> nn.Module:
 
 
 def overlapping() -> nn.Module:
-    net = mlp(widths=(4,))
+    net: Any = mlp(widths=(4,))
     net.layers[3].bias.data = net.layers[1].bias.data
     return net
 
