@@ -16,6 +16,7 @@ from multiview.data import (
     make_features,
     sample_patches,
     stream_patches,
+    tensor_batches,
 )
 
 FIELDS = {
@@ -23,6 +24,7 @@ FIELDS = {
     "sparsity": 1.5, "mu": 0.5, "rho": 0.1, "gamma_other": (0.1, 0.3), "gamma_noise": 0.1,
     "sigma_p": 0.1, "sigma_background": 0.2, "label_strength": (1.0, 1.2), "other_strength": 0.1,
 }  # fmt: skip
+ENTRIES = [{"pixels": torch.ones(()), "classes": torch.zeros(())}]
 
 
 def _drawable(spec: MultiViewSpec, a: dict[str, Any]) -> bool:
@@ -125,6 +127,16 @@ CALLS = {
         right=lambda found, a: (
             len(list(islice(found, 5))) == (a["n"] or 5) and [*found.fields] == [*a["fields"]]
         ),
+    ),
+    "tensor_batches": Call(
+        function=lambda inputs, labels: [*tensor_batches(ENTRIES, inputs, labels)],
+        arguments=lambda: {"inputs": "pixels", "labels": "classes"},
+        right=lambda found, a: (
+            [*found[0]] == [ENTRIES[0][a["inputs"]], ENTRIES[0][a["labels"]]]
+            if a["labels"]
+            else found == [ENTRIES[0][a["inputs"]]]
+        ),
+        says={"inputs": ("NONSENSE",), "labels": ("NONSENSE",)},
     ),
     "stream": Call(
         function=lambda seed, name, member: stream(seed, name, member),

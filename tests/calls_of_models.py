@@ -29,6 +29,7 @@ from multiview.models import (
     SummedMembers,
     SumOfNets,
     WideResNet,
+    as_classifier,
     light_convolutions,
     load,
     read_description,
@@ -245,6 +246,14 @@ CALLS = {
     "SideBySide": _of_nets(SideBySide, lambda each: each),
     "SumOfNets": _of_nets(SumOfNets, lambda each: each.sum(1)),
     "MeanOfNets": _of_nets(MeanOfNets, lambda each: each.mean(1)),
+    "as_classifier": Call(
+        function=lambda module, argument, without: (
+            as_classifier(module, argument, without=without)
+            .eval()({"x": torch.ones(2, 4), "labels": None})
+        ),
+        arguments=lambda: {"module": mlp(), "argument": "x", "without": ["labels"]},
+        right=lambda logits, a: near(logits, a["module"](torch.ones(2, 4))),
+    ),
     "save": Call(
         function=lambda net: _in_a_file(net, Path.stat),
         arguments=lambda: {"net": mlp()},

@@ -4,6 +4,7 @@
 ``gaussian_images`` have no views, ``multi_view_images`` do.
 """
 
+from multiview.data.batches import tensor_batches
 from multiview.data.datasets import MultiViewDataset, MultiViewStream
 from multiview.data.features import make_features
 from multiview.data.patches import PatchBatch, sample_patches, stream_patches
@@ -17,4 +18,5 @@ __all__ = [
     "make_features",
     "sample_patches",
     "stream_patches",
+    "tensor_batches",
 ]

@@ -5,6 +5,7 @@ Patch networks take patches (n, P, d) and give logits of every member, (n, membe
 ``save`` writes any of them into a file, and ``load`` makes it again.
 """
 
+from multiview.models.classifier import as_classifier
 from multiview.models.conv_net import ConvNet
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.fast_net import FastNet, FastTop
@@ -42,6 +43,7 @@ __all__ = [
     "SumOfNets",
     "SummedMembers",
     "WideResNet",
+    "as_classifier",
     "light_convolutions",
     "load",
     "read_description",
