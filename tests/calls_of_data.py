@@ -136,7 +136,6 @@ CALLS = {
             if a["labels"]
             else found == [ENTRIES[0][a["inputs"]]]
         ),
-        says={"inputs": ("NONSENSE",), "labels": ("NONSENSE",)},
     ),
     "stream": Call(
         function=lambda seed, name, member: stream(seed, name, member),

@@ -22,8 +22,8 @@ class TensorBatches:
 
     def __iter__(self) -> Iterator[Tensor | tuple[Tensor, Tensor]]:
         for batch in self.loader:
-            inputs = _entry(batch, self.inputs)
-            yield inputs if self.labels is None else (inputs, _entry(batch, self.labels))
+            inputs = _entry(batch, "inputs", self.inputs)
+            yield inputs if self.labels is None else (inputs, _entry(batch, "labels", self.labels))
 
 
 def tensor_batches(
@@ -58,7 +58,7 @@ def tensor_batches(
     return TensorBatches(loader, inputs, labels)
 
 
-def _entry(batch: Any, name: str) -> Tensor:
+def _entry(batch: Any, argument: str, name: str) -> Tensor:
     if not isinstance(batch, Mapping):
         raise ValueError(
             f"the loader gave a batch of type {type(batch).__name__}, and no dict with an entry "
@@ -67,6 +67,6 @@ def _entry(batch: Any, name: str) -> Tensor:
     if not isinstance(value := batch.get(name), Tensor):
         raise ValueError(
             f"the loader gave a batch with entries {', '.join(map(str, batch))} and no tensor "
-            f"{name!r}: name the entry that holds it."
+            f"{name!r}: name the entry that holds it by {argument}."
         )
     return value

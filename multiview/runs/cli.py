@@ -1,4 +1,8 @@
-"""The command line: multiview list, run, compare, show, publish, figures, pages, report, data."""
+"""The command line: multiview list, run, compare, show, publish, figures, pages, report, data.
+
+`multiview --tyro-print-completion bash` (or zsh, tcsh) prints a script by which that shell
+completes commands and their options.
+"""
 
 import importlib
 import sys
@@ -7,14 +11,15 @@ from typing import Annotated, Literal, NoReturn
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from multiview.runs.command_line import Folder, in_words
+from multiview.runs.documents import as_text, document
 from multiview.runs.experiment import UnknownName
-from multiview.runs.find import find, names
+from multiview.runs.find import find
 from multiview.runs.pages import write_pages
 from multiview.runs.publish import publish as pack
 from multiview.runs.publish import published_runs, rows_folder
+from multiview.runs.quick import list_experiments, quick
 from multiview.runs.report import is_newest, present, write_report
 from multiview.runs.script import DONE, ERROR, USAGE, run_script
 from multiview.runs.signals import leave
@@ -27,21 +32,10 @@ from multiview.runs.store import (
     no_results,
     stored_runs,
 )
-from multiview.runs.titles import listed
 
 Out = Annotated[Folder, tyro.conf.arg(help="directory of all results")]
 Name = Annotated[str, tyro.conf.Positional]
 Published = Annotated[bool, tyro.conf.arg(help="use the rows published with the package")]
-
-
-def list_experiments() -> int:
-    """Name, claim and presets of every experiment."""
-    table = Table("name", "claim", "presets", box=None)
-    for name in names():
-        title, presets = listed(name)
-        table.add_row(name, title, ", ".join(presets))
-    _console().print(table)
-    return DONE
 
 
 def run(name: Name, *own: str) -> int:
@@ -61,6 +55,7 @@ def show(
     preset: str | None = None,
     published: Published = False,
     export_to: Annotated[Folder | None, tyro.conf.arg(name="export")] = None,
+    json: bool = False,
 ) -> int:
     """Print an experiment's stored results: tables, claims, verdicts.
 
@@ -68,6 +63,7 @@ def show(
         preset: Only the runs of this preset.
         published: The rows that are published with the package, not those in OUT.
         export_to: Write all rows of the newest code to this .parquet or .csv file as well.
+        json: Print one JSON document: each run's claims with their verdicts, and paths.
     """
     experiment = find(name)
     if preset is not None:
@@ -82,7 +78,10 @@ def show(
         wanted = name if preset is None else f"{name} --preset {preset}"
         raise FileNotFoundError(no_results(out, wanted, out / name))
     console = _console()
-    for stored in runs:
+    if json:
+        whole = [document(experiment, stored) for stored in runs]
+        print(as_text({"experiment": name, "runs": whole}))
+    for stored in () if json else runs:
         console.rule(stored.label)
         present(console, experiment, stored)
     if export_to is not None:
@@ -161,6 +160,8 @@ COMMANDS = {
 def command(arguments: Sequence[str]) -> int:
     """Do what ``arguments`` say and return the exit code: 0 done, 1 error, 2 usage, 3 refuted."""
     try:
+        if (code := quick(arguments)) is not None:
+            return code
         match arguments:
             case ["run", name, *own] if not name.startswith("-"):
                 return run(name, *own)  # whose options are the script's, not ours

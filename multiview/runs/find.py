@@ -5,8 +5,10 @@ import importlib
 import pkgutil
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from multiview.runs.experiment import Experiment, UnknownName
+if TYPE_CHECKING:
+    from multiview.runs.experiment import Experiment
 
 PACKAGE = "theory_experiments"
 # What is run as experiments are, and is none: it has no claims.
@@ -31,13 +33,15 @@ def drawing(name: str) -> ModuleType:
     return importlib.import_module(f"figures.{name}")
 
 
-def find(name: str) -> Experiment:
+def find(name: str) -> "Experiment":
     """The ``EXPERIMENT`` of the script ``name``.
 
     Raises:
         UnknownName: If there is none; the message names those there are.
         ValueError: If its experiment has another name.
     """
+    from multiview.runs.experiment import UnknownName  # here: names are listed without it
+
     if name in OTHERS:
         return importlib.import_module(OTHERS[name]).EXPERIMENT
     if name not in names():

@@ -144,7 +144,7 @@ def test_outputs_without_logits_are_refused(outputs):
     ("batch", "words"),
     [
         (torch.ones(2), "gave a batch of type Tensor, and no dict with an entry 'pixel_values'"),
-        ({"image": X}, "with entries image and no tensor 'pixel_values': name the entry"),
+        ({"image": X}, "entries image and no tensor 'pixel_values': name .* by inputs"),
         ({"pixel_values": X, "labels": [0]}, "entries pixel_values, labels and no tensor 'labels'"),
     ],
 )
