@@ -4,7 +4,6 @@
 completes commands and their options.
 """
 
-import importlib
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal, NoReturn
@@ -15,7 +14,7 @@ from rich.console import Console
 from multiview.runs.command_line import Folder, in_words
 from multiview.runs.documents import as_text, document
 from multiview.runs.experiment import UnknownName
-from multiview.runs.find import find
+from multiview.runs.find import drawing, find
 from multiview.runs.pages import write_pages
 from multiview.runs.publish import publish as pack
 from multiview.runs.publish import published_runs, rows_folder
@@ -110,7 +109,7 @@ def publish(name: Name, *, out: Out = RESULTS, preset: str | None = None) -> int
 
 def figures(*, out: Out = RESULTS, published: Published = False) -> int:
     """Draw the figures of all stored runs again, or, as OUT/LABEL.png, of the published rows."""
-    make = importlib.import_module("figures.make")
+    make = drawing("make")
     return make.draw_published(out) if published else make.main(out)
 
 

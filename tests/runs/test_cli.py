@@ -63,6 +63,16 @@ def test_show_exports_every_row(multiview):
     assert "t.xlsx must end in .parquet or .csv" in err
 
 
+def test_parquet_without_its_package_is_refused_before_anything_is_shown(multiview, monkeypatch):
+    multiview("run", "tails", "--preset", "smoke")
+    monkeypatch.setattr("multiview.runs.store.importlib.util.find_spec", lambda name: None)
+    code, out, err = multiview("show", "tails", "--export", "t.parquet")
+    assert (code, out) == (1, "")
+    assert (
+        "export=t.parquet needs the package pyarrow: pip install 'multiview-theory[parquet]'" in err
+    )
+
+
 def test_show_of_nothing_names_the_command_that_makes_it(multiview):
     code, _, err = multiview("show", "tails", "--preset", "smoke")
     assert code == 1
