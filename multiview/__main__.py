@@ -1,6 +1,6 @@
 """The program multiview: ``python -m multiview``."""
 
-from multiview.runs.cli import main
+from multiview.runs.program import main
 
 if __name__ == "__main__":
     main()

@@ -230,7 +230,7 @@ SCRIPTS: list[BadInput] = [
     usage(
         "Dask that is not there",
         "--engine dask",
-        "engine=dask needs the package distributed: pip install 'multiview[dask]'.",
+        "engine=dask needs the package distributed: pip install 'multiview-theory[dask]'.",
         program=without_dask,
     ),
 ]

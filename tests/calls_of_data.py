@@ -1,5 +1,6 @@
 """Calls of multiview, multiview.data, .ensemble, .rng and .theory."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,14 @@ from one_call import FEATURES, SPEC, Call, batch, double, finite, near, normal
 
 from multiview import ensemble, stream, theory
 from multiview.data import (
+    MultiViewDataset,
     MultiViewSpec,
+    MultiViewStream,
     PatchBatch,
     make_features,
     sample_patches,
     stream_patches,
+    tensor_batches,
 )
 
 FIELDS = {
@@ -20,6 +24,7 @@ FIELDS = {
     "sparsity": 1.5, "mu": 0.5, "rho": 0.1, "gamma_other": (0.1, 0.3), "gamma_noise": 0.1,
     "sigma_p": 0.1, "sigma_background": 0.2, "label_strength": (1.0, 1.2), "other_strength": 0.1,
 }  # fmt: skip
+ENTRIES = [{"pixels": torch.ones(()), "classes": torch.zeros(())}]
 
 
 def _drawable(spec: MultiViewSpec, a: dict[str, Any]) -> bool:
@@ -94,6 +99,43 @@ CALLS = {
             "at_once": 3,
         },
         right=_streamed,
+    ),
+    "MultiViewDataset": Call(
+        function=MultiViewDataset,
+        arguments=lambda: {
+            "spec": SPEC,
+            "features": FEATURES.clone(),
+            "n": 4,
+            "seed": stream(0, "draw"),
+            "kind": "mixed",
+            "fields": ["patches", "labels"],
+        },
+        right=lambda found, a: (
+            [*found.fields] == [*a["fields"]] and (a["seed"] == 0 or _samples(found.batch, a))
+        ),
+    ),
+    "MultiViewStream": Call(
+        function=MultiViewStream,
+        arguments=lambda: {
+            "spec": SPEC,
+            "features": FEATURES.clone(),
+            "seed": 3,
+            "kind": "mixed",
+            "n": 4,
+            "fields": ["patches", "labels"],
+        },
+        right=lambda found, a: (
+            len(list(islice(found, 5))) == (a["n"] or 5) and [*found.fields] == [*a["fields"]]
+        ),
+    ),
+    "tensor_batches": Call(
+        function=lambda inputs, labels: [*tensor_batches(ENTRIES, inputs, labels)],
+        arguments=lambda: {"inputs": "pixels", "labels": "classes"},
+        right=lambda found, a: (
+            [*found[0]] == [ENTRIES[0][a["inputs"]], ENTRIES[0][a["labels"]]]
+            if a["labels"]
+            else found == [ENTRIES[0][a["inputs"]]]
+        ),
     ),
     "stream": Call(
         function=lambda seed, name, member: stream(seed, name, member),

@@ -1,6 +1,8 @@
 """Calls of multiview.models: each net is built, and called."""
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -27,8 +29,12 @@ from multiview.models import (
     SummedMembers,
     SumOfNets,
     WideResNet,
+    as_classifier,
     light_convolutions,
+    load,
+    read_description,
     rocket_wide_resnets,
+    save,
     shared_patch_nets,
     smoothed_relu,
     smoothed_relu_slope,
@@ -100,6 +106,14 @@ def _of_nets(kind: Any, joined: Callable[[Tensor], Tensor]) -> Call:
         arguments=lambda: {"nets": [mlp(0), mlp(1)]},
         right=right,
     )
+
+
+def _in_a_file(net: nn.Module, read: Callable[[Path], Any]) -> Any:
+    """What is read from the file in which a network has been saved."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "net.safetensors"
+        save(net, path)
+        return read(path)
 
 
 def _shares(nets: Any, a: dict[str, Any]) -> bool:
@@ -232,6 +246,29 @@ CALLS = {
     "SideBySide": _of_nets(SideBySide, lambda each: each),
     "SumOfNets": _of_nets(SumOfNets, lambda each: each.sum(1)),
     "MeanOfNets": _of_nets(MeanOfNets, lambda each: each.mean(1)),
+    "as_classifier": Call(
+        function=lambda module, argument, without: (
+            as_classifier(module, argument, without=without)
+            .eval()({"x": torch.ones(2, 4), "labels": None})
+        ),
+        arguments=lambda: {"module": mlp(), "argument": "x", "without": ["labels"]},
+        right=lambda logits, a: near(logits, a["module"](torch.ones(2, 4))),
+    ),
+    "save": Call(
+        function=lambda net: _in_a_file(net, Path.stat),
+        arguments=lambda: {"net": mlp()},
+        right=lambda found, a: found.st_size > 4 * sum(p.numel() for p in a["net"].parameters()),
+    ),
+    "load": Call(
+        function=lambda net: _in_a_file(net, load),
+        arguments=lambda: {"net": patch_net()},
+        right=lambda found, a: torch.equal(found.weight, a["net"].weight),
+    ),
+    "read_description": Call(
+        function=lambda net: _in_a_file(net, read_description),
+        arguments=lambda: {"net": mlp()},
+        right=lambda found, a: found["net"]["class"] == type(a["net"]).__name__,
+    ),
     "smoothed_relu": Call(
         function=smoothed_relu,
         arguments=lambda: {"z": 3 * normal(4, 5), "q": 3.0, "relu_knee": 2.0},

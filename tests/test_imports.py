@@ -24,7 +24,7 @@ SCIENCE = {
     "shapes": CHECKS,
     "rng": CHECKS,
     "data": BASE,
-    "models": BASE,
+    "models": BASE | {"atomic", ""},  # whole files, which say the version of the package
     "train": BASE | {"models", "atomic"},  # whole files: trainings on disk survive kills
     "theory": MATERIAL,
     "ensemble": MATERIAL,

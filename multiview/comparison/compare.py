@@ -62,6 +62,11 @@ class Comparison:
             console.print(grid.rich())
         return text.getvalue()
 
+    def _repr_html_(self) -> str:
+        """The tables as a notebook shows them."""
+        shown = grids(self.experiment, self.run.table())
+        return "\n".join(grid._repr_html_() for grid in shown)
+
 
 def compare(
     net: Callable[[], nn.Module] | str | None = None,

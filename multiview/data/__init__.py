@@ -33,8 +33,19 @@ True
 says where its files lie and what digests they have.
 """
 
+from multiview.data.batches import tensor_batches
+from multiview.data.datasets import MultiViewDataset, MultiViewStream
 from multiview.data.features import make_features
 from multiview.data.patches import PatchBatch, sample_patches, stream_patches
 from multiview.data.spec import MultiViewSpec
 
-__all__ = ["MultiViewSpec", "PatchBatch", "make_features", "sample_patches", "stream_patches"]
+__all__ = [
+    "MultiViewDataset",
+    "MultiViewSpec",
+    "MultiViewStream",
+    "PatchBatch",
+    "make_features",
+    "sample_patches",
+    "stream_patches",
+    "tensor_batches",
+]

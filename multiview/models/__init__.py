@@ -2,11 +2,14 @@
 
 Patch networks take patches (n, P, d) and give logits of every member, (n, members, k); their
 ``single`` and ``summed`` are classifiers. All others are classifiers: logits (n, k) of images.
+``save`` writes any of them into a file, and ``load`` makes it again.
 """
 
+from multiview.models.classifier import as_classifier
 from multiview.models.conv_net import ConvNet
 from multiview.models.dropout_patch_net import DropoutPatchNet
 from multiview.models.fast_net import FastNet, FastTop
+from multiview.models.files import load, read_description, save
 from multiview.models.four_stage_resnet import FourStageResNet
 from multiview.models.groups import MeanOfNets, SideBySide, SumOfNets
 from multiview.models.lenet import LeNet5
@@ -40,8 +43,12 @@ __all__ = [
     "SumOfNets",
     "SummedMembers",
     "WideResNet",
+    "as_classifier",
     "light_convolutions",
+    "load",
+    "read_description",
     "rocket_wide_resnets",
+    "save",
     "shared_patch_nets",
     "smoothed_relu",
     "smoothed_relu_slope",

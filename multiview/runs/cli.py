@@ -1,22 +1,26 @@
-"""The command line: multiview list, run, compare, show, publish, figures, pages, report, data."""
+"""The command line: multiview list, run, compare, show, publish, figures, pages, report, data.
 
-import importlib
+`multiview --tyro-print-completion bash` (or zsh, tcsh) prints a script by which that shell
+completes commands and their options.
+"""
+
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Literal, NoReturn
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from multiview.runs.command_line import Folder, in_words
+from multiview.runs.documents import as_text, document
 from multiview.runs.every import run_all
 from multiview.runs.experiment import UnknownName
-from multiview.runs.find import find, names
+from multiview.runs.find import drawing, find
 from multiview.runs.html_report import REPORT, check_report, reportable, write_report
 from multiview.runs.pages import write_pages
 from multiview.runs.publish import publish as pack
 from multiview.runs.publish import published_runs, rows_folder
+from multiview.runs.quick import list_experiments, quick
 from multiview.runs.report import is_newest, present
 from multiview.runs.script import DONE, ERROR, USAGE, run_script
 from multiview.runs.signals import leave
@@ -29,21 +33,10 @@ from multiview.runs.store import (
     no_results,
     stored_runs,
 )
-from multiview.runs.titles import listed
 
 Out = Annotated[Folder, tyro.conf.arg(help="directory of all results")]
 Name = Annotated[str, tyro.conf.Positional]
 Published = Annotated[bool, tyro.conf.arg(help="use the rows published with the package")]
-
-
-def list_experiments() -> int:
-    """Name, claim and presets of every experiment."""
-    table = Table("name", "claim", "presets", box=None)
-    for name in names():
-        title, presets = listed(name)
-        table.add_row(name, title, ", ".join(presets))
-    _console().print(table)
-    return DONE
 
 
 def run(name: Name, *own: str) -> int:
@@ -63,6 +56,7 @@ def show(
     preset: str | None = None,
     published: Published = False,
     export_to: Annotated[Folder | None, tyro.conf.arg(name="export")] = None,
+    json: bool = False,
 ) -> int:
     """Print an experiment's stored results: tables, claims, verdicts.
 
@@ -70,6 +64,7 @@ def show(
         preset: Only the runs of this preset.
         published: The rows that are published with the package, not those in OUT.
         export_to: Write all rows of the newest code to this .parquet or .csv file as well.
+        json: Print one JSON document: each run's claims with their verdicts, and paths.
     """
     experiment = find(name)
     if preset is not None:
@@ -84,7 +79,10 @@ def show(
         wanted = name if preset is None else f"{name} --preset {preset}"
         raise FileNotFoundError(no_results(out, wanted, out / name))
     console = _console()
-    for stored in runs:
+    if json:
+        whole = [document(experiment, stored) for stored in runs]
+        print(as_text({"experiment": name, "runs": whole}))
+    for stored in () if json else runs:
         console.rule(stored.label)
         present(console, experiment, stored)
     if export_to is not None:
@@ -113,7 +111,7 @@ def publish(name: Name, *, out: Out = RESULTS, preset: str | None = None) -> int
 
 def figures(*, out: Out = RESULTS, published: Published = False) -> int:
     """Draw the figures of all stored runs again, or, as OUT/LABEL.png, of the published rows."""
-    make = importlib.import_module("figures.make")
+    make = drawing("make")
     return make.draw_published(out) if published else make.main(out)
 
 
@@ -179,6 +177,8 @@ COMMANDS = {
 def command(arguments: Sequence[str]) -> int:
     """Do what ``arguments`` say and return the exit code: 0 done, 1 error, 2 usage, 3 refuted."""
     try:
+        if (code := quick(arguments)) is not None:
+            return code
         match arguments:
             case ["run", "--all", *own]:
                 return run_all(own)

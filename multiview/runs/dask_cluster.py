@@ -41,7 +41,7 @@ def imported(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ValueError(
-            f"engine=dask needs the package {error.name}: pip install 'multiview[dask]'."
+            f"engine=dask needs the package {error.name}: pip install 'multiview-theory[dask]'."
         ) from error
 
 

@@ -39,6 +39,7 @@ OPTIONS = (
     ("retry", bool, False, "compute again what is stored as failed or lost", None),
     ("fresh", bool, False, "compute every cell again", None),
     ("check", bool, False, "exit with 3 if a claim is refuted", None),
+    ("json", bool, False, "print one JSON document: the claims' verdicts, and paths", None),
     ("no_figure", bool, False, "draw nothing", None),
 )
 EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))

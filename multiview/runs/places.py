@@ -1,6 +1,5 @@
 """Where the source lies that a result may depend on, and where something is defined."""
 
-import importlib.util
 import inspect
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from multiview.runs.bundled import importable
 from multiview.runs.source import Source, read
 
 EXPERIMENTS = "theory_experiments"
@@ -82,7 +82,7 @@ def is_bookkeeping(*names: str) -> bool:
 def places_of(functions: Iterable[Callable[..., Any]]) -> Places:
     """This package, the experiments, and where the functions are defined."""
     packages = {"multiview": Path(__file__).parents[1]}
-    spec = importlib.util.find_spec(EXPERIMENTS)
+    spec = importable(EXPERIMENTS)
     for folder in (spec and spec.submodule_search_locations) or ():
         packages[EXPERIMENTS] = Path(folder)
     beside = []

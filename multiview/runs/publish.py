@@ -8,7 +8,6 @@ equal bytes.
 
 import gzip
 import hashlib
-import importlib.util
 import json
 import math
 import zlib
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from multiview.atomic import write_atomically
+from multiview.runs.bundled import importable
 from multiview.runs.store import Run
 
 INFINITE = {math.inf: "Infinity", -math.inf: "-Infinity"}
@@ -41,7 +41,7 @@ def rows_folder() -> Path:
     Raises:
         FileNotFoundError: If there is no such package.
     """
-    spec = importlib.util.find_spec("figures")
+    spec = importable("figures")
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("there is no package figures: published rows lie in a clone.")
     return Path(next(iter(spec.submodule_search_locations))) / "rows"

@@ -1,6 +1,5 @@
 """What a script in ``theory_experiments`` does when it is run as a program."""
 
-import importlib
 import random
 import signal
 import sys
@@ -17,8 +16,10 @@ from rich.console import Console
 
 from multiview.runs.command_line import in_words
 from multiview.runs.disk import check_disk, what_to_free
+from multiview.runs.documents import as_text, document
 from multiview.runs.engines import Engine, LocalEngine, ProcessEngine
 from multiview.runs.experiment import Context, Experiment
+from multiview.runs.find import drawing
 from multiview.runs.leases import claim
 from multiview.runs.memory import check_memory, keep_freed_memory
 from multiview.runs.options import check_options, engine_of, parse
@@ -223,12 +224,14 @@ def _conclude(
     errors: Console, experiment: Experiment, run: Run, settings: Any, tally: Tally
 ) -> int:
     """Print summary and claims, draw the figure; returns the exit code."""
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 120, quiet=settings.json)
     judged, table = present(console, experiment, run), run.table()
     if experiment.figure is not None and not settings.no_figure:
         with report_missing_rows(errors, run, table):
-            for path in importlib.import_module("figures.make").draw(run, experiment):
+            for path in drawing("make").draw(run, experiment):
                 console.print(path, soft_wrap=True, highlight=False)
+    if settings.json:
+        print(as_text(document(experiment, run)))
     if tally.has_gaps or (len(table) and "lost" in set(table["status"])):
         return ERROR
     refuted = any(judgement.verdict == "refuted" for judgement in judged)

@@ -1,5 +1,6 @@
 """The store of results: rows read as one table, and the runs they belong to."""
 
+import importlib.util
 import json
 import shlex
 import warnings
@@ -93,9 +94,14 @@ def as_table(rows: Iterable[dict[str, Any]]) -> "pandas.DataFrame":
 
 
 def check_export(path: Path) -> None:
-    """Raise a ValueError unless the ending of an export's path is one of those we write."""
+    """Raise a ValueError unless the ending of an export's path is one of those we can write."""
     if path.suffix not in (".parquet", ".csv"):
         raise ValueError(f"export={path} must end in .parquet or .csv: name such a file.")
+    if path.suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ValueError(
+            f"export={path} needs the package pyarrow: pip install 'multiview-theory[parquet]', or "
+            "name a .csv file."
+        )
 
 
 def export(table: "pandas.DataFrame", path: Path) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape as escaped
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from multiview.runs.estimates import Estimate, Values, measured, select
@@ -267,6 +268,17 @@ class Grid(NamedTuple):
             table.add_row(*map(escape, texts))
         return table
 
+    def _repr_html_(self) -> str:
+        """The table as a notebook shows it; whatever stands in it is text, and no markup."""
+        parts = [f"<caption>{escaped(self.title)}</caption>"] if self.title else []
+        parts += ["<thead>", _line("th", self.headings), "</thead>", "<tbody>"]
+        for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):
+            if group and group != before[0]:
+                parts.append(f'<tr><th colspan="{len(self.headings)}">{escaped(group)}</th></tr>')
+            parts.append(_line("td", texts))
+        below = f"<p>{escaped(self.caption)}</p>" if self.caption else ""
+        return "\n".join(["<table>", *parts, "</tbody>", f"</table>{below}"])
+
     def markdown(self) -> str:
         """The table as Markdown, for a page."""
         headings = [in_a_cell(text) or " " for text in self.headings]
@@ -277,6 +289,11 @@ class Grid(NamedTuple):
             lines.append(f"| {' | '.join(map(in_a_cell, texts))} |")
         above = [f"{self.title}. {self.caption}".strip(), ""] if self.title else []
         return "\n".join([*above, *lines])
+
+
+def _line(tag: str, texts: Iterable[str]) -> str:
+    """A line of an HTML table."""
+    return f"<tr>{''.join(f'<{tag}>{escaped(text)}</{tag}>' for text in texts)}</tr>"
 
 
 def in_a_cell(text: str) -> str:

@@ -18,21 +18,28 @@ if TYPE_CHECKING:
 COLUMNS = ("claim", "source", "predicted", "measured [95%]", "n", "verdict")
 
 
-def judgements(experiment: Experiment, run: Run, table: "DataFrame") -> list[Judgement]:
+class Judgements(list[Judgement]):
+    """Judged claims, which a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return claims_grid(self)._repr_html_()
+
+
+def judgements(experiment: Experiment, run: Run, table: "DataFrame") -> Judgements:
     """The experiment's claims about this preset and these options, judged by the run's rows.
 
     Args:
         table: The run's lines, failed ones among them.
     """
     if table.empty:
-        return []
+        return Judgements()
     claims = stated(experiment, run)
     known = {claim["name"]: claim for claim in run.claims}
     lines = complete(experiment, table)
-    return [
+    return Judgements(
         replace(_judged(claim, lines), edited=tuple(edited(claim, known.get(claim.name))))
         for claim in claims
-    ]
+    )
 
 
 def stated(experiment: Experiment, run: Run) -> list[Claim]:

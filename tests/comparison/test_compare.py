@@ -95,6 +95,7 @@ def test_a_network_of_ones_own_is_compared_on_samples_of_ones_own(tmp_path):
     assert set(found.table["method"]) == {"one", "ensemble", "hinton"}
     assert found.table["error"].between(0, 1).all()
     assert "Hinton's loss" in str(found)
+    assert "Hinton&#x27;s loss" in found._repr_html_()
     assert len(found.figure.axes) == 1
     paths = sorted(Path(tmp_path).glob("compare/*.json"))
     before = {path: path.stat().st_mtime_ns for path in paths if "run" not in path.name}

@@ -1,16 +1,24 @@
 """The program multiview, on a package of scripts made for the test."""
 
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from toy_experiment import claims as coin_claims
 
+from multiview.runs import find
+from multiview.runs.claims import Judgement, at_least
+from multiview.runs.documents import ledger
 from multiview.runs.signals import Stopped
+from multiview.runs.store import stored_runs
+from multiview.runs.verdicts import judgements
 
 FORGED = ("--preset", "smoke", "--coin", "forged", "--seeds", "4")
 
@@ -53,6 +61,16 @@ def test_show_exports_every_row(multiview):
     code, _, err = multiview("show", "tails", "--export", "t.xlsx")
     assert code == 1
     assert "t.xlsx must end in .parquet or .csv" in err
+
+
+def test_parquet_without_its_package_is_refused_before_anything_is_shown(multiview, monkeypatch):
+    multiview("run", "tails", "--preset", "smoke")
+    monkeypatch.setattr("multiview.runs.store.importlib.util.find_spec", lambda name: None)
+    code, out, err = multiview("show", "tails", "--export", "t.parquet")
+    assert (code, out) == (1, "")
+    assert (
+        "export=t.parquet needs the package pyarrow: pip install 'multiview-theory[parquet]'" in err
+    )
 
 
 def test_show_of_nothing_names_the_command_that_makes_it(multiview):
@@ -265,7 +283,7 @@ def test_ctrl_c_is_one_line(multiview, monkeypatch, error):
     def interrupted():
         raise error
 
-    monkeypatch.setattr("multiview.runs.cli.names", interrupted)
+    monkeypatch.setattr("multiview.runs.quick.names", interrupted)
     code, _, err = multiview("list")
     assert code == 1
     assert err == "Interrupted.\n"
@@ -279,6 +297,88 @@ def test_what_a_source_does_not_state_is_asked_of_the_script(multiview):
 
 
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "scipy", "pyarrow"}
+
+
+def test_the_list_asks_for_nothing_large():
+    """What takes time to import, and processor time of the whole, start of Python included."""
+    code = (
+        "import sys, time\n"
+        "sys.argv = ['multiview', 'list']\n"
+        "try:\n"
+        "    from multiview.__main__ import main\n"
+        "    main()\n"
+        "finally:\n"
+        "    large = {'numpy', 'torch', 'pandas', 'tyro', 'rich', 'multiview.runs.cli'}\n"
+        "    print(time.process_time(), *(large & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (seconds,) = done.stderr.split()
+    assert float(seconds) < 0.7
+
+
+def test_the_version_is_printed(multiview):
+    import multiview as package
+
+    assert multiview("--version") == (0, f"multiview {package.__version__}\n", "")
+    command = [sys.executable, "-m", "multiview", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"multiview {package.__version__}\n"
+
+
+def test_the_list_is_one_document(multiview):
+    code, out, _ = multiview("list", "--json")
+    assert code == 0
+    title = "A coin shows heads half of the time."
+    assert json.loads(out) == {
+        "experiments": [
+            {"name": name, "title": title, "presets": ["smoke", "laptop"]}
+            for name in ("heads", "tails")
+        ]
+    }
+
+
+def test_a_run_is_one_document_with_the_verdicts_that_are_shown(multiview, tmp_path):
+    code, out, err = multiview("run", "heads", *FORGED, "--check", "--json")
+    assert code == 3
+    assert "8 cells" in err
+    found = json.loads(out, parse_constant=pytest.fail)  # strict JSON
+    (claim,) = found["claims"]
+    experiment = find.find("heads")
+    (run,) = stored_runs(tmp_path / "results")
+    (judged,) = judgements(experiment, run, run.table())
+    interval = judged.interval
+    assert interval is not None
+    assert claim["verdict"] == judged.verdict == "refuted"
+    assert claim["estimate"] == interval.mean
+    assert claim["interval"] == [interval.low, interval.high]
+    assert claim["predicted"] == list(judged.claim.predicted)
+    assert claim["n"] == judged.repetitions
+    assert {found["cells"], found["rows"]} == {8}
+    assert found["run"] == "heads-smoke-coin_forged"
+    assert Path(found["paths"]["run"]).is_file()
+    assert Path(found["paths"]["rows"]).is_dir()
+    assert multiview("show", "heads", "--json")[1].strip() == json.dumps(
+        {"experiment": "heads", "runs": [found]}, ensure_ascii=False
+    )
+
+
+def test_what_cannot_be_a_number_of_json_is_null(multiview):
+    """The open end of a predicted interval, and the ends of an interval of one value."""
+    multiview("run", "heads", "--preset", "smoke", "--seeds", "1")
+    (claim,) = json.loads(multiview("show", "heads", "--json")[1])["runs"][0]["claims"]
+    assert claim["interval"] == [None, None]
+    open_end = replace(coin_claims([])[0], predicted=at_least(0.25))
+    (entry,) = ledger([Judgement(claim=open_end, repetitions=0, missing=1)])
+    assert entry["predicted"] == [0.25, None]
+    assert entry["estimate"] is entry["interval"] is None
+
+
+def test_published_rows_are_a_document_too(multiview, published):
+    multiview("run", "heads", "--preset", "smoke")
+    multiview("publish", "heads", "--preset", "smoke")
+    (run,) = json.loads(multiview("show", "heads", "--published", "--json")[1])["runs"]
+    assert Path(run["paths"]["rows"]) == published / "heads.jsonl.gz"
+    assert all(Path(run["paths"][name]).is_file() for name in ("rows", "run"))
 
 
 @pytest.mark.parametrize("args", [("--help",), ("list",), ("show", "--help"), ("run", "--help")])

@@ -1,6 +1,7 @@
 """Printed tables: each text by hand, in the terminal and in Markdown."""
 
 import math
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -266,3 +267,21 @@ def test_groups_have_a_heading_where_they_begin():
         text.index(each) for each in ("a", "G", "b", "H", "d")
     )
     assert text.count("G") == 1
+
+
+def test_a_notebook_shows_texts_and_no_markup():
+    """Every text comes back from the HTML as it was, in its place, whatever it holds."""
+    grid = Grid(
+        "a < b & c",
+        "<script>alert(1)</script>",
+        ("<b>", 'the "mean"'),
+        [("one", ("x<y", "1 & 2")), ("one", ("", "3")), ("<two>", ("</td>", "4"))],
+    )
+    found = grid._repr_html_()
+    root = ElementTree.fromstring(f"<div>{found}</div>")
+    assert [each.text or "" for each in root.iter("td")] == ["x<y", "1 & 2", "", "3", "</td>", "4"]
+    assert [each.text for each in root.iter("th")] == ["<b>", 'the "mean"', "one", "<two>"]
+    assert [each.text for each in root.iter("caption")] == ["a < b & c"]
+    assert root.find("p") is not None
+    assert "<script" not in found
+    assert "caption" not in Grid("", "", ("a",), [])._repr_html_()

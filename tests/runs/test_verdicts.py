@@ -277,3 +277,9 @@ def test_registered_claims_of_the_toy_are_those_it_states(tmp_path):
     run = stored_toy(tmp_path)
     assert run.claims == tuple(registered(claim) for claim in stated(EXPERIMENT, run))
     assert run.options == {"coin": Options().coin}
+
+
+def test_a_notebook_shows_the_claims_as_their_table(tmp_path):
+    found = judged(EXPERIMENT, stored_toy(tmp_path))
+    assert found._repr_html_() == claims_grid(found)._repr_html_()
+    assert "<td>Theorem 0</td>" in found._repr_html_()

@@ -1,0 +1,137 @@
+"""The wheel: what is in it, and that what it installs runs outside a clone."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import multiview
+from multiview.runs import bundled
+from multiview.runs.find import find, names
+from multiview.runs.publish import published_names, rows_folder
+
+pytest.importorskip("hatchling", reason="the wheel is built with hatchling: install '.[test]'")
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+BUNDLED = "multiview/_bundled/"
+LEFT_OUT = {"lottery", "class_channels"}  # rows that are in a clone alone
+
+
+def pip(*args: str, python: str = sys.executable) -> None:
+    command = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    subprocess.run([*command, *args], check=True, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-cache-dir"]
+    pip("wheel", *options, "--wheel-dir", str(folder), str(ROOT))
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def python(wheel, tmp_path_factory):
+    """The Python of a fresh environment with the wheel; all else is where it is for this one."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    pip("install", "--quiet", "--no-deps", "--no-index", str(wheel), python=str(python))
+    packages = sysconfig.get_path("purelib", vars={"base": str(folder)})
+    # A folder named in such a file is searched, but files of this kind in it are not read, so that
+    # no clone is found by them.
+    Path(packages, "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return python
+
+
+@pytest.fixture
+def call(python, tmp_path):
+    """Call a program of that environment, in an empty folder."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+
+    def call(program: str, *args: str) -> str:
+        command = [str(python.with_name(program)), *args]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+def test_the_wheel_holds_one_package_without_pictures(wheel):
+    assert wheel.name.startswith("multiview_theory-")
+    assert wheel.stat().st_size < 1_000_000
+    inside = zipfile.ZipFile(wheel).namelist()
+    tops = {name.split("/")[0] for name in inside}
+    assert tops == {"multiview", f"multiview_theory-{PROJECT['version']}.dist-info"}
+    assert {Path(name).suffix for name in inside if name.startswith("multiview/")} == {
+        ".py", ".typed", ".gz", ".json",
+    }  # fmt: skip
+    assert "multiview/py.typed" in inside
+    for package in ("theory_experiments", "figures"):
+        sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
+        assert sources == {
+            name.removeprefix(BUNDLED)
+            for name in inside
+            if name.startswith(f"{BUNDLED}{package}/") and name.endswith(".py")
+        }
+    # What holds both may not be a package, or their modules would have other names.
+    assert f"{BUNDLED}__init__.py" not in inside
+    rows = {name.removeprefix(f"{BUNDLED}figures/rows/") for name in inside if "/rows/" in name}
+    packed = {name.removesuffix(".jsonl.gz") for name in rows if name.endswith(".gz")}
+    assert packed == set(published_names(rows_folder())) - LEFT_OUT
+    assert len(rows) == 2 * len(packed)
+
+
+def test_the_versions_agree():
+    assert PROJECT["version"] == multiview.__version__
+    assert f"version: {multiview.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_what_is_installed_runs_outside_a_clone(call, tmp_path):
+    """Its experiments have the very code version that those of the clone have."""
+    found = json.loads(call("multiview", "list", "--json"))["experiments"]
+    assert [each["name"] for each in found] == names()
+    whole = call("multiview", "run", "lottery", "--preset", "smoke", "--json")
+    run = json.loads(whole)
+    assert run["rows"] == run["cells"] > 0
+    assert run["code_version"] == find("lottery").code_version()
+    assert [Path(path).name for path in run["paths"]["figures"]] == [
+        "lottery-smoke.png",
+        "lottery-smoke.pdf",
+    ]
+    assert all(Path(path).is_relative_to(tmp_path) for path in run["paths"]["figures"])
+
+
+def test_what_is_installed_holds_published_rows(call):
+    shown = json.loads(call("multiview", "show", "train_average", "--published", "--json"))
+    (run,) = shown["runs"]
+    assert run["rows"] == run["cells"]
+    assert Path(run["paths"]["rows"]).is_file()
+    assert {claim["verdict"] for claim in run["claims"]} >= {"supported"}
+
+
+def test_a_clone_is_found_before_what_is_installed(tmp_path, monkeypatch):
+    """What is bundled is looked at where there is nothing else, and comes last."""
+    folder = tmp_path / "_bundled"
+    for package in ("theory_experiments", "only_here"):
+        (folder / package).mkdir(parents=True)
+        (folder / package / "__init__.py").write_text("")
+    monkeypatch.setattr(bundled, "FOLDER", folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    spec = bundled.importable("theory_experiments")
+    assert spec is not None
+    assert str(folder) not in sys.path
+    assert bundled.importable("nowhere") is None
+    spec = bundled.importable("only_here")
+    assert spec is not None
+    assert sys.path[-1] == str(folder)
