@@ -1,16 +1,17 @@
 """diagnose: what averaging and distillation will gain, from two or three trained networks."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from multiview import checks
-from multiview.diagnosis.averages import Average, BySize, by_size, gaussian_gain
+from multiview.diagnosis.averages import gaussian_gain
 from multiview.diagnosis.calibration import Calibration, calibration
 from multiview.diagnosis.outputs import outputs_of
-from multiview.diagnosis.predict import Interval, Kind, Prediction, ensemble, taught
+from multiview.diagnosis.predict import Interval, Kind, Prediction
+from multiview.diagnosis.predictions import chosen, predictions_of
 from multiview.ensemble import mean_logits, mean_probabilities
 from multiview.probes import Agreement, GainByCount, agreement, gain_by_count, view_counts
 from multiview.rng import stream
@@ -69,14 +70,7 @@ class Diagnosis:
         Raises:
             ValueError: If there is none; the message says for what there is one.
         """
-        for each in self.predictions:
-            if (each.kind, each.size, each.average) == (kind, size, average):
-                return each
-        there = ", ".join(f"{each.kind} of {each.size}" for each in self.predictions)
-        raise ValueError(
-            f"kind={kind!r}, size={size}, average={average!r}: there are {there}; others need "
-            "sizes=(...) in diagnose."
-        )
+        return chosen(self.predictions, kind, size, average)
 
     @property
     def table(self) -> "DataFrame":
@@ -146,33 +140,19 @@ def diagnose(
             chance, or tell other classes apart; if data have no labels; or if a logit is NaN or
             infinite.
     """
-    chosen = tuple(sorted(set(checks.counts("sizes", sizes, 2, meaning="counts networks"))))
-    if not chosen:
+    every = tuple(sorted(set(checks.counts("sizes", sizes, 2, meaning="counts networks"))))
+    if not every:
         raise ValueError(f"sizes={sizes!r} is empty: name a number of networks, such as (10,).")
     level = checks.number("level", level, "[0.5, 0.999]", meaning="is a probability")
     batch_size = checks.count("batch_size", batch_size, meaning="counts samples")
     if device is not None:
         check_device(device)
     logits, labels = outputs_of(nets, data, batch_size, device)
-    drawn = stream(seed, "diagnose", "sets")
-    found: dict[Average, BySize] = {
-        "logits": by_size(logits, labels, "logits", drawn),
-        "probabilities": by_size(logits, labels, "probabilities", drawn),
-    }
+    found, predictions = predictions_of(logits, labels, every, level, seed)
     alone = wrong(logits, labels).double()
     together = wrong(mean_logits(logits), labels)
     number = logits.shape[1]
     single = [calibration(each.softmax(1), labels) for each in logits.unbind(1)]
-
-    def predictions() -> Iterator[Prediction]:
-        for average, each in found.items():
-            for size in chosen:
-                generator = stream(seed, "diagnose", average, size)
-                yield ensemble(each, alone, size, average, level, generator)
-        kinds: Iterable[tuple[Kind, int]] = [*(("student", size) for size in chosen), ("self", 1)]
-        for kind, size in kinds:
-            generator = stream(seed, "diagnose", kind, size)
-            yield taught(found["logits"], alone, kind, size, level, generator)
 
     return Diagnosis(
         num_nets=number,
@@ -191,7 +171,7 @@ def diagnose(
             nll=sum(each.nll for each in single) / number,
         ),
         together=calibration(mean_probabilities(logits), labels),
-        predictions=tuple(predictions()),
+        predictions=predictions,
         level=level,
     )
 

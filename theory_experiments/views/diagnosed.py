@@ -1,6 +1,6 @@
 """What a diagnosis of a few networks predicts, beside what others made of such then do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,13 @@ from torch import Tensor
 from multiview import checks
 from multiview.bench import Bench, Classifier, Measure, PatchBench, Setting
 from multiview.data import sample_patches
-from multiview.diagnosis import Diagnosis, Prediction, diagnose
+from multiview.diagnosis import Prediction
 from multiview.diagnosis.averages import by_size
+from multiview.diagnosis.predictions import chosen, predictions_of
 from multiview.measures.errors import errors, module_bench
 from theory_experiments.views.gaussian_tasks import TaskBench
 
+LEVEL = 0.95  # of the intervals
 Samples = tuple[Tensor, Int[Tensor, " n"]]
 
 
@@ -72,25 +74,26 @@ class Diagnosed(Measure):
                 measured[name] = errors(outputs[name][half:], labels[half:]).tolist()
         row: dict[str, dict[str, Any]] = {}
         for known in self.known:
-            nets = members[:half, self.others : self.others + known].unbind(1)
-            found = diagnose(nets, labels[:half], sizes=self.sizes, seed=bench.seed)
-            gained = found.by_size[1] - found.by_size[known]
+            nets = members[:half, self.others : self.others + known]
+            sizes = sorted(set(self.sizes))
+            found, predictions = predictions_of(nets, labels[:half], sizes, LEVEL, bench.seed)
+            gained = found["logits"].error(1) - found["logits"].error(known)
             for name, each in measured.items():
-                held = compared(self.prediction(found, name), each, tested.error(1))
+                held = compared(self.prediction(predictions, name), each, tested.error(1))
                 row[f"{name}_from_{known}"] = held | {
                     "known": known,
                     "miss_known": abs(held["gain"] - gained),
                 }
         return row
 
-    def prediction(self, found: Diagnosis, name: str) -> Prediction:
-        """What the diagnosis says of "ensemble_5", of "student" or of "self"."""
+    def prediction(self, predictions: Sequence[Prediction], name: str) -> Prediction:
+        """What is predicted of "ensemble_5", of "student" or of "self"."""
         kind, _, size = name.partition("_")
         if kind == "ensemble":
-            return found.predicted("ensemble", int(size))
-        return (
-            found.predicted("self") if kind == "self" else found.predicted("student", self.others)
-        )
+            return chosen(predictions, "ensemble", int(size))
+        if kind == "self":
+            return chosen(predictions, "self")
+        return chosen(predictions, "student", self.others)
 
     def samples(self, bench: Bench) -> Samples:
         """The test samples of a bench."""
