@@ -19,10 +19,10 @@ def draw(table: pd.DataFrame) -> Figure:
         table: One line a repetition and method, with its ``model`` and ``role``.
     """
     style.use()
-    figure = Figure(figsize=(style.WIDTH, 4.4), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=(1.3, 1))
-    methods(left, table, MODELS, "error", "test error")
-    style.title(left, "a", "Errors")
-    gains(right, table, {model: name for model, (name, _, _) in MODELS.items()}, "error")
-    style.title(right, "b", "Gains over one")
+    figure = Figure(figsize=(style.WIDTH, 7.2), layout="constrained")
+    top, bottom = figure.subplots(2, 1, height_ratios=(1.2, 1))
+    methods(top, table, MODELS, "error", "test error")
+    style.title(top, "a", "Errors")
+    gains(bottom, table, {model: name for model, (name, _, _) in MODELS.items()}, "error")
+    style.title(bottom, "b", "Gains over one")
     return figure
