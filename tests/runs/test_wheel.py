@@ -74,9 +74,10 @@ def test_the_wheel_holds_one_package_without_pictures(wheel):
     tops = {name.split("/")[0] for name in inside}
     assert tops == {"multiview", f"multiview_theory-{PROJECT['version']}.dist-info"}
     assert {Path(name).suffix for name in inside if name.startswith("multiview/")} == {
-        ".py", ".typed", ".gz", ".json",
+        ".py", ".typed", ".gz", ".json", ".html", ".css",
     }  # fmt: skip
     assert "multiview/py.typed" in inside
+    assert "multiview/runs/templates/report.html" in inside
     for package in ("theory_experiments", "figures"):
         sources = {path.relative_to(ROOT).as_posix() for path in (ROOT / package).rglob("*.py")}
         assert sources == {
