@@ -24,7 +24,7 @@ CLAIMS = [
     toy_claim(0.0, 0.0, name="none", statement="no heads ever", kind="check"),
     toy_claim(0.0, 1.0, name="absent", statement="of what is not there", measure="absent"),
 ]
-LOUDEST_FIRST = ["many heads", "many heads?", "none", "no fewer heads", "absent", "Every share"]
+REFUTED_FIRST = ["many heads", "many heads?", "none", "no fewer heads", "absent", "Every share"]
 VOID = {"meta", "input", "img", "circle", "path", "rect", "line", "use"}
 
 

@@ -201,7 +201,7 @@ def _text(found: Diagnosis) -> Iterator[str]:
     )
     shares = zip(found.counts.samples.tolist(), found.counts.gain.tolist(), strict=True)
     parts = [
-        f"{count} on {100 * number / samples:.1f}%"
+        f"{count or 'none'} on {100 * number / samples:.1f}%"
         + (
             f" (averaging gains {100 * gained:.0f}% of these)"
             if number and 0 < count < nets
@@ -209,7 +209,7 @@ def _text(found: Diagnosis) -> Iterator[str]:
         )
         for count, (number, gained) in enumerate(shares)
     ]
-    yield f"Of the networks as many are right: {'; '.join(parts)}."
+    yield f"Samples by how many networks are right on them: {'; '.join(parts)}."
     yield (
         f"Averaging the logits of the {nets} gains {100 * gain:.1f} points. Gaussian noise "
         f"about a common mean, alike on all samples, would gain {100 * found.gaussian_gain:.1f}."

@@ -1,5 +1,6 @@
 """as_classifier: a module with inputs or outputs of another form, as one from tensors to logits."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,13 +77,14 @@ class Classifier(nn.Module):
 
     def _called(self, *entries: Any, **named: Any) -> Any:
         try:
-            return self.module(*entries, **named)
+            inspect.signature(self.module.forward).bind(*entries, **named)
         except TypeError as error:
             given = ", ".join(named) or f"{len(entries)} entries"
             raise ValueError(
                 f"module does not take {given} ({error}): name its argument for a tensor by "
                 "argument, and entries of a dict that it does not take by without."
             ) from error
+        return self.module(*entries, **named)
 
 
 def _logits(outputs: Any) -> Tensor:

@@ -73,10 +73,10 @@ def load(path: str | PathLike[str]) -> nn.Module:
     """The network that ``save`` wrote, to the last bit, on the CPU.
 
     Only classes of ``multiview.models`` are built and nothing in the file is run, so a file of
-    unknown origin can do no more harm than to ask for much memory.
+    unknown origin can do no more harm than to ask for much memory and time.
 
     Raises:
-        ValueError: If the file is not whole, has been altered, was not written by ``save``, or its
+        ValueError: If the file is not whole, is damaged, was not written by ``save``, or its
             tensors are not those of the network that it says it holds.
         OSError: If there is no such file, or it cannot be read.
     """

@@ -2,7 +2,7 @@
 
 A clone has them beside ``multiview``. An installed package has them in a folder of its own, so that
 to install it adds nothing but ``multiview`` to what can be imported; programs that need them put
-that folder behind all others on the path. Their modules have the same names in both places, and
+that folder before all others on the path. Their modules have the same names in both places, and
 rows made in one are rows of the other.
 """
 
@@ -18,10 +18,12 @@ FOLDER = Path(multiview.__file__).parent / "_bundled"
 
 
 def importable(package: str) -> ModuleSpec | None:
-    """Where a package of scripts or figures is, from now on importable; None if there is none."""
-    spec = importlib.util.find_spec(package)
-    if spec is None and (FOLDER / package).is_dir():
-        sys.path.append(str(FOLDER))
+    """Where a package of scripts or figures is, from now on importable; None if there is none.
+
+    What an installed package brings goes before all others of that name, such as a folder of
+    pictures in the directory where somebody works.
+    """
+    if (FOLDER / package).is_dir() and str(FOLDER) not in sys.path:
+        sys.path.insert(0, str(FOLDER))
         importlib.invalidate_caches()
-        spec = importlib.util.find_spec(package)
-    return spec
+    return importlib.util.find_spec(package)

@@ -12,7 +12,7 @@ from multiview.runs.store import Run
 from multiview.runs.strips import Strip, strip_of
 from multiview.runs.verdicts import measured, predicted, remarks
 
-LOUDEST_FIRST = ("refuted", "undecided", "supported")
+REFUTED_FIRST = ("refuted", "undecided", "supported")
 WAYS = {  # how an interval was made
     "t": "Student's t-interval",
     "views": "binomial interval whose unit is the view",
@@ -102,13 +102,13 @@ def cards(run: Run, judged: Sequence[Judgement]) -> list[Card]:
     return found
 
 
-def loudest_first(cards: Iterable[Card]) -> list[Card]:
+def refuted_first(cards: Iterable[Card]) -> list[Card]:
     """Refuted ones first; of one verdict the primary claims first and the checks last."""
 
     def rank(card: Card) -> tuple[int, bool, bool]:
         claim = card.judgement.claim
-        loud = LOUDEST_FIRST.index(card.judgement.verdict)
-        return loud, claim.kind == "check", not claim.primary
+        order = REFUTED_FIRST.index(card.judgement.verdict)
+        return order, claim.kind == "check", not claim.primary
 
     return sorted(cards, key=rank)
 

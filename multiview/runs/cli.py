@@ -180,8 +180,8 @@ def command(arguments: Sequence[str]) -> int:
         if (code := quick(arguments)) is not None:
             return code
         match arguments:
-            case ["run", "--all", *own]:
-                return run_all(own)
+            case ["run", *own] if "--all" in own:
+                return run_all([each for each in own if each != "--all"])
             case ["run", name, *own] if not name.startswith("-"):
                 return run(name, *own)  # whose options are the script's, not ours
             case ["compare", *own]:

@@ -1,11 +1,13 @@
 """Disk: whether there is room for what a sweep stores, and what may be removed to make some."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-REMOVABLE = ("artefacts", "*.unfinished")  # in an experiment's folder; neither is a result
+ARTEFACTS = "artefacts"
+REMOVABLE = (ARTEFACTS, "*.unfinished")  # in an experiment's folder; neither is a result
 SHOWN = 3  # folders that are named
 LEAST = 1e6  # bytes of a folder worth naming
 
@@ -15,11 +17,12 @@ def check_disk(folder: Path, needed: float) -> None:
 
     Args:
         folder: Of an experiment's results; it need not exist.
-        needed: Bytes.
+        needed: Bytes, those of its artefacts that are there already included.
 
     Raises:
         ValueError: If fewer are free.
     """
+    needed -= size_of(folder / ARTEFACTS)  # which are stored already
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
@@ -47,8 +50,8 @@ def size_of(folder: Path) -> int:
     found = 0
     for place, _, files in os.walk(folder):
         for name in files:
-            path = Path(place, name)
-            found += path.stat().st_size if path.is_file() else 0
+            with contextlib.suppress(OSError):
+                found += Path(place, name).stat().st_size
     return found
 
 

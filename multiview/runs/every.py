@@ -32,9 +32,11 @@ def run_all(arguments: Sequence[str]) -> int:
     from running. An experiment without the preset that is asked for is left out.
 
     Returns:
-        0 if all are done, 2 if some could not start, 3 if a claim was refuted and ``--check`` was
-        given, else 1.
+        1 if cells failed or are missing, else 2 if an experiment could not start, else 3 if a claim
+        was refuted and ``--check`` was given, else 0.
     """
+    if "--json" in arguments:
+        raise ValueError("--json prints one document: give it with the name of one experiment.")
     errors, codes, seconds = Console(stderr=True), {}, {}
     chosen = [experiment for experiment in map(find, names()) if _has_preset(experiment, arguments)]
     if not chosen:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from multiview.atomic import check_writable, write_atomically
-from multiview.runs.cards import LOUDEST_FIRST, Card, as_csv, loudest_first
+from multiview.runs.cards import REFUTED_FIRST, Card, as_csv, refuted_first
 from multiview.runs.counts import summary_of
 from multiview.runs.find import OTHERS, names
 from multiview.runs.sections import Section, section_of, sources_of
@@ -88,10 +88,10 @@ def prose(text: str) -> Any:
 
 def contents(sections: Sequence[Section]) -> dict[str, Any]:
     """What the template asks for."""
-    cards = loudest_first(card for section in sections for card in section.cards)
+    cards = refuted_first(card for section in sections for card in section.cards)
     by_verdict: dict[str, list[Card]] = {
         verdict: [card for card in cards if card.judgement.verdict == verdict]
-        for verdict in LOUDEST_FIRST
+        for verdict in REFUTED_FIRST
     }
     total = summary_of([])
     for section in sections:
@@ -100,7 +100,7 @@ def contents(sections: Sequence[Section]) -> dict[str, Any]:
     return {
         "sections": sections,
         "cards": by_verdict,
-        "loudest_first": loudest_first,
+        "refuted_first": refuted_first,
         "number": len(cards),
         "total": total,
         "sources": sources_of(row for section in sections for row in section.run.rows()),

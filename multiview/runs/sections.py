@@ -67,7 +67,7 @@ class Section:
 
 
 def section_of(run: Run) -> Section:
-    """Everything the report says of a run; what cannot be made is noted, and the rest shown."""
+    """All that the report says of a run; tables or figures that cannot be made are noted."""
     experiment, rows, table = find(run.experiment), run.rows(), run.table()
     judged = judgements(experiment, run, table)
     known = notes(experiment, run, table)

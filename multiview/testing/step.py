@@ -7,12 +7,12 @@ from typing import get_args
 from multiview import checks
 from multiview.testing.check import chosen, conformance
 from multiview.testing.finding import Conformance
-from multiview.testing.step_lesson import LESSON
 from multiview.testing.step_run import Mode, Step, StepProbe, check_step
 from multiview.testing.step_student import STUDENT
+from multiview.testing.step_targets import TARGETS
 from multiview.testing.step_teacher import TEACHER
 
-EVERY = (*TEACHER, *LESSON, *STUDENT)
+EVERY = (*TEACHER, *TARGETS, *STUDENT)
 STEP_CHECKS = tuple(check.name for check in EVERY)
 MOST = 256  # samples; the networks have twice as many outputs
 LARGEST = 2**18  # size of a sample

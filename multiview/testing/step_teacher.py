@@ -98,7 +98,7 @@ TEACHER = (
     ),
     Check(
         name="teacher_gradient",
-        quantity="parameters of the teacher that hold a gradient",
+        quantity="parameters of the teacher with a gradient other than 0",
         measure=teacher_gradient,
         expected=0.0,
         tolerance=0.0,

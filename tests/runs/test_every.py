@@ -111,6 +111,13 @@ def test_bad_options_are_refused_before_anything_runs(world: Any) -> None:
     assert started == []
 
 
+def test_one_document_is_of_one_experiment(world: Any, capfd: Any) -> None:
+    started = world(a=good)
+    assert command(["run", "--preset", "smoke", "--json", "--all"]) == ERROR
+    assert "--json prints one document" in capfd.readouterr().err
+    assert started == []
+
+
 def test_an_experiment_without_the_preset_is_left_out(
     world: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:

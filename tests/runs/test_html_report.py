@@ -8,11 +8,11 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from toy_reports import CLAIMS, HOSTILE, LOUDEST_FIRST, REPORTED, Page, reported
+from toy_reports import CLAIMS, HOSTILE, REFUTED_FIRST, REPORTED, Page, reported
 from toy_runs import run_toy, stored_toy, toy_claim
 
 from multiview.runs import html_report
-from multiview.runs.cards import cards, loudest_first
+from multiview.runs.cards import cards, refuted_first
 from multiview.runs.html_report import reportable, write_report
 from multiview.runs.runner import plan
 from multiview.runs.verdicts import cells, judgements
@@ -28,7 +28,7 @@ def page(tmp_path, monkeypatch):
 
 
 def test_every_claim_is_in_refuted_ones_first(page):
-    expected = [STATEMENTS[name] for name in LOUDEST_FIRST]
+    expected = [STATEMENTS[name] for name in REFUTED_FIRST]
     assert [each.text for each in page.all("h3")] == expected
     in_forest = [each.text for each in page.all("th", scope="row") if "toy_experiment" in each.text]
     assert [text.split(" toy_experiment")[0] for text in in_forest] == expected
@@ -42,7 +42,7 @@ def test_a_card_says_all_that_tables_say_of_a_claim_and_where_it_comes_from(tmp_
     run = stored_toy(tmp_path, experiment=REPORTED, seeds=4)
     judged = judgements(REPORTED, run, run.table())
     page = Page(reported(monkeypatch, tmp_path, [run]))
-    for card, shown in zip(loudest_first(cards(run, judged)), page.all("article"), strict=True):
+    for card, shown in zip(refuted_first(cards(run, judged)), page.all("article"), strict=True):
         _, source, predicted, measured, n, verdict = cells(card.judgement, card.survives)
         name, _, remarks = verdict.partition(" (")
         terms, texts = ([each.text for each in page.all(tag, shown)] for tag in ("dt", "dd"))

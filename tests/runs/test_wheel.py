@@ -136,3 +136,12 @@ def test_a_clone_is_found_before_what_is_installed(tmp_path, monkeypatch):
     spec = bundled.importable("only_here")
     assert spec is not None
     assert sys.path[-1] == str(folder)
+
+
+def test_a_folder_of_the_same_name_is_not_taken_for_ours(call, tmp_path):
+    """Who works where there are pictures has a folder ``figures``."""
+    (tmp_path / "figures").mkdir()
+    code = "from multiview.runs.publish import rows_folder; print(rows_folder())"
+    found = Path(call("python", "-c", code).strip())
+    assert found.parts[-3:] == ("_bundled", "figures", "rows")
+    assert found.is_dir()

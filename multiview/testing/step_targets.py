@@ -11,8 +11,8 @@ UNKNOWN = (
     "which samples these are cannot be told, as their medians were changed: leave normalisation, "
     "changes of brightness and mixing of samples out of the step"
 )
-PULL = 0.01  # of the largest entry of a gradient, from where an entry counts as a pull
-WEAK = 0.1  # of the strongest pull, below which a learned sample's rest is not looked at
+COUNTED = 0.01  # of the largest entry of a gradient, from where an entry counts
+WEAK = 0.1  # of the strongest, below which a learned sample's rest is not looked at
 
 
 def teacher_teaches(probe: StepProbe) -> float | tuple[float, str]:
@@ -20,19 +20,19 @@ def teacher_teaches(probe: StepProbe) -> float | tuple[float, str]:
 
     Cross-entropy with labels pushes all other classes down.
     """
-    found = _pulls(probe.first)
+    found = _raised(probe.first)
     if found is None:
         return NEVER_TAUGHT
     samples, to, strength = found
     if bool((samples < 0).any()):
         return torch.nan, UNKNOWN
-    pulled = samples[(to >= 0) & (strength > 0)].unique()
-    return len(pulled) / len(samples.unique())
+    taught = samples[(to >= 0) & (strength > 0)].unique()
+    return len(taught) / len(samples.unique())
 
 
 def pairing(probe: StepProbe) -> float | tuple[float, str]:
     """Of what the student was taught by the teacher, the share that was of the same sample."""
-    found = _pulls(probe.first)
+    found = _raised(probe.first)
     if found is None:
         return NEVER_TAUGHT
     samples, to, strength = found
@@ -59,8 +59,8 @@ def same_views(probe: StepProbe) -> float | tuple[float, str]:
     return sum(same) / len(same)
 
 
-def _pulls(trace: Trace) -> tuple[Tensor, Tensor, Tensor] | None:
-    """Of each row that the student was trained on: its sample, whose logits drew it, how strongly.
+def _raised(trace: Trace) -> tuple[Tensor, Tensor, Tensor] | None:
+    """Of each row that the student was trained on: its sample, whose logits it got, how strongly.
 
     The teacher names the class n + i for sample i, and the gradient of the student's logits is
     negative where they are drawn up. Drawn to none: -1, with strength 0.
@@ -75,7 +75,7 @@ def _pulls(trace: Trace) -> tuple[Tensor, Tensor, Tensor] | None:
         return None
     samples, gradients = samples[used], gradients[used]
     low, to = gradients[:, trace.num_samples :].min(1)
-    drawn = -low > PULL * gradients.abs().amax(1)
+    drawn = -low > COUNTED * gradients.abs().amax(1)
     return samples, torch.where(drawn, to, -1), torch.where(drawn, -low, 0.0)
 
 
@@ -99,10 +99,10 @@ def _is_among(row: Tensor, given: list[Tensor]) -> bool:
     return False
 
 
-LESSON = (
+TARGETS = (
     Check(
         name="teacher_teaches",
-        quantity="share of the student's samples that the teacher's logits drew",
+        quantity="share of the student's samples that the teacher's logits teach",
         measure=teacher_teaches,
         expected=1.0,
         tolerance=0.0,
