@@ -2,7 +2,7 @@
 
 A clone has them beside ``multiview``. An installed package has them in a folder of its own, so that
 to install it adds nothing but ``multiview`` to what can be imported; programs that need them put
-that folder before all others on the path. Their modules have the same names in both places, and
+that folder behind all others on the path. Their modules have the same names in both places, and
 rows made in one are rows of the other.
 """
 
@@ -20,10 +20,12 @@ FOLDER = Path(multiview.__file__).parent / "_bundled"
 def importable(package: str) -> ModuleSpec | None:
     """Where a package of scripts or figures is, from now on importable; None if there is none.
 
-    What an installed package brings goes before all others of that name, such as a folder of
-    pictures in the directory where somebody works.
+    A folder of that name that is no package, such as one of pictures where somebody works, does not
+    count: on a path any package comes before it.
     """
-    if (FOLDER / package).is_dir() and str(FOLDER) not in sys.path:
-        sys.path.insert(0, str(FOLDER))
+    spec = importlib.util.find_spec(package)
+    if (spec is None or spec.origin is None) and (FOLDER / package).is_dir():
+        sys.path.append(str(FOLDER))
         importlib.invalidate_caches()
-    return importlib.util.find_spec(package)
+        spec = importlib.util.find_spec(package)
+    return spec
