@@ -36,21 +36,6 @@ class Spectrum:
         rounding = self.values.shape[1] * torch.finfo(torch.float64).eps * self.values[:, -1]
         return torch.maximum(rounding, -self.negative * self.scale)
 
-    def _repr_html_(self) -> str:
-        """A line a matrix, as a notebook shows it; its rank counts eigenvalues above the noise."""
-        names = ("matrix", "size", "rank", "largest eigenvalue", "smallest", "noise")
-        rank = (self.values > self.noise[:, None]).sum(1)
-        columns = (rank, self.values[:, -1], self.values[:, 0], self.noise)
-        size = self.values.shape[1]
-        lines = [
-            (f"{i}", f"{size}", f"{int(r)}", *(f"{each:.3g}" for each in numbers))
-            for i, (r, *numbers) in enumerate(zip(*(x.tolist() for x in columns), strict=True))
-        ]
-        head = "".join(f"<th>{name}</th>" for name in names)
-        body = ["".join(f"<td>{text}</td>" for text in line) for line in lines]
-        rows = "\n".join(f"<tr>{line}</tr>" for line in (head, *body))
-        return f"<table>\n{rows}\n</table>"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Flow(KernelModel):

@@ -20,9 +20,9 @@ WAYS = {  # how an interval was made
 }
 COLUMNS = (
     *("anchor", "experiment", "preset", "claim", "statement", "source", "kind", "primary"),
-    *("predicted_low", "predicted_high", "mean", "low", "high", "interval", "holds_in"),
-    *("repetitions", "missing", "verdict", "stands_corrected", "more_seeds_needed"),
-    *("decided", "edited", "note", "estimate", "command", "code_version"),
+    *("predicted_low", "predicted_high", "estimate", "low", "high", "method", "holds_in"),
+    *("n", "missing", "verdict", "survives_correction", "further_seeds"),
+    *("decided", "edited", "note", "formula", "command", "code_version"),
 )
 
 

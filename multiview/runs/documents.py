@@ -86,7 +86,7 @@ def _entry(judgement: Judgement, survives: bool) -> dict[str, Any]:
         "verdict": judgement.verdict,
         "further_seeds": judgement.further_seeds,
         "p_value": judgement.p_value,
-        "survives_correction": survives,
+        "survives_correction": survives if claim.kind == "claim" else None,
         "note": judgement.note,
     }
 

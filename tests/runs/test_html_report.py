@@ -114,9 +114,9 @@ def test_the_list_of_claims_holds_their_numbers(tmp_path, monkeypatch):
         ends = float(row["predicted_low"]), float(row["predicted_high"])
         assert ends == each.claim.predicted
         interval = each.interval[:3] if each.interval else ("", "", "")
-        assert [row["mean"], row["low"], row["high"]] == [str(value) for value in interval]
-        assert row["repetitions"] == str(each.repetitions)
-        assert row["more_seeds_needed"] == str(each.further_seeds or "")
+        assert [row["estimate"], row["low"], row["high"]] == [str(value) for value in interval]
+        assert row["n"] == str(each.repetitions)
+        assert row["further_seeds"] == str(each.further_seeds or "")
         assert row["holds_in"] == ("0" if each.claim.kind == "check" else "")
     assert {row["command"] for row in rows} == {run.command}
 
