@@ -52,7 +52,7 @@ def compute(
         try:
             shut_down(executor)
         finally:
-            for job in sweep.running.values() if getattr(executor, "ends_at_once", False) else ():
+            for job in sweep.begun.values() if getattr(executor, "ends_at_once", False) else ():
                 withdraw(job.lease, job.owner)
         raise
 
@@ -76,6 +76,9 @@ class _Sweep:
         jobs = list(jobs)
         self.executor, self._given = executor, window
         self.running: dict[Future, Job] = {}
+        # Whose processes end with this sweep. One may have ended before the signal that ends both
+        # is seen here, so a job stays until its death was counted.
+        self.begun: dict[str, Job] = {}
         self._done: SimpleQueue[Future] = SimpleQueue()
         keys = {job.key for job in jobs}
         # Of each job that is to be computed, the parts that are still to come.
@@ -132,6 +135,7 @@ class _Sweep:
         return self._asked + POLL * (1 + len(self._busy) / 10) - time.monotonic()
 
     def _submit(self, job: Job) -> None:
+        self.begun[job.key] = job
         future = self.executor.submit(work, job)
         self.running[future] = job
         future.add_done_callback(self._done.put)
@@ -161,6 +165,7 @@ class _Sweep:
 
     def _settle(self, job: Job, outcome: Outcome) -> Iterator[Outcome]:
         """Tell an outcome, and let those go on that waited for it, whatever it is."""
+        self.begun.pop(job.key, None)
         if outcome.status == "busy":
             self._busy.append(job)
             return
@@ -210,6 +215,7 @@ class _Sweep:
         if self._barren >= MOST_DEATHS:
             raise BrokenExecutor(f"workers end before they begin a cell: {fallen[0][1]}")
         for job, error in reversed(fallen):
+            self.begun.pop(job.key, None)
             self._refused[job.key] += not isinstance(error, BrokenExecutor)
             reason = f"{type(error).__name__}: {error}"
             most = max(strikes[job.key], self._refused[job.key])

@@ -295,10 +295,28 @@ def test_leaving_shuts_down_and_counts_no_death(tmp_path):
     engine = Interrupted(lambda job: None)
     with pytest.raises(KeyboardInterrupt):
         list(compute(jobs, engine, window=4))
-    assert [job.lease.with_name(f"{job.key}.lease-0").exists() for job in engine.given] == [
-        *(False, False),  # submitted, and so withdrawn
-        True,  # its future is not known
-    ]
+    assert len(engine.given) == 3
+    assert list(tmp_path.rglob("*.lease-*")) == []
+
+
+def test_a_signal_that_ends_the_workers_first_counts_no_death(tmp_path):
+    """A scheduler's SIGTERM reaches all processes; the sweep may see their deaths before its own."""
+
+    class Ended(LocalEngine):
+        ends_at_once = True
+
+        def submit(self, fn, /, *args, **kwargs):
+            if not args:
+                raise KeyboardInterrupt  # as the pool is made anew
+            claim(args[0].lease, args[0].owner)
+            future = Future()
+            future.set_exception(BrokenExecutor("a worker died"))
+            return future
+
+    _, jobs = planned(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        list(compute(jobs, Ended()))
+    assert list(tmp_path.rglob("*.lease-*")) == []
 
 
 def test_an_executor_without_cancel_futures_can_be_left(tmp_path):
