@@ -1,4 +1,4 @@
-"""The compiled passes of ``patch_passes.c``: built at first use, and kept in the user's cache."""
+"""The compiled passes of patch_passes.c: built at first use, and kept in the user's cache."""
 
 import ctypes
 import hashlib

@@ -79,7 +79,7 @@ class Plain:
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """Each in one go through memory, by ``patch_passes.c``; slopes are computed twice."""
+    """Each in one go through memory, by patch_passes.c; slopes are computed twice."""
 
     library: ctypes.CDLL
     name: str
