@@ -65,9 +65,10 @@ def classifiers(
             with evaluated([net]), torch.no_grad():
                 logits = net(inputs[:TRIED])
         except (RuntimeError, ValueError, IndexError) as error:
+            reason = str(error).splitlines()[0].rstrip(".")
             raise ValueError(
-                f"{name} does not take inputs {tuple(inputs.shape)} of {where} "
-                f"({str(error).splitlines()[0].rstrip('.')}): give samples like those it was trained on."
+                f"{name} does not take inputs {tuple(inputs.shape)} of {where} ({reason}): give "
+                "samples like those it was trained on."
             ) from error
         if isinstance(logits, Tensor) and logits.dim() == 3 and logits.shape[1] == 1:
             net, logits = SingleMember(net), logits[:, 0]
