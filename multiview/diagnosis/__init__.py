@@ -16,7 +16,7 @@ True
 
 ``print(found)`` says all of it in words, and ``found.figure`` draws it. From the command line,
 networks of one kind saved into a folder by ``multiview.models.save`` are asked test images, or the
-arrays ``inputs`` and ``labels`` of a file ``.npz`` or ``.safetensors``::
+arrays ``inputs`` and ``labels`` of a file ``.npz`` or ``.safetensors``:
 
     multiview diagnose FOLDER --data cifar10 --data-dir DIR --images 2000
     multiview diagnose FOLDER --samples FILE --sizes 5 10 --json

@@ -33,7 +33,7 @@ def check_training_step(
     The step is called up to three times, with small networks and samples made for it, and trains
     the student on all samples in the way that is to be checked: in one batch or several, shuffled
     and augmented or not, for one epoch or a few. Whatever the loop sets up by itself, it sets up
-    within: optimiser, loader, the teacher's mode, logits computed beforehand. ::
+    within: optimiser, loader, the teacher's mode, logits computed beforehand:
 
         def step(student, teacher, inputs, labels):
             data = TensorDataset(inputs, labels)
