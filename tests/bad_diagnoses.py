@@ -94,7 +94,7 @@ DIAGNOSES: list[BadInput] = [
     diagnose(
         "an average of one",
         f"{ASKED} --sizes 1",
-        "sizes[0]=1 counts networks: use sizes[0] >= 2, an integer.",
+        "sizes[0]=1 in sizes=(1,) counts networks: use sizes[0] >= 2, an integer.",
     ),
     diagnose(
         "an unknown device",

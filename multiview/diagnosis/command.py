@@ -9,7 +9,7 @@ from multiview.diagnosis.diagnose import Diagnosis, diagnose, settings_of
 from multiview.diagnosis.folder import classifiers, nets_in
 from multiview.diagnosis.samples import Samples, check_number, images_of, read_samples
 from multiview.diagnosis.shown import document, grids
-from multiview.runs.tables import Grid
+from multiview.runs.grid import Grid
 
 ONE = "name the samples by --data cifar10|cifar100|mnist with --data-dir DIR, or by --samples FILE"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from multiview.diagnosis.diagnose import Diagnosis, in_cells
 from multiview.diagnosis.predict import Prediction
-from multiview.runs.tables import Grid
+from multiview.runs.grid import Grid
 
 PRIOR = (
     "* More networks than those at hand: error linear in 1 / K. Students and self-distillation: "

@@ -2,8 +2,9 @@
 
 A clone has them beside ``multiview``. An installed package has them in a folder of its own, so that
 to install it adds nothing but ``multiview`` to what can be imported; programs that need them put
-that folder behind all others on the path. Their modules have the same names in both places, and
-rows made in one are rows of the other.
+that folder behind all others on the path, or before all where another package of that name would be
+found first. Their modules have the same names in both places, and rows made in one are rows of the
+other.
 """
 
 import importlib
@@ -15,17 +16,44 @@ from pathlib import Path
 import multiview
 
 FOLDER = Path(multiview.__file__).parent / "_bundled"
+CLONE = Path(multiview.__file__).parents[1]
+INSTALLED = {"site-packages", "dist-packages"}  # what lies there beside multiview is not ours
 
 
 def importable(package: str) -> ModuleSpec | None:
     """Where a package of scripts or figures is, from now on importable; None if there is none.
 
     A folder of that name that is no package, such as one of pictures where somebody works, does not
-    count: on a path any package comes before it.
+    count: on a path any package comes before it. A package of somebody else does not either, unless
+    there is none of ours.
+
+    Raises:
+        ValueError: If somebody else's package of that name has been imported already: one process
+            has room for one.
     """
     spec = importlib.util.find_spec(package)
-    if (spec is None or spec.origin is None) and (FOLDER / package).is_dir():
-        sys.path.append(str(FOLDER))
-        importlib.invalidate_caches()
-        spec = importlib.util.find_spec(package)
-    return spec
+    ours = _ours(package)
+    if ours is None or (spec is not None and _is(spec, ours)):
+        return spec
+    if package in sys.modules:
+        other = getattr(sys.modules[package], "__file__", None) or "somewhere without a file"
+        raise ValueError(
+            f"a package {package!r} of somebody else has been imported from {other}, in the place "
+            f"of {ours}: rename it, or do not import both in one program."
+        )
+    found_first = spec is not None and spec.origin is not None
+    sys.path.insert(0 if found_first else len(sys.path), str(ours.parent))
+    importlib.invalidate_caches()
+    return importlib.util.find_spec(package)
+
+
+def _ours(package: str) -> Path | None:
+    """The folder of our package of this name; None if there is none."""
+    places = [] if INSTALLED & set(CLONE.parts) else [CLONE]
+    folders = [place / package for place in (*places, FOLDER)]
+    return next((each for each in folders if (each / "__init__.py").is_file()), None)
+
+
+def _is(spec: ModuleSpec, folder: Path) -> bool:
+    """Whether a package is the one in a folder."""
+    return spec.origin is not None and Path(spec.origin).resolve().parent == folder.resolve()
