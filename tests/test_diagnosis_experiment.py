@@ -198,7 +198,7 @@ def test_the_cost_is_what_the_published_rows_took():
     for part, seconds in taken.items():
         assert script.SECONDS[part] == pytest.approx(sum(seconds) / len(seconds), abs=0.5)
     most = max(each["peak_memory"] for each in run.rows())
-    assert script.MEMORY == pytest.approx(most, rel=0.1)
+    assert pytest.approx(most, rel=0.1) == script.MEMORY
     cells = script.EXPERIMENT.cells("laptop", OPTIONS)
     found = script.cost(cells, Context())
     assert found is not None

@@ -8,8 +8,8 @@ import pytest
 from toy_runs import shown
 
 from multiview.runs.estimates import measured
-from multiview.runs.intervals import Kind, interval_of
 from multiview.runs.grid import Grid, in_a_cell
+from multiview.runs.intervals import Kind, interval_of
 from multiview.runs.tables import (
     Cell,
     Column,
