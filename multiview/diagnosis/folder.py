@@ -64,7 +64,7 @@ def classifiers(
         try:
             with evaluated([net]), torch.no_grad():
                 logits = net(inputs[:TRIED])
-        except (RuntimeError, ValueError, IndexError) as error:
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
             reason = str(error).splitlines()[0].rstrip(".")
             raise ValueError(
                 f"{name} does not take inputs {tuple(inputs.shape)} of {where} ({reason}): give "

@@ -109,12 +109,12 @@ def read_samples(path: Path) -> Samples:
             "point numbers (n, ...) as the networks were trained on, one sample a label."
         )
     check_number("samples", len(labels))
+    inputs, labels = inputs.float(), labels.long()
     if int(labels.min()) < 0:
         raise ValueError(f"{where}: labels begin at {int(labels.min())}, give classes from 0 on.")
-    inputs = inputs.float()
     if not bool(inputs.isfinite().all()):
         raise ValueError(f"{where}: inputs are NaN or infinite in places, give finite numbers.")
-    return inputs, labels.long()
+    return inputs, labels
 
 
 def _arrays(path: Path) -> Mapping[str, Tensor]:

@@ -74,6 +74,10 @@ def test_both_kinds_of_files_hold_samples(here):
         found, own = read_samples(here / name)
         torch.testing.assert_close(found, inputs, rtol=0, atol=0)
         assert own.equal(labels)
+    other = {"inputs": inputs.double().numpy(), "labels": labels.numpy().astype("uint16")}
+    found, own = read_samples(asked(here, other))
+    torch.testing.assert_close(found, inputs, rtol=0, atol=0)
+    assert own.equal(labels)
 
 
 def test_a_patch_network_of_one_member_is_a_classifier(tmp_path):
