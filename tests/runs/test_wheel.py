@@ -152,10 +152,20 @@ def test_ours_is_found_before_a_package_of_the_same_name(tmp_path, monkeypatch):
     monkeypatch.setattr(bundled, "FOLDER", ours)
     monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
     for _ in range(2):
-        spec = bundled.importable("drawn")
+        spec = bundled.importable("drawn", ours_first=True)
         assert spec is not None
         assert spec.origin == str(ours / "drawn" / "__init__.py")
     assert sys.path[:2] == [str(ours), str(theirs)]
+
+
+def test_experiments_of_ones_own_take_the_place_of_ours(tmp_path, monkeypatch):
+    ours, theirs = foreign(tmp_path / "_bundled", "run"), foreign(tmp_path / "theirs", "run")
+    monkeypatch.setattr(bundled, "FOLDER", ours)
+    monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
+    spec = bundled.importable("run")
+    assert spec is not None
+    assert spec.origin == str(theirs / "run" / "__init__.py")
+    assert str(ours) not in sys.path
 
 
 def test_a_package_of_the_same_name_that_has_been_imported_is_named(tmp_path, monkeypatch):
@@ -164,7 +174,7 @@ def test_a_package_of_the_same_name_that_has_been_imported_is_named(tmp_path, mo
     monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
     monkeypatch.setitem(sys.modules, "taken", importlib.import_module("taken"))
     with pytest.raises(ValueError, match="somebody else has been imported from") as error:
-        bundled.importable("taken")
+        bundled.importable("taken", ours_first=True)
     assert str(theirs / "taken" / "__init__.py") in str(error.value)
     assert str(ours / "taken") in str(error.value)
 
