@@ -11,7 +11,7 @@ from figures import panels, style
 from multiview.runs.estimates import Estimate, measured, select
 
 AXES = {  # column, label, logarithmic, title
-    "start": ("relative_start", "start / knee", True, "A middling start is best"),
+    "start": ("relative_start", "start / knee", True, "Most at a middling start"),
     "q": ("q", "power q", False, "q = 2 learns both views"),
     "classes": ("spec.num_classes", "classes k (30 samples each)", True, "Up to 100 classes"),
     "single_samples": ("spec.mu", "single-view fraction mu", False, "Single views teach"),
@@ -32,7 +32,6 @@ LINES: dict[str, dict[str, Any]] = {  # measure: look
         "ls": "--",
         "label": "from coverage",
     },
-    "theory": {"color": style.INK, "marker": "", "ls": ":", "label": "one view a class"},
 }
 
 
@@ -50,7 +49,7 @@ def draw(table: pd.DataFrame) -> Figure:
         style.title(panel, letter, AXES[axis][-1])
     note = panels.by_repetition(panels.repetitions(table))
     axes[0, 0].set_ylabel(f"single-view error\n{note}")
-    axes[0, 0].legend(fontsize=7.5)
+    axes[0, 0].legend(fontsize=7.5, loc="lower left")
     _views(axes[2, 0], select(table, axis="views"))
     style.title(axes[2, 0], "g", "L views: (1 - 1/L)$^K$")
     _phases(axes[2, 1], select(table, axis="phase", method="member"))
@@ -71,6 +70,8 @@ def _along(axes: Axes, table: pd.DataFrame, axis: str) -> None:
     column, label, logarithmic, _ = AXES[axis]
     for measure, look in LINES.items():
         panels.curve(axes, table, _by(table, column, measure), low=0, high=1, **look)
+    theory = select(table, method="member").groupby(column)["theory"].mean()
+    axes.plot(theory.index, theory, ":", color=style.INK, label="one view a class")
     if logarithmic:
         axes.set_xscale("log")
         values = np.unique(table[column].to_numpy())

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from multiview.bench import Cell, PatchSetting, check, run
+from multiview.bench import Cell, PatchSetting, check, run, trainings_of
 from multiview.distill import PaperUpdate
 from multiview.measures import Averages, PatchErrors, Views
 from multiview.methods import (
@@ -250,9 +250,10 @@ EXPERIMENT = Experiment(
     run=run,
     presets={
         "smoke": Preset(cells=partial(cells, "smoke"), seeds=2, claimed=False),
-        "laptop": Preset(cells=partial(cells, "laptop"), seeds=3, first_seed=12),
-        "paper": Preset(cells=partial(cells, "paper"), seeds=10, first_seed=12),
+        "laptop": Preset(cells=partial(cells, "laptop"), seeds=3, first_seed=12, split=True),
+        "paper": Preset(cells=partial(cells, "paper"), seeds=10, first_seed=12, split=True),
     },
+    split=trainings_of,
     claims=claims,
     check=check,
     cost=cost,

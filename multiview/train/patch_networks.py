@@ -9,14 +9,9 @@ from torch import Tensor
 from multiview import checks
 from multiview.models.patch_net import PatchNet
 from multiview.train.metrics import wrong
-from multiview.train.patch_gradient import (
-    Gradient,
-    Objective,
-    Workspace,
-    patch_gradient,
-    zeros_last,
-)
+from multiview.train.patch_gradient import Gradient, Objective, patch_gradient, zeros_last
 from multiview.train.sweep import Sweep
+from multiview.train.workspace import Workspace
 
 # From the gradients (e, k, m, d) of networks, and which these are (e,), to those that they follow;
 # of members trained as a sum, from those of all members, (members, k, m, d), and [0].

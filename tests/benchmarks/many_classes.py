@@ -20,7 +20,8 @@ from multiview.data import make_features, sample_patches
 from multiview.models import PatchNet
 from multiview.train import cross_entropy
 from multiview.train import patch_gradient as gradients
-from multiview.train.patch_gradient import Workspace, patch_gradient, zeros_last
+from multiview.train.patch_gradient import patch_gradient, zeros_last
+from multiview.train.workspace import Workspace
 from theory_experiments.settings import many_classes
 
 MEMBERS, CLASSES = 8, 40

@@ -22,7 +22,8 @@ from torch.utils.benchmark import Timer
 from multiview import stream
 from multiview.models import PatchNet, smoothed_relu
 from multiview.train import cross_entropy
-from multiview.train.patch_gradient import Workspace, patch_gradient
+from multiview.train.patch_gradient import patch_gradient
+from multiview.train.workspace import Workspace
 
 MEMBERS, SAMPLES, PATCHES, DIM, CLASSES, WIDTH = 8, 500, 22, 200, 10, 12
 FLOP = 4 * MEMBERS * SAMPLES * PATCHES * DIM * CLASSES * WIDTH
