@@ -7,6 +7,7 @@ import torch
 from bad_artefacts import ARTEFACTS
 from bad_commands import SCRIPTS
 from bad_comparisons import COMPARISONS
+from bad_diagnoses import DIAGNOSES
 from bad_files import FILES
 from bad_kernels import KERNELS
 from bad_methods import EXPERIMENTS, METHODS
@@ -31,6 +32,7 @@ TABLE: Mapping[str, list[BadInput]] = {
     "scripts": SCRIPTS,
     "multiview": VERBS,
     "multiview compare": COMPARISONS,
+    "multiview diagnose": DIAGNOSES,
     "specs": SPECS,
     "settings": SETTINGS,
     "methods": METHODS,

@@ -7,15 +7,15 @@ VERBS: list[BadInput] = [
     usage(
         "no verb",
         "",
-        "Missing subcommand Expected one of {list, run, compare, show, publish, "
+        "Missing subcommand Expected one of {list, run, compare, diagnose, show, publish, "
         "figures, pages, report, data}. For full helptext, run multiview --help",
     ),
     usage(
         "an unknown verb",
         "dance",
         "Unrecognized options Unrecognized options: dance Available subcommands: "
-        "list, run, compare, show, publish, figures, pages, report, data For full "
-        "helptext, run multiview --help",
+        "list, run, compare, diagnose, show, publish, figures, pages, report, data For "
+        "full helptext, run multiview --help",
     ),
     usage(
         "run of nothing",

@@ -12,6 +12,7 @@ from multiview.bench import check, run
 from multiview.diagnosis import Interval, Prediction
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
+from multiview.runs.publish import published_runs, rows_folder
 from theory_experiments import diagnosis as script
 from theory_experiments.views.diagnosed import Diagnosed, compared
 
@@ -187,3 +188,20 @@ def test_too_few_members_are_refused_before_any_is_trained():
     (cell, *_) = script.EXPERIMENT.cells("smoke", OPTIONS, seeds=1)
     with pytest.raises(ValueError, match="members=6: 5 others and 2 that are diagnosed are 7"):
         check([cell.changed(members=6)], Context())
+
+
+def test_the_cost_is_what_the_published_rows_took():
+    (run,) = published_runs(rows_folder(), "diagnosis")
+    taken: dict[str, list[float]] = {}
+    for each in run.rows():
+        taken.setdefault(each["cell"]["part"], []).append(each["seconds"])
+    for part, seconds in taken.items():
+        assert script.SECONDS[part] == pytest.approx(sum(seconds) / len(seconds), abs=0.5)
+    most = max(each["peak_memory"] for each in run.rows())
+    assert pytest.approx(most, rel=0.1) == script.MEMORY
+    cells = script.EXPERIMENT.cells("laptop", OPTIONS)
+    found = script.cost(cells, Context())
+    assert found is not None
+    assert found.text.startswith("Expected for 25 cells: 7 minutes of one core")
+    assert script.cost(script.EXPERIMENT.cells("smoke", OPTIONS), Context()) is None
+    assert script.cost(cells, Context(device="cuda")) is None

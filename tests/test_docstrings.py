@@ -114,3 +114,12 @@ def test_a_name_that_does_not_exist_is_found(reference):
     tree = ast.parse(f'def f():\n    """See ``{reference}``, or ``{reference}(1, 2)``."""')
     assert list(references(tree)) == [reference] * 2
     assert not exists(reference, in_rows=False)
+
+
+def test_every_package_has_an_api_page():
+    """pdoc would leave out, without a word, a package that ``.ci/api_pages`` does not name."""
+    text = (ROOT / ".ci" / "api_pages").read_text()
+    (named,) = re.findall(r'^packages="(.*)"$', text, re.MULTILINE)
+    assert named.split() == sorted(
+        path.parent.name for path in (ROOT / "multiview").glob("*/__init__.py")
+    )

@@ -8,6 +8,7 @@ import torch
 
 HOW_TOS = {
     "multiview.data": "Use samples of your own",
+    "multiview.diagnosis": "Diagnose my networks",
     "multiview.distill": "Distil my model",
     "multiview.methods": "Add a method",
     "multiview.ntk": "Kernels of my module",

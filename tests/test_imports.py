@@ -44,7 +44,10 @@ SCIENCE |= {
 TOP = {"comparison", "diagnosis"}
 BOOKS = {"runs", "results", "atomic", "process", "__main__"}
 REEXPORT = ("__all__", "__version__")
-ASKS_SCIENCE = {("multiview.runs.cli", "multiview.data.images")}  # multiview data verify
+ASKS_SCIENCE = {
+    ("multiview.runs.cli", "multiview.data.images"),  # multiview data verify
+    ("multiview.runs.cli", "multiview.diagnosis.command"),  # multiview diagnose
+}
 
 
 def name_of(path):

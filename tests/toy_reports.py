@@ -3,6 +3,7 @@
 import math
 import sys
 import types
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -61,10 +62,21 @@ def reported(
     monkeypatch: Any, out: Path, runs: list[Run] | None = None, experiment: Any = REPORTED
 ) -> Path:
     """Write the report of runs, of one with four repetitions unless others are given."""
+    return reported_of(monkeypatch, out, lambda name: experiment, runs, experiment)
+
+
+def reported_of(
+    monkeypatch: Any,
+    out: Path,
+    find: Callable[[str], Any],
+    runs: list[Run] | None = None,
+    experiment: Any = REPORTED,
+) -> Path:
+    """The same where ``find`` says which experiment has a name."""
     module = types.ModuleType("figures.toy", "Shares of heads\nby seed.\n\nMore.")
     module.draw = draw  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "figures.toy", module)
-    monkeypatch.setattr("multiview.runs.sections.find", lambda name: experiment)
+    monkeypatch.setattr("multiview.runs.sections.find", find)
     if runs is None:
         runs = [stored_toy(out / "results", experiment=experiment, seeds=4)]
     return write_report(runs, out / "report.html")

@@ -1,4 +1,28 @@
-"""What averaging, distillation and self-distillation will gain, from two or three networks."""
+"""What averaging, distillation and self-distillation will gain, from two or three networks.
+
+**Diagnose my networks.** ``diagnose`` takes trained modules and labelled samples that they were not
+trained on, or their logits:
+
+>>> import torch
+>>> from multiview.diagnosis import diagnose
+>>> drawn = torch.Generator().manual_seed(0)
+>>> labels = torch.arange(300) % 3
+>>> views = torch.nn.functional.one_hot(labels, 3).float()
+>>> logits = [views + torch.randn(300, 3, generator=drawn) for _ in range(2)]
+>>> found = diagnose(logits, labels, sizes=(10,))
+>>> gain = found.predicted("ensemble", 10).gain
+>>> gain.low < gain.value < gain.high
+True
+
+``print(found)`` says all of it in words, and ``found.figure`` draws it. From the command line,
+networks of one kind saved into a folder by ``multiview.models.save`` are asked test images, or the
+arrays ``inputs`` and ``labels`` of a file ``.npz`` or ``.safetensors``:
+
+    multiview diagnose FOLDER --data cifar10 --data-dir DIR --images 2000
+    multiview diagnose FOLDER --samples FILE --sizes 5 10 --json
+
+``kernel_regime`` holds a network against its own tangent kernel.
+"""
 
 from multiview.diagnosis.calibration import Calibration, calibration
 from multiview.diagnosis.diagnose import Diagnosis, diagnose

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from multiview import checks
@@ -140,6 +141,19 @@ def diagnose(
             chance, or tell other classes apart; if data have no labels; or if a logit is NaN or
             infinite.
     """
+    every, level, batch_size = settings_of(sizes, level, batch_size, device)
+    logits, labels = outputs_of(nets, data, batch_size, device)
+    return diagnosis_of(logits, labels, every, level, seed)
+
+
+def settings_of(
+    sizes: Sequence[int], level: float, batch_size: int, device: str | None
+) -> tuple[tuple[int, ...], float, int]:
+    """Sizes in their order, each once, level and batch size as ``diagnose`` takes them.
+
+    Raises:
+        ValueError: If one is out of its range, or there is no such device.
+    """
     every = tuple(sorted(set(checks.counts("sizes", sizes, 2, meaning="counts networks"))))
     if not every:
         raise ValueError(f"sizes={sizes!r} is empty: name a number of networks, such as (10,).")
@@ -147,22 +161,30 @@ def diagnose(
     batch_size = checks.count("batch_size", batch_size, meaning="counts samples")
     if device is not None:
         check_device(device)
-    logits, labels = outputs_of(nets, data, batch_size, device)
-    found, predictions = predictions_of(logits, labels, every, level, seed)
+    return every, level, batch_size
+
+
+def diagnosis_of(
+    logits: Float[Tensor, "n nets k"],
+    labels: Int[Tensor, " n"],
+    sizes: Sequence[int],
+    level: float,
+    seed: int,
+) -> Diagnosis:
+    """What is measured and predicted of networks that gave these logits."""
+    found, predictions = predictions_of(logits, labels, sizes, level, seed)
     alone = wrong(logits, labels).double()
     together = wrong(mean_logits(logits), labels)
     number = logits.shape[1]
     single = [calibration(each.softmax(1), labels) for each in logits.unbind(1)]
-
+    errors = {average: {size: by.error(size) for size in by.wrong} for average, by in found.items()}
     return Diagnosis(
         num_nets=number,
         num_samples=len(labels),
         num_classes=logits.shape[2],
         errors=tuple(alone.mean(0).tolist()),
-        by_size={size: found["logits"].error(size) for size in found["logits"].wrong},
-        by_size_probabilities={
-            size: found["probabilities"].error(size) for size in found["probabilities"].wrong
-        },
+        by_size=errors["logits"],
+        by_size_probabilities=errors["probabilities"],
         agreement=agreement(logits, labels),
         counts=gain_by_count(view_counts(alone.T == 0), alone, together, number),
         gaussian_gain=gaussian_gain(logits, labels, stream(seed, "diagnose", "gaussian")),
@@ -223,7 +245,7 @@ def _text(found: Diagnosis) -> Iterator[str]:
     level = 100 * found.level
     yield f"Predicted, with {level:g}% intervals for new networks and as many new samples:"
     heading = ("", "error, %", "gain over one network, points")
-    lines = [heading, *(_cells(each) for each in found.predictions)]
+    lines = [heading, *(in_cells(each) for each in found.predictions)]
     wide = [max(len(line[i]) for line in lines) for i in range(3)]
     for line in lines:
         yield "  ".join(text.ljust(width) for text, width in zip(line, wide, strict=True)).rstrip()
@@ -235,7 +257,8 @@ def _text(found: Diagnosis) -> Iterator[str]:
     )
 
 
-def _cells(each: Prediction) -> tuple[str, str, str]:
+def in_cells(each: Prediction) -> tuple[str, str, str]:
+    """What is predicted, the error and the gain, as the texts of a table's line."""
     name = NAMES[each.kind].format(each.size)
     if each.kind == "ensemble":
         name += f", {each.average}"

@@ -49,10 +49,10 @@ def as_classifier(
         ValueError: If ``module`` is no module or a name no text; in the forward pass, if it does
             not take the entries of a batch, or its outputs have no logits.
     """
-    return Classifier(module, argument, without)
+    return AsClassifier(module, argument, without)
 
 
-class Classifier(nn.Module):
+class AsClassifier(nn.Module):
     """What ``as_classifier`` returns."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The command line: multiview list, run, compare, show, publish, figures, pages, report, data.
+"""The command line: multiview list, run, compare, diagnose, show, figures, report and others.
 
 `multiview --tyro-print-completion bash` (or zsh, tcsh) prints a script by which that shell
 completes commands and their options.
@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.command_line import Folder, in_words
+from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
 from multiview.runs.documents import as_text, document
 from multiview.runs.every import run_all
 from multiview.runs.experiment import UnknownName
@@ -149,6 +149,55 @@ def report(
     return DONE
 
 
+def diagnose(
+    folder: Annotated[Folder, tyro.conf.Positional],
+    *,
+    data: Literal["cifar10", "cifar100", "mnist"] | None = None,
+    data_dir: Annotated[OptionalFolder, tyro.conf.arg(metavar="DIR")] = None,
+    images: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    samples: Annotated[OptionalFolder, tyro.conf.arg(metavar="FILE")] = None,
+    seed: int = 0,
+    sizes: tuple[int, ...] = (2, 5, 10),
+    level: float = 0.95,
+    batch_size: int = 256,
+    device: str = "cpu",
+    json: bool = False,
+) -> int:
+    """Predict what averaging and distilling networks like those saved in a folder will gain.
+
+    Two or more networks of one kind, saved there by multiview.models.save, are asked for samples
+    that they were not trained on: test images, or those of a file. What is measured and predicted
+    is that of multiview.diagnosis.diagnose.
+
+    Args:
+        folder: Of files *.safetensors, one network each.
+        data: Ask the test images of this data set, standardised by its training images.
+        data_dir: The folder that holds it.
+        images: So many of the test images, drawn by the seed; all unless said otherwise.
+        samples: Ask the samples of this .npz or .safetensors file instead: its "inputs", of the
+            form that the networks were trained on, and its "labels".
+        seed: Of the draw of images, and of the draws by which intervals are made.
+        sizes: Numbers of networks to predict for.
+        level: Probability that a measured value should lie in its interval.
+        batch_size: Samples evaluated at once.
+        device: Torch device.
+        json: Print one JSON document.
+    """
+    from multiview.diagnosis.command import Asked, diagnose_saved  # with torch
+
+    asked = Asked(data=data, data_dir=data_dir, images=images, samples=samples, seed=seed)
+    found = diagnose_saved(
+        folder, asked, sizes=sizes, level=level, batch_size=batch_size, device=device
+    )
+    if json:
+        print(as_text(found.document()))
+    else:
+        console = _console()
+        for grid in found.grids():
+            console.print(grid.rich())
+    return DONE
+
+
 def data(
     action: Annotated[Literal["verify"], tyro.conf.Positional],
     directory: Annotated[Folder, tyro.conf.Positional],
@@ -165,6 +214,7 @@ COMMANDS = {
     "list": list_experiments,
     "run": run,
     "compare": compare,
+    "diagnose": diagnose,
     "show": show,
     "publish": publish,
     "figures": figures,
@@ -192,6 +242,7 @@ def command(arguments: Sequence[str]) -> int:
             description=__doc__,
             args=arguments,
             config=(tyro.conf.FlagCreatePairsOff,),
+            registry=REGISTRY,
         )
     except BrokenPipeError:
         raise

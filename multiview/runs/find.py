@@ -37,7 +37,7 @@ def _package() -> ModuleType:
 
 def drawing(name: str) -> ModuleType:
     """The module of figures that draws an experiment, imported once it is asked for."""
-    importable("figures")
+    importable("figures", ours_first=True)
     return importlib.import_module(f"figures.{name}")
 
 

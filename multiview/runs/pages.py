@@ -14,10 +14,10 @@ from multiview.atomic import write_atomically
 from multiview.runs.claims import Judgement
 from multiview.runs.counts import benjamini_hochberg, summary_of
 from multiview.runs.find import find, names, package_folder
+from multiview.runs.grid import Grid
 from multiview.runs.publish import PublishedRun, published_runs, rows_folder
 from multiview.runs.report import grids, is_newest
 from multiview.runs.runner import label_of
-from multiview.runs.tables import Grid
 from multiview.runs.verdicts import cells, claims_grid, dropped, judgements, predicted
 
 END = "<!-- end -->"

@@ -41,7 +41,7 @@ def rows_folder() -> Path:
     Raises:
         FileNotFoundError: If there is no such package.
     """
-    spec = importable("figures")
+    spec = importable("figures", ours_first=True)
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("there is no package figures: published rows lie in a clone.")
     return Path(next(iter(spec.submodule_search_locations))) / "rows"

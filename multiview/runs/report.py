@@ -8,8 +8,8 @@ from rich.console import Console
 
 from multiview.runs.claims import Judgement
 from multiview.runs.experiment import Experiment
+from multiview.runs.grid import Grid
 from multiview.runs.store import Run
-from multiview.runs.tables import Grid
 from multiview.runs.verdicts import claims_grid, dropped, judgements
 
 if TYPE_CHECKING:
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
     """What a reader must know before trusting the numbers."""
+    return [*about_rows(experiment, run, table), *about_claims(experiment, run)]
+
+
+def about_rows(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
+    """Rows that are missing, failed, or made by older code."""
     found, stored = [], _number_of(table)
     again = f"run `{run.command}`"
     if missing := len(run.keys) - stored:
         found.append(f"{missing} of {len(run.keys)} cells have no row yet: {again}.")
     if not is_newest(experiment, run):
         found.append(f"These rows were made by older code: {again} to see today's.")
-    if gone := dropped(experiment, run):
-        found.append(f"Claims registered with this run are stated no more: {', '.join(gone)}.")
     for status, what in (("failed", "failed"), ("lost", "were lost with their processes")):
         if len(table) and len(left_out := table[table["status"] == status]):
             found.append(
@@ -35,6 +38,12 @@ def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
             reasons = zip(left_out["seed"], left_out["failure"], strict=True)
             found += [f"  seed {seed}: {reason}" for seed, reason in reasons]
     return found
+
+
+def about_claims(experiment: Experiment, run: Run) -> list[str]:
+    """Claims that are gone."""
+    gone = dropped(experiment, run)
+    return [f"Claims registered with this run are stated no more: {', '.join(gone)}."] * bool(gone)
 
 
 def is_newest(experiment: Experiment, run: Run) -> bool:

@@ -10,9 +10,9 @@ from multiview.runs.cards import Card, cards
 from multiview.runs.counts import Summary, summary_of
 from multiview.runs.experiment import Experiment
 from multiview.runs.find import drawing, find
-from multiview.runs.report import grids, notes
+from multiview.runs.grid import Grid
+from multiview.runs.report import about_claims, about_rows, grids
 from multiview.runs.store import Run
-from multiview.runs.tables import Grid
 from multiview.runs.verdicts import judgements
 
 if TYPE_CHECKING:
@@ -67,38 +67,72 @@ class Section:
 
 
 def section_of(run: Run) -> Section:
-    """All that the report says of a run; tables or figures that cannot be made are noted."""
-    experiment, rows, table = find(run.experiment), run.rows(), run.table()
-    judged = judgements(experiment, run, table)
-    known = notes(experiment, run, table)
-    lines = tried(known, "tables", lambda: list(grids(experiment, table)))
-    picture = tried(known, "figure", lambda: picture_of(run, experiment, table))
-    title, *paragraphs = paragraphs_of(experiment.description or experiment.name)
+    """All that the report says of a run; what cannot be made of it is noted."""
+    rows, broken = run.rows(), list[str]()
+    experiment = tried(broken, "script cannot be imported", lambda: find(run.experiment))
     seeds = sorted({row["cell"]["seed"] for row in rows})
     return Section(
         run=run,
-        title=title,
-        description=paragraphs,
-        notes=known,
         sources=sources_of(rows),
         seeds=f"{seeds[0]} to {seeds[-1]}" if seeds[1:] else "".join(map(str, seeds)),
         minutes=sum(row["seconds"] for row in rows) / 60,
-        picture=picture,
-        grids=lines or [],
-        cards=cards(run, judged),
-        summary=summary_of(judged),
+        **(said_by(experiment, run, broken) if experiment else nothing_said(run, broken)),
     )
 
 
-def tried(known: list[str], what: str, make: Callable[[], T]) -> T | None:
-    """What ``make`` returns; where it fails, None, and why is added to what is ``known``.
+def said_by(experiment: Experiment, run: Run, broken: list[str]) -> dict[str, Any]:
+    """The fields of a section that the experiment's script has its part in."""
+    table = run.table()
+    title, *paragraphs = paragraphs_of(experiment.description or experiment.name)
+    judged = tried(broken, "claims cannot be made", lambda: judged_cards(experiment, run, table))
+    found, summary = judged or ([], summary_of([]))
+    known = tried(broken, "notes cannot be made", lambda: about_rows(experiment, run, table)) or []
+    if judged:
+        known += about_claims(experiment, run)
+    lines = tried(broken, "tables cannot be made", lambda: list(grids(experiment, table))) or []
+    picture = tried(broken, "figure cannot be made", lambda: picture_of(run, experiment, table))
+    return {
+        "title": title,
+        "description": paragraphs,
+        "notes": [*known, *broken],
+        "picture": picture,
+        "grids": lines,
+        "cards": found,
+        "summary": summary,
+    }
 
-    A run whose rows are missing, or were made by older code, must not hide all others.
+
+def nothing_said(run: Run, broken: list[str]) -> dict[str, Any]:
+    """The same where there is no experiment, as its script cannot be imported."""
+    return {
+        "title": run.experiment,
+        "description": [],
+        "notes": broken,
+        "picture": None,
+        "grids": [],
+        "cards": [],
+        "summary": summary_of([]),
+    }
+
+
+def judged_cards(
+    experiment: Experiment, run: Run, table: "DataFrame"
+) -> tuple[list[Card], Summary]:
+    """The experiment's claims about a run as cards, and how many there are of each verdict."""
+    judged = judgements(experiment, run, table)
+    return cards(run, judged), summary_of(judged)
+
+
+def tried(broken: list[str], what: str, make: Callable[[], T]) -> T | None:
+    """What ``make`` returns; where it fails, None, and why is added to what is ``broken``.
+
+    A run whose script is broken, or whose rows are missing or were made by older code, must not
+    hide all others.
     """
     try:
         return make()
     except Exception as error:
-        known.append(f"The {what} cannot be made: {type(error).__name__}: {error}")
+        broken.append(f"The {what}: {type(error).__name__}: {error}")
         return None
 
 

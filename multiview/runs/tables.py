@@ -3,14 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape as escaped
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from multiview.runs.estimates import Estimate, Values, measured, select
+from multiview.runs.grid import Grid
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-    from rich.table import Table
 
 # How a number is printed: percentages of what lies in [0, 1], differences of them in points.
 Unit = Literal["percent", "points", "number"]
@@ -213,7 +212,7 @@ class Listing:
     empty: bool = False
     note: str = ""
 
-    def grid(self, table: "DataFrame") -> "Grid":
+    def grid(self, table: "DataFrame") -> Grid:
         """The texts of the table, from a run's derived table."""
         rows, methods, n = [], set[str](), table["seed"].nunique()
         for line in self.lines:
@@ -238,64 +237,3 @@ def _how(methods: Iterable[str]) -> str:
         "none": "[?] where there is one value, or all agree, and nothing shows their spread",
     }
     return "".join(f"; {text}" for name, text in known.items() if name in used)
-
-
-class Grid(NamedTuple):
-    """A table as texts."""
-
-    title: str
-    caption: str
-    headings: tuple[str, ...]
-    rows: list[tuple[str, tuple[str, ...]]]  # the group, and the texts
-
-    def rich(self) -> "Table":
-        """The table as the terminal shows it."""
-        from rich import box
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table(
-            *map(escape, self.headings),
-            title=escape(self.title),
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-        )
-        table.caption, table.caption_justify = escape(self.caption), "left"
-        for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):
-            if group and group != before[0]:
-                table.add_section()
-                table.add_row(escape(group.upper()))
-            table.add_row(*map(escape, texts))
-        return table
-
-    def _repr_html_(self) -> str:
-        """The table as a notebook shows it; whatever stands in it is text, and no markup."""
-        parts = [f"<caption>{escaped(self.title)}</caption>"] if self.title else []
-        parts += ["<thead>", _line("th", self.headings), "</thead>", "<tbody>"]
-        for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):
-            if group and group != before[0]:
-                parts.append(f'<tr><th colspan="{len(self.headings)}">{escaped(group)}</th></tr>')
-            parts.append(_line("td", texts))
-        below = f"<p>{escaped(self.caption)}</p>" if self.caption else ""
-        return "\n".join(["<table>", *parts, "</tbody>", f"</table>{below}"])
-
-    def markdown(self) -> str:
-        """The table as Markdown, for a page."""
-        headings = [in_a_cell(text) or " " for text in self.headings]
-        lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
-        for before, (group, texts) in zip([("", ()), *self.rows], self.rows, strict=False):
-            if group and group != before[0]:
-                lines.append(f"| **{in_a_cell(group)}** |{' |' * (len(headings) - 1)}")
-            lines.append(f"| {' | '.join(map(in_a_cell, texts))} |")
-        above = [f"{self.title}. {self.caption}".strip(), ""] if self.title else []
-        return "\n".join([*above, *lines])
-
-
-def _line(tag: str, texts: Iterable[str]) -> str:
-    """A line of an HTML table."""
-    return f"<tr>{''.join(f'<{tag}>{escaped(text)}</{tag}>' for text in texts)}</tr>"
-
-
-def in_a_cell(text: str) -> str:
-    """Text that neither ends a cell of a Markdown table nor its line."""
-    return " ".join(text.split()).replace("|", r"\|")

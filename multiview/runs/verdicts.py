@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from multiview.runs.claims import Claim, Judgement, judge
 from multiview.runs.counts import benjamini_hochberg, summary_of
 from multiview.runs.experiment import Experiment
+from multiview.runs.grid import Grid
 from multiview.runs.registration import edited
 from multiview.runs.store import Run
-from multiview.runs.tables import Grid
 
 if TYPE_CHECKING:
     from pandas import DataFrame

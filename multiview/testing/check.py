@@ -46,7 +46,7 @@ class Check:
         )
 
 
-def chosen(every: Sequence[Check], only: Any, skip: Any) -> list[Check]:
+def selected(every: Sequence[Check], only: Any, skip: Any) -> list[Check]:
     """The checks named by ``only``, all where it is None, without those named by ``skip``.
 
     Raises:

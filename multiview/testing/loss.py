@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from multiview import checks
-from multiview.testing.check import chosen, conformance
+from multiview.testing.check import conformance, selected
 from multiview.testing.finding import Conformance
 from multiview.testing.loss_divergence import DIVERGENCE
 from multiview.testing.loss_invariance import INVARIANCE
@@ -69,7 +69,7 @@ def check_distillation_loss(
             no gradient.
     """
     checks.function("loss", loss)
-    picked = chosen(EVERY, only, skip)
+    picked = selected(EVERY, only, skip)
     num_samples = checks.count("num_samples", num_samples, 2, MOST)
     num_classes = checks.count("num_classes", num_classes, 3, MOST)
     seed = checks.count("seed", seed, 0, meaning="is a seed")

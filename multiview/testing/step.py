@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from multiview import checks
-from multiview.testing.check import chosen, conformance
+from multiview.testing.check import conformance, selected
 from multiview.testing.finding import Conformance
 from multiview.testing.step_run import Mode, Step, StepProbe, check_step
 from multiview.testing.step_student import STUDENT
@@ -33,7 +33,7 @@ def check_training_step(
     The step is called up to three times, with small networks and samples made for it, and trains
     the student on all samples in the way that is to be checked: in one batch or several, shuffled
     and augmented or not, for one epoch or a few. Whatever the loop sets up by itself, it sets up
-    within: optimiser, loader, the teacher's mode, logits computed beforehand. ::
+    within: optimiser, loader, the teacher's mode, logits computed beforehand:
 
         def step(student, teacher, inputs, labels):
             data = TensorDataset(inputs, labels)
@@ -82,7 +82,7 @@ def check_training_step(
             error.
     """
     checks.function("step", step)
-    picked = chosen(EVERY, only, skip)
+    picked = selected(EVERY, only, skip)
     checks.choice("teacher_mode", teacher_mode, get_args(Mode))
     num_samples = checks.count("num_samples", num_samples, 4, MOST)
     shape = checks.counts("input_shape", input_shape)

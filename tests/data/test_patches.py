@@ -65,7 +65,10 @@ def looks_like(sample: torch.Tensor, law) -> bool:
 
 
 def occurs_with(probability: float, occurrences: int, n: int) -> bool:
-    return n == 0 or bool(stats.binomtest(occurrences, n, probability).pvalue > ALARM)
+    """Binomial test; what is as rare as 1e-50 alarms by occurring once, and scipy before 1.17
+    fails for rarer things."""
+    rare = max(probability, 1e-50)
+    return n == 0 or bool(stats.binomtest(occurrences, n, rare).pvalue > ALARM)
 
 
 # Placement

@@ -8,7 +8,7 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from toy_reports import CLAIMS, HOSTILE, REFUTED_FIRST, REPORTED, Page, reported
+from toy_reports import CLAIMS, HOSTILE, REFUTED_FIRST, REPORTED, Page, reported, reported_of
 from toy_runs import run_toy, stored_toy, toy_claim
 
 from multiview.runs import html_report
@@ -224,3 +224,30 @@ def test_runs_of_scripts_that_are_gone_are_left_out(tmp_path, monkeypatch):
         run,
         replace(run, experiment="compare"),
     ]
+
+
+def test_a_run_with_broken_claims_hides_no_other(tmp_path, monkeypatch):
+    """Its section says what broke and shows the rest, as does that of a script which is broken."""
+    good, bad, gone = (stored_toy(tmp_path / name) for name in ("good", "bad", "gone"))
+    (bad.directory / f"{bad.keys[0]}.json").unlink()
+
+    def claims(cells):
+        raise ZeroDivisionError("no cells of <this> size")
+
+    def found(name):
+        if name == "gone":
+            raise SyntaxError("invalid syntax (gone.py, line 3)")
+        return replace(REPORTED, claims=claims) if name == "bad" else REPORTED
+
+    stored = {"bad": bad, "gone": gone, "good": good}
+    runs = [replace(run, experiment=name) for name, run in stored.items()]
+    page = Page(reported_of(monkeypatch, tmp_path, found, runs))
+    first, second, third = page.all("section", class_="run")
+    notes = [each.text for each in page.all("li", first)]
+    assert "1 of 4 cells have no row yet: run multiview run toy_experiment --preset smoke." in notes
+    assert "The claims cannot be made: ZeroDivisionError: no cells of <this> size" in notes
+    assert len(page.all("table", first)) == 1
+    assert not page.all("article", first)
+    notes = [each.text for each in page.all("li", second)]
+    assert notes == ["The script cannot be imported: SyntaxError: invalid syntax (gone.py, line 3)"]
+    assert len(page.all("article", third)) == len(CLAIMS)

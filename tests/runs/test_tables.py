@@ -8,18 +8,17 @@ import pytest
 from toy_runs import shown
 
 from multiview.runs.estimates import measured
+from multiview.runs.grid import Grid, in_a_cell
 from multiview.runs.intervals import Kind, interval_of
 from multiview.runs.tables import (
     Cell,
     Column,
-    Grid,
     Line,
     Listing,
     each,
     estimated,
     fractions,
     given,
-    in_a_cell,
     lines_of,
     measure,
     printed,
@@ -279,8 +278,12 @@ def test_a_notebook_shows_texts_and_no_markup():
     )
     found = grid._repr_html_()
     root = ElementTree.fromstring(f"<div>{found}</div>")
-    assert [each.text or "" for each in root.iter("td")] == ["x<y", "1 & 2", "", "3", "</td>", "4"]
-    assert [each.text for each in root.iter("th")] == ["<b>", 'the "mean"', "one", "<two>"]
+    lines = [[each.text or "" for each in line] for line in root.iter("tr")]
+    groups = [["one"], ["<two>"]]
+    texts = [["x<y", "1 & 2"], ["", "3"], ["</td>", "4"]]
+    assert lines == [["<b>", 'the "mean"'], groups[0], *texts[:2], groups[1], texts[2]]
+    heads = ["<b>", 'the "mean"', "one", "x<y", "<two>", "</td>"]  # an empty text heads nothing
+    assert [each.text for each in root.iter("th")] == heads
     assert [each.text for each in root.iter("caption")] == ["a < b & c"]
     assert root.find("p") is not None
     assert "<script" not in found

@@ -1,5 +1,6 @@
 """The wheel: what is in it, and that what it installs runs outside a clone."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -20,7 +21,7 @@ pytest.importorskip("hatchling", reason="the wheel is built with hatchling: inst
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BUNDLED = "multiview/_bundled/"
-LEFT_OUT = {"lottery", "class_channels"}  # rows that are in a clone alone
+LEFT_OUT = {"lottery", "class_channels", "data_tilt"}  # rows that are in a clone alone
 
 
 def pip(*args: str, python: str = sys.executable) -> None:
@@ -136,6 +137,54 @@ def test_a_clone_is_found_before_what_is_installed(tmp_path, monkeypatch):
     spec = bundled.importable("only_here")
     assert spec is not None
     assert sys.path[-1] == str(folder)
+
+
+def foreign(folder: Path, name: str) -> Path:
+    """A package of somebody else."""
+    (folder / name).mkdir(parents=True)
+    (folder / name / "__init__.py").write_text("")
+    return folder
+
+
+def test_ours_is_found_before_a_package_of_the_same_name(tmp_path, monkeypatch):
+    """Also where it lies first on the path, as where somebody works does."""
+    ours, theirs = foreign(tmp_path / "_bundled", "drawn"), foreign(tmp_path / "theirs", "drawn")
+    monkeypatch.setattr(bundled, "FOLDER", ours)
+    monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
+    for _ in range(2):
+        spec = bundled.importable("drawn", ours_first=True)
+        assert spec is not None
+        assert spec.origin == str(ours / "drawn" / "__init__.py")
+    assert sys.path[:2] == [str(ours), str(theirs)]
+
+
+def test_experiments_of_ones_own_take_the_place_of_ours(tmp_path, monkeypatch):
+    ours, theirs = foreign(tmp_path / "_bundled", "run"), foreign(tmp_path / "theirs", "run")
+    monkeypatch.setattr(bundled, "FOLDER", ours)
+    monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
+    spec = bundled.importable("run")
+    assert spec is not None
+    assert spec.origin == str(theirs / "run" / "__init__.py")
+    assert str(ours) not in sys.path
+
+
+def test_a_package_of_the_same_name_that_has_been_imported_is_named(tmp_path, monkeypatch):
+    ours, theirs = foreign(tmp_path / "_bundled", "taken"), foreign(tmp_path / "theirs", "taken")
+    monkeypatch.setattr(bundled, "FOLDER", ours)
+    monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
+    monkeypatch.setitem(sys.modules, "taken", importlib.import_module("taken"))
+    with pytest.raises(ValueError, match="somebody else has been imported from") as error:
+        bundled.importable("taken", ours_first=True)
+    assert str(theirs / "taken" / "__init__.py") in str(error.value)
+    assert str(ours / "taken") in str(error.value)
+
+
+def test_figures_of_somebody_else_do_not_hide_those_that_are_installed(call, tmp_path):
+    foreign(tmp_path, "figures")
+    code = "from multiview.runs.publish import rows_folder; print(rows_folder())"
+    found = Path(call("python", "-c", code).strip())
+    assert found.parts[-3:] == ("_bundled", "figures", "rows")
+    assert "train_average" in call("multiview", "show", "train_average", "--published")
 
 
 def test_a_folder_of_the_same_name_is_not_taken_for_ours(call, tmp_path):
