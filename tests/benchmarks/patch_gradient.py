@@ -1,18 +1,21 @@
-"""One full-batch gradient of a PatchNet ensemble: time and extra memory against its rivals.
+"""One full-batch gradient of PatchNet ensembles: time and extra memory against its rivals.
 
     python tests/benchmarks/patch_gradient.py
 
-The limit is the two matrix products a gradient contains, bare and at full size: as one would write
-them, and into memory given beforehand, which spares the page faults. Rivals: autograd over the
-members one by one, and torch.func's vmap of grad. Each is timed in this process, in turn, nine
-times, and the gradient keeps its buffers from call to call, as in training; memory is the peak
-resident size a process of its own reaches above its inputs.
+The limit is the two matrix products a gradient contains, bare, at full size and into memory given
+beforehand, which spares the page faults; ratios are of the least times, then of the medians. The
+rivals are autograd over the members one by one, torch.func's vmap of grad, and our own passes
+without a compiler. All are timed in this process, in turn, nine times, and the gradient keeps its
+buffers from call to call, as in training; memory is the peak resident size a process of its own
+reaches above its inputs.
 """
 
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import torch
 from rich.console import Console
@@ -22,32 +25,74 @@ from torch.utils.benchmark import Timer
 from multiview import stream
 from multiview.models import PatchNet, smoothed_relu
 from multiview.train import cross_entropy
-from multiview.train.patch_gradient import patch_gradient
+from multiview.train import patch_gradient as gradients
+from multiview.train.patch_passes import Plain, passes_for
 from multiview.train.workspace import Workspace
 
-MEMBERS, SAMPLES, PATCHES, DIM, CLASSES, WIDTH = 8, 500, 22, 200, 10, 12
-FLOP = 4 * MEMBERS * SAMPLES * PATCHES * DIM * CLASSES * WIDTH
 REPEATS = 9
+PRODUCTS = "two products in float32"
 
 
-def tasks() -> dict[str, Callable[[], object]]:
-    """The gradient by each method, on the same inputs."""
+class Shape(NamedTuple):
+    """The sizes of a gradient, and the times the bare products that are aimed at."""
+
+    members: int
+    samples: int
+    patches: int
+    dim: int
+    classes: int
+    width: int
+    float32: float
+    bfloat16: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.members} nets, N={self.samples}, P={self.patches}, d={self.dim}, "
+            f"k={self.classes}, m={self.width}"
+        )
+
+
+SHAPES = (
+    Shape(8, 500, 22, 200, 10, 12, 1.10, 0.40),
+    Shape(10, 800, 9, 120, 10, 10, 1.12, 0.50),
+    Shape(1, 800, 9, 120, 10, 10, 1.12, 0.50),
+    Shape(10, 400, 9, 120, 100, 10, 1.10, 0.50),
+)
+
+
+def tasks(shape: Shape) -> dict[str, Callable[[], object]]:
+    """The gradient by each method, on the same inputs; first the products."""
     net = PatchNet(
-        members=MEMBERS,
-        num_classes=CLASSES,
-        width=WIDTH,
-        patch_dim=DIM,
+        members=shape.members,
+        num_classes=shape.classes,
+        width=shape.width,
+        patch_dim=shape.dim,
         q=3,
         relu_knee=2.0,
         sigma_init=0.3,
         generator=stream(0, "net"),
     )
-    patches = torch.randn(SAMPLES, PATCHES, DIM, generator=stream(0, "patches")) / DIM**0.5
-    labels = torch.randint(CLASSES, (SAMPLES,), generator=stream(0, "labels"))
+    patches = torch.randn(shape.samples, shape.patches, shape.dim, generator=stream(0, "patches"))
+    patches /= shape.dim**0.5
+    labels = torch.randint(shape.classes, (shape.samples,), generator=stream(0, "labels"))
     flat, x = net.weight.detach().flatten(0, 2), patches.flatten(0, 1)
-    objective, rows = cross_entropy(labels, CLASSES), torch.arange(SAMPLES)
     z, product = torch.empty(len(flat), len(x)), torch.empty_like(flat)
-    halves, buffers = patches.bfloat16(), {"float32": Workspace(), "bfloat16": Workspace()}
+    objective, rows = cross_entropy(labels, shape.classes), torch.arange(shape.samples)
+    filled = torch.full((shape.samples,), shape.patches)
+
+    def ours(dtype: torch.dtype, passes: Any) -> Callable[[], object]:
+        of_type, workspace = patches.to(dtype), Workspace()
+
+        def gradient() -> object:
+            with patch.object(gradients, "passes_for", passes):
+                return gradients.patch_gradient(
+                    net, of_type, objective, rows, workspace=workspace, filled=filled
+                )
+
+        return gradient
+
+    def plain(q: float, weight: torch.Tensor, _: torch.dtype, workspace: Workspace) -> Plain:
+        return Plain(q=q, like=weight, workspace=workspace)
 
     def loss(weight: torch.Tensor) -> torch.Tensor:  # of one member (k, m, d)
         active = smoothed_relu(torch.einsum("kmd,npd->nkmp", weight, patches), net.q, 2.0)
@@ -58,14 +103,11 @@ def tasks() -> dict[str, Callable[[], object]]:
         return [torch.autograd.grad(loss(weight), weight)[0] for weight in members]
 
     return {
-        "two bare products": lambda: (flat @ x.T) @ x,
-        "the same, memory given": lambda: torch.mm(torch.mm(flat, x.T, out=z), x, out=product),
-        "patch_gradient": lambda: patch_gradient(
-            net, patches, objective, rows, workspace=buffers["float32"]
-        ),
-        "patch_gradient, bfloat16 products": lambda: patch_gradient(
-            net, halves, objective, rows, workspace=buffers["bfloat16"]
-        ),
+        PRODUCTS: lambda: torch.mm(torch.mm(flat, x.T, out=z), x, out=product),
+        "float32": ours(torch.float32, passes_for),
+        "float32, no compiler": ours(torch.float32, plain),
+        "bfloat16": ours(torch.bfloat16, passes_for),
+        "bfloat16, no compiler": ours(torch.bfloat16, plain),
         "autograd, member by member": autograd,
         "torch.func vmap of grad": lambda: torch.func.vmap(torch.func.grad(loss))(
             net.weight.detach()
@@ -84,7 +126,7 @@ def print_peak(name: str) -> None:
 
     Linux only: writing 5 there sets the peak back to what is resident now.
     """
-    task = tasks()[name]
+    task = tasks(SHAPES[0])[name]
     Path("/proc/self/clear_refs").write_text("5")
     before = _peak_kilobytes()
     task()
@@ -96,31 +138,37 @@ def _peak_kilobytes() -> int:
     return int(status.split("VmHWM:")[1].split()[0])
 
 
-def main() -> None:
-    """Print the table."""
-    methods = tasks()
+def seconds(methods: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """Times of each method, sorted."""
     times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(REPEATS):
         for name, task in methods.items():
             timer = Timer("task()", globals={"task": task}, num_threads=torch.get_num_threads())
             times[name].append(timer.timeit(2).mean)
-    median = {name: sorted(values)[REPEATS // 2] for name, values in times.items()}
-    limit = median["two bare products"]
-    table = Table(
-        title=f"One gradient, {MEMBERS} nets, N={SAMPLES}, P={PATCHES}, d={DIM}, k={CLASSES}, "
-        f"m={WIDTH}, float32, {torch.get_num_threads()} threads; median of {REPEATS}"
-    )
-    for heading in ("method", "ms", "GFLOP/s", "times the bare products", "extra memory, MB"):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for name, seconds in median.items():
-        table.add_row(
-            name,
-            f"{1000 * seconds:.1f}",
-            f"{FLOP / seconds / 1e9:.0f}",
-            f"{seconds / limit:.2f}",
-            f"{peak_megabytes(name):.0f}",
-        )
-    Console(width=110).print(table)
+    return {name: sorted(values) for name, values in times.items()}
+
+
+def main() -> None:
+    """Print a table for each shape."""
+    for shape in SHAPES:
+        methods = tasks(shape)
+        if shape is not SHAPES[0]:  # the rivals, and memory, once
+            methods = dict(list(methods.items())[:5])
+        table = Table(title=f"{shape}; {torch.get_num_threads()} threads, {REPEATS} repeats")
+        headings = ["least ms", "median ms", "of the products", "median", "aim"]
+        headings += ["extra memory, MB"] * (shape is SHAPES[0])
+        table.add_column("method")
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        times = seconds(methods)
+        least, median = times[PRODUCTS][0], times[PRODUCTS][REPEATS // 2]
+        for name, values in times.items():
+            cells = [f"{1000 * values[0]:.1f}", f"{1000 * values[REPEATS // 2]:.1f}"]
+            cells += [f"{values[0] / least:.2f}", f"{values[REPEATS // 2] / median:.2f}"]
+            cells += [f"{getattr(shape, name):.2f}" if name in Shape._fields else ""]
+            cells += [f"{peak_megabytes(name):.0f}"] * (shape is SHAPES[0])
+            table.add_row(name, *cells)
+        Console(width=110).print(table)
 
 
 if __name__ == "__main__":
