@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from functools import reduce
+from math import prod
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -44,9 +46,19 @@ def empty(f: PerSample, plan: GramPlan, num_chosen: int, n: int) -> Features:
     numbers = sum(_vectors(*pair) for pair in zip(plan.layers, plan.orders, strict=True))
     rest = sum(f.theta[name].numel() for name in plan.rest)
     shapes += [(num_chosen, width) for width in (numbers, rest) if width]
-    like = next(iter(f.theta.values()))
     dtype = reduce(torch.promote_types, (p.dtype for p in f.theta.values()))
-    return tuple(like.new_empty(n, *shape, dtype=dtype) for shape in shapes)
+    device = next(iter(f.theta.values())).device
+    return tuple(_memory((n, *shape), dtype, device) for shape in shapes)
+
+
+def _memory(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """An empty tensor; on a CPU numpy's, which asks the system for huge pages.
+
+    Writing to fresh memory in small pages takes as long as half of a backward pass.
+    """
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    return torch.from_numpy(np.empty(prod(shape) * dtype.itemsize, np.uint8)).view(dtype).view(shape)
 
 
 def fill(

@@ -51,10 +51,23 @@ def positions(
     """The inputs that the weight matrix meets at each of the D positions, for each group."""
     if isinstance(layer, nn.Linear):
         return kept.reshape(len(kept), 1, -1, layer.in_features).mT
-    before, after = _padding(layer)
-    padded = functional.pad(kept, (before[1], after[1], before[0], after[0]))
-    patches = functional.unfold(padded, layer.kernel_size, layer.dilation, 0, layer.stride)
-    return patches.view(len(kept), layer.groups, -1, patches.shape[-1])
+    (top, left), (bottom, right) = _padding(layer)
+    padded = functional.pad(kept, (left, right, top, bottom)).contiguous()
+    # A strided view, copied once: several times faster than functional.unfold.
+    n, channels, *size = padded.shape
+    outer, inner, *steps = padded.stride()
+    moves = list(zip(size, layer.kernel_size, layer.dilation, layer.stride, strict=True))
+    places = [(s - dilation * (k - 1) - 1) // stride + 1 for s, k, dilation, stride in moves]
+    view = padded.as_strided(
+        (n, channels, *layer.kernel_size, *places),
+        (
+            outer,
+            inner,
+            *(step * d for step, d in zip(steps, layer.dilation, strict=True)),
+            *(step * s for step, s in zip(steps, layer.stride, strict=True)),
+        ),
+    )
+    return view.reshape(n, layer.groups, -1, math.prod(places))
 
 
 def gradient_at_positions(
