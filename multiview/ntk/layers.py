@@ -52,22 +52,14 @@ def positions(
     if isinstance(layer, nn.Linear):
         return kept.reshape(len(kept), 1, -1, layer.in_features).mT
     (top, left), (bottom, right) = _padding(layer)
-    padded = functional.pad(kept, (left, right, top, bottom)).contiguous()
-    # A strided view, copied once: several times faster than functional.unfold.
-    n, channels, *size = padded.shape
-    outer, inner, *steps = padded.stride()
-    moves = list(zip(size, layer.kernel_size, layer.dilation, layer.stride, strict=True))
-    places = [(s - dilation * (k - 1) - 1) // stride + 1 for s, k, dilation, stride in moves]
-    view = padded.as_strided(
-        (n, channels, *layer.kernel_size, *places),
-        (
-            outer,
-            inner,
-            *(step * d for step, d in zip(steps, layer.dilation, strict=True)),
-            *(step * s for step, s in zip(steps, layer.stride, strict=True)),
-        ),
-    )
-    return view.reshape(n, layer.groups, -1, math.prod(places))
+    windows = functional.pad(kept, (left, right, top, bottom))
+    for axis, size, step, dilation in zip(
+        (2, 3), layer.kernel_size, layer.stride, layer.dilation, strict=True
+    ):
+        windows = windows.unfold(axis, dilation * (size - 1) + 1, step)[..., ::dilation]
+    # A view, (n, C, places, kernel), copied once: several times faster than functional.unfold.
+    patches = windows.permute(0, 1, 4, 5, 2, 3)
+    return patches.reshape(len(kept), layer.groups, -1, math.prod(patches.shape[4:]))
 
 
 def gradient_at_positions(
