@@ -300,7 +300,7 @@ def test_leaving_shuts_down_and_counts_no_death(tmp_path):
 
 
 def test_a_signal_that_ends_the_workers_first_counts_no_death(tmp_path):
-    """A scheduler's SIGTERM reaches all processes; the sweep may see their deaths before its own."""
+    """A scheduler's SIGTERM reaches all; the sweep may see the workers' deaths before its own."""
 
     class Ended(LocalEngine):
         ends_at_once = True
