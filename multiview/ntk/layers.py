@@ -51,10 +51,15 @@ def positions(
     """The inputs that the weight matrix meets at each of the D positions, for each group."""
     if isinstance(layer, nn.Linear):
         return kept.reshape(len(kept), 1, -1, layer.in_features).mT
-    before, after = _padding(layer)
-    padded = functional.pad(kept, (before[1], after[1], before[0], after[0]))
-    patches = functional.unfold(padded, layer.kernel_size, layer.dilation, 0, layer.stride)
-    return patches.view(len(kept), layer.groups, -1, patches.shape[-1])
+    (top, left), (bottom, right) = _padding(layer)
+    windows = functional.pad(kept, (left, right, top, bottom))
+    for axis, size, step, dilation in zip(
+        (2, 3), layer.kernel_size, layer.stride, layer.dilation, strict=True
+    ):
+        windows = windows.unfold(axis, dilation * (size - 1) + 1, step)[..., ::dilation]
+    # A view, (n, C, places, kernel), copied once: several times faster than functional.unfold.
+    patches = windows.permute(0, 1, 4, 5, 2, 3)
+    return patches.reshape(len(kept), layer.groups, -1, math.prod(patches.shape[4:]))
 
 
 def gradient_at_positions(

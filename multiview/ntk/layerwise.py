@@ -80,48 +80,40 @@ def sizes(layer: Layer, calls: Sequence[Call]) -> dict[str, int]:
 
 
 def output_gradients(
-    evaluation: Evaluation, outputs: Float[Tensor, "n o"]
-) -> dict[str, list[list[Tensor]]]:
-    """d outputs[:, a] / d (output of a call), by layer, call and a; one backward pass for each a.
+    evaluation: Evaluation, output: Float[Tensor, " n"], *, last: bool = True
+) -> dict[str, list[Tensor]]:
+    """d output / d (output of a call), by layer and call, from one backward pass.
 
     Args:
-        outputs: Some of the evaluation's outputs, or combinations of them.
+        output: One of the evaluation's outputs, or a combination of them, of each sample.
+        last: Whether no other pass follows, so that the graph can go.
     """
-    edges, num_outputs = evaluation.edges(), outputs.shape[1]
+    edges = evaluation.edges()
     if not edges:
         return {name: [] for name in evaluation.calls}
-    passes = [
-        torch.autograd.grad(
-            outputs[:, a].sum(),
-            edges,
-            retain_graph=a + 1 < num_outputs,
-            allow_unused=True,
-        )
-        for a in range(num_outputs)
-    ]
-    by_edge = iter(zip(*passes, strict=True))
-    found: dict[str, list[list[Tensor]]] = {}
-    for name, calls in evaluation.calls.items():
-        of_calls = [list(islice(by_edge, len(call.outputs))) for call in calls]
-        found[name] = [
-            [call.gradient(one) for one in zip(*edges, strict=True)]
-            for call, edges in zip(calls, of_calls, strict=True)
-        ]
-    return found
+    passed = torch.autograd.grad(output.sum(), edges, retain_graph=not last, allow_unused=True)
+    found = iter(passed)
+    return {
+        name: [call.gradient(islice(found, len(call.outputs))) for call in calls if call.outputs]
+        for name, calls in evaluation.calls.items()
+    }
 
 
-def factors(
-    layer: Layer, calls: Sequence[Call], gradients: Sequence[Sequence[Tensor]]
-) -> tuple[Float[Tensor, "n G I D"], Float[Tensor, "n G o U D"]]:
-    """A matrix layer's inputs and output gradients at the positions of all its calls."""
+def inputs_at_positions(layer: Layer, calls: Sequence[Call]) -> Float[Tensor, "n G I D"]:
+    """A matrix layer's inputs at the positions of all its calls."""
+    assert is_matrix(layer.module)
+    return _in_a_row([positions(layer.module, call.kept) for call in calls])
+
+
+def gradients_at_positions(layer: Layer, gradients: Sequence[Tensor]) -> Float[Tensor, "n G U D"]:
+    """The gradients with respect to a matrix layer's outputs there."""
     module = layer.module
     assert is_matrix(module)
-    a = [positions(module, call.kept) for call in calls]
-    g = [
-        torch.stack([gradient_at_positions(module, each) for each in outputs], dim=2)
-        for outputs in gradients
-    ]
-    return (a[0], g[0]) if len(calls) == 1 else (torch.cat(a, 3), torch.cat(g, 4))
+    return _in_a_row([gradient_at_positions(module, each) for each in gradients])
+
+
+def _in_a_row(calls: Sequence[Tensor]) -> Tensor:
+    return calls[0] if len(calls) == 1 else torch.cat(list(calls), 3)
 
 
 def matrix_gradients(
@@ -142,32 +134,29 @@ def matrix_gradients(
 
 
 def vector_gradients(
-    layer: Layer, calls: Sequence[Call], gradients: Sequence[Sequence[Tensor]]
-) -> dict[str, Float[Tensor, "n o C"]]:
-    """Gradients in biases and in the scales of norms, by the parameter's name."""
+    layer: Layer, calls: Sequence[Call], gradients: Sequence[Tensor]
+) -> dict[str, Float[Tensor, "n C"]]:
+    """Gradients of an output in biases and in the scales of norms, by the parameter's name."""
     module, total = layer.module, {}
-    for call, outputs in zip(calls, gradients, strict=True):
+    for call, gradient in zip(calls, gradients, strict=True):
         if is_matrix(module):
-            bias = torch.stack(
-                [gradient_at_positions(module, each).sum(3).flatten(1) for each in outputs], 1
-            )
-            own = {layer.bias: bias}
+            own = {layer.bias: gradient_at_positions(module, gradient).sum(3).flatten(1)}
         else:
-            pairs = [affine_gradients(module, call.kept, each) for each in outputs]
-            weight, bias = (torch.stack(each, 1) for each in zip(*pairs, strict=True))
+            weight, bias = affine_gradients(module, call.kept, gradient)
             own = {layer.weight: weight, layer.bias: bias}
-        for name, gradient in own.items():
+        for name, each in own.items():
             if name is not None:
-                total[name] = total[name] + gradient if name in total else gradient
+                total[name] = total[name] + each if name in total else each
     return total
 
 
 def parameter_gradients(
-    layer: Layer, calls: Sequence[Call], gradients: Sequence[Sequence[Tensor]]
-) -> dict[str, Float[Tensor, "n o parameters"]]:
-    """The whole Jacobian of a layer, by the parameter's name."""
+    layer: Layer, calls: Sequence[Call], gradients: Sequence[Tensor]
+) -> dict[str, Float[Tensor, "n parameters"]]:
+    """All gradients of an output in a layer's parameters, by the parameter's name."""
     found = vector_gradients(layer, calls, gradients)
     if layer.has_matrix:
         assert layer.weight is not None
-        found[layer.weight] = matrix_gradients(*factors(layer, calls, gradients))
+        g = gradients_at_positions(layer, gradients).unsqueeze(2)
+        found[layer.weight] = matrix_gradients(inputs_at_positions(layer, calls), g).squeeze(1)
     return found

@@ -98,7 +98,7 @@ def _passing(f: PerSample, layers: Sequence[Layer], x: Shaped[Tensor, "n ..."]) 
         value = (f.outputs(theta, sample) * weights).sum()
         alone.append(dict(zip(theta, gradients(value, list(theta.values())), strict=True)))
     largest = max((float(g.abs().max()) for g in alone[0].values() if g.numel()), default=0.0)
-    found = output_gradients(evaluation, (outputs * weights).sum(1, keepdim=True))
+    found = output_gradients(evaluation, outputs @ weights)
     good = []
     for layer in layers:
         calls = evaluation.calls[layer.name]
