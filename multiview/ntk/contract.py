@@ -10,7 +10,7 @@ from multiview.ntk.tiles import spans
 
 Outputs = Literal["full", "per_class", "trace"]
 PAIRS = 2**18  # pairs of positions multiplied at a time: they stay in cache
-LONG = 512  # parameters from which on a product an output is faster than one of all (measured)
+LONG = 512  # parameters from which on outputs are multiplied one by one; chosen, not tuned
 PAIR_COST = 16  # multiplying and adding up one pair, in multiply-adds of a GEMM (measured: 10-20)
 
 
