@@ -27,9 +27,14 @@ def library() -> ctypes.CDLL | None:
         return None
     try:
         return ctypes.CDLL(str(_built()))
-    except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or error
-        _log.warning("Patch networks train by torch's own operations, which is slower: %s", said)
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", None) or error).strip().splitlines()
+        _log.warning(
+            "Patch networks train by torch's own operations, which is slower: %s (%s=0 asks for "
+            "that)",
+            said[0] if said else type(error).__name__,
+            SWITCH,
+        )
         return None
 
 
@@ -38,6 +43,7 @@ def _built() -> Path:
 
     Raises:
         OSError: If there is no compiler, or the cache cannot be written.
+        RuntimeError: If the user has no folder.
         subprocess.SubprocessError: If the compiler fails.
     """
     # torch's own threads: two pools of them would fight for the processors.

@@ -62,9 +62,13 @@ def test_a_number_that_is_none_stays_none():
     assert sums.isnan().nonzero().tolist() == [[0, 3]]
 
 
+def no_home():
+    raise RuntimeError("Could not determine home directory.")
+
+
 @pytest.mark.parametrize(
     "hindrance",
-    ["no compiler", "broken compiler", "broken library", "no folder"],
+    ["no compiler", "broken compiler", "broken library", "no folder", "no home"],
 )
 def test_without_a_library_one_line_is_logged_and_training_goes_on(
     anew, monkeypatch, tmp_path, caplog, hindrance
@@ -79,10 +83,14 @@ def test_without_a_library_one_line_is_logged_and_training_goes_on(
         compiled.SOURCE.write_text("this is no C")
     if hindrance == "no folder":
         (tmp_path / "cache").write_text("a file where the folder would be")
+    if hindrance == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr(compiled.Path, "home", no_home)
     with caplog.at_level(logging.WARNING):
         assert isinstance(passes_for(3, LIKE, torch.float32, Workspace()), Plain)
         passes_for(3, LIKE, torch.float32, Workspace())  # says nothing more
     assert len(caplog.records) == 1
+    assert len(caplog.records[0].getMessage().splitlines()) == 1
     assert "torch's own operations" in caplog.text
     assert [path for path in tmp_path.rglob("*") if path.name.endswith(".so")] == []
 
