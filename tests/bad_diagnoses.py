@@ -1,5 +1,6 @@
 """Bad command lines of `multiview diagnose`."""
 
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,11 @@ def both(*prepare: Callable[[Path], Any]) -> Callable[[Path], None]:
 def also(**settings: int) -> Callable[[Path], None]:
     """Save one more network into the folder."""
     return lambda here: save(net(9, **settings), here / "nets" / "other.safetensors")
+
+
+def twice(here: Path) -> None:
+    """Overwrite one network with another."""
+    shutil.copy(here / "nets" / "net_0.safetensors", here / "nets" / "net_1.safetensors")
 
 
 def of_arrays(**arrays: np.ndarray) -> Callable[[Path], None]:
@@ -170,6 +176,20 @@ DIAGNOSES: list[BadInput] = [
         "samples=samples.npz lacks labels, it holds inputs: save the arrays inputs (n, ...) and "
         "labels (n,).",
         prepare=of_arrays(inputs=INPUTS),
+    ),
+    diagnose(
+        "samples of other names",
+        ASKED,
+        "samples=samples.npz lacks inputs, it holds x, y: save the arrays inputs (n, ...) and "
+        "labels (n,).",
+        prepare=of_arrays(x=INPUTS, y=LABELS),
+    ),
+    diagnose(
+        "the same network twice",
+        ASKED,
+        "net_0.safetensors and net_1.safetensors give the same logits: use networks that were "
+        "trained from different random starts.",
+        prepare=both(of_arrays(inputs=INPUTS, labels=LABELS), twice),
     ),
     diagnose(
         "labels that are no classes",

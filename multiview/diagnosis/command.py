@@ -1,5 +1,6 @@
 """What the command ``multiview diagnose`` does: read networks and samples, and diagnose them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,13 +99,19 @@ def diagnose_saved(
     inputs, labels = asked.read()
     where = str(asked.samples or asked.data)
     ready = [net.to(device) for net in classifiers(nets, inputs, labels, where)]
-    found = diagnose(
-        ready,
-        (inputs, labels),
-        sizes=sizes,
-        level=level,
-        seed=asked.seed,
-        batch_size=batch_size,
-        device=device,
-    )
+    try:
+        found = diagnose(
+            ready,
+            (inputs, labels),
+            sizes=sizes,
+            level=level,
+            seed=asked.seed,
+            batch_size=batch_size,
+            device=device,
+        )
+    except ValueError as error:
+        files = list(nets)
+        raise ValueError(
+            re.sub(r"\bnets\[(\d+)\]", lambda match: files[int(match[1])], str(error))
+        ) from error
     return Saved(folder=folder, files=tuple(nets), found=found)

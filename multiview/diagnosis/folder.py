@@ -61,6 +61,7 @@ def classifiers(
     """
     found = []
     for name, net in nets.items():
+        net = net.float()  # as the samples are
         try:
             with evaluated([net]), torch.no_grad():
                 logits = net(inputs[:TRIED])

@@ -1,6 +1,7 @@
 """Labelled samples to ask networks: test images of a data set, or a file of inputs and labels."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from multiview.rng import stream
 Samples = tuple[Float[Tensor, "n ..."], Int[Tensor, " n"]]
 NEEDED = ("inputs", "labels")
 ENDINGS = (".npz", ".safetensors")
+# What numpy and zipfile raise for files that are damaged, encrypted or of Python objects.
+DAMAGES = (zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError, RuntimeError)
 # The error of a network is then known to 10 points, which says little of a gain already.
 LEAST = 100
 
@@ -126,8 +129,8 @@ def _arrays(path: Path) -> Mapping[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         with np.load(path, allow_pickle=False) as file:
-            return {name: torch.from_numpy(file[name]) for name in NEEDED if name in file}
-    except (SafetensorError, zipfile.BadZipFile, ValueError, TypeError, EOFError) as error:
+            return {name: torch.from_numpy(file[name]) for name in file}
+    except (SafetensorError, *DAMAGES) as error:
         raise ValueError(
             f"samples={path} is no whole {path.suffix} file of numbers ({error}): write it anew, "
             "such as by numpy.savez(FILE, inputs=..., labels=...)."

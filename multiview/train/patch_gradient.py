@@ -54,9 +54,10 @@ def patch_gradient(
     """Gradient of the mean loss over ``rows``, each member on its own or all as one sum.
 
     Logits of a chunk depend on that chunk alone, so forward, loss and backward run chunk by chunk:
-    of a sample nothing is kept but its logits. What stands between the matrix products is compiled
-    where that can be, see ``patch_passes``. The products run in the type of ``patches``;
-    bfloat16 takes 0.6 of the time where the hardware has it, and rounds pre-activations and each
+    of a sample nothing is kept but its logits and, in the workspace, a copy of its patches. What
+    stands between the matrix products is compiled where that can be, see ``patch_passes``. The
+    products run in the type of ``patches``; bfloat16 takes about half of the time where the
+    hardware has it (``tests/benchmarks/patch_gradient.py``), and rounds pre-activations and each
     chunk's sum to 8 bits. Activation, loss and sums over chunks stay in the type of the weights.
 
     Args:
@@ -74,11 +75,10 @@ def patch_gradient(
     workspace = workspace or Workspace()
     if nets is None:
         nets = torch.arange(1 if summed else len(net.weight))
-    if filled is None:
-        filled = torch.full((len(patches),), patches.shape[1])
     weight = net.weight.detach()
     at_once = len(weight) if summed else max(1, MOST_NEURONS // weight[0, ..., 0].numel())
     neurons = min(at_once, len(weight)) * weight[0, ..., 0].numel()
+    neurons = 1 << (neurons - 1).bit_length()  # as networks end, chunks seldom change
     size = -(-chunk_size(patches.shape[1], neurons) // BLOCK) * BLOCK
     chunks = workspace.keep("chunks", _gathered, patches, rows, filled, size)
     blocks = [
@@ -119,14 +119,17 @@ class _Chunk(NamedTuple):
 
 
 def _gathered(
-    patches: Float[Tensor, "N P d"], rows: Int[Tensor, " n"], filled: Int[Tensor, " N"], size: int
+    patches: Float[Tensor, "N P d"],
+    rows: Int[Tensor, " n"],
+    filled: Int[Tensor, " N"] | None,
+    size: int,
 ) -> list[_Chunk]:
     """These samples in chunks of ``size``, each without patches that are zero in all of it."""
     table, most = patches.flatten(0, 1), patches.shape[1]
     return [
         _Chunk(some, table[(some * most + torch.arange(P).unsqueeze(1)).flatten()])
         for some in rows.split(size)
-        for P in [int(filled[some].max())]
+        for P in [most if filled is None else int(filled[some].max())]
     ]
 
 

@@ -79,7 +79,7 @@ class Plain:
 
 @dataclass(frozen=True, kw_only=True)
 class Compiled:
-    """Each in one go through memory, by patch_passes.c; slopes are computed twice."""
+    """Each in one go through memory, by the C of ``compiled``; slopes are computed twice."""
 
     library: ctypes.CDLL
     name: str
@@ -92,7 +92,8 @@ class Compiled:
 
     def pull(self, held: Tensor, residual: Tensor) -> Tensor:
         """See ``Passes``."""
-        self._call("pull", held, residual.contiguous(), len(residual), *held.shape)
+        residual = residual.to(torch.float32).contiguous()  # whatever a loss of somebody's gives
+        self._call("pull", held, residual, len(residual), *held.shape)
         return held
 
     def _call(self, what: str, z: Tensor, other: Tensor, *sizes: int) -> None:

@@ -27,10 +27,12 @@ class Workspace:
     def keep(self, name: str, make: Callable[..., T], *given: Any) -> T:
         """``make(*given)``, made anew only when what is given changes.
 
-        A tensor is unchanged if it is the same object and nothing was written to it since.
+        A tensor is unchanged if it is the same object and torch has not written to it since; what
+        numpy or ``Tensor.data`` write is not seen.
         """
         marks = [_mark(each) for each in given]
         if name not in self._kept or self._kept[name][1] != marks:
+            self._kept.pop(name, None)  # first, so that there are never two
             self._kept[name] = given, marks, make(*given)  # what is held gives its id to no other
         return self._kept[name][2]
 

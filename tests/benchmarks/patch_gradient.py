@@ -78,16 +78,13 @@ def tasks(shape: Shape) -> dict[str, Callable[[], object]]:
     flat, x = net.weight.detach().flatten(0, 2), patches.flatten(0, 1)
     z, product = torch.empty(len(flat), len(x)), torch.empty_like(flat)
     objective, rows = cross_entropy(labels, shape.classes), torch.arange(shape.samples)
-    filled = torch.full((shape.samples,), shape.patches)
 
     def ours(dtype: torch.dtype, passes: Any) -> Callable[[], object]:
         of_type, workspace = patches.to(dtype), Workspace()
 
         def gradient() -> object:
             with patch.object(gradients, "passes_for", passes):
-                return gradients.patch_gradient(
-                    net, of_type, objective, rows, workspace=workspace, filled=filled
-                )
+                return gradients.patch_gradient(net, of_type, objective, rows, workspace=workspace)
 
         return gradient
 

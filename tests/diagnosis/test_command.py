@@ -1,7 +1,9 @@
 """multiview diagnose: the networks of a folder, asked for samples of a file or test images."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from one_bad_input import printed
@@ -42,8 +44,10 @@ def test_the_document_is_what_diagnose_returns(here):
     names = [f"net_{i}.safetensors" for i in range(3)]
     assert found == {"folder": "nets"} | json.loads(json.dumps(document(expected, names)))
     assert [each["error"] for each in found["nets"]] == list(expected.errors)
-    (ten,) = [each for each in found["predictions"] if (each["kind"], each["size"]) == ("self", 1)]
-    assert ten["gain"]["low"] == expected.predicted("self").gain.low
+    (taught,) = [
+        each for each in found["predictions"] if (each["kind"], each["size"]) == ("self", 1)
+    ]
+    assert taught["gain"]["low"] == expected.predicted("self").gain.low
 
 
 def test_the_tables_hold_the_same_numbers(here):
@@ -109,3 +113,20 @@ def test_a_constant_channel_has_deviation_one():
     mean, deviation = moments(images)
     assert mean.flatten().tolist() == [7, 7]
     assert deviation.flatten().tolist() == [1, 1]
+
+
+def test_a_damaged_file_is_told_as_one(here):
+    inputs, labels = samples()
+    np.savez_compressed("packed.npz", inputs=inputs.numpy(), labels=labels.numpy())
+    whole = bytearray(Path("packed.npz").read_bytes())
+    whole[len(whole) // 2] ^= 255
+    Path("packed.npz").write_bytes(whole)
+    with pytest.raises(ValueError, match=r"packed\.npz is no whole \.npz file"):
+        read_samples(Path("packed.npz"))
+
+
+def test_networks_of_another_precision_are_asked(here):
+    expected = called("nets", *FOUND)
+    for i in range(3):
+        save(net(i).double(), here / "nets" / f"net_{i}.safetensors")
+    assert called("nets", *FOUND) == expected
