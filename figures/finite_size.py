@@ -70,8 +70,9 @@ def _along(axes: Axes, table: pd.DataFrame, axis: str) -> None:
     column, label, logarithmic, _ = AXES[axis]
     for measure, look in LINES.items():
         panels.curve(axes, table, _by(table, column, measure), low=0, high=1, **look)
-    theory = select(table, method="member").groupby(column)["theory"].mean()
-    axes.plot(theory.index, theory, ":", color=style.INK, label="one view a class")
+    known = select(table, method="member").drop_duplicates(column).sort_values(column)
+    theory = (known[name].to_numpy(float) for name in (column, "theory"))
+    axes.plot(*theory, ":", color=style.INK, label="one view a class")
     if logarithmic:
         axes.set_xscale("log")
         values = np.unique(table[column].to_numpy())
