@@ -46,6 +46,15 @@ def test_both_ways_agree_to_rounding(products, q, n, residuals):
     torch.testing.assert_close(pulled, plain_pulled.to(products))
 
 
+@needs_compiler
+def test_bfloat16_is_rounded_to_the_nearest():
+    passes = passes_for(2, LIKE, torch.bfloat16, Workspace())
+    _, held = passes.activate(torch.ones(1, 1, 4096, dtype=torch.bfloat16))
+    residual = torch.randn(1, 4096, generator=stream(0, "residual"))
+    pulled = passes.pull(held, residual)
+    assert torch.equal(pulled.view(1, -1), residual.bfloat16())
+
+
 @pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
 def test_the_derivative_of_a_loss_may_be_of_another_type(kind):
     z, residual = torch.rand(6, 7, 20, generator=stream(0, "z")), torch.rand(6, 20).to(kind)
