@@ -24,7 +24,7 @@ from multiview.ntk.plan import GramPlan, Order
 from multiview.ntk.tiles import Features, spans
 from multiview.ntk.trial import called_alike
 
-WORKING = 2**25  # numbers in the gradients of the samples that pass at once (the fastest measured)
+WORKING = 2**25  # numbers in gradients of samples that pass at once; half is as fast within noise
 AT_ONCE = 64  # samples that pass through the module at once, at most
 
 
