@@ -14,13 +14,14 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 
+from ratio import Ratio
 from rich.console import Console
 from rich.table import Table
 
@@ -32,6 +33,8 @@ from multiview.runs.sweep import compute
 from multiview.runs.work import Job
 
 IDLE, BUSY = 100, 8  # cells
+SPEEDUP = 1.8  # aimed at
+COLUMNS = ("idle", "beyond the row", "one worker", "two workers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,35 +109,54 @@ def on_sharing(workers: int, folder: Path, stack: ExitStack) -> Callable[[int, f
     return seconds
 
 
+def taken(repetitions: int, names: Collection[str]) -> Iterator[tuple[str, dict[str, list[float]]]]:
+    """Of each engine: seconds an idle cell takes, beyond the row, and of busy ones by workers."""
+    makes = {
+        "processes": partial(on_engine, ProcessEngine),
+        "dask": partial(on_engine, DaskEngine),
+        "share": on_sharing,
+    }
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        local = on_engine(LocalEngine, 1, folder, stack)
+        engines = {
+            name: (makes[name](1, folder, stack), makes[name](2, folder, stack)) for name in names
+        }
+        found = {name: {each: [] for each in COLUMNS} for name in names}
+        for _ in range(repetitions):
+            least = local(IDLE, 0.0) / IDLE
+            for name, (one, two) in engines.items():
+                idle = one(IDLE, 0.0) / IDLE
+                values = (idle, idle - least, one(BUSY, 1.0), two(BUSY, 1.0))
+                for column, value in zip(COLUMNS, values, strict=True):
+                    found[name][column].append(value)
+    yield from found.items()
+
+
+def ratios() -> Iterator[Ratio]:
+    """Two workers of the default engine held against one."""
+    for name, found in taken(3, ["processes"]):
+        yield Ratio(
+            what=f"{BUSY} cells of a second, two workers: {name}",
+            rival="one worker",
+            ours=found["two workers"],
+            theirs=found["one worker"],
+            aim=1 / SPEEDUP,
+        )
+
+
 def main(repetitions: int) -> None:
     """Print the table."""
     table = Table(title=f"Medians of {repetitions} repetitions")
     for column in ("engine", "ms a cell", "beyond the row, ms", "s, 1 worker", "s, 2 workers"):
         table.add_column(column, justify="left" if column == "engine" else "right")
     table.add_column("speedup", justify="right")
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
-        local = on_engine(LocalEngine, 1, folder, stack)
-        engines = {
-            "processes": partial(on_engine, ProcessEngine),
-            "dask": partial(on_engine, DaskEngine),
-            "share": on_sharing,
-        }
-        rivals = {
-            name: (make(1, folder, stack), make(2, folder, stack)) for name, make in engines.items()
-        }
-        taken: dict[str, list[tuple[float, ...]]] = {name: [] for name in rivals}
-        for _ in range(repetitions):
-            least = local(IDLE, 0.0) / IDLE
-            for name, (one, two) in rivals.items():
-                idle = one(IDLE, 0.0) / IDLE
-                single, double = one(BUSY, 1.0), two(BUSY, 1.0)
-                taken[name].append((1e3 * idle, 1e3 * (idle - least), single, double))
-        for name, values in taken.items():
-            *shown, single, double = map(median, zip(*values, strict=True))
-            times = [f"{each:.1f}" for each in (*shown, single, double)]
-            speedup = median(one / two for *_, one, two in values)
-            table.add_row(name, *times, f"{speedup:.2f}")
+    for name, found in taken(repetitions, ["processes", "dask", "share"]):
+        idle, beyond, one, two = (median(values) for values in found.values())
+        both = zip(found["one worker"], found["two workers"], strict=True)
+        shown = (1e3 * idle, 1e3 * beyond, one, two)
+        speedup = median(single / double for single, double in both)
+        table.add_row(name, *(f"{each:.1f}" for each in shown), f"{speedup:.2f}")
     Console().print(table)
 
 

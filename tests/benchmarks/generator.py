@@ -3,17 +3,23 @@
     python tests/benchmarks/generator.py
 
 The floor draws as many normal numbers with one call of torch into fresh memory. Target: 3 s on two
-cores. First touching cold memory can cost more than drawing: each time is the better of two, after
-warm-up.
+cores. First touching cold memory can cost more than drawing, and is left out of neither.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import torch
-from torch.utils.benchmark import Timer
+from ratio import Ratio, in_turn, table
+from rich.console import Console
 
 from multiview import stream
 from multiview.data import MultiViewSpec, make_features, sample_patches
+from multiview.data.provenance import Kind
 
-SAMPLES, RUNS = 100_000, 2
+SAMPLES, RUNS = 100_000, 3
+LIMIT = 3.0  # seconds, on two cores
+FLOOR = "torch.randn of as many numbers"
 SPEC = MultiViewSpec(
     num_classes=10,
     patch_dim=200,
@@ -25,33 +31,30 @@ SPEC = MultiViewSpec(
 )
 
 
-def seconds(statement: str, **names: object) -> float:
-    timer = Timer(statement, globals=names, num_threads=torch.get_num_threads())
-    return min(timer.timeit(1).mean for _ in range(RUNS))
-
-
-def main() -> None:
+def ratios() -> Iterator[Ratio]:
+    """Samples of each kind held against their bare normal numbers."""
     features = make_features(SPEC, stream(0, "features"))
-    floor = seconds(
-        "torch.randn(shape, generator=generator)",
-        torch=torch,
-        shape=(SAMPLES, SPEC.num_patches, SPEC.patch_dim),
-        generator=stream(0, "floor"),
-    )
-    print(f"{SAMPLES} samples, {torch.get_num_threads()} threads   seconds   ratio to floor")
-    print(f"{'torch.randn (floor)':32}{floor:10.2f}{1:17.2f}")
-    for label, kind in (("sample_patches", "mixed"), ("sample_patches, single-view", "single")):
-        measured = seconds(
-            "sample_patches(spec, features, n, generator, kind)",
-            sample_patches=sample_patches,
-            spec=SPEC,
-            features=features,
-            n=SAMPLES,
-            generator=stream(0, "samples"),
-            kind=kind,
+    shape = (SAMPLES, SPEC.num_patches, SPEC.patch_dim)
+    kinds: dict[str, Kind] = {"mixed": "mixed", "single-view": "single"}
+    tasks: dict[str, Callable[[], object]] = {
+        FLOOR: lambda: torch.randn(shape, generator=stream(0, "floor"))
+    }
+    for name, kind in kinds.items():
+        tasks[name] = partial(
+            sample_patches, SPEC, features, SAMPLES, stream(0, "samples"), kind=kind
         )
-        print(f"{label:32}{measured:10.2f}{measured / floor:17.2f}")
+    times = in_turn(tasks, RUNS)
+    for name in kinds:
+        what = f"{SAMPLES:,} samples, {name}"
+        yield Ratio(what=what, rival=FLOOR, ours=times[name], theirs=times[FLOOR])
+    yield Ratio(
+        what=f"{SAMPLES:,} samples, mixed",
+        rival=f"{LIMIT:g} s",
+        ours=times["mixed"],
+        theirs=[LIMIT],
+        aim=1.0,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    Console().print(table(ratios()))

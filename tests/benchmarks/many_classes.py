@@ -1,19 +1,17 @@
 """The gradient of eight networks with forty classes: in blocks that stay in cache, without zeros.
 
-    python tests/benchmarks/many_classes.py [REPEATS]
+    python tests/benchmarks/many_classes.py
 
 Rivals are the same function with all networks in one product, and on patches of which a quarter is
-zero and none is left out. All are timed in this process, in turn; the median of nine by default.
+zero and none is left out. All are timed in this process, in turn.
 """
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from unittest.mock import patch
 
 import torch
+from ratio import Ratio, in_turn, table
 from rich.console import Console
-from rich.table import Table
-from torch.utils.benchmark import Timer
 
 from multiview import stream
 from multiview.data import make_features, sample_patches
@@ -24,7 +22,8 @@ from multiview.train.patch_gradient import patch_gradient, zeros_last
 from multiview.train.workspace import Workspace
 from theory_experiments.settings import many_classes
 
-MEMBERS, CLASSES = 8, 40
+MEMBERS, CLASSES, REPEATS = 8, 40, 5
+ONE = "in one product"
 
 
 def tasks() -> dict[str, Callable[[], object]]:
@@ -58,32 +57,25 @@ def tasks() -> dict[str, Callable[[], object]]:
         def without_zeros(ordered=ordered, order=order, filled=filled, space=space) -> object:
             return patch_gradient(net, ordered, objective, order, workspace=space, filled=filled)
 
-        found[f"{name}, in one product"] = in_one_product
+        found[f"{name}, {ONE}"] = in_one_product
         found[f"{name}, in blocks"] = plain
         found[f"{name}, in blocks, no zeros"] = without_zeros
     return found
 
 
-def main(repeats: int) -> None:
-    """Print the table."""
-    methods = tasks()
-    times: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(repeats):
-        for name, task in methods.items():
-            timer = Timer("task()", globals={"task": task}, num_threads=torch.get_num_threads())
-            times[name].append(timer.timeit(1).mean)
-    median = {name: sorted(values)[repeats // 2] for name, values in times.items()}
-    table = Table(
-        title=f"One gradient of {MEMBERS} networks, {CLASSES} classes, "
-        f"{torch.get_num_threads()} threads; median of {repeats}"
-    )
-    for heading in ("method", "ms a network", "of one product"):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
-    for name, seconds in median.items():
-        rival = median[f"{name.split(',')[0]}, in one product"]
-        table.add_row(name, f"{1000 * seconds / MEMBERS:.0f}", f"{seconds / rival:.2f}")
-    Console(width=100).print(table)
+def ratios() -> Iterator[Ratio]:
+    """Blocks, and blocks without zeros, held against one product, by either type."""
+    times = in_turn(tasks(), REPEATS)
+    for name, values in times.items():
+        kind, _, way = name.partition(", ")
+        if way != ONE:
+            yield Ratio(
+                what=f"gradient of {MEMBERS} nets, {CLASSES} classes: {name}",
+                rival=ONE,
+                ours=values,
+                theirs=times[f"{kind}, {ONE}"],
+            )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    Console(width=140).print(table(ratios()))

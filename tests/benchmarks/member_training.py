@@ -12,11 +12,12 @@ is ``torch.func``'s way: one call with the weights of all members, which makes g
 
 import argparse
 import copy
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
+from statistics import median
 
 import torch
+from ratio import Ratio, in_turn
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
@@ -31,6 +32,8 @@ from multiview.train.loop import target_loss
 BATCH = 50
 IMAGES = 1000  # that a time is taken of
 REPEATS = 5
+FASTER = 1.5  # times, aimed at
+FORMER = "alone, both, as it was"
 
 
 def build(index: int, widths: tuple[int, int, int], device: str) -> FastNet:
@@ -93,22 +96,80 @@ def stacked_step(nets: list[FastNet], x: torch.Tensor, y: torch.Tensor) -> Calla
     return step
 
 
-def seconds(step: Callable, batch: int, device: str) -> float:
-    """Median time of a step."""
-    taken, steps = [], max(2, IMAGES // batch)
-    for repeat in range(REPEATS + 1):
-        begin = time.perf_counter()
-        for _ in range(steps):
-            step()
-        if device != "cpu":
+def ways(given: argparse.Namespace) -> dict[str, tuple[Callable[[], None], int]]:
+    """One step of each way, and how many members it trains."""
+    device, widths = given.device, tuple(given.widths)
+    x, y = samples(given)
+    both = ComputeSpec(channels_last=True, bfloat16=True)
+    filters = torch.randn(24, 3, 2, 2, generator=stream(0, "filters"))
+    former = Former(widths, filters).to(device).train()
+    alone = {
+        "alone, float32": ComputeSpec(),
+        "alone, float32, channels last": ComputeSpec(channels_last=True),
+        "alone, bfloat16": ComputeSpec(bfloat16=True),
+        "alone, bfloat16, channels last": both,
+    }
+    if given.compile:
+        alone["alone, both, compiled"] = ComputeSpec(
+            channels_last=True, bfloat16=True, compile=True
+        )
+    steps = {FORMER: (step_of(former, both, x, y), 1)}
+    steps |= {
+        name: (step_of(build(0, widths, device), compute, x, y), 1)
+        for name, compute in alone.items()
+    }
+    nets = [build(i, widths, device) for i in range(given.members)]
+    many = f"{given.members} members"
+    steps[f"{many} side by side, both"] = (step_of(SideBySide(nets), both, x, y), given.members)
+    again = [build(i, widths, device) for i in range(given.members)]
+    steps[f"{many} stacked, both"] = (stacked_step(again, x, y), given.members)
+    return steps
+
+
+def samples(given: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]:
+    """Images of random pixels and their labels."""
+    x = torch.randn(given.batch, 3, 32, 32, generator=stream(0, "x")).to(given.device)
+    return x, (torch.arange(given.batch) % 10).to(given.device)
+
+
+def unit_seconds(
+    steps: dict[str, tuple[Callable[[], None], int]], given: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Times of one image through one network, in turn."""
+
+    def done(step: Callable[[], None]) -> None:
+        step()
+        if given.device != "cpu":
             torch.cuda.synchronize()
-        if repeat:  # the first warms up
-            taken.append((time.perf_counter() - begin) / steps)
-    return statistics.median(taken)
+
+    tasks = {name: partial(done, step) for name, (step, _) in steps.items()}
+    times = in_turn(tasks, REPEATS, calls=max(2, IMAGES // given.batch))
+    return {
+        name: [each / (steps[name][1] * given.batch) for each in values]
+        for name, values in times.items()
+    }
 
 
-def main() -> None:
-    """Print a line a way."""
+def ratios() -> Iterator[Ratio]:
+    """One member alone, and four side by side, held against a network as it was."""
+    given = arguments([])
+    keep_freed_memory()
+    kept = ("alone, bfloat16, channels last", f"{given.members} members side by side, both")
+    steps = ways(given)
+    times = unit_seconds({name: steps[name] for name in (FORMER, *kept)}, given)
+    for name in kept:
+        yield Ratio(
+            what=f"FastNet, an image of training: {name}",
+            rival=FORMER,
+            ours=[1000 * each for each in times[name]],
+            theirs=[1000 * each for each in times[FORMER]],
+            aim=1 / FASTER if name == kept[-1] else None,
+            unit="ms",
+        )
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """What was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--members", type=int, default=4)
@@ -116,42 +177,23 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--give-back", action="store_true")
-    given = parser.parse_args()
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    """Print a line a way."""
+    given = arguments()
     if not given.give_back:
         keep_freed_memory()
-    device, widths = given.device, tuple(given.widths)
-    x = torch.randn(given.batch, 3, 32, 32, generator=stream(0, "x")).to(device)
-    y = (torch.arange(given.batch) % 10).to(device)
-    flop = 3 * cost_of(build(0, widths, device), x[0]).forward
-    limit = gemm_rate(device, torch.bfloat16)
+    net = build(0, tuple(given.widths), given.device)
+    flop = 3 * cost_of(net, samples(given)[0][0]).forward
+    limit = gemm_rate(given.device, torch.bfloat16)
     print(f"{torch.get_num_threads()} threads, limit {limit:.1e} FLOP/s, {flop:.1e} FLOP a unit")
-    both = ComputeSpec(channels_last=True, bfloat16=True)
-    filters = torch.randn(24, 3, 2, 2, generator=stream(0, "filters"))
-    former = Former(widths, filters).to(device).train()
-    ways = {
-        "alone, float32": ComputeSpec(),
-        "alone, float32, channels last": ComputeSpec(channels_last=True),
-        "alone, bfloat16": ComputeSpec(bfloat16=True),
-        "alone, bfloat16, channels last": both,
-    }
-    if given.compile:
-        ways["alone, both, compiled"] = ComputeSpec(channels_last=True, bfloat16=True, compile=True)
-    steps = {"alone, both, as it was": (step_of(former, both, x, y), 1)}
-    steps |= {
-        name: (step_of(build(0, widths, device), compute, x, y), 1)
-        for name, compute in ways.items()
-    }
-    nets = [build(i, widths, device) for i in range(given.members)]
-    many = f"{given.members} members"
-    steps[f"{many} side by side, both"] = (step_of(SideBySide(nets), both, x, y), given.members)
-    again = [build(i, widths, device) for i in range(given.members)]
-    steps[f"{many} stacked, both"] = (stacked_step(again, x, y), given.members)
-    base = 0.0
-    for name, (step, number) in steps.items():
-        rate = number * given.batch / seconds(step, given.batch, device)
-        base = base or rate
+    times = unit_seconds(ways(given), given)
+    for name, values in times.items():
+        rate, faster = 1 / median(values), median(times[FORMER]) / median(values)
         share = rate * flop / limit
-        print(f"{name:36s} {rate:8.0f} units/s  {rate / base:5.2f}x  {share:5.1%} of the limit")
+        print(f"{name:36s} {rate:8.0f} units/s  {faster:5.2f}x  {share:5.1%} of the limit")
 
 
 if __name__ == "__main__":

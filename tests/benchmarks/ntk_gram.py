@@ -18,8 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ratio import Ratio, in_turn
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -46,10 +46,24 @@ CASES: list[tuple[str, int, Outputs]] = [
     ("cnn", 128, "full"),
     ("resnet20", 64, "trace"),
 ]
-# The largest ratios aimed at, to torch.func and to the floor.
-TARGETS = {("cnn", 128, "trace"): (0.30, 2.0), ("resnet20", 64, "trace"): (0.60, 3.0)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aims:
+    """The largest ratios aimed at: time to the rival's and the floor, memory to the rival's."""
+
+    rival: float | None
+    floor: float | None
+    memory: float | None
+
+
+AIMS: dict[tuple[str, int, Outputs], Aims] = {
+    ("cnn", 128, "trace"): Aims(rival=0.30, floor=2.0, memory=None),
+    ("resnet20", 64, "trace"): Aims(rival=0.60, floor=3.0, memory=0.35),
+}
+NO_AIMS = Aims(rival=None, floor=None, memory=None)
 REPEATS, GEMM = 5, 3072
-RIVAL = "torch.func Jacobian contraction"
+RIVAL, FLOOR = "torch.func Jacobian contraction", "the FLOP floor"
 THEIRS = {f"neural-tangents, implementation {i}": i for i in (1, 3)}
 VARIABLE = "MULTIVIEW_NEURAL_TANGENTS_PYTHON"
 
@@ -211,10 +225,46 @@ def _peak_kilobytes() -> int:
     return int(status.split("VmHWM:")[1].split()[0])
 
 
-def seconds(task: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    task()
-    return time.perf_counter() - start
+def floor_tasks(case: tuple[str, int, Outputs]) -> tuple[dict[str, Callable[[], object]], float]:
+    """A large product, under the name of the floor, and how many of it are the floor."""
+    square = torch.randn(GEMM, GEMM, generator=stream(0, "square"))
+    flop = floor_flop(shapes(network(case[0]), images(1)), case[1], 10, case[2])
+    return {FLOOR: partial(torch.mm, square, square)}, flop / (2 * GEMM**3)
+
+
+def taken(
+    case: tuple[str, int, Outputs], tasks: Mapping[str, Callable[[], object]]
+) -> dict[str, list[float]]:
+    """Seconds of each task in turn with those of the floor."""
+    products, number = floor_tasks(case)
+    times = in_turn({**products, **tasks}, REPEATS)
+    return times | {FLOOR: [number * each for each in times[FLOOR]]}
+
+
+def peak(case: tuple[str, int, Outputs], method: str) -> float:
+    """Peak memory of one call above what the inputs take, MB, in a process of its own."""
+    command = [sys.executable, __file__, *map(str, case), method]
+    return float(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def ratios() -> Iterator[Ratio]:
+    """Our kernels held against torch.func and the floor, wherever an aim was set."""
+    for case, aims in AIMS.items():
+        tasks = {name: task for name, task in methods(*case).items() if name in ("gram", RIVAL)}
+        times = taken(case, tasks)
+        name, n, outputs = case
+        for rival, aim in ((RIVAL, aims.rival), (FLOOR, aims.floor)):
+            what = f"kernel: {name}, N={n}, {outputs}"
+            yield Ratio(what=what, rival=rival, ours=times["gram"], theirs=times[rival], aim=aim)
+        megabytes = [[peak(case, method)] for method in ("gram", RIVAL)]
+        yield Ratio(
+            what=f"its memory: {name}, N={n}, {outputs}",
+            rival=RIVAL,
+            ours=megabytes[0],
+            theirs=megabytes[1],
+            aim=aims.memory,
+            unit="MB",
+        )
 
 
 def measure(case: tuple[str, int, Outputs], theirs: NeuralTangents | None) -> Table:
@@ -222,54 +272,38 @@ def measure(case: tuple[str, int, Outputs], theirs: NeuralTangents | None) -> Ta
     name, n, outputs = case
     tasks = methods(*case)
     exact = gram(network(name), images(n), outputs=outputs, method="jacobian", dtype=torch.float64)
-    kernels = {method: task() for method, task in tasks.items()}  # and warms up
-    megabytes = {}
-    for method in tasks:
-        command = [sys.executable, __file__, *map(str, case), method]
-        result = subprocess.run(command, capture_output=True, check=True)
-        megabytes[method] = float(result.stdout)
-    asked = {}
+    kernels = {method: task() for method, task in tasks.items()}
+    megabytes = {method: peak(case, method) for method in tasks}
+    timed: dict[str, Callable[[], object]] = dict(tasks)
     for method, implementation in THEIRS.items() if theirs else ():
         assert theirs
         first = theirs.ask(case, implementation)
         if "error" in first:
             print(f"{method} left out: {first['error']}")
             continue
-        asked[method] = implementation
+        timed[method] = partial(theirs.ask, case, implementation)
         kernels[method] = theirs.kernel(outputs)
         megabytes[method] = theirs.ask(case, implementation, alone=True)["megabytes"]
 
-    square = torch.randn(GEMM, GEMM, generator=stream(0, "square"))
-    torch.mm(square, square)
-    times: dict[str, list[float]] = {method: [] for method in [*tasks, *asked]}
-    products = []
-    for _ in range(REPEATS):
-        products.append(seconds(partial(torch.mm, square, square)))
-        for method, task in tasks.items():
-            times[method].append(seconds(task))
-        for method, implementation in asked.items():
-            assert theirs
-            times[method].append(theirs.ask(case, implementation)["seconds"])
-
-    flop = floor_flop(shapes(network(name), images(1)), n, 10, outputs)
-    floor = [flop / (2 * GEMM**3) * each for each in products]
-    targets = TARGETS.get(case, (None, None))
+    times = taken(case, timed)
+    floor = times.pop(FLOOR)
     table = Table(
         title=f"{name}, N={n}, {outputs}, float32, {torch.get_num_threads()} threads, {REPEATS} "
-        f"turns: median and minimum; floor {flop / 1e9:.1f} GFLOP = {_both(floor)} s"
+        f"turns: median and minimum; floor {_both(floor)} s"
     )
     for heading in ("method", "s", "x torch.func", "x floor", "MB", "x torch.func", "error"):
         table.add_column(heading, justify="left" if heading == "method" else "right")
+    aims = AIMS.get(case, NO_AIMS)
     for method, values in times.items():
         difference = (kernels[method].double() - exact).abs().max() / exact.abs().max()
-        aims = targets if method == "gram" else (None, None)
+        ours = aims if method == "gram" else NO_AIMS
         table.add_row(
             method,
             _both(values),
-            _both(values, times[RIVAL], aims[0]),
-            _both(values, floor, aims[1]),
+            _both(values, times[RIVAL], ours.rival),
+            _both(values, floor, ours.floor),
             f"{megabytes[method]:.0f}",
-            f"{megabytes[method] / megabytes[RIVAL]:.2f}",
+            f"{megabytes[method] / megabytes[RIVAL]:.2f}{_aim(ours.memory)}",
             f"{difference:.0e}",
         )
     return table
@@ -278,7 +312,11 @@ def measure(case: tuple[str, int, Outputs], theirs: NeuralTangents | None) -> Ta
 def _both(values: list[float], others: list[float] | None = None, aim: float | None = None) -> str:
     """Median and minimum, or their ratios to those of ``others``, and the ratio aimed at."""
     found = [of(values) / (of(others) if others else 1) for of in (median, min)]
-    return "{:.2f}, {:.2f}".format(*found) + (f" (aim {aim:.2f})" if aim else "")
+    return "{:.2f}, {:.2f}".format(*found) + _aim(aim)
+
+
+def _aim(aim: float | None) -> str:
+    return f" (aim {aim:.2f})" if aim else ""
 
 
 def main() -> None:

@@ -12,15 +12,16 @@ reaches above its inputs.
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
+from ratio import Ratio, in_turn
 from rich.console import Console
 from rich.table import Table
-from torch.utils.benchmark import Timer
 
 from multiview import stream
 from multiview.models import PatchNet, smoothed_relu
@@ -31,6 +32,7 @@ from multiview.train.workspace import Workspace
 
 REPEATS = 9
 PRODUCTS = "two products in float32"
+AIMED = ("float32", "bfloat16")
 
 
 class Shape(NamedTuple):
@@ -135,14 +137,20 @@ def _peak_kilobytes() -> int:
     return int(status.split("VmHWM:")[1].split()[0])
 
 
-def seconds(methods: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Times of each method, sorted."""
-    times: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(REPEATS):
-        for name, task in methods.items():
-            timer = Timer("task()", globals={"task": task}, num_threads=torch.get_num_threads())
-            times[name].append(timer.timeit(2).mean)
-    return {name: sorted(values) for name, values in times.items()}
+def ratios() -> Iterator[Ratio]:
+    """The gradient of each shape held against its products, in both types."""
+    for shape in SHAPES:
+        methods = tasks(shape)
+        asked = {name: methods[name] for name in (PRODUCTS, *AIMED)}
+        times = in_turn(asked, REPEATS, calls=2)
+        for name in AIMED:
+            yield Ratio(
+                what=f"gradient, {name}: {shape}",
+                rival=PRODUCTS,
+                ours=times[name],
+                theirs=times[PRODUCTS],
+                aim=getattr(shape, name),
+            )
 
 
 def main() -> None:
@@ -157,12 +165,12 @@ def main() -> None:
         table.add_column("method")
         for heading in headings:
             table.add_column(heading, justify="right")
-        times = seconds(methods)
-        least, median = times[PRODUCTS][0], times[PRODUCTS][REPEATS // 2]
+        times = in_turn(methods, REPEATS, calls=2)
+        floor = times[PRODUCTS]
         for name, values in times.items():
-            cells = [f"{1000 * values[0]:.1f}", f"{1000 * values[REPEATS // 2]:.1f}"]
-            cells += [f"{values[0] / least:.2f}", f"{values[REPEATS // 2] / median:.2f}"]
-            cells += [f"{getattr(shape, name):.2f}" if name in Shape._fields else ""]
+            cells = [f"{1000 * of(values):.1f}" for of in (min, median)]
+            cells += [f"{of(values) / of(floor):.2f}" for of in (min, median)]
+            cells += [f"{getattr(shape, name):.2f}" if name in AIMED else ""]
             cells += [f"{peak_megabytes(name):.0f}"] * (shape is SHAPES[0])
             table.add_row(name, *cells)
         Console(width=110).print(table)

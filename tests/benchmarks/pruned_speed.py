@@ -10,11 +10,11 @@ cost of calling each layer, which pruning does not lower: 784-300-100 with a ten
 1.4 times as fast then (two threads).
 """
 
-import time
 from collections.abc import Callable
 from statistics import quantiles
 
 import torch
+from ratio import in_turn
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -49,16 +49,10 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int], tuple[int,
 
 def compared(dense: nn.Module, small: nn.Module, x: Tensor) -> tuple[list[float], list[float]]:
     """Seconds of the forward passes of each, taken in turn."""
-    taken: tuple[list[float], list[float]] = ([], [])
-    for net in (dense, small):
-        net(x)
-    end = time.perf_counter() + SECONDS
-    while time.perf_counter() < end or len(taken[0]) < 10:
-        for net, times in zip((dense, small), taken, strict=True):
-            start = time.perf_counter()
-            net(x)
-            times.append(time.perf_counter() - start)
-    return taken
+    pair = {"dense": lambda: dense(x), "small": lambda: small(x)}
+    once = max(in_turn(pair, 1)["dense"][0], 1e-6)
+    times = in_turn(pair, min(max(10, int(SECONDS / once / 2)), 10_000))
+    return times["dense"], times["small"]
 
 
 def main() -> None:
