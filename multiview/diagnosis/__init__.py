@@ -21,11 +21,13 @@ arrays ``inputs`` and ``labels`` of a file ``.npz`` or ``.safetensors``:
     multiview diagnose FOLDER --data cifar10 --data-dir DIR --images 2000
     multiview diagnose FOLDER --samples FILE --sizes 5 10 --json
 
-``kernel_regime`` holds a network against its own tangent kernel.
+``kernel_regime`` holds a network against its own tangent kernel. Where views are known, as on
+synthetic patches, ``missing_views`` says why a student lacks some.
 """
 
 from multiview.diagnosis.calibration import Calibration, calibration
 from multiview.diagnosis.diagnose import Diagnosis, diagnose
+from multiview.diagnosis.missing_views import MissingViews, missing_views, shown_by
 from multiview.diagnosis.predict import Interval, Prediction, gain_factor
 from multiview.diagnosis.regime import KernelRegime, kernel_regime
 
@@ -34,9 +36,12 @@ __all__ = [
     "Diagnosis",
     "Interval",
     "KernelRegime",
+    "MissingViews",
     "Prediction",
     "calibration",
     "diagnose",
     "gain_factor",
     "kernel_regime",
+    "missing_views",
+    "shown_by",
 ]
