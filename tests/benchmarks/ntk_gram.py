@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ratio import Ratio, in_turn
+from ratio import Ratio, in_turn, peak_of
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -209,20 +209,8 @@ class NeuralTangents:
 
 
 def print_peak(name: str, n: str, outputs: Any, method: str) -> None:
-    """Child process: call once and print by how much the peak exceeds what the inputs take, MB.
-
-    Linux only: writing 5 there sets the peak back to what is resident now.
-    """
-    task = methods(name, int(n), outputs)[method]
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _peak_kilobytes()
-    task()
-    print((_peak_kilobytes() - before) / 1024)
-
-
-def _peak_kilobytes() -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0])
+    """Child process: call once and print by how much the peak exceeds what the inputs take, MB."""
+    print(peak_of(methods(name, int(n), outputs)[method]))
 
 
 def floor_tasks(case: tuple[str, int, Outputs]) -> tuple[dict[str, Callable[[], object]], float]:

@@ -13,13 +13,12 @@ reaches above its inputs.
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
-from ratio import Ratio, in_turn
+from ratio import Ratio, in_turn, peak_of
 from rich.console import Console
 from rich.table import Table
 
@@ -121,20 +120,8 @@ def peak_megabytes(name: str) -> float:
 
 
 def print_peak(name: str) -> None:
-    """Child process: call once and print by how much the peak exceeds what the inputs take, MB.
-
-    Linux only: writing 5 there sets the peak back to what is resident now.
-    """
-    task = tasks(SHAPES[0])[name]
-    Path("/proc/self/clear_refs").write_text("5")
-    before = _peak_kilobytes()
-    task()
-    print((_peak_kilobytes() - before) / 1024)
-
-
-def _peak_kilobytes() -> int:
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0])
+    """Child process: call once and print by how much the peak exceeds what the inputs take, MB."""
+    print(peak_of(tasks(SHAPES[0])[name]))
 
 
 def ratios() -> Iterator[Ratio]:
