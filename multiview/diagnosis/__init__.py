@@ -14,7 +14,7 @@ trained on, or their logits:
 >>> gain.low < gain.value < gain.high
 True
 
-``print(found)`` says all of it in words, and ``found.figure`` draws it. From the command line,
+``print(found)`` shows all of it as tables, and ``found.figure`` draws it. From the command line,
 networks of one kind saved into a folder by ``multiview.models.save`` are asked test images, or the
 arrays ``inputs`` and ``labels`` of a file ``.npz`` or ``.safetensors``:
 
@@ -26,7 +26,8 @@ synthetic patches, ``missing_views`` says why a student lacks some.
 """
 
 from multiview.diagnosis.calibration import Calibration, calibration
-from multiview.diagnosis.diagnose import Diagnosis, diagnose
+from multiview.diagnosis.diagnose import diagnose
+from multiview.diagnosis.found import Diagnosis
 from multiview.diagnosis.missing_views import MissingViews, missing_views, shown_by
 from multiview.diagnosis.predict import Interval, Prediction, gain_factor
 from multiview.diagnosis.regime import KernelRegime, kernel_regime

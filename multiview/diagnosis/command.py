@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from multiview.diagnosis.diagnose import Diagnosis, diagnose, settings_of
+from multiview.diagnosis.diagnose import diagnose, settings_of
 from multiview.diagnosis.folder import classifiers, nets_in
+from multiview.diagnosis.found import Diagnosis, document, grids
 from multiview.diagnosis.samples import Samples, check_number, images_of, read_samples
-from multiview.diagnosis.shown import document, grids
 from multiview.runs.grid import Grid
 
 ONE = "name the samples by --data cifar10|cifar100|mnist with --data-dir DIR, or by --samples FILE"

@@ -1,7 +1,6 @@
 """diagnose: what averaging and distillation will gain, from two or three trained networks."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float, Int
@@ -10,91 +9,17 @@ from torch import Tensor, nn
 from multiview import checks
 from multiview.diagnosis.averages import gaussian_gain
 from multiview.diagnosis.calibration import Calibration, calibration
+from multiview.diagnosis.found import Diagnosis
 from multiview.diagnosis.outputs import outputs_of
-from multiview.diagnosis.predict import Interval, Kind, Prediction
-from multiview.diagnosis.predictions import chosen, predictions_of
+from multiview.diagnosis.predictions import predictions_of
 from multiview.ensemble import mean_logits, mean_probabilities
-from multiview.probes import Agreement, GainByCount, agreement, gain_by_count, view_counts
+from multiview.probes import agreement, gain_by_count, view_counts
 from multiview.rng import stream
 from multiview.runs.engines import check_device
-from multiview.runs.find import drawing
 from multiview.train.metrics import wrong
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from pandas import DataFrame
-
-NAMES: Mapping[Kind, str] = {
-    "ensemble": "the average of {}",
-    "student": "one student of {} averaged",
-    "self": "self-distillation",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Diagnosis:
-    """What was measured of M networks on n samples, and what it predicts; printed, a text.
-
-    Attributes:
-        errors: Of each network.
-        by_size: Error of the mean logits of 1, 2, ... M networks, the mean over their choices.
-        by_size_probabilities: The same of mean probabilities.
-        agreement: How alike the mistakes of two networks are.
-        counts: Samples by how many of the networks are right on them, 0 to M, and how much
-            averaging gains on them. Each network counts as one view: what it has learned.
-        gaussian_gain: What averaging all M would gain if their logits were a common mean and
-            Gaussian noise, alike on all samples; measured is ``by_size[1] - by_size[M]``.
-        one: Calibration of single networks, the mean over them.
-        together: Calibration of their mean probabilities.
-        predictions: Of ensembles by logits and by probabilities, of students, and of
-            self-distillation; see ``predicted``.
-        level: Of the prediction intervals.
-    """
-
-    num_nets: int
-    num_samples: int
-    num_classes: int
-    errors: tuple[float, ...]
-    by_size: Mapping[int, float]
-    by_size_probabilities: Mapping[int, float]
-    agreement: Agreement
-    counts: GainByCount
-    gaussian_gain: float
-    one: Calibration
-    together: Calibration
-    predictions: tuple[Prediction, ...]
-    level: float
-
-    def predicted(self, kind: Kind, size: int = 1, average: str = "logits") -> Prediction:
-        """The prediction for an "ensemble" or "student" of so many networks, or for "self".
-
-        Raises:
-            ValueError: If there is none; the message says for what there is one.
-        """
-        return chosen(self.predictions, kind, size, average)
-
-    @property
-    def table(self) -> "DataFrame":
-        """One line a prediction, and one for each size that was measured."""
-        from pandas import DataFrame
-
-        measured = [
-            {"kind": "measured", "size": size, "average": average, "error": error}
-            for average, found in (
-                ("logits", self.by_size),
-                ("probabilities", self.by_size_probabilities),
-            )
-            for size, error in found.items()
-        ]
-        return DataFrame([*measured, *map(_line, self.predictions)]).assign(level=self.level)
-
-    @property
-    def figure(self) -> "Figure":
-        """The picture: error by size, measured and predicted, and the predicted gains."""
-        return drawing("prediction").draw(self.table)
-
-    def __str__(self) -> str:
-        return "\n".join(_text(self))
+    pass
 
 
 def diagnose(
@@ -196,75 +121,3 @@ def diagnosis_of(
         predictions=predictions,
         level=level,
     )
-
-
-def _line(each: Prediction) -> dict[str, Any]:
-    """A prediction as a line of a table."""
-    plain = {name: getattr(each, name) for name in ("kind", "size", "average", "extrapolated")}
-    ends = {
-        f"{name}{ending}": value
-        for name in ("error", "gain")
-        for ending, value in zip(("", "_low", "_high"), getattr(each, name), strict=True)
-    }
-    return plain | ends
-
-
-def _text(found: Diagnosis) -> Iterator[str]:
-    """What was found, in sentences, and the predictions as a table."""
-    nets, both = found.num_nets, found.agreement
-    errors = ", ".join(f"{100 * each:.1f}%" for each in found.errors)
-    gain = found.by_size[1] - found.by_size[nets]
-    samples, classes = found.num_samples, found.num_classes
-    yield f"{nets} networks err on {errors} of {samples} samples of {classes} classes."
-    yield (
-        f"Two of them predict different classes on {100 * both.disagreement:.1f}% of the samples. "
-        f"Both err on {100 * both.both_wrong:.1f}%, where independent mistakes would meet on "
-        f"{100 * both.both_wrong_if_independent:.1f}%."
-    )
-    shares = zip(found.counts.samples.tolist(), found.counts.gain.tolist(), strict=True)
-    parts = [
-        f"{count or 'none'} on {100 * number / samples:.1f}%"
-        + (
-            f" (averaging gains {100 * gained:.0f}% of these)"
-            if number and 0 < count < nets
-            else ""
-        )
-        for count, (number, gained) in enumerate(shares)
-    ]
-    yield f"Samples by how many networks are right on them: {'; '.join(parts)}."
-    yield (
-        f"Averaging the logits of the {nets} gains {100 * gain:.1f} points. Gaussian noise "
-        f"about a common mean, alike on all samples, would gain {100 * found.gaussian_gain:.1f}."
-    )
-    yield (
-        f"Calibration error (ECE) {100 * found.one.ece:.1f}% and negative log-likelihood "
-        f"{found.one.nll:.3f} of one network; {100 * found.together.ece:.1f}% and "
-        f"{found.together.nll:.3f} of their mean probabilities."
-    )
-    yield ""
-    level = 100 * found.level
-    yield f"Predicted, with {level:g}% intervals for new networks and as many new samples:"
-    heading = ("", "error, %", "gain over one network, points")
-    lines = [heading, *(in_cells(each) for each in found.predictions)]
-    wide = [max(len(line[i]) for line in lines) for i in range(3)]
-    for line in lines:
-        yield "  ".join(text.ljust(width) for text, width in zip(line, wide, strict=True)).rstrip()
-    yield ""
-    yield (
-        f"* More networks than the {nets} at hand: error linear in 1 / K. Students and "
-        "self-distillation: the share of the gain that other experiments kept, which differs "
-        "widely between them; the theory bounds it by 1."
-    )
-
-
-def in_cells(each: Prediction) -> tuple[str, str, str]:
-    """What is predicted, the error and the gain, as the texts of a table's line."""
-    name = NAMES[each.kind].format(each.size)
-    if each.kind == "ensemble":
-        name += f", {each.average}"
-    return name + (" *" if each.extrapolated else ""), _percent(each.error), _percent(each.gain)
-
-
-def _percent(each: Interval) -> str:
-    value, low, high = (round(100 * end, 1) + 0.0 for end in each)
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"

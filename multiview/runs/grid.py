@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from html import escape as escaped
+from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ class Grid(NamedTuple):
                 table.add_row(escape(group.upper()))
             table.add_row(*map(escape, texts))
         return table
+
+    def __str__(self) -> str:
+        """The table as plain text of at most 100 columns."""
+        from rich.console import Console
+
+        console = Console(width=100, color_system=None, file=StringIO())
+        with console.capture() as shown:
+            console.print(self.rich())
+        return "\n".join(line.rstrip() for line in shown.get().splitlines()).strip("\n")
 
     def __html__(self) -> str:
         """The table as an element of HTML, which templates take as it is.

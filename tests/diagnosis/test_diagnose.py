@@ -96,7 +96,8 @@ def test_the_text_the_table_and_the_picture_show_all_predictions():
     found = diagnose(noisy(N, 2, torch.Generator().manual_seed(3)), labels(N), sizes=(2, 7))
     text = str(found)
     for words in (
-        "2 networks err on",
+        "network 1",
+        "300 samples of",
         "the average of 7, logits *",
         "the average of 2, probabilities  ",
         "one student of 7 averaged *",

@@ -1,19 +1,99 @@
-"""A diagnosis as tables, and as a document for programs."""
+"""Diagnosis: its numbers, their picture and tables, and a document for programs."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from multiview.diagnosis.diagnose import Diagnosis, in_cells
-from multiview.diagnosis.predict import Prediction
+from multiview.diagnosis.calibration import Calibration
+from multiview.diagnosis.predict import Interval, Kind, Prediction
+from multiview.diagnosis.predictions import chosen
+from multiview.probes import Agreement, GainByCount
+from multiview.runs.find import drawing
 from multiview.runs.grid import Grid
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from pandas import DataFrame
+
+NAMES: Mapping[Kind, str] = {
+    "ensemble": "the average of {}",
+    "student": "one student of {} averaged",
+    "self": "self-distillation",
+}
 
 PRIOR = (
     "* More networks than those at hand: error linear in 1 / K. Students and self-distillation: "
     "the share of the gain that other experiments kept, which differs widely between them and "
     "knows nothing of these networks."
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What was measured of M networks on n samples, and what it predicts; printed, tables.
+
+    Attributes:
+        errors: Of each network.
+        by_size: Error of the mean logits of 1, 2, ... M networks, the mean over their choices.
+        by_size_probabilities: The same of mean probabilities.
+        agreement: How alike the mistakes of two networks are.
+        counts: Samples by how many of the networks are right on them, 0 to M, and how much
+            averaging gains on them. Each network counts as one view: what it has learned.
+        gaussian_gain: What averaging all M would gain if their logits were a common mean and
+            Gaussian noise, alike on all samples; measured is ``by_size[1] - by_size[M]``.
+        one: Calibration of single networks, the mean over them.
+        together: Calibration of their mean probabilities.
+        predictions: Of ensembles by logits and by probabilities, of students, and of
+            self-distillation; see ``predicted``.
+        level: Of the prediction intervals.
+    """
+
+    num_nets: int
+    num_samples: int
+    num_classes: int
+    errors: tuple[float, ...]
+    by_size: Mapping[int, float]
+    by_size_probabilities: Mapping[int, float]
+    agreement: Agreement
+    counts: GainByCount
+    gaussian_gain: float
+    one: Calibration
+    together: Calibration
+    predictions: tuple[Prediction, ...]
+    level: float
+
+    def predicted(self, kind: Kind, size: int = 1, average: str = "logits") -> Prediction:
+        """The prediction for an "ensemble" or "student" of so many networks, or for "self".
+
+        Raises:
+            ValueError: If there is none; the message says for what there is one.
+        """
+        return chosen(self.predictions, kind, size, average)
+
+    @property
+    def table(self) -> "DataFrame":
+        """One line a prediction, and one for each size that was measured."""
+        from pandas import DataFrame
+
+        measured = [
+            {"kind": "measured", "size": size, "average": average, "error": error}
+            for average, found in (
+                ("logits", self.by_size),
+                ("probabilities", self.by_size_probabilities),
+            )
+            for size, error in found.items()
+        ]
+        return DataFrame([*measured, *map(_line, self.predictions)]).assign(level=self.level)
+
+    @property
+    def figure(self) -> "Figure":
+        """The picture: error by size, measured and predicted, and the predicted gains."""
+        return drawing("prediction").draw(self.table)
+
+    def __str__(self) -> str:
+        names = [f"network {i}" for i in range(self.num_nets)]
+        return "\n\n".join(str(grid) for grid in grids(self, names))
 
 
 def grids(found: Diagnosis, names: Sequence[str]) -> list[Grid]:
@@ -60,7 +140,7 @@ def document(found: Diagnosis, names: Sequence[str]) -> dict[str, Any]:
 def _networks(found: Diagnosis, names: Sequence[str]) -> Grid:
     lines = [("", (name, _percent(error))) for name, error in zip(names, found.errors, strict=True)]
     caption = f"{found.num_samples} samples of {found.num_classes} classes"
-    return Grid("Networks", caption, ("file", "error, %"), lines)
+    return Grid("Networks", caption, ("network", "error, %"), lines)
 
 
 def _averages(found: Diagnosis) -> Grid:
@@ -105,11 +185,35 @@ def _counts(found: Diagnosis) -> Grid:
 
 
 def _predictions(found: Diagnosis) -> Grid:
-    lines = [("", in_cells(each)) for each in found.predictions]
+    lines = [("", _texts(each)) for each in found.predictions]
     level = f"{100 * found.level:g}%"
     title = f"Predicted, with {level} intervals for new networks and as many new samples"
     headings = ("", f"error, % [{level}]", f"gain over one network, points [{level}]")
     return Grid(title, PRIOR, headings, lines)
+
+
+def _line(each: Prediction) -> dict[str, Any]:
+    """A prediction as a line of a table."""
+    plain = {name: getattr(each, name) for name in ("kind", "size", "average", "extrapolated")}
+    ends = {
+        f"{name}{ending}": value
+        for name in ("error", "gain")
+        for ending, value in zip(("", "_low", "_high"), getattr(each, name), strict=True)
+    }
+    return plain | ends
+
+
+def _texts(each: Prediction) -> tuple[str, str, str]:
+    """What is predicted, the error and the gain."""
+    name = NAMES[each.kind].format(each.size)
+    if each.kind == "ensemble":
+        name += f", {each.average}"
+    return name + (" *" if each.extrapolated else ""), _between(each.error), _between(each.gain)
+
+
+def _between(each: Interval) -> str:
+    value, low, high = map(_percent, each)
+    return f"{value} [{low}, {high}]"
 
 
 def _percent(value: float) -> str:
