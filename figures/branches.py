@@ -24,33 +24,29 @@ def draw(table: pd.DataFrame) -> Figure:
         table: A line for each way of parting, its time and each repetition.
     """
     style.use()
-    figure = Figure(figsize=(style.WIDTH, 8.4), layout="constrained")
-    (shares, same), (on_patches, on_images) = figure.subplots(2, 2)
+    figure = Figure(figsize=(style.WIDTH, 4.6), layout="constrained")
+    shares, same = figure.subplots(1, 2)
     for part, label in PARTS.items():
         chosen = select(table, part=part)
         look = {"color": COLOURS[part], "label": label}
         _by_time(shares, chosen, "share", **look)
         if part == PATCHES:
-            _by_time(same, chosen, "same", low=0, high=1, **look)
+            _by_time(same, chosen, "same", low=0, high=1, **(look | {"label": "one start"}))
             _references(same, chosen, "same", COLOURS[part])
-    for level, label in ((1.0, "as much as apart"), (0.1, "10%, the theory's bound")):
+    for level, label in ((1.0, "as much as networks apart"), (0.1, "10%, the theory's bound")):
         shares.axhline(level, color=style.GREY, ls="--" if level == 1 else ":", label=label)
+    shares.set_ylim(-0.04, 1.12)
     shares.set_ylabel("gain by averaging, over that of networks apart")
-    style.title(shares, "a", "What of the gain does not need another start")
-    same.set_ylabel("classes in which all choose one view")
+    style.title(shares, "a", "Same start: what of the gain remains")
+    same.set_ylabel("classes in which all four choose one view")
     same.set_ylim(0, 1.05)
-    style.title(same, "b", "Patches: does the start choose the view?")
-    for axes, part, letter in ((on_patches, PATCHES, "c"), (on_images, IMAGES, "d")):
-        chosen = select(table, part=part)
-        _by_time(axes, chosen, "gain", color=COLOURS[part], label="one start, own orders")
-        _references(axes, chosen, "gain", COLOURS[part])
-        axes.set_ylabel("error of one - error of the mean")
-        style.title(axes, letter, f"Gain: {PARTS[part]}")
-    for axes in (shares, same, on_patches, on_images):
-        axes.set_xlabel("fraction of the training before networks part")
-        axes.legend(
-            title=panels.by_repetition(panels.repetitions(table)), fontsize=8.5, title_fontsize=8.5
-        )
+    style.title(same, "b", "Patches: do branches choose one view?")
+    title = panels.by_repetition(panels.repetitions(table))
+    look = {"title": title, "fontsize": 8.5, "title_fontsize": 8.5}
+    shares.legend(loc="upper right", bbox_to_anchor=(1.0, 0.9), **look)
+    same.legend(loc="center right", **look)
+    for axes in (shares, same):
+        axes.set_xlabel("fraction of the training before branches part")
     return figure
 
 

@@ -110,5 +110,5 @@ def test_tables_and_figure_show_every_time():
     for words in ("0.3", "0.7", *script.WAYS.values(), "CIFAR-10"):
         assert words in text
     found = figure.draw(table)
-    assert len(found.axes) == 4
+    assert len(found.axes) == 2
     assert all(axes.get_legend() is not None for axes in found.axes)
