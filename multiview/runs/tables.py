@@ -159,8 +159,8 @@ def fractions(heading: str, name: str) -> Column:
             lists = select(table, **line.where)[name].dropna()
         except KeyError:
             return Cell("")
-        sums = [100 * sum(values) / len(lists) for values in zip(*lists, strict=True)]
-        return Cell("/".join(f"{value:.0f}" for value in sums), n=len(lists))
+        means = [100 * math.fsum(values) / len(lists) for values in zip(*lists, strict=True)]
+        return Cell("/".join(f"{value:.0f}" for value in means), n=len(lists))
 
     return Column(heading=heading, text=text)
 
