@@ -159,7 +159,7 @@ def test_lists_of_fractions_are_averaged_place_by_place():
 
 
 def test_a_mean_of_fractions_that_ends_in_a_half_is_rounded_alike_by_every_python():
-    """Python 3.12 sums floating-point numbers more exactly; added one by one, these give 88.50..1."""
+    """Python 3.12 sums floats more exactly; added one by one, these give 88.50000000000001."""
     values = [17 / 20] * 3 + [18 / 20] * 7
     lists = {"seed": range(10), "method": "one", "sizes": [[value] for value in values]}
     assert texts(fractions("", "sizes"), ONE, pd.DataFrame(lists)) == "88"
