@@ -33,7 +33,7 @@ def draw(table: pd.DataFrame) -> Figure:
         if part == PATCHES:
             _by_time(same, chosen, "same", low=0, high=1, **(look | {"label": "one start"}))
             _references(same, chosen, "same", COLOURS[part])
-    for level, label in ((1.0, "as much as networks apart"), (0.1, "10%, the theory's bound")):
+    for level, label in ((1.0, "as much as networks apart"), (0.1, "10%, our margin of none")):
         shares.axhline(level, color=style.GREY, ls="--" if level == 1 else ":", label=label)
     shares.set_ylim(-0.04, 1.12)
     shares.set_ylabel("gain by averaging, over that of networks apart")

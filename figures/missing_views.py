@@ -14,7 +14,7 @@ PARTS = {
 }
 KNOWN = {  # by the columns of the table, from the left
     "own": ("known, as from labels alone", "#9CC7E4"),
-    "taken": ("learned from the teacher", style.COLOURS["one"]),
+    "taken": ("known, not from labels alone", style.COLOURS["one"]),
 }
 MISSING = {
     "overruled": ("given up for the teacher", "#F2C6A0"),

@@ -7,16 +7,16 @@ import torch
 from tidy_tables import changed, repeated, texts
 
 from figures import missing_views as figure
-from multiview.bench import Cell, check, run
+from multiview.bench import Cell, Classifier, check, run
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.recipe import fast_recipe
-from multiview.methods import Ensemble, Labels, Members
+from multiview.methods import Ensemble, Labels, Members, Variant
 from multiview.probes import coverage_of, coverage_probes
 from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
 from theory_experiments import missing_views as script
 from theory_experiments.missing_views import IMAGES, LAPTOP, PATCHES, REASONS, SMOKE, WAYS
-from theory_experiments.views.known_views import PROBES_PER_VIEW, WhyMissing, known_views
+from theory_experiments.views.known_views import PROBES_PER_VIEW, Taught, WhyMissing, known_views
 from theory_experiments.views.lone_views import OnLoneViews
 from theory_experiments.views.two_halves import shown_alone
 
@@ -43,6 +43,9 @@ def test_samples_of_two_images_show_one_half_each():
     inputs, labels = ABLE._samples(bench)
     assert labels.equal(bench.labels)
     assert (shown_alone(inputs) >= 0).all()
+    assert (inputs != 0).flatten(1).any(1).all()  # none has lost both
+    before = shown_alone(bench.inputs)
+    assert shown_alone(inputs)[before >= 0].equal(before[before >= 0])
 
 
 def test_what_a_lone_method_builds_on_is_trained_on_lone_views_too():
@@ -90,6 +93,59 @@ def test_a_tiny_run_counts_every_view_once(cell):
         assert line["known"] == pytest.approx(known)
         assert line["shown"] > 0
     assert line["views"] == (8 if cell.part == PATCHES else 20)
+
+
+def knows(bench, views):
+    """A classifier of patches that knows these views of every class and answers by them."""
+    features = bench.features[:, list(views)]
+
+    def logits(patches):
+        return torch.einsum("npd,kld->nkl", patches, features).clamp(min=0).sum(-1)
+
+    if not views:
+        return Classifier(logits=lambda patches: torch.zeros(len(patches), len(bench.features)))
+    return Classifier(logits=logits)
+
+
+@pytest.mark.parametrize(
+    ("cause", "teacher", "alone", "able", "temperature"),
+    [
+        ("not_taken", (0, 1), (0,), (0, 1), 1e3),
+        ("not_shown", (0, 1), (0,), (0, 1), 1e-6),
+        ("no_room", (0, 1), (0,), (1,), 1e3),
+        ("unknown", (0,), (0,), (0, 1), 1e3),
+        ("overruled", (0,), (0, 1), (0, 1), 1e3),
+    ],
+)
+def test_each_role_is_that_of_its_classifier(cause, teacher, alone, able, temperature):
+    """Networks that answer by known views, on patches without noise or other classes."""
+    spec = replace(TINY[PATCHES].spec, sigma_p=0.0, sigma_background=0.0, gamma_other=0.0)
+    bench = replace(TINY[PATCHES], spec=spec).bench(3, Context())
+    by_role = {"student": (0,), "teacher": teacher, "alone": alone, "able": able}
+    trained = {role: knows(bench, views) for role, views in by_role.items()}
+    measure = WhyMissing(students=(Taught(*by_role, temperature=temperature),))
+    row = measure.of(bench, trained)["student"]
+    assert row["known"] == 0.5
+    assert row[cause] == 0.5, row
+    assert row["teacher_knows"] == len(teacher) / 2
+
+
+@pytest.mark.parametrize("cell", LAPTOP, ids=lambda cell: cell.part)
+def test_each_student_is_held_against_networks_of_its_kind(cell):
+    (measure,) = cell.measures
+    for name, each in zip(WAYS[cell.part], measure.students, strict=True):
+        way = WAYS[cell.part][name]
+        student, teacher, alone, able = (
+            cell.methods[role] for role in (each.student, each.teacher, each.alone, each.able)
+        )
+        assert each.student == name
+        assert student == way.of(way.student)
+        assert teacher == way.student.teacher
+        assert alone == way.of(Labels(start=way.student.start))
+        assert able == OnLoneViews(of=alone, times=2)
+        assert each.temperature == way.student.kd_loss.temperature
+    narrow = WAYS[IMAGES]["narrow"]
+    assert isinstance(narrow.of(narrow.student), Variant)
 
 
 def test_samples_without_known_views_are_refused():
@@ -163,6 +219,7 @@ def test_tables_and_figure_show_every_way():
             assert way.label in text
             assert way.label in shown
     assert len(drawn.axes) == 2
+    assert {name: text for name, (text, _) in figure.MISSING.items()} == REASONS
 
 
 def test_bars_of_the_figure_end_at_one():

@@ -113,7 +113,8 @@ def cell(part: str, setting: Setting, ways: Mapping[str, Way]) -> Cell:
     methods: dict[str, Method] = {"member": Members()}
     students = []
     for name, way in ways.items():
-        alone = way.of(Labels(start=str(way.student.start)))
+        assert isinstance(way.student.start, str)  # a network that went on has no start of its own
+        alone = way.of(Labels(start=way.student.start))
         able = OnLoneViews(of=alone, times=2)
         by_name = {name: way.of(way.student), "teacher": way.student.teacher}
         by_name |= {"alone": alone, "able": able}
@@ -184,8 +185,8 @@ def claims(cells: Sequence[Cell]) -> Iterator[Claim]:
     overruled = of("overruled", PATCHES, "other")
     yield Claim("patches: other", source, statement, at_least(0.15), overruled)
     statement = (
-        "on two images a teacher that knows the image beside the digit hands over a tenth of all "
-        "views or less: the easy half wins against soft labels too"
+        "on two images a student whose teacher knows the image beside the digit learns at most a "
+        "tenth of all views that labels would not show: the easy half wins against soft labels too"
     )
     taken = of("taken", IMAGES, "knowing")
     yield Claim("two images: knowing", "our expectation", statement, at_most(0.1), taken)

@@ -1,7 +1,7 @@
 """diagnose: what averaging and distillation will gain, from two or three trained networks."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -17,9 +17,6 @@ from multiview.probes import agreement, gain_by_count, view_counts
 from multiview.rng import stream
 from multiview.runs.engines import check_device
 from multiview.train.metrics import wrong
-
-if TYPE_CHECKING:
-    pass
 
 
 def diagnose(

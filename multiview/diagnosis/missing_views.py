@@ -31,11 +31,11 @@ class MissingViews:
 
     Attributes:
         own: The student knows, and so does a network on labels alone from the same start.
-        taken: The student knows, and that network does not.
+        taken: The student knows, and that network does not; nearly always by its teacher.
         overruled: That network knows, and neither the student nor its teacher does.
         unknown: None of the three knows.
-        no_room: The teacher knows and the student does not, in classes of which a network of the
-            student's kind knows no more views even where each stands alone.
+        no_room: The teacher knows and the student does not, beyond the number of views of the
+            class that a network of the student's kind knows where each stands alone.
         not_shown: The teacher knows, the student has room, and soft labels do not tell.
         not_taken: The teacher knows and shows, the student has room, and does not know.
     """
@@ -68,8 +68,8 @@ class MissingViews:
     def __str__(self) -> str:
         """In words: what it knows, what it lacks, and the remedy of the first cause."""
         known = (
-            f"The student knows {self.known:.0%} of all views: {self.own:.0%} it would have "
-            f"learned from labels alone, {self.taken:.0%} came by its teacher."
+            f"The student knows {self.known:.0%} of all views: {self.own:.0%} as it would have "
+            f"from labels alone, {self.taken:.0%} that labels would not have shown it."
         )
         lacks = [
             f"{share:.0%} are missing because {CAUSES[cause]}."
@@ -108,7 +108,7 @@ def missing_views(
         shown: Of ``shown_by`` the teacher's logits on the student's training samples; None: enough.
 
     Raises:
-        ValueError: If shapes differ, or ``shown`` is no number from 0 on.
+        ValueError: If shapes differ, there is no student, or ``shown`` is no number from 0 on.
     """
     able = torch.ones_like(alone) if able is None else able
     shapes.fit(
@@ -118,8 +118,11 @@ def missing_views(
         able=(able, "bool *students k L"),
     )
     shows = shown is None or checks.not_negative("shown", shown) >= LEAST_SHOWN
+    if not student.numel():
+        raise ValueError(f"student has shape {tuple(student.shape)}, no student: give one or more.")
     lacked, kept = ~student & ~teacher, (~student & teacher).sum(-1)
-    no_room = torch.minimum(kept, (~able).sum(-1))  # of each class
+    room = (able.sum(-1) - student.sum(-1)).clamp(min=0)  # of each class, for further views
+    no_room = (kept - room).clamp(min=0)
     rest = float((kept - no_room).sum()) / student.numel()
     return MissingViews(
         own=_share(student & alone),

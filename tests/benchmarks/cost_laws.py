@@ -4,11 +4,12 @@
 
 ``gradients`` counts those a network takes to the end of training along the flow, in the setting of
 ``theorems``, against the number of classes (samples and dimensions grow with it there), of neurons
-and of samples, and against the start: means of networks on several draws. These counts do not
-depend on the machine. ``seconds`` times one gradient, and takes its memory in processes of their
-own, with one size doubled and doubled again; ``kernels`` does so for tangent kernels, and says
-what one of all images of CIFAR would take. An exponent is the slope of a least-squares line through
-the logarithms. A few minutes each, but for ``gradients``, which takes a quarter of an hour.
+and of samples, and against the start: means of networks on several draws. These counts hardly
+depend on the machine, whose bfloat16 products may round otherwise. ``seconds`` times one gradient,
+and takes its memory in processes of their own, with one size doubled and doubled again; ``kernels``
+does so for tangent kernels, and says what one of all images of CIFAR would take. An exponent is the
+slope of a least-squares line through the logarithms. A few minutes each, but for ``gradients``,
+which takes a quarter of an hour.
 """
 
 import subprocess
@@ -114,7 +115,7 @@ NAMES = {
 
 
 def gradient_task(sizes: Mapping[str, int]) -> Callable[[], object]:
-    """One gradient in bfloat16 products, as ``theorems`` trains, with buffers of its own."""
+    """One gradient in bfloat16 products of patches without zeros, with buffers of its own."""
     net = PatchNet(
         members=sizes["K"],
         num_classes=sizes["k"],
@@ -180,7 +181,10 @@ def child(task: str, **sizes: int) -> float:
 def print_peak(task: str, *words: str) -> None:
     """Child process: call once and print the peak."""
     sizes: dict[str, Any] = {name: int(size) for name, size in (each.split("=") for each in words)}
-    print(peak_of(gradient_task(sizes) if task == "gradient" else kernel_task(task, sizes["n"])))
+    if task == "gradient":
+        print(peak_of(gradient_task(sizes), gradient_task(dict.fromkeys(BASE, 4))))
+    else:
+        print(peak_of(kernel_task(task, sizes["n"]), kernel_task(task, 2)))
 
 
 LAWS = {"gradients": gradient_laws, "seconds": second_laws, "kernels": kernel_laws}

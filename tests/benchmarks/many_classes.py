@@ -45,16 +45,16 @@ def tasks() -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {}
     for name, patches in (("float32", batch.patches), ("bfloat16", batch.patches.bfloat16())):
         ordered, filled = zeros_last(patches)
-        order, space = filled.argsort(stable=True), Workspace()
+        order, spaces = filled.argsort(stable=True), [Workspace() for _ in range(3)]
 
-        def plain(patches=patches, space=space) -> object:
+        def plain(patches=patches, space=spaces[0]) -> object:
             return patch_gradient(net, patches, objective, rows, workspace=space)
 
-        def in_one_product(plain=plain) -> object:
+        def in_one_product(plain=plain, space=spaces[1]) -> object:
             with patch.object(gradients, "MOST_NEURONS", 10**9):
-                return plain()
+                return plain(space=space)
 
-        def without_zeros(ordered=ordered, order=order, filled=filled, space=space) -> object:
+        def without_zeros(ordered=ordered, order=order, filled=filled, space=spaces[2]) -> object:
             return patch_gradient(net, ordered, objective, order, workspace=space, filled=filled)
 
         found[f"{name}, {ONE}"] = in_one_product

@@ -13,7 +13,6 @@ is ``torch.func``'s way: one call with the weights of all members, which makes g
 import argparse
 import copy
 from collections.abc import Callable, Iterator
-from functools import partial
 from statistics import median
 
 import torch
@@ -136,14 +135,9 @@ def unit_seconds(
     steps: dict[str, tuple[Callable[[], None], int]], given: argparse.Namespace
 ) -> dict[str, list[float]]:
     """Times of one image through one network, in turn."""
-
-    def done(step: Callable[[], None]) -> None:
-        step()
-        if given.device != "cpu":
-            torch.cuda.synchronize()
-
-    tasks = {name: partial(done, step) for name, (step, _) in steps.items()}
-    times = in_turn(tasks, REPEATS, calls=max(2, IMAGES // given.batch))
+    tasks = {name: step for name, (step, _) in steps.items()}
+    after = None if given.device == "cpu" else torch.cuda.synchronize
+    times = in_turn(tasks, REPEATS, calls=max(2, IMAGES // given.batch), after=after)
     return {
         name: [each / (steps[name][1] * given.batch) for each in values]
         for name, values in times.items()

@@ -50,30 +50,41 @@ class Ratio:
 
 
 def in_turn(
-    tasks: Mapping[str, Callable[[], object]], repeats: int, calls: int = 1
+    tasks: Mapping[str, Callable[[], object]],
+    repeats: int,
+    calls: int = 1,
+    after: Callable[[], object] | None = None,
 ) -> dict[str, list[float]]:
-    """Seconds of each task, as often as asked, after a call that is not counted.
+    """Seconds of each task, as often as asked, after a turn that is not counted.
 
     Tasks take turns, so that a machine that slows down slows all of them. Where a turn has several
-    calls, their mean is taken.
+    calls, their mean is taken. A task that returns a number has timed itself, in seconds.
+
+    Args:
+        after: What waits for the calls of a turn to be done, as on a GPU.
     """
-    for task in tasks.values():
-        task()
     taken: dict[str, list[float]] = {name: [] for name in tasks}
-    for _ in range(repeats):
+    for _ in range(1 + repeats):
         for name, task in tasks.items():
-            begin = time.perf_counter()
+            own, begin = 0.0, time.perf_counter()
             for _ in range(calls):
-                task()
-            taken[name].append((time.perf_counter() - begin) / calls)
-    return taken
+                found = task()
+                own += found if isinstance(found, float) else 0.0
+            if after is not None:
+                after()
+            taken[name].append((own or time.perf_counter() - begin) / calls)
+    return {name: values[1:] for name, values in taken.items()}
 
 
-def peak_of(task: Callable[[], object]) -> float:
+def peak_of(task: Callable[[], object], small: Callable[[], object]) -> float:
     """Peak memory of a call above what was resident before it, MB; in a process that is fresh.
 
     Linux only: writing 5 there sets the peak back to what is resident now.
+
+    Args:
+        small: A tiny task of the same kind, called first: it loads the code.
     """
+    small()
     Path("/proc/self/clear_refs").write_text("5")
     before = _peak_kilobytes()
     task()

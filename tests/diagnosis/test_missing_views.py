@@ -51,6 +51,11 @@ def test_room_counts_views_and_not_which_they_are():
     assert missing_views(FIRST, teacher=ALL, alone=FIRST, able=ALL).no_room == 0
 
 
+def test_there_is_room_for_a_view_that_a_network_of_the_kind_would_know():
+    found = missing_views(views("00"), teacher=views("10"), alone=views("00"), able=views("10"))
+    assert (found.no_room, found.not_taken, found.unknown) == (0, 0.5, 0.5)
+
+
 def test_several_students_have_the_mean_of_each():
     students = torch.stack([FIRST, ALL])
     teachers, alone = torch.stack([ALL, ALL]), torch.stack([FIRST, FIRST])
@@ -102,11 +107,12 @@ def test_a_hot_limit_exists():
         ({"able": views("1", "1")}, "able has shape"),
         ({"shown": -0.1}, "shown=-0.1"),
         ({"shown": float("nan")}, "shown=nan"),
+        (dict.fromkeys(("student", "teacher", "alone"), torch.zeros(0, 2, 2).bool()), "no student"),
     ],
 )
 def test_bad_views_are_refused(given, words):
     with unchecked(), pytest.raises(ValueError, match=words):
-        missing_views(FIRST, **({"teacher": ALL, "alone": FIRST} | given))
+        missing_views(**({"student": FIRST, "teacher": ALL, "alone": FIRST} | given))
 
 
 def test_bad_logits_are_refused():

@@ -62,7 +62,7 @@ class WhyMissing(Measure):
             names = (each.student, each.teacher, each.alone, each.able)
             student, teacher, alone, able = (covered[name] for name in names)
             logits = bench.outputs(trained[each.teacher].logits, bench.inputs)
-            shown = shown_by(logits, bench.labels, each.temperature)
+            shown = shown_by(logits, bench.labels.cpu(), each.temperature)
             found = missing_views(student, teacher, alone, able, shown)
             row[each.student] = {
                 **vars(found),

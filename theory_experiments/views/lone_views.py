@@ -11,7 +11,7 @@ from multiview import checks
 from multiview.bench import Bench, Classifier, Method, Setting
 from multiview.bench.patches import PatchBench, PatchSetting
 from multiview.data import sample_patches
-from theory_experiments.views.two_halves import TwoImages, only
+from theory_experiments.views.two_halves import TwoImages, only, shown_alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class OnLoneViews(Method):
     """Another method on samples of which each shows one view of its class alone.
 
     Of patches they are drawn anew, single-view samples; of two images side by side each training
-    sample keeps its left or its right half, in turn.
+    sample that shows both halves keeps its left or its right one, in turn.
 
     Attributes:
         of: The method; what it builds on is trained on lone views too.
@@ -59,4 +59,6 @@ class OnLoneViews(Method):
             drawn = bench.stream("lone views")
             batch = sample_patches(spec, bench.features, number, drawn, kind="single")
             return batch.patches, batch.labels
-        return only(bench.inputs, torch.arange(len(bench.labels)) % 2), bench.labels
+        alone = shown_alone(bench.inputs)  # of those that show one half already
+        turn = torch.arange(len(alone), device=alone.device) % 2
+        return only(bench.inputs, torch.where(alone < 0, turn, alone)), bench.labels
