@@ -141,7 +141,7 @@ def test_each_student_is_held_against_networks_of_its_kind(cell):
         assert each.student == name
         assert student == way.of(way.student)
         assert teacher == way.student.teacher
-        assert alone == way.of(Labels(start=way.student.start))
+        assert alone == way.of(Labels(start=str(way.student.start)))
         assert able == OnLoneViews(of=alone, times=2)
         assert each.temperature == way.student.kd_loss.temperature
     narrow = WAYS[IMAGES]["narrow"]

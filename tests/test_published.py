@@ -58,7 +58,7 @@ def test_every_number_between_marks_is_that_of_the_published_rows():
 
 
 def test_every_experiment_has_a_page_and_every_page_an_experiment():
-    assert {path.stem for path in PAGES.glob("*.md")} == {*names(), "claims", "scale"}
+    assert {path.stem for path in PAGES.glob("*.md")} == {*names(), "claims", "cost", "scale"}
 
 
 @pytest.mark.parametrize("name", published_names(rows_folder()))
