@@ -43,8 +43,12 @@ def importable(package: str, *, ours_first: bool = False) -> ModuleSpec | None:
             f"a package {package!r} of somebody else has been imported from {other}, in the place "
             f"of {ours}: rename it, or do not import both in one program."
         )
-    sys.path.insert(0 if found else len(sys.path), str(ours.parent))
     importlib.invalidate_caches()
+    if found:  # ours is imported from the front, where it hides nothing else afterwards
+        sys.path.insert(0, str(ours.parent))
+        importlib.import_module(package)
+        sys.path.pop(0)
+    sys.path.append(str(ours.parent))
     return importlib.util.find_spec(package)
 
 

@@ -148,15 +148,22 @@ def foreign(folder: Path, name: str) -> Path:
 
 
 def test_ours_is_found_before_a_package_of_the_same_name(tmp_path, monkeypatch):
-    """Also where it lies first on the path, as where somebody works does."""
+    """Also where it lies first on the path, as where somebody works does; and it alone."""
     ours, theirs = foreign(tmp_path / "_bundled", "drawn"), foreign(tmp_path / "theirs", "drawn")
+    for folder in (ours, theirs):
+        foreign(folder, "scripts_of_both")
     monkeypatch.setattr(bundled, "FOLDER", ours)
     monkeypatch.setattr(sys, "path", [str(theirs), *sys.path])
     for _ in range(2):
         spec = bundled.importable("drawn", ours_first=True)
         assert spec is not None
         assert spec.origin == str(ours / "drawn" / "__init__.py")
-    assert sys.path[:2] == [str(ours), str(theirs)]
+    assert (sys.path[0], sys.path[-1]) == (str(theirs), str(ours))
+    assert sys.path.count(str(ours)) == 1
+    spec = bundled.importable("scripts_of_both")
+    assert spec is not None
+    assert spec.origin == str(theirs / "scripts_of_both" / "__init__.py")
+    sys.modules.pop("drawn")
 
 
 def test_experiments_of_ones_own_take_the_place_of_ours(tmp_path, monkeypatch):
