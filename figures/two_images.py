@@ -1,23 +1,16 @@
 """What networks recognise of samples of two images that show one of them, and what they gain."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from figures import panels, style
 from multiview.runs.estimates import measured, select
 
 PARTS = {"equal": "CIFAR-10 | CIFAR-10", "unequal": "CIFAR-10 | digit"}
 SHOWN = {"both": "both", "left": "left\nalone", "right": "right\nalone"}
-WHO = {
-    "member": ("one network", style.COLOURS["one"], "o"),
-    "ensemble": ("ensemble", style.COLOURS["ensemble"], "^"),
-    "distilled": ("distilled from it", style.COLOURS["distilled"], "s"),
-    "self": ("self-distilled", style.COLOURS["self"], "D"),
-}
 
 
 def draw(table: pd.DataFrame) -> Figure:
@@ -27,35 +20,20 @@ def draw(table: pd.DataFrame) -> Figure:
         table: A line for each kind of views, method and repetition.
     """
     style.use()
-    figure = Figure(figsize=(style.WIDTH, 11.5), layout="constrained")
-    rows = figure.subplots(3, 2)
-    n = panels.repetitions(table)
+    figure = Figure(figsize=(style.WIDTH, 8.2), layout="constrained")
+    rows = figure.subplots(2, 2, sharey="row")
+    title = panels.by_repetition(panels.repetitions(table))
     for column, (part, label) in enumerate(PARTS.items()):
         chosen = select(table, part=part)
-        top, middle, bottom = rows[:, column]
-        _accuracies(top, chosen)
-        style.title(top, "ab"[column], f"{label}: accuracy")
-        _classes(middle, select(chosen, method="member"))
-        style.title(middle, "cd"[column], "Classes of each network")
+        top, bottom = rows[:, column]
+        _classes(top, select(chosen, method="member"))
+        style.title(top, "ab"[column], f"{label}: classes of each network")
         _gains(bottom, chosen)
-        style.title(bottom, "ef"[column], "Gain by averaging")
-        for axes in (top, bottom):
-            axes.legend(title=panels.by_repetition(n), fontsize=8.5, title_fontsize=8.5)
+        style.title(bottom, "cd"[column], f"{label}: gain by averaging")
+        bottom.legend(
+            title=title, fontsize=8.5, title_fontsize=8.5, loc=("lower", "upper")[column] + " right"
+        )
     return figure
-
-
-def _accuracies(axes: Axes, table: pd.DataFrame) -> None:
-    """Every method by what is shown."""
-    for i, (who, (label, colour, marker)) in enumerate(WHO.items()):
-        look: dict[str, Any] = {"color": colour, "marker": marker}
-        for x, shown in enumerate(SHOWN):
-            found = panels.values(table, measured(shown, who))
-            panels.point(axes, x + 0.13 * (i - 1.5), found, low=0, high=1, **look)
-        axes.plot([], [], ls="none", label=label, **look)
-    axes.set_xticks(range(len(SHOWN)), list(SHOWN.values()))
-    axes.set_ylim(0, 1.03)
-    axes.set_xlabel("halves that are shown")
-    axes.set_ylabel("accuracy")
 
 
 def _classes(axes: Axes, table: pd.DataFrame) -> None:
@@ -64,6 +42,9 @@ def _classes(axes: Axes, table: pd.DataFrame) -> None:
         _, left, right = np.asarray(by_class).transpose(1, 0, 2)
         axes.scatter(left, right, s=12, alpha=0.5, color=style.COLOURS["one"], lw=0)
     axes.plot([0, 1], [0, 1], color=style.GREY, lw=1, ls="--")
+    for x, y in ((0.5, 0.0), (0.0, 0.5)):  # known by one half and not by the other
+        axes.add_patch(Rectangle((x, y), 0.5, 0.5, facecolor=style.FAINT, lw=0, zorder=0))
+    axes.text(0.98, 0.03, "one half alone is known", ha="right", fontsize=9, color=style.GREY)
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("accuracy on the class, left half alone")

@@ -249,7 +249,7 @@ def test_tables_and_figure_show_both_kinds_of_views():
     text = texts(script.tables(table), table)
     for words in (*(each.label for each in script.ENTRIES.values()), "a digit", "Gaussian"):
         assert words in text
-    assert len(figure.draw(table).axes) == 6
+    assert len(figure.draw(table).axes) == 4
 
 
 def test_the_laptop_preset_reads_digits_as_the_easy_half():
