@@ -44,7 +44,7 @@ def _classes(axes: Axes, table: pd.DataFrame) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, lw=1, ls="--")
     for x, y in ((0.5, 0.0), (0.0, 0.5)):  # known by one half and not by the other
         axes.add_patch(Rectangle((x, y), 0.5, 0.5, facecolor=style.FAINT, lw=0, zorder=0))
-    axes.text(0.98, 0.03, "one half alone is known", ha="right", fontsize=9, color=style.GREY)
+    axes.text(0.98, 0.03, "recognised by one half only", ha="right", fontsize=9, color=style.GREY)
     axes.set_xlim(-0.03, 1.03)
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlabel("accuracy on the class, left half alone")
