@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tidy_tables import changed, repeated, texts
+from tidy_tables import changed, repeated, texts, verdicts_of
 
 from figures import branches as figure
 from multiview.bench import check, run
 from multiview.methods import Branched
-from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
 from theory_experiments import branches as script
 from theory_experiments.branches import APART, BRANCHES, IMAGES, LAPTOP, ONE_ORDER, PATCHES
@@ -43,9 +42,7 @@ def table_with(changes: Mapping[str, Any] = MappingProxyType({}), part: str = PA
 
 
 def verdicts(table):
-    found = [judge(claim, table) for claim in script.claims(LAPTOP)]
-    assert not any("Error" in each.note for each in found), [each.note for each in found]
-    return {each.claim.name: each.verdict for each in found}
+    return verdicts_of(script.claims(LAPTOP), table)
 
 
 def test_claims_hold_on_ideal_rows_but_for_those_that_contradict_each_other():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tidy_tables import table_of
+from tidy_tables import table_of, verdicts_of
 
 from figures import data_tilt as figure
 from multiview import stream
@@ -16,7 +16,6 @@ from multiview.bench.images import ImageSetting
 from multiview.data import make_features, sample_patches
 from multiview.methods import OnOwnSamples
 from multiview.probes import missed_views
-from multiview.runs.claims import judge
 from multiview.runs.experiment import Context, NoOptions
 from multiview.runs.find import find
 from multiview.runs.script import run_script
@@ -119,10 +118,7 @@ def made_up(slope, bagged=None, own=0.0, votes=3.0, n=10):
 
 
 def verdicts(table):
-    claims = EXPERIMENT.claims_about("laptop", NoOptions())
-    found = [judge(claim, table) for claim in claims]
-    assert not any("Error" in each.note for each in found), [each.note for each in found]
-    return {each.claim.name: each.verdict for each in found}
+    return verdicts_of(EXPERIMENT.claims_about("laptop", NoOptions()), table)
 
 
 def test_claims_hold_where_the_data_tilt_a_little_and_votes_cost_more():

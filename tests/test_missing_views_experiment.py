@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tidy_tables import changed, repeated, texts
+from tidy_tables import changed, repeated, texts, verdicts_of
 
 from figures import missing_views as figure
 from multiview.bench import Cell, Classifier, check, run
@@ -12,7 +12,6 @@ from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.recipe import fast_recipe
 from multiview.methods import Ensemble, Labels, Members, Variant
 from multiview.probes import coverage_of, coverage_probes
-from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
 from theory_experiments import missing_views as script
 from theory_experiments.missing_views import IMAGES, LAPTOP, PATCHES, REASONS, SMOKE, WAYS
@@ -187,9 +186,7 @@ def table_with(part: str = PATCHES, **changes: float):
 
 
 def verdicts(table):
-    found = [judge(claim, table) for claim in script.claims(LAPTOP)]
-    assert not any("Error" in each.note for each in found), [each.note for each in found]
-    return {each.claim.name: each.verdict for each in found}
+    return verdicts_of(script.claims(LAPTOP), table)
 
 
 def test_each_claim_turns_with_the_measure_it_is_about():

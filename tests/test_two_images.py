@@ -7,14 +7,13 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
-from tidy_tables import changed, repeated, texts
+from tidy_tables import changed, repeated, texts, verdicts_of
 from tiny_images import write_cifar10, write_mnist
 
 from figures import two_images as figure
 from multiview.bench import Cell, check, run
 from multiview.bench.images import MADE_UP
 from multiview.bench.recipe import fast_recipe
-from multiview.runs.claims import judge
 from multiview.runs.experiment import Context
 from theory_experiments import two_images as script
 from theory_experiments.settings import BY_SGD
@@ -203,9 +202,7 @@ def table_with(part: str = EQUAL, changes: Mapping[str, float] = MappingProxyTyp
 
 
 def verdicts(table):
-    found = [judge(claim, table) for claim in script.claims(LAPTOP)]
-    assert not any("Error" in each.note for each in found), [each.note for each in found]
-    return {each.claim.name: each.verdict for each in found}
+    return verdicts_of(script.claims(LAPTOP), table)
 
 
 def test_each_claim_turns_with_the_measure_it_is_about():

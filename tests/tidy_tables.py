@@ -1,12 +1,13 @@
 """Made-up tables as a run reads them, one line a cell and method: for claims, tables, figures."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from multiview.runs.claims import Claim, judge
 from multiview.runs.rows import check_no_clash, plain_cell, split_result
 from multiview.runs.store import as_table
 
@@ -97,3 +98,10 @@ def texts(listings: Any, table: pd.DataFrame) -> str:
     """All that is printed, as Markdown."""
     grids: Sequence[Any] = [listing.grid(table) for listing in listings]
     return "\n".join(grid.markdown() for grid in grids)
+
+
+def verdicts_of(claims: Iterable[Claim], table: pd.DataFrame) -> dict[str, str]:
+    """The verdict on each claim by its name; a claim that breaks fails the test."""
+    found = [judge(claim, table) for claim in claims]
+    assert not any("Error" in each.note for each in found), [each.note for each in found]
+    return {each.claim.name: each.verdict for each in found}
