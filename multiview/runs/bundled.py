@@ -46,8 +46,10 @@ def importable(package: str, *, ours_first: bool = False) -> ModuleSpec | None:
     importlib.invalidate_caches()
     if found:  # ours is imported from the front, where it hides nothing else afterwards
         sys.path.insert(0, str(ours.parent))
-        importlib.import_module(package)
-        sys.path.pop(0)
+        try:
+            importlib.import_module(package)
+        finally:
+            sys.path.remove(str(ours.parent))
     sys.path.append(str(ours.parent))
     return importlib.util.find_spec(package)
 
