@@ -17,7 +17,7 @@ from multiview.runs.runner import plan
 from multiview.runs.store import Run
 from multiview.runs.sweep import compute
 
-TIMES = ("seconds", "finished", "threads", "peak_memory")
+TIMES = ("seconds", "finished", "threads", "peak_memory", "instructions")
 COMMIT = "c0ffee" + "0" * 34
 
 

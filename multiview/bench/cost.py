@@ -17,6 +17,7 @@ from multiview.bench.method import Method
 from multiview.bench.modules import ModuleBench, single_networks
 from multiview.bench.trainings import Left
 from multiview.bench.types import Context, Course, Fitted, SoftTargets
+from multiview.train.bfloat16 import is_native
 
 PROGRAM = 0.6e9  # bytes that Python takes with torch before it holds any sample
 STATES = 4  # of a network on disk: when trained, and a checkpoint with momentum and best state
@@ -228,7 +229,7 @@ def time_and_memory(flop: float, memory: float, cells: int, device: str, bfloat1
         flop: Of all cells.
         memory: Bytes of one cell.
     """
-    kind = torch.bfloat16 if bfloat16 else torch.float32
+    kind = torch.bfloat16 if bfloat16 and is_native(torch.device(device)) else torch.float32
     rate = gemm_rate(device, kind)
     least = timedelta(seconds=round(flop / rate))
     return (

@@ -36,13 +36,26 @@ OPTIONS = (
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
     ("device", str, "cpu", "torch device", "NAME"),
     ("resume", bool, False, "compute only the cells that have no row: what happens anyway", None),
+    (
+        "published",
+        bool,
+        False,
+        "go on from published rows: those of this code are stored first",
+        None,
+    ),
     ("retry", bool, False, "compute again what is stored as failed or lost", None),
     ("fresh", bool, False, "compute every cell again", None),
     ("check", bool, False, "exit with 3 if a claim is refuted", None),
     ("json", bool, False, "print one JSON document: the claims' verdicts, and paths", None),
     ("no_figure", bool, False, "draw nothing", None),
 )
-EXCLUDE = (("resume", "fresh"), ("retry", "fresh"), ("share", "fresh"), ("share", "retry"))
+EXCLUDE = (
+    ("resume", "fresh"),
+    ("retry", "fresh"),
+    ("share", "fresh"),
+    ("share", "retry"),
+    ("published", "fresh"),
+)
 
 
 def parse(experiment: Experiment, args: Sequence[str] | None) -> Any:

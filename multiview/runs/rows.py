@@ -21,7 +21,7 @@ RESERVED = frozenset(
     {
         *("key", "experiment", "preset", "code_version", "commit", "status", "failure", "method"),
         *("device", "threads", "package_version", "torch_version", "python_version"),
-        *("seconds", "peak_memory", "finished"),
+        *("seconds", "peak_memory", "instructions", "finished"),
     }
 )
 

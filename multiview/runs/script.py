@@ -10,6 +10,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -24,6 +25,7 @@ from multiview.runs.leases import claim
 from multiview.runs.memory import check_memory, keep_freed_memory
 from multiview.runs.options import check_options, engine_of, parse
 from multiview.runs.progress import ProgressBars
+from multiview.runs.publish import rows_folder
 from multiview.runs.report import present, report_missing_rows
 from multiview.runs.runner import plan
 from multiview.runs.sbatch import Refused
@@ -32,6 +34,7 @@ from multiview.runs.slurm import Over, SlurmEngine, command_of_task
 from multiview.runs.split import is_part
 from multiview.runs.store import Run
 from multiview.runs.sweep import Unwritten, compute
+from multiview.runs.unpack import unpack
 from multiview.runs.work import Job, Outcome
 
 DONE, ERROR, USAGE, REFUTED = 0, 1, 2, 3
@@ -125,6 +128,8 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     try:
         check_options(settings)
         engine = tally.engine = engine_of(settings)
+        if settings.published:
+            _go_on_from_published(errors, experiment, settings.out)
         run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
         tally.jobs = jobs
         cells = [job.cell for job in jobs if not is_part(job)]
@@ -168,6 +173,18 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         return _complain(errors, f"{error}: {what_to_free(run.directory)} {tally}")
     except OSError as error:
         return _complain(errors, f"{in_words(error)}. {tally}")
+
+
+def _go_on_from_published(errors: Console, experiment: Experiment, out: Path) -> None:
+    """Store the published rows that this code would make again, and say how many there are."""
+    version = experiment.code_version()
+    same, other = unpack(rows_folder(), experiment.name, version, out)
+    errors.print(
+        f"{experiment.name}: {same} published rows are of this code and are not computed again"
+        f"{f'; {other} are of other code and are left out' if other else ''}.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _begin(

@@ -28,6 +28,8 @@ from multiview.runs.rows import (
 
 Stored = Literal["ok", "failed", "lost"]  # of rows
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of disks, which no cell can go on with
+# As torch.cpu.get_capabilities calls them: a processor with others sums in another order.
+INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "bf16", "sve", "sve_bf16")
 MOST_DEATHS = 3  # processes that may be killed while they compute a cell, before it is lost
 
 
@@ -176,7 +178,7 @@ def _compute(job: Job, lease: Lease) -> Outcome:
         return found
     row |= {"threads": torch.get_num_threads(), "torch_version": torch.__version__}
     row |= {"seconds": round(time.perf_counter() - begin, 6), "finished": _now()}
-    row["peak_memory"] = peak_memory()
+    row |= {"peak_memory": peak_memory(), "instructions": _instructions()}
     write_row(job.directory, row, arrays)
     shutil.rmtree(job.scratch, ignore_errors=True)
     return _outcome(job, row["status"], row["failure"])
@@ -203,6 +205,7 @@ def _row(job: Job) -> dict[str, Any]:
         "python_version": platform.python_version(),
         "device": job.context.device,
         "threads": 0,
+        "instructions": "",
         "seconds": 0.0,
         "peak_memory": 0,
         "finished": _now(),
@@ -217,6 +220,14 @@ def peak_memory() -> int:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _instructions() -> str:
+    """Those of the processor by which torch may multiply matrices."""
+    import torch
+
+    known = getattr(torch.cpu, "get_capabilities", dict)()
+    return " ".join(name for name in INSTRUCTIONS if known.get(name, False))
 
 
 def _now() -> str:

@@ -117,8 +117,9 @@ def _built() -> Path:
     home = Path(torch.__file__).parent
     found = [*home.glob("lib/libgomp*.so*"), *home.parent.glob("torch.libs/libgomp*.so*")]
     here = ["-march=native"] if _processor() else []
-    command = [*shlex.split(os.environ.get("CC", "cc")), "-O3", *here, "-fopenmp"]
-    command += ["-shared", "-fPIC", "-x", "c", "-", "-x", "none", *map(str, found[:1])]
+    # Nobody traps a comparison; unless told so, gcc clamps one number at a time on AVX2.
+    command = [*shlex.split(os.environ.get("CC", "cc")), "-O3", "-fno-trapping-math", *here]
+    command += ["-fopenmp", "-shared", "-fPIC", "-x", "c", "-", "-x", "none", *map(str, found[:1])]
     made_of = (SOURCE, *command, torch.__version__, _processor())
     key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "multiview"

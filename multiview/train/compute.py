@@ -9,11 +9,15 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from multiview import checks, shapes
+from multiview.train.bfloat16 import is_native
 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeSpec:
-    """Choices that make a network faster and change its outputs by rounding alone."""
+    """Choices that make a network faster and change its outputs by rounding alone.
+
+    On a processor that has no products in bfloat16 the choice of it leaves all in float32.
+    """
 
     channels_last: bool = False  # pixels before channels in memory
     bfloat16: bool = False  # autocast; weights, optimiser and losses stay in float32
@@ -40,7 +44,8 @@ class ComputeSpec:
 
     def autocast(self, device: torch.device) -> AbstractContextManager:
         """The context of the forward pass."""
-        return torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16)
+        enabled = self.bfloat16 and is_native(device)
+        return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 def chosen(compute: ComputeSpec | None) -> ComputeSpec:

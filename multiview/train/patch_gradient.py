@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from multiview.models.patch_net import PatchNet, chunk_size
+from multiview.train.bfloat16 import product
 from multiview.train.patch_passes import passes_for
 from multiview.train.workspace import Workspace
 
@@ -57,8 +58,9 @@ def patch_gradient(
     of a sample nothing is kept but its logits and, in the workspace, a copy of its patches. What
     stands between the matrix products is compiled where that can be, see ``patch_passes``. The
     products run in the type of ``patches``; bfloat16 takes about half of the time where the
-    hardware has it (``tests/benchmarks/patch_gradient.py``), and rounds pre-activations and each
-    chunk's sum to 8 bits. Activation, loss and sums over chunks stay in the type of the weights.
+    hardware has it (``tests/benchmarks/patch_gradient.py``) and a little more than float32
+    elsewhere, and rounds pre-activations and each chunk's sum to 8 bits. Activation, loss and sums
+    over chunks stay in the type of the weights.
 
     Args:
         patches: All training samples.
@@ -154,7 +156,7 @@ def _of_block(
     for rows, x in chunks:
         n = len(rows)
         z = workspace.take("product", (len(weight), len(x)), x)
-        sums, held = passes.activate(torch.mm(unit_weight, x.T, out=z).view(members * k, -1, n))
+        sums, held = passes.activate(product(unit_weight, x.T, z).view(members * k, -1, n))
         output = sums.mul_(net.relu_knee).view(members, k, n).permute(2, 0, 1)
         if summed:
             output = output.sum(1, keepdim=True)
@@ -169,9 +171,8 @@ def _of_block(
         if weight.dtype == x.dtype:
             total.addmm_(pulled, x)
         else:
-            total += torch.mm(
-                pulled.to(x.dtype), x, out=workspace.take("product of slopes", (len(weight), d), x)
-            )
+            change = workspace.take("product of slopes", (len(weight), d), x)
+            total += product(pulled.to(x.dtype), x, change)
         losses.append(loss)
         logits.append(output)
     return Gradient(

@@ -8,6 +8,7 @@ from torch import nn
 
 from multiview import stream
 from multiview.models import FastNet, ResNet
+from multiview.train.bfloat16 import is_native
 from multiview.train.compute import ComputeSpec, frozen, outputs_of
 
 
@@ -29,12 +30,22 @@ def test_outputs_differ_by_rounding_alone(channels_last, bfloat16):
     assert outputs.dtype == torch.float32
     error = float((outputs - expected).abs().max() / expected.abs().max())
     assert error < (0.05 if bfloat16 else 1e-5)
-    assert (error > 1e-4) == bfloat16  # bfloat16 is used, and only where asked for
+    used = bfloat16 and is_native(torch.device("cpu"))
+    assert (error > 1e-4) == used  # bfloat16 is used, and only where asked for
     tested = outputs_of(module, x, compute=compute, batch_size=4)
     torch.testing.assert_close(tested, expected)  # never rounded
     weight = module.get_parameter("layers.0.weight")
     assert weight.dtype == torch.float32
     assert weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_bfloat16_is_for_processors_that_have_it(native, monkeypatch):
+    monkeypatch.setattr("multiview.train.bfloat16._processor_has_it", lambda: native)
+    outputs = frozen(net(), ComputeSpec(bfloat16=True))(images())
+    assert outputs.dtype == torch.float32
+    exact = frozen(net(), ComputeSpec())(images())
+    assert outputs.equal(exact) != native
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compilation needs a C++ compiler")
