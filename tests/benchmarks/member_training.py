@@ -6,8 +6,9 @@ The first line is a FastNet as it was: with GELU, and with a bias of the fixed f
 trained. ``--give-back`` leaves the C library as it is, which gives freed memory back.
 
 One run, medians of a few repeats. A "unit" is one image through one network, forward and backward,
-with the optimiser's step; the share is that of the rate of a large bfloat16 matrix product. Stacked
-is ``torch.func``'s way: one call with the weights of all members, which makes grouped convolutions.
+with the optimiser's step; the share is that of the rate of a large bfloat16 matrix product, or a
+float32 one where the processor has no other. Stacked is ``torch.func``'s way: one call with the
+weights of all members, which makes grouped convolutions.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from multiview import stream
 from multiview.bench.cost import cost_of, gemm_rate
 from multiview.models import FastNet, SideBySide
 from multiview.runs.memory import keep_freed_memory
+from multiview.train.bfloat16 import is_native
 from multiview.train.compute import ComputeSpec
 from multiview.train.loop import target_loss
 
@@ -86,7 +88,7 @@ def stacked_step(nets: list[FastNet], x: torch.Tensor, y: torch.Tensor) -> Calla
 
     def step() -> None:
         optimizer.zero_grad()
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with ComputeSpec(bfloat16=True).autocast(x.device):
             logits = vmap(one)(parameters, buffers)  # (members, n, k)
         target = y.expand(len(nets), -1)
         F.cross_entropy(logits.float().flatten(0, 1), target.flatten()).mul(len(nets)).backward()
@@ -181,7 +183,8 @@ def main() -> None:
         keep_freed_memory()
     net = build(0, tuple(given.widths), given.device)
     flop = 3 * cost_of(net, samples(given)[0][0]).forward
-    limit = gemm_rate(given.device, torch.bfloat16)
+    kind = torch.bfloat16 if is_native(torch.device(given.device)) else torch.float32
+    limit = gemm_rate(given.device, kind)
     print(f"{torch.get_num_threads()} threads, limit {limit:.1e} FLOP/s, {flop:.1e} FLOP a unit")
     times = unit_seconds(ways(given), given)
     for name, values in times.items():
