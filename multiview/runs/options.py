@@ -36,13 +36,7 @@ OPTIONS = (
     ("data_dir", OptionalFolder, None, "directory of the real images, where some are used", "DIR"),
     ("device", str, "cpu", "torch device", "NAME"),
     ("resume", bool, False, "compute only the cells that have no row: what happens anyway", None),
-    (
-        "published",
-        bool,
-        False,
-        "go on from published rows: those of this code are stored first",
-        None,
-    ),
+    ("from_published", bool, False, "take published rows of the same code as computed", None),
     ("retry", bool, False, "compute again what is stored as failed or lost", None),
     ("fresh", bool, False, "compute every cell again", None),
     ("check", bool, False, "exit with 3 if a claim is refuted", None),
@@ -54,7 +48,7 @@ EXCLUDE = (
     ("retry", "fresh"),
     ("share", "fresh"),
     ("share", "retry"),
-    ("published", "fresh"),
+    ("from_published", "fresh"),
 )
 
 
@@ -90,7 +84,8 @@ def check_options(settings: Any) -> None:
     """
     for one, other in EXCLUDE:
         if getattr(settings, one) and getattr(settings, other):
-            raise ValueError(f"--{one} and --{other} exclude each other: give one.")
+            names = [each.replace("_", "-") for each in (one, other)]
+            raise ValueError(f"--{names[0]} and --{names[1]} exclude each other: give one.")
     if settings.engine == "slurm" and (settings.fresh or settings.retry):
         raise ValueError(
             "engine='slurm' shares cells, whose rows say what is left: not with --fresh or --retry."

@@ -10,7 +10,6 @@ from concurrent.futures import BrokenExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, NoReturn
 
 from rich.console import Console
@@ -128,9 +127,12 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
     try:
         check_options(settings)
         engine = tally.engine = engine_of(settings)
-        if settings.published:
-            _go_on_from_published(errors, experiment, settings.out)
-        run, jobs = _plan(experiment, settings, settings.threads or engine.threads)
+        threads = settings.threads or engine.threads
+        run, jobs = _plan(experiment, settings, threads)
+        if settings.from_published:
+            found = unpack(rows_folder(), run, [job for job in jobs if not is_part(job)])
+            errors.print(f"{run.label}: {found}", highlight=False, soft_wrap=True)
+            run, jobs = _plan(experiment, settings, threads)
         tally.jobs = jobs
         cells = [job.cell for job in jobs if not is_part(job)]
         cost = experiment.cost(cells, jobs[0].context) if jobs else None
@@ -173,18 +175,6 @@ def _run(experiment: Experiment, settings: Any, errors: Console, tally: Tally) -
         return _complain(errors, f"{error}: {what_to_free(run.directory)} {tally}")
     except OSError as error:
         return _complain(errors, f"{in_words(error)}. {tally}")
-
-
-def _go_on_from_published(errors: Console, experiment: Experiment, out: Path) -> None:
-    """Store the published rows that this code would make again, and say how many there are."""
-    version = experiment.code_version()
-    same, other = unpack(rows_folder(), experiment.name, version, out)
-    errors.print(
-        f"{experiment.name}: {same} published rows are of this code and are not computed again"
-        f"{f'; {other} are of other code and are left out' if other else ''}.",
-        highlight=False,
-        soft_wrap=True,
-    )
 
 
 def _begin(

@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import multiview
 from multiview.runs.experiment import C, Context, Row
 from multiview.runs.leases import Lease, claim
 from multiview.runs.rows import (
+    PART_OF,
     DamagedRow,
     check_no_clash,
     check_tidy,
@@ -28,8 +29,8 @@ from multiview.runs.rows import (
 
 Stored = Literal["ok", "failed", "lost"]  # of rows
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # of disks, which no cell can go on with
-# As torch.cpu.get_capabilities calls them: a processor with others sums in another order.
-INSTRUCTIONS = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "bf16", "sve", "sve_bf16")
+# Instructions as torch.cpu.get_capabilities calls them: with others, numbers round otherwise.
+RECORDED = ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "neon", "bf16", "sve", "sve_bf16")
 MOST_DEATHS = 3  # processes that may be killed while they compute a cell, before it is lost
 
 
@@ -109,6 +110,20 @@ def lose(job: Job, reason: str) -> Outcome:
     return _leased(job, lambda lease: _lost(job, reason))
 
 
+def take(job: Job, row: Mapping[str, Any]) -> Outcome:
+    """Store a row of this cell that comes from elsewhere, unless it is computed or stored by now.
+
+    Args:
+        row: As ``read_row`` gives it.
+    """
+
+    def taken(lease: Lease) -> Outcome:
+        write_row(job.directory, {k: v for k, v in row.items() if k != "arrays"}, row["arrays"])
+        return _outcome(job, row["status"], row["failure"])
+
+    return _leased(job, taken)
+
+
 def fail(job: Job, reason: str) -> Outcome:
     """Store a cell as failed, unless it is computed or stored by now."""
 
@@ -141,10 +156,16 @@ def stored(job: Job) -> Outcome | None:
     return replace(_outcome(job, row["status"], row["failure"]), computed=False)
 
 
-def _read(job: Job) -> dict[str, Any] | None:
-    """The row that is there and whole."""
+def _seconds_of_parts(job: Job) -> float:
+    """What the parts of a cell took, each in a process of its own; a part has none."""
+    keys = () if PART_OF in job.stamp else job.after
+    return sum(row["seconds"] for key in keys if (row := _read(job, key)) is not None)
+
+
+def _read(job: Job, key: str | None = None) -> dict[str, Any] | None:
+    """The row that is there and whole, of this job or of another in its folder."""
     try:
-        return read_row(row_path(job.directory, job.key))
+        return read_row(row_path(job.directory, key or job.key))
     except (FileNotFoundError, DamagedRow):
         return None
 
@@ -177,7 +198,8 @@ def _compute(job: Job, lease: Lease) -> Outcome:
     if found := stored(job):  # another took this process for dead: the row that is there stays
         return found
     row |= {"threads": torch.get_num_threads(), "torch_version": torch.__version__}
-    row |= {"seconds": round(time.perf_counter() - begin, 6), "finished": _now()}
+    seconds = time.perf_counter() - begin + _seconds_of_parts(job)
+    row |= {"seconds": round(seconds, 6), "finished": _now()}
     row |= {"peak_memory": peak_memory(), "instructions": _instructions()}
     write_row(job.directory, row, arrays)
     shutil.rmtree(job.scratch, ignore_errors=True)
@@ -227,7 +249,7 @@ def _instructions() -> str:
     import torch
 
     known = getattr(torch.cpu, "get_capabilities", dict)()
-    return " ".join(name for name in INSTRUCTIONS if known.get(name, False))
+    return " ".join(name for name in RECORDED if known.get(name, False))
 
 
 def _now() -> str:

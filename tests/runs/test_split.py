@@ -7,6 +7,7 @@ import pytest
 from multiview.runs.artefacts import SUFFIX
 from multiview.runs.find import find
 from multiview.runs.publish import publish, published_runs
+from multiview.runs.rows import PART_OF, read_row, row_paths
 from multiview.runs.runner import plan
 from multiview.runs.script import run_script
 from multiview.runs.split import is_part
@@ -47,6 +48,15 @@ def test_rows_of_split_cells_are_those_of_whole_ones(tmp_path, whole, capsys):
     assert len(artefacts(tmp_path)) == PARTS
     assert run(SPLIT, tmp_path) == 0
     assert "2 cells, 2 stored before, 0 computed" in capsys.readouterr().err
+
+
+def test_a_row_counts_the_seconds_of_its_parts(tmp_path):
+    assert run(SPLIT, tmp_path) == 0
+    rows = [read_row(path) for path in row_paths(tmp_path / "theorems")]
+    for cell in (row for row in rows if PART_OF not in row):
+        parts = [row for row in rows if row.get(PART_OF) == cell["key"]]
+        assert len(parts) == 2
+        assert cell["seconds"] > sum(part["seconds"] for part in parts) > 0
 
 
 def test_parts_come_before_their_cells_and_after_what_they_need(tmp_path):
