@@ -12,7 +12,7 @@ from pathlib import Path
 
 from multiview.atomic import write_atomically
 from multiview.runs.claims import Judgement
-from multiview.runs.counts import benjamini_hochberg, summary_of
+from multiview.runs.counts import Summary, benjamini_hochberg, in_words, summary_of
 from multiview.runs.find import find, names, package_folder
 from multiview.runs.grid import Grid
 from multiview.runs.publish import PublishedRun, published_runs, rows_folder
@@ -145,6 +145,8 @@ def claims(published: Published, label: str) -> str:
 def findings(published: Published, labels: str) -> str:
     """The primary claims of these runs, with links from the front page to their pages.
 
+    Below stands how all published claims were judged.
+
     Args:
         labels: Those of the runs, in order, with commas between.
     """
@@ -158,21 +160,19 @@ def findings(published: Published, labels: str) -> str:
                 page = f"{package_folder().name}/pages/{run.experiment}.md"
                 texts = (each.claim.statement, *values, f"[{verdict}]({page})")
                 rows.append(("", texts))
-    return Grid("", "", headings, rows).markdown()
+    table = Grid("", "", headings, rows).markdown()
+    every = in_all(published).claims
+    return f"{table}\n\nAll {sum(every.values())} published claims: {in_words(every)}."
 
 
 def all_claims(published: Published) -> str:
     """Every claim of every experiment, with its verdict where rows are published."""
-    total, parts = summary_of([]), []
+    parts = []
     for name in names():
-        experiment = find(name)
-        options = experiment.options()
-        label = label_of(experiment, experiment.default_preset, options)
-        stated = experiment.claims_about(experiment.default_preset, options)
+        experiment, label = find(name), _default_label(name)
+        stated = experiment.claims_about(experiment.default_preset, experiment.options())
         if label in published.runs:
-            judged = published.judged(label)
-            total += summary_of(judged)
-            parts.append(f"## {name}\n\n{claims_grid(judged).markdown()}")
+            parts.append(f"## {name}\n\n{claims_grid(published.judged(label)).markdown()}")
         elif stated:
             rows = [
                 ("", (f"{c.name}: {c.statement}", c.source, predicted(*c.predicted), c.kind))
@@ -180,7 +180,19 @@ def all_claims(published: Published) -> str:
             ]
             grid = Grid("No rows published yet", "", ("claim", "source", "predicted", "kind"), rows)
             parts.append(f"## {name}\n\n{grid.markdown()}")
-    return "\n\n".join([f"Of the published runs: {total}", *parts])
+    return "\n\n".join([f"Of the published runs: {in_all(published)}", *parts])
+
+
+def in_all(published: Published) -> Summary:
+    """How the claims of all published runs were judged, each experiment by its default preset."""
+    labels = [label for label in map(_default_label, names()) if label in published.runs]
+    return sum((summary_of(published.judged(label)) for label in labels), summary_of([]))
+
+
+def _default_label(name: str) -> str:
+    """The label of an experiment's run with default preset and options."""
+    experiment = find(name)
+    return label_of(experiment, experiment.default_preset, experiment.options())
 
 
 OF_RUN: dict[str, Callable[[Published, str], str]] = {

@@ -101,7 +101,7 @@ def test_findings_are_the_primary_claims_with_links(multiview, page):
     text = readme.read_text()
     findings = text.partition("<!-- end -->")[0].splitlines()[1:]
     assert findings[0] == "| finding | paper | predicted | here [95%] | n | verdict |"
-    assert len(findings) == 3
+    assert findings[3:] == ["", "All 1 published claims: 1 supported, 0 refuted, 0 undecided."]
     assert findings[2].startswith("| heads as often as tails | Theorem 0 | 0.3 to 0.7 | 0.")
     assert findings[2].endswith("| 4 | [supported](toy_package/pages/tails.md) |")
     assert "Of the published runs: 1 claims: 1 supported" in text
