@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tidy_tables import table_of
+from tidy_tables import table_of, verdicts_of
 
 from figures import classes_needed as figure
-from multiview.runs.claims import judge
 from multiview.runs.experiment import NoOptions
 from multiview.runs.find import find
 from multiview.runs.script import run_script
@@ -78,8 +77,7 @@ def made_up(law=share_of, n=10):
 
 
 def verdicts(table):
-    claims = EXPERIMENT.claims_about("laptop", NoOptions())
-    return {claim.name: judge(claim, table).verdict for claim in claims}
+    return verdicts_of(EXPERIMENT.claims_about("laptop", NoOptions()), table)
 
 
 def test_claims_hold_where_x_decides():

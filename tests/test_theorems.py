@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tidy_tables import table_of
+from tidy_tables import table_of, verdicts_of
 
 from figures import theorems as figure
-from multiview.runs.claims import judge
 from multiview.runs.experiment import NoOptions
 from multiview.runs.find import find
 from multiview.runs.script import run_script
@@ -100,8 +99,7 @@ def ideal(n=4, **changes):
 
 
 def verdicts(table):
-    claims = EXPERIMENT.claims_about("laptop", NoOptions())
-    return {claim.name: judge(claim, table).verdict for claim in claims}
+    return verdicts_of(EXPERIMENT.claims_about("laptop", NoOptions()), table)
 
 
 def test_claims_hold_where_the_theory_does():

@@ -28,6 +28,7 @@ from multiview.bench.cost import cost
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import Fast, Residual
 from multiview.bench.recipe import Recipe, gpu_recipe, hours_recipe
+from multiview.comparison.entries import labelled
 from multiview.distill import Hinton
 from multiview.measures import ErrorsBySize, Pairs, TestErrors
 from multiview.methods import Ensemble, Labels, Members, Student, Summed, Variant
@@ -37,7 +38,6 @@ from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, given, lines_of, measure
 from multiview.train import OptimSpec
-from theory_experiments.views.tables import labelled
 from theory_experiments.views.trained_mean_of_nets import TrainedMeanOfNets
 from theory_experiments.views.whole_images import HOURS_NET
 

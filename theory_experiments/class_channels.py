@@ -25,6 +25,7 @@ from multiview.bench import Cell, Entry, check, run
 from multiview.bench.images import MADE_UP
 from multiview.bench.nets import Fast
 from multiview.bench.recipe import fast_recipe, hours_recipe
+from multiview.comparison.entries import labelled
 from multiview.distill import Hinton
 from multiview.measures import TestErrors
 from multiview.methods import Ensemble, Member, Members, Student
@@ -37,7 +38,6 @@ from theory_experiments.views.carried_classes import CarriedClasses
 from theory_experiments.views.group_cost import cost
 from theory_experiments.views.group_counts import BaseError
 from theory_experiments.views.shown_groups import GroupSetting
-from theory_experiments.views.tables import labelled
 
 
 @dataclass(frozen=True, kw_only=True)

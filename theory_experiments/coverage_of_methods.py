@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from multiview.bench import Cell, Entry, PatchSetting, check, run
+from multiview.comparison.entries import labelled, with_predictions
 from multiview.measures import PatchErrors, Views
 from multiview.methods import Member
 from multiview.runs.claims import Claim
@@ -34,7 +35,6 @@ from multiview.runs.script import main
 from multiview.runs.tables import Column, Line, Listing, estimated, fractions, measure
 from theory_experiments.settings import SMOKE_BY_SGD, many_classes_by_sgd
 from theory_experiments.views.all_methods import all_methods
-from theory_experiments.views.tables import labelled, with_predictions
 from theory_experiments.views.units import (
     LESS,
     MORE,

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from multiview.bench import Flow, PatchSetting, Sgd
+from multiview.bench.images import ImageSetting
+from multiview.bench.recipe import Recipe
 from multiview.bench.settings import SGD, SPEC
 from multiview.comparison.settings import PATCHES as BY_SGD
 from multiview.data import MultiViewSpec
@@ -44,6 +46,11 @@ BY_FLOW = PatchSetting(
         students=TrainSpec(method="adaptive", max_steps=300, loss_bound=0.0),
     ),
 )
+
+
+def in_one_recipe(setting: ImageSetting, recipe: Recipe) -> ImageSetting:
+    """The setting with this recipe for networks on labels and for students."""
+    return replace(setting, recipe=recipe, students=recipe)
 
 
 def many_classes(k: int) -> PatchSetting:
@@ -130,6 +137,7 @@ __all__ = [
     "SMOKE_BY_SGD",
     "SPEC",
     "WEAK_SPEC",
+    "in_one_recipe",
     "many_classes",
     "many_classes_by_sgd",
     "many_classes_smoke",

@@ -24,6 +24,7 @@ from multiview.bench import Cell, Entry, check, run
 from multiview.bench.cost import cost
 from multiview.bench.images import MADE_UP
 from multiview.bench.nets import Fast
+from multiview.comparison.entries import labelled
 from multiview.distill import Hinton
 from multiview.methods import Ensemble, Member, Members, Student
 from multiview.runs.claims import Claim, at_least, at_most
@@ -32,7 +33,6 @@ from multiview.runs.experiment import Experiment, Preset
 from multiview.runs.script import main
 from multiview.runs.tables import Line, Listing, measure
 from theory_experiments.views.half_accuracies import Halves
-from theory_experiments.views.tables import labelled
 from theory_experiments.views.two_halves import LEFT, RIGHT, TwoImages, plain
 from theory_experiments.views.units import MARGIN, NO_MORE
 

@@ -126,9 +126,15 @@ def print_peak(name: str) -> None:
     print(peak_of(tasks(SHAPES[0])[name], tasks(TINY)[name]))
 
 
+def aim_of(shape: Shape, name: str) -> float | None:
+    """The ratio aimed at; none of bfloat16 where the processor has no such products."""
+    if name not in AIMED or (name == "bfloat16" and not is_native(torch.device("cpu"))):
+        return None
+    return getattr(shape, name)
+
+
 def ratios() -> Iterator[Ratio]:
     """The gradient of each shape held against its products, in both types."""
-    native = is_native(torch.device("cpu"))
     for shape in SHAPES:
         methods = tasks(shape)
         asked = {name: methods[name] for name in (PRODUCTS, *AIMED)}
@@ -139,8 +145,7 @@ def ratios() -> Iterator[Ratio]:
                 rival=PRODUCTS,
                 ours=times[name],
                 theirs=times[PRODUCTS],
-                # Processors without the instructions round by float32, which gains nothing.
-                aim=getattr(shape, name) if name == "float32" or native else None,
+                aim=aim_of(shape, name),
             )
     for rival in RIVALS:
         yield Ratio(
@@ -170,7 +175,8 @@ def main() -> None:
         for name, values in times.items():
             cells = [f"{1000 * of(values):.1f}" for of in (min, median)]
             cells += [f"{of(values) / of(floor):.2f}" for of in (min, median)]
-            cells += [f"{getattr(shape, name):.2f}" if name in AIMED else ""]
+            aim = aim_of(shape, name)
+            cells += ["" if aim is None else f"{aim:.2f}"]
             cells += [f"{peak_megabytes(name):.0f}"] * (shape is SHAPES[0])
             table.add_row(name, *cells)
         Console(width=110).print(table)

@@ -79,6 +79,29 @@ def test_bfloat16_products_come_close():
     torch.testing.assert_close(coarse.loss, exact.loss, rtol=1e-2, atol=1e-2)
 
 
+def test_processors_without_bfloat16_round_to_the_same_gradient(monkeypatch):
+    net = PatchNet(
+        members=2, num_classes=4, width=6, patch_dim=30, sigma_init=1.0, generator=stream(0, "w")
+    )
+    patches = torch.randn(60, 5, 30, generator=stream(0, "x")).bfloat16()
+    objective, rows = cross_entropy(torch.arange(60) % 4, 4), torch.arange(60)
+    found, types, multiply = [], [], torch.mm
+
+    def recorded(a, b, **out):
+        types.append(a.dtype)
+        return multiply(a, b, **out)
+
+    monkeypatch.setattr(torch, "mm", recorded)
+    for has_it in (True, False):
+        monkeypatch.setattr("multiview.train.bfloat16._processor_has_it", lambda it=has_it: it)
+        found.append(patch_gradient(net, patches, objective, rows))
+    assert types == [torch.bfloat16] * 2 + [torch.float32] * 2
+    native, without = found
+    gap = (without.weight - native.weight).norm() / native.weight.norm()
+    assert gap < 1e-3  # a tenth of what rounding to bfloat16 changes
+    torch.testing.assert_close(without.logits, native.logits, rtol=1e-3, atol=1e-2)
+
+
 @given(patch_nets_with_data(), st.integers(0, 2**16))
 def test_zero_patches_are_left_out_and_change_nothing(case, seed):
     net, patches, labels = case

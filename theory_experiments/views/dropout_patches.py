@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 from multiview.bench import Cell, Entry, Method, PatchSetting, Sgd, adds
+from multiview.comparison.entries import with_predictions
 from multiview.measures import PatchErrors, Varied, Views
 from multiview.methods import Dropout, Masks, MaskStudent, Member, Members, UnlabelledStudent
 from multiview.runs.claims import Claim, within
@@ -35,7 +36,6 @@ from multiview.runs.estimates import Estimate, measured
 from multiview.runs.tables import Line, Listing, lines_of, measure
 from theory_experiments.settings import BY_SGD, PAPER_BY_SGD, SMOKE_BY_SGD
 from theory_experiments.views.parts import SYNTHETIC
-from theory_experiments.views.tables import with_predictions
 from theory_experiments.views.units import LESS, MARGIN, MORE, NO_MORE, SAME, counted_in_views
 
 NEURON = 0.25  # dropout of neurons, of the teacher and at every width

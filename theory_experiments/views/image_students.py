@@ -14,13 +14,14 @@ import pandas as pd
 from multiview.bench import Cell, Entry
 from multiview.bench.images import MADE_UP, ImageSetting
 from multiview.bench.nets import Fast
-from multiview.bench.recipe import Recipe, fast_recipe, hours_recipe
+from multiview.bench.recipe import fast_recipe, hours_recipe
 from multiview.distill import Hinton, Squares, Standardised
 from multiview.measures import TestErrors, Varied
 from multiview.methods import Ensemble, Labels, Member, Members, Student, Variant
 from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, measured
 from multiview.runs.tables import Line, Listing, estimated, gain, given, lines_of, measure
+from theory_experiments.settings import in_one_recipe
 from theory_experiments.views.distillation_published import ELSEWHERE
 from theory_experiments.views.whole_images import HOURS_NET
 
@@ -80,17 +81,14 @@ def cell(setting: ImageSetting, teacher: Fast = TEACHER) -> Cell:
     return Cell(part=PART, setting=setting, methods=methods, measures=measures)
 
 
-def trained(setting: ImageSetting, recipe: Recipe) -> ImageSetting:
-    """The setting with this recipe for all networks."""
-    return replace(setting, recipe=recipe, students=recipe)
-
-
 RECIPE = replace(fast_recipe(epochs=16), together=10)
-SETTING = trained(ImageSetting(num_train=1500, members=3, net=Fast(widths=(8, 16, 32))), RECIPE)
+SETTING = in_one_recipe(
+    ImageSetting(num_train=1500, members=3, net=Fast(widths=(8, 16, 32))), RECIPE
+)
 LAPTOP = cell(SETTING)
 SMOKE = cell(
     replace(
-        trained(SETTING, RECIPE.with_optim(epochs=2)),
+        in_one_recipe(SETTING, RECIPE.with_optim(epochs=2)),
         data=MADE_UP,
         num_train=100,
         num_validation=100,
@@ -103,7 +101,7 @@ SMOKE = cell(
 # All images, on two cores: teachers and recipe are those of ``cifar_ensembles``.
 HOURS = cell(
     replace(
-        trained(SETTING, hours_recipe(epochs=10)),
+        in_one_recipe(SETTING, hours_recipe(epochs=10)),
         num_train=50_000,
         num_validation=0,
         num_test=10_000,
@@ -115,7 +113,7 @@ HOURS = cell(
 # On a GPU; no rate was compared.
 PAPER_CELL = cell(
     replace(
-        trained(SETTING, RECIPE.with_optim(epochs=30, batch_size=500, learning_rate=1.0)),
+        in_one_recipe(SETTING, RECIPE.with_optim(epochs=30, batch_size=500, learning_rate=1.0)),
         num_train=45_000,
         num_validation=5000,
         num_test=10_000,

@@ -12,6 +12,7 @@ from multiview.measures import Flops, SampleSizes, TestErrors
 from multiview.methods import Baseline, Gates, MagnitudePruned, Reinitialised
 from multiview.sparsity import L0Spec
 from multiview.train import ComputeSpec, OptimSpec
+from theory_experiments.settings import in_one_recipe
 
 CLIFF_START = 0.1  # dropout rate at which gates of the cliff start; log a = 2.197
 SEPARATE = {  # lambda of each layer; the paper's are not known of the first
@@ -49,12 +50,7 @@ MNIST = ImageSetting(
 )
 
 
-def trained_by(recipe: Recipe, setting: ImageSetting) -> ImageSetting:
-    """The setting in which networks with gates and without have this recipe."""
-    return replace(setting, recipe=recipe, students=recipe)
-
-
-CONVOLUTIONAL = trained_by(digits(ADAM, channels_last=True), replace(MNIST, net=LeNet()))
+CONVOLUTIONAL = in_one_recipe(replace(MNIST, net=LeNet()), digits(ADAM, channels_last=True))
 MLP = Gates(penalty=L0Spec(strength=0.1, averaging=0.999), dropout=(0.2, 0.5, 0.5))
 LENET = replace(MLP, dropout=0.5)
 WRN = Gates(penalty=L0Spec(strength=0.001, averaging=0.99), dropout=0.3)
@@ -140,8 +136,8 @@ def cliff(
 
 def paper() -> list[Cell]:
     """The paper's sizes and epochs, but for 5000 images held out; a GPU for the WRNs."""
-    wide = trained_by(
-        Recipe(optim=WIDE), replace(MNIST, data="cifar10", net=Residual(depth=28, widen=10))
+    wide = in_one_recipe(
+        replace(MNIST, data="cifar10", net=Residual(depth=28, widen=10)), Recipe(optim=WIDE)
     )
     return [
         compared("mnist_mlp", MNIST, MLP, sweep=(0.03, 0.3, 1.0)),
@@ -184,9 +180,8 @@ def laptop() -> list[Cell]:
 def small_wide(epochs: int) -> ImageSetting:
     """A WRN-10-1 on 2,000 images."""
     recipe = Recipe(optim=replace(WIDE, epochs=epochs, batch_size=50))
-    return trained_by(
-        recipe, ImageSetting(data="cifar10", members=1, net=Residual(depth=10, widen=1))
-    )
+    setting = ImageSetting(data="cifar10", members=1, net=Residual(depth=10, widen=1))
+    return in_one_recipe(setting, recipe)
 
 
 def smoke() -> list[Cell]:

@@ -22,6 +22,7 @@ import pandas as pd
 
 from multiview.bench import Cell, Entry, PatchSetting, adds, like
 from multiview.bench.entry import Prediction
+from multiview.comparison.entries import labelled, with_predictions
 from multiview.distill import Hinton, PaperUpdate, Squares, Standardised
 from multiview.measures import PatchErrors, Varied, Views
 from multiview.methods import Ensemble, Labels, Member, Members, Student, TransferSet, Variant
@@ -30,7 +31,6 @@ from theory_experiments.settings import SMOKE_BY_SGD, many_classes_by_sgd
 from theory_experiments.views.all_methods import PAPER_WEIGHT, taught
 from theory_experiments.views.left_out import ClassLeftOut
 from theory_experiments.views.parts import SYNTHETIC
-from theory_experiments.views.tables import labelled, with_predictions
 from theory_experiments.views.units import counted_in_views
 
 T = 16.0  # of Hinton's loss where it is not varied

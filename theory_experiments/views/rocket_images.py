@@ -24,6 +24,7 @@ from multiview.runs.claims import Claim
 from multiview.runs.estimates import Estimate, largest, measured, select
 from multiview.runs.tables import Column, Line, Listing, estimated, gain, given, lines_of, measure
 from multiview.train import ComputeSpec, OptimSpec
+from theory_experiments.settings import in_one_recipe
 from theory_experiments.views.rocket_published import (
     ORDERED,
     PUBLISHED,
@@ -102,11 +103,6 @@ def cell(
     return Cell(part=part, setting=setting, methods=methods, measures=measures)
 
 
-def with_recipe(setting: ImageSetting, recipe: Recipe) -> ImageSetting:
-    """The setting with one recipe for all."""
-    return replace(setting, recipe=recipe, students=recipe)
-
-
 # The paper's optimiser, on fewer images: SGD, and the rate falls by 0.2 at 0.3, 0.6 and 0.8 of the
 # epochs. On training images held out from training, with seed 1000, rates of 0.03 to 0.1, boosters
 # of depth 16 and 22, and 1,000 to 3,000 images in as many steps were tried; in none was the booster
@@ -114,7 +110,7 @@ def with_recipe(setting: ImageSetting, recipe: Recipe) -> ImageSetting:
 OPTIM = OptimSpec(
     epochs=10, batch_size=50, learning_rate=0.1, warmup=0.0, weight_decay=5e-4, schedule="steps"
 )
-LAPTOP_SETTING = with_recipe(
+LAPTOP_SETTING = in_one_recipe(
     ImageSetting(
         num_train=1500,
         num_test=5000,
@@ -129,7 +125,7 @@ LAPTOP = {
     "cifar10": [cell(LAPTOP_SETTING, depths=(4,))],
     "cifar100": [CIFAR100(replace(LAPTOP_SETTING, data="cifar100"), depths=(4,))],
 }
-SMOKE_SETTING = with_recipe(
+SMOKE_SETTING = in_one_recipe(
     replace(LAPTOP_SETTING, data=MADE_UP, num_train=30, num_validation=10, num_test=30, shrink=4),
     Recipe(
         optim=OptimSpec(epochs=1, batch_size=30, learning_rate=0.05),
@@ -143,7 +139,7 @@ SMOKE = {
 }
 # All images at half of their side; the booster is deeper than in the preset laptop, as there are
 # thirty times as many images. No rate was compared.
-HOURS_SETTING = with_recipe(
+HOURS_SETTING = in_one_recipe(
     replace(
         LAPTOP_SETTING,
         num_train=45_000,
@@ -159,7 +155,7 @@ HOURS = {
 }
 # The paper's pairs on all images but 5000 for validation, with its 200 epochs. The hints have the
 # weights of the laptop preset: nothing was chosen at this size.
-PAPER_SETTING = with_recipe(
+PAPER_SETTING = in_one_recipe(
     ImageSetting(num_train=None, num_validation=5000, num_test=None, members=1, net=WidePair()),
     Recipe(optim=replace(OPTIM, epochs=200, batch_size=128)),
 )

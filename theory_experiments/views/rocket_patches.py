@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from multiview.bench import Cell, Entry, PatchSetting, Sgd, adds
+from multiview.comparison.entries import with_predictions
 from multiview.distill.rocket_loss import HINT_WEIGHT
 from multiview.measures import Companions, PatchErrors, StrongestNeurons, Varied, Views
 from multiview.methods import Booster, Rocket, Student
@@ -29,7 +30,6 @@ from multiview.runs.estimates import Estimate, measured
 from multiview.runs.tables import Line, Listing, lines_of, measure
 from theory_experiments.settings import BY_SGD, PAPER_BY_SGD, SGD, SMOKE_BY_SGD
 from theory_experiments.views.parts import SYNTHETIC
-from theory_experiments.views.tables import with_predictions
 from theory_experiments.views.units import (
     LESS,
     MARGIN,
