@@ -19,12 +19,19 @@ def single_view_error(coverage: float, lost: float = 1.0) -> float:
         coverage: c in [0, 1]; 1 / L for a network with one of L views of each class, hence the
             0.5 mu of Theorem 1.
         lost: Probability that a sample whose strong view is unknown is wrong; see ``lost_error``.
+
+    Raises:
+        ValueError: If ``coverage`` or ``lost`` is not in [0, 1].
     """
     return (1 - checks.fraction("coverage", coverage)) * checks.fraction("lost", lost)
 
 
 def mixed_error(mu: float, single: float, multi: float = 0.0) -> float:
-    """Error on D, of which a fraction ``mu`` is single-view, from those on its two parts."""
+    """Error on D, of which a fraction ``mu`` is single-view, from those on its two parts.
+
+    Raises:
+        ValueError: If an argument is not in [0, 1].
+    """
     mu = checks.fraction("mu", mu)
     single, multi = checks.fraction("single", single), checks.fraction("multi", multi)
     return mu * single + (1 - mu) * multi
@@ -36,6 +43,9 @@ def coverage(all_learned: float, num_views: int = 2) -> float:
     Args:
         all_learned: Fraction of the classes with every view learned; 0 in the theory.
         num_views: L.
+
+    Raises:
+        ValueError: If ``all_learned`` is not in [0, 1], or ``num_views`` is no integer >= 1.
     """
     all_learned = checks.fraction("all_learned", all_learned)
     num_views = checks.count("num_views", num_views)
@@ -50,6 +60,9 @@ def ensemble_error(members: int, covered: float = 0.5) -> float:
     Args:
         members: K >= 1.
         covered: c of one network; see ``coverage``.
+
+    Raises:
+        ValueError: If ``members`` is no integer >= 1, or ``covered`` is not in [0, 1].
     """
     return (1 - checks.fraction("covered", covered)) ** checks.count("members", members)
 
@@ -85,6 +98,9 @@ def student_coverage(teacher: float, own: float = 0.5) -> float:
     Args:
         teacher: c_T.
         own: c_0 of a network trained on labels; 1/2 with one of two views of each class.
+
+    Raises:
+        ValueError: If ``teacher`` or ``own`` is not in [0, 1].
     """
     return 1 - (1 - checks.fraction("teacher", teacher)) * (1 - checks.fraction("own", own))
 
@@ -102,6 +118,10 @@ def lost_error(spec: MultiViewSpec, views_learned: float = 1.0) -> float:
     Args:
         views_learned: Mean number of views learned of a class; the number of learned features is
             taken as the two whole numbers next to it.
+
+    Raises:
+        ValueError: If ``spec`` is no ``MultiViewSpec``, or ``views_learned`` is not from 0 to
+            ``spec.num_views``.
     """
     checks.instance("spec", spec, MultiViewSpec)
     interval = f"[0, {spec.num_views}]"

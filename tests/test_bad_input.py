@@ -4,7 +4,6 @@ import dis
 import importlib
 import re
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,21 +12,13 @@ from hostile_values import hostile
 from hypothesis import given
 from hypothesis import strategies as st
 from one_call import ROUGH, Call
-from public_calls import CALLS, MODULES
+from public_calls import CALLS, MODULES, public_names
 from unchecked import unchecked
 
 import multiview
 from multiview.checks import shown
 
 PACKAGE = Path(multiview.__file__).parent
-
-
-def public_names(module: ModuleType) -> set[str]:
-    """What a module gives to its users: its ``__all__``, or what it defines itself."""
-    if hasattr(module, "__all__"):
-        return set(module.__all__)
-    own = {name for name, value in vars(module).items() if callable(value) and name[0] != "_"}
-    return {name for name in own if vars(module)[name].__module__ == module.__name__}
 
 
 def listed(call: str) -> str:

@@ -1,14 +1,19 @@
-"""Names that docstrings put between backticks exist."""
+"""Names that docstrings put between backticks exist, and what is refused is said."""
 
 import ast
 import builtins
 import importlib
+import inspect
 import re
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
+from public_calls import MODULES, public_names
+
+from multiview import checks, shapes
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("multiview", "theory_experiments", "figures")
@@ -123,3 +128,93 @@ def test_every_package_has_an_api_page():
     assert named.split() == sorted(
         path.parent.name for path in (ROOT / "multiview").glob("*/__init__.py")
     )
+
+
+def public_functions():
+    """By public name, each function and method that the package defines, and what is said of it."""
+    packages = {
+        f"multiview.{path.parent.name}" for path in (ROOT / "multiview").glob("*/__init__.py")
+    }
+    for module in map(importlib.import_module, sorted(packages.union(MODULES))):
+        for name in sorted(public_names(module)):
+            value, label = getattr(module, name), f"{module.__name__}.{name}"
+            if inspect.isclass(value):
+                for method, member in inspect.getmembers_static(value):
+                    if is_ours(function := function_of(member)) and is_public(method):
+                        yield f"{label}.{method}", function, said_of(value, method)
+            elif is_ours(function := function_of(value)):
+                yield label, function, inspect.getdoc(value) or ""
+
+
+def function_of(member):
+    """The function behind a method, a property or what a decorator made of it."""
+    inner = {property: "fget", cached_property: "func", classmethod: "__func__"}
+    member = getattr(member, inner.get(type(member), ""), member)
+    return inspect.unwrap(member) if callable(member) else member
+
+
+def is_ours(function):
+    """Whether it stands in a file of the package: methods that a dataclass is given do not."""
+    if not inspect.isfunction(function):
+        return False
+    return Path(function.__code__.co_filename).is_relative_to(Path(checks.__file__).parent)
+
+
+def is_public(method):
+    return not method.startswith("_") or is_special(method)
+
+
+def is_special(method):
+    """Whether Python or torch calls it: then the docstring of its class may speak for it."""
+    return method == "forward" or (method.startswith("__") and method.endswith("__"))
+
+
+def said_of(owner, method):
+    """A method's docstring, with that of the class where it may speak for the method."""
+    own = inspect.getdoc(getattr(owner, method)) or ""
+    return own + (inspect.getdoc(owner) or "") if is_special(method) else own
+
+
+def refuses(function):
+    """Whether a function itself raises an error, or names one of the checks or their module."""
+
+    def is_check(name):
+        value = function.__globals__.get(name)
+        module = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+        return module in (checks.__name__, shapes.__name__)
+
+    return any(
+        isinstance(node, ast.Raise) or (isinstance(node, ast.Name) and is_check(node.id))
+        for node in ast.walk(ast.parse(dedent(inspect.getsource(function))))
+    )
+
+
+REFUSING = [
+    pytest.param(said, id=label)
+    for label, function, said in public_functions()
+    if refuses(function)
+]
+
+
+@pytest.mark.parametrize("said", REFUSING)
+def test_a_public_function_that_refuses_says_so(said):
+    assert "Raises:" in said, "name the exception, and when it is raised"
+
+
+def test_what_refuses_is_found():
+    def raises():
+        raise ValueError
+
+    def checks_it(number):
+        return checks.count("number", number)
+
+    assert refuses(raises)
+    assert refuses(checks_it)
+    assert not refuses(is_public)
+    found = {param.id for param in REFUSING}
+    assert found > {
+        "multiview.theory.mixed_error",  # a function of a module without __all__
+        "multiview.train.OptimSpec.__post_init__",
+        "multiview.measures.Views.check",  # inherited from a class that is not public
+        "multiview.models.PatchNet.single",
+    }

@@ -24,6 +24,9 @@ class Curve:
         every: Sweeps over the training samples between two tests; the networks that training
             begins with and those that it leaves are tested, too.
         num_test: Number of single-view and of multi-view test samples, each.
+
+    Raises:
+        ValueError: If ``every`` or ``num_test`` is no integer >= 1.
     """
 
     every: int

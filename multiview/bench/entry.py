@@ -20,6 +20,9 @@ class Entry:
         label: What it is, in a few words.
         group: Of which methods it is one.
         theory: None where the theory says nothing.
+
+    Raises:
+        ValueError: If ``method`` is no ``Method`` or ``label`` no text.
     """
 
     method: Method

@@ -28,6 +28,9 @@ class Flow:
 
     Attributes:
         summed: Of networks trained as their sum; None: as ``labels``.
+
+    Raises:
+        ValueError: If ``labels``, ``students`` or ``summed`` is no ``TrainSpec``.
     """
 
     labels: TrainSpec

@@ -47,6 +47,10 @@ class PatchSetting(Setting):
         members: K, the number of networks of an ensemble where a method does not say.
         width: m, neurons of a class.
         curve: Tests of networks along their training by the flow; None: there are none.
+
+    Raises:
+        ValueError: If a field is of another type or out of range, or there is a ``curve`` where
+            networks are trained by minibatches.
     """
 
     spec: MultiViewSpec
@@ -86,7 +90,11 @@ class PatchSetting(Setting):
         return PatchBench(self, seed, context)
 
     def check_sgd(self, method: str) -> None:
-        """Refuse what needs minibatches, where networks follow the flow."""
+        """Refuse what needs minibatches, where networks follow the flow.
+
+        Raises:
+            ValueError: If networks follow the gradient flow.
+        """
         if isinstance(self.training, Flow):
             raise ValueError(
                 f"{method} needs minibatches, and this setting follows the gradient flow: use "
@@ -94,30 +102,54 @@ class PatchSetting(Setting):
             )
 
     def check_features(self, method: str) -> None:
-        """Refuse minibatches, whose gradients autograd gives."""
+        """Refuse minibatches, whose gradients autograd gives.
+
+        Raises:
+            ValueError: If networks are trained by minibatches.
+        """
         if isinstance(self.training, Sgd):
             super().check_features(method)
 
     def check_dropout(self, kind: DropoutKind, rate: float | None) -> None:
-        """Refuse dropout without a rate: these networks have none of their own."""
+        """Refuse dropout without a rate: these networks have none of their own.
+
+        Raises:
+            ValueError: If ``rate`` is None.
+        """
         if rate is None:
             raise ValueError("rate=None is that of networks with dropout layers: give a number.")
 
     def check_shared(self, shared: int) -> None:
-        """Refuse more shared neurons than a class has."""
+        """Refuse more shared neurons than a class has.
+
+        Raises:
+            ValueError: If ``shared`` is not from 0 to ``width``.
+        """
         if not 0 <= shared <= self.width:
             raise ValueError(f"shared={shared} counts neurons of a class: use 0 to {self.width}.")
 
     def check_gates(self, dropout: float | tuple[float, ...]) -> None:
-        """Refuse rates of several layers: these networks have one."""
+        """Refuse rates of several layers: these networks have one.
+
+        Raises:
+            ValueError: If ``dropout`` is not one rate.
+        """
         initial_dropout(dropout, 1)
 
     def with_net(self, net: NetSpec) -> Setting:
-        """Refuse all but the networks of Section 3."""
+        """Refuse all but the networks of Section 3.
+
+        Raises:
+            ValueError: Always.
+        """
         raise ValueError(f"net={net}: networks of patches are PatchNets, leave it out.")
 
     def check(self, context: Context) -> None:
-        """Refuse another device: the closed-form gradient is written for the CPU."""
+        """Refuse another device: the closed-form gradient is written for the CPU.
+
+        Raises:
+            ValueError: If the device of the context is not the CPU.
+        """
         if context.device != "cpu":
             raise ValueError(
                 f"device={context.device!r}: networks of patches run on the CPU, leave it."
@@ -194,7 +226,11 @@ class PatchBench(Bench):
         return self.nets(name, number).summed()
 
     def member(self, group: nn.Module, index: int) -> nn.Module:
-        """A copy of one network of a group."""
+        """A copy of one network of a group.
+
+        Raises:
+            TypeError: If the group is neither a ``PatchNet`` nor a ``DropoutPatchNet``.
+        """
         if isinstance(group, DropoutPatchNet):
             return SingleMember(group.member(index))
         if not isinstance(group, PatchNet):
@@ -287,7 +323,11 @@ class PatchBench(Bench):
         )
 
     def training(self, course: Course = "students", order: str = "student") -> dict[str, Any]:
-        """Optimiser, order of samples and progress."""
+        """Optimiser, order of samples and progress.
+
+        Raises:
+            ValueError: If networks follow the gradient flow, which has no minibatches.
+        """
         if isinstance(self.setting.training, Flow):
             raise ValueError("the flow has no minibatches: train this in a setting with Sgd.")
         return {

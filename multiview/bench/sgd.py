@@ -8,7 +8,11 @@ from multiview.train import OptimSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Sgd:
-    """Training by minibatch SGD, of networks on labels and of whatever is taught."""
+    """Training by minibatch SGD, of networks on labels and of whatever is taught.
+
+    Raises:
+        ValueError: If ``labels`` or ``students`` is no ``OptimSpec``.
+    """
 
     labels: OptimSpec
     students: OptimSpec

@@ -119,6 +119,7 @@ def compare(
         seeds: Independent repetitions: 0, 1, ...
         out: Directory of all results; rows go to OUT/compare.
         data_dir: Directory of real images.
+        device: Name of the torch device, such as "cpu" or "cuda".
 
     Raises:
         ValueError: If an argument does not fit, before anything is trained.

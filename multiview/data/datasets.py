@@ -43,6 +43,7 @@ class MultiViewDataset(Dataset[Sample]):
 
     Raises:
         ValueError: If an argument is out of range, or ``features`` are not those of ``spec``.
+        IndexError: If there is no item of this number.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class MultiViewStream(IterableDataset[Sample]):
 
     Raises:
         ValueError: If an argument is out of range, or ``features`` are not those of ``spec``.
+        TypeError: If it is asked for the length that it lacks.
     """
 
     def __init__(

@@ -16,6 +16,9 @@ def make_features(spec: MultiViewSpec, generator: torch.Generator) -> Float[Tens
 
     Returns:
         ``features[j, v]`` (d,), float32, orthonormal to 1e-6: view ``v`` of class ``j``.
+
+    Raises:
+        ValueError: If ``spec`` is no ``MultiViewSpec``, or ``generator`` no generator of torch.
     """
     checks.instance("spec", spec, MultiViewSpec)
     checks.generator("generator", generator)

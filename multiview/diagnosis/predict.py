@@ -102,6 +102,9 @@ def gain_factor(size: int, known: int) -> float:
     Args:
         size: K >= 1.
         known: M >= 2.
+
+    Raises:
+        ValueError: If ``size`` is no integer >= 1, or ``known`` no integer >= 2.
     """
     size, known = checks.count("size", size), checks.count("known", known, 2)
     return (1 - 1 / size) / (1 - 1 / known)

@@ -119,6 +119,7 @@ def kernel_regime(
         recipe: Of networks on labels and of students; by default ``plain_recipe(epochs)``.
         seeds: Independent repetitions, from which intervals are made.
         out: Directory of all results; rows go to OUT/compare.
+        device: Name of the torch device, such as "cpu" or "cuda".
 
     Raises:
         ValueError: If an argument does not fit, before anything is trained.

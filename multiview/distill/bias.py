@@ -16,6 +16,10 @@ def shifted(
     """The logits with ``shift`` added to those of ``classes`` (arXiv 1503.02531, Section 3).
 
     A student that never met a class has too low a bias for it, and one that met no others too high.
+
+    Raises:
+        ValueError: If ``logits`` are no floating-point numbers (n, k), ``classes`` holds no class
+            or one that there is not, or ``shift`` is not finite.
     """
     shapes.fit(logits=(logits, "float n? k"))
     shift = checks.number("shift", shift, "(-inf, inf)", meaning="is added to logits")

@@ -95,6 +95,10 @@ def born_again(
 
     Returns:
         ``first`` and the students, in order of age.
+
+    Raises:
+        ValueError: If ``first`` is no module, ``distil`` no function, ``students`` no sequence or,
+            when its turn comes, a student no module.
     """
     generations = [checks.module("first", first)]
     checks.function("distil", distil)

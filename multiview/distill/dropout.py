@@ -33,6 +33,10 @@ def squared_probabilities(
 
     Args:
         reduction: "mean" over all samples, or "none" for one value each.
+
+    Raises:
+        ValueError: If the logits are not of one shape, there are no samples to take a mean of, or a
+            setting is out of range.
     """
     check_logits(student_logits, teacher_logits, reduction)
     student, teacher = student_logits.softmax(-1), teacher_logits.softmax(-1)

@@ -53,6 +53,10 @@ def l2_logits(
     Args:
         center: Subtract each sample's mean difference first, which softmax cannot see.
         reduction: "mean" over all samples, or "none" for one value each.
+
+    Raises:
+        ValueError: If the logits are not of one shape, there are no samples to take a mean of, or a
+            setting is out of range.
     """
     check_logits(student_logits, teacher_logits, reduction)
     checks.flag("center", center)
@@ -68,6 +72,10 @@ def truncated_probabilities(
     """softmax(min(tau^2 F, 1) / tau): outputs above 1 / tau^2 all look alike.
 
     Source: arXiv 2012.09816, Section 3 (there tau = 1 / log^2 k).
+
+    Raises:
+        ValueError: If ``logits`` are no floating-point numbers of one class or more, or ``tau`` is
+            not from 1e-6 to 1e6.
     """
     shapes.fit(logits=(logits, "float *batch k"))
     tau = checks.temperature("tau", tau)
@@ -97,6 +105,10 @@ def paper_kd(
         gated: Multiply the derivative by 1[scale F_i < 1 / tau^2]. The literal update (False) keeps
             raising outputs that are truncated already and diverges at finite size.
         reduction: "mean" over all samples, or "none" for one value each.
+
+    Raises:
+        ValueError: If the logits are not of one shape, there are no samples to take a mean of, or a
+            setting is out of range.
     """
     check_logits(student_logits, teacher_logits, reduction)
     tau = checks.temperature("tau", tau)

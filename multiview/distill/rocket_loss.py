@@ -68,6 +68,9 @@ def official_kd_weight(num_classes: int, alpha: float = 0.9) -> float:
     That code multiplies by 2 alpha T^2 a divergence averaged over classes too; ours is summed over
     them. With a rocket it adds this at T = 4 and leaves the labels as they are; alone, it weighs
     them 1 - alpha.
+
+    Raises:
+        ValueError: If ``num_classes`` is no integer >= 1, or ``alpha`` is negative or not finite.
     """
     alpha = checks.not_negative("alpha", alpha)
     return 2 * alpha / checks.count("num_classes", num_classes)

@@ -110,6 +110,10 @@ def corrected(
     dustbin are those of the natural mixture times (p / (1 - p)) / (s / (1 - s)) = 1 / oversampling;
     this undoes it exactly. At s = 1/2 it is (1 - p) / p, while S itself occurs 1 / 2p times too
     often: the rest occurs too seldom by the factor 2 (1 - p), which that number leaves out.
+
+    Raises:
+        ValueError: If ``logits`` are no floating-point numbers (n, outputs), or ``oversampling`` is
+            not positive and finite.
     """
     shapes.fit(logits=(logits, "float n? outputs"))
     oversampling = checks.number(

@@ -28,6 +28,9 @@ class Curves(PatchMeasure):
 
     Attributes:
         limit: Of the error on single-view samples.
+
+    Raises:
+        ValueError: If ``limit`` is negative or not finite.
     """
 
     limit: float
@@ -36,7 +39,11 @@ class Curves(PatchMeasure):
         object.__setattr__(self, "limit", checks.not_negative("limit", self.limit))
 
     def check(self, setting: Setting) -> None:
-        """Refuse a setting that does not test networks along their training."""
+        """Refuse a setting that does not test networks along their training.
+
+        Raises:
+            ValueError: If the setting tests none, or is not one of synthetic patches.
+        """
         super().check(setting)
         assert isinstance(setting, PatchSetting)
         if setting.curve is None:

@@ -26,7 +26,11 @@ class TestMeasure(Measure):
     __test__ = False  # no test case of pytest
 
     def check(self, setting: Setting) -> None:
-        """Refuse synthetic patches, whose samples are of two kinds."""
+        """Refuse synthetic patches, whose samples are of two kinds.
+
+        Raises:
+            ValueError: If the setting is one of synthetic patches.
+        """
         if not isinstance(setting, ModuleSetting):
             raise ValueError(
                 f"{type(self).__name__} is of test samples of one kind, and synthetic patches have "

@@ -32,6 +32,9 @@ class MaskMeans(TestMeasure):
         of_net: Name of the method whose network has dropout.
         numbers: Each N, in ascending order.
         alike: Names of two methods that differ in their draws alone: the ``variance`` of the first.
+
+    Raises:
+        ValueError: If ``numbers`` is empty, or one of them is no integer >= 1.
     """
 
     of_net: str = "standard"

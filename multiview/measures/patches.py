@@ -39,7 +39,11 @@ class PatchMeasure(Measure):
     """A measure that only synthetic patches allow."""
 
     def check(self, setting: Setting) -> None:
-        """Refuse all but synthetic patches."""
+        """Refuse all but synthetic patches.
+
+        Raises:
+            ValueError: If the setting is another.
+        """
         if not isinstance(setting, PatchSetting):
             raise ValueError(
                 f"{type(self).__name__} measures views, which only synthetic patches name: leave "
@@ -61,6 +65,9 @@ class Views(PatchMeasure):
     Attributes:
         averages: Of which each has ``missed``, the fraction of views that none of as many networks
             covers, the mean over all choices of them, and its ``size``.
+
+    Raises:
+        ValueError: If ``probes_per_view`` is no integer >= 1.
     """
 
     probes_per_view: int
@@ -103,6 +110,10 @@ class PatchErrors(PatchMeasure):
     Attributes:
         num_test: Number of samples of each kind; never held all at once.
         averages: Whose errors are measured too, without ``_each``; each has its ``size``.
+
+    Raises:
+        ValueError: If ``num_test`` is no integer >= 1, or ``kinds`` is empty or holds one that
+            there is not.
     """
 
     num_test: int

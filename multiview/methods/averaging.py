@@ -25,6 +25,9 @@ class Members(Method):
 
     Attributes:
         number: K; None: as many as the setting says.
+
+    Raises:
+        ValueError: If ``number`` is no integer >= 1.
     """
 
     number: int | None = None
@@ -57,6 +60,9 @@ class Member(Method):
     Attributes:
         index: Its place among them, from 0.
         of: A method that leaves logits (n, K, k) and the networks.
+
+    Raises:
+        ValueError: If ``of`` is no method, or ``index`` no integer >= 0.
     """
 
     trains = False
@@ -68,7 +74,11 @@ class Member(Method):
         checks.count("index", self.index, 0, meaning="is the place of a network")
 
     def check(self, setting: Setting) -> None:
-        """Refuse a place where there is no network."""
+        """Refuse a place where there is no network.
+
+        Raises:
+            ValueError: If there is none at ``index``, or the other method leaves a single network.
+        """
         number = several("of", self.of, setting)
         if number is not None and self.index >= number:
             raise ValueError(
@@ -102,6 +112,9 @@ class Labels(Method):
 
     Attributes:
         course: Settings of the trainer; "labels": those of networks that teach.
+
+    Raises:
+        ValueError: If there is no such ``course``.
     """
 
     start: str = "student"
@@ -128,6 +141,10 @@ class Ensemble(Method):
         size: Of the first so many networks, 1 to K; None: of all.
         average: Which mean is taken.
         temperature: T of the probabilities, which for a teacher is that of the student's loss.
+
+    Raises:
+        ValueError: If ``of`` is no method, ``size`` is no integer >= 1, there is no such
+            ``average``, or ``temperature`` is not from 1e-6 to 1e6.
     """
 
     trains = False
@@ -143,7 +160,11 @@ class Ensemble(Method):
         checks.temperature("temperature", self.temperature)
 
     def check(self, setting: Setting) -> None:
-        """Refuse a mean over one network, and one over more networks than there are."""
+        """Refuse a mean over one network, and one over more networks than there are.
+
+        Raises:
+            ValueError: If the mean is one of these.
+        """
         at_most(self.size, several("of", self.of, setting))
 
     def networks(self, setting: Setting) -> int:
@@ -172,7 +193,11 @@ class Neighbours(Method):
     of: Method = Members()
 
     def check(self, setting: Setting) -> None:
-        """Refuse one network, which has no neighbour."""
+        """Refuse one network, which has no neighbour.
+
+        Raises:
+            ValueError: If the other method leaves a single network.
+        """
         several("of", self.of, setting)
 
     def networks(self, setting: Setting) -> int | None:
@@ -191,6 +216,9 @@ class Summed(Method):
 
     Attributes:
         number: Of the networks; None: as many as the setting says.
+
+    Raises:
+        ValueError: If ``number`` is no integer >= 1.
     """
 
     number: int | None = None
@@ -214,6 +242,9 @@ class Group(Method):
     """Several methods, logits (n, k) each, as the networks of a group: logits (n, number, k).
 
     Of their notes those that are numbers are averaged.
+
+    Raises:
+        ValueError: If ``of`` is no tuple, or empty.
     """
 
     trains = False
@@ -224,7 +255,11 @@ class Group(Method):
             raise ValueError(f"of={self.of!r} holds the methods of a group: use a tuple of some.")
 
     def check(self, setting: Setting) -> None:
-        """Refuse a method that leaves several networks."""
+        """Refuse a method that leaves several networks.
+
+        Raises:
+            ValueError: If one of the methods does.
+        """
         for i, each in enumerate(self.of):
             single(f"of[{i}]", each, setting)
 
@@ -256,6 +291,9 @@ class RingEnsembles(Method):
     Attributes:
         of: A method that leaves logits (n, K, k).
         size: Of each ensemble, 1 to K.
+
+    Raises:
+        ValueError: If ``size`` is no integer >= 1.
     """
 
     trains = False
@@ -266,7 +304,11 @@ class RingEnsembles(Method):
         checks.count("size", self.size, meaning="counts networks of an ensemble")
 
     def check(self, setting: Setting) -> None:
-        """Refuse ensembles of one network, and of more networks than there are."""
+        """Refuse ensembles of one network, and of more networks than there are.
+
+        Raises:
+            ValueError: If the ensembles are such.
+        """
         at_most(self.size, several("of", self.of, setting))
 
     def networks(self, setting: Setting) -> int | None:

@@ -33,6 +33,10 @@ class Branched(Method):
             after which at least one is left; None: each has initial weights of its own, too.
         number: Of branches.
         start: Name of initial weights and orders; those of another name are others.
+
+    Raises:
+        ValueError: If ``at`` is not in [0, 1), ``number`` is no integer >= 1 or ``start`` is no
+            text.
     """
 
     at: float | None = 0.0

@@ -38,7 +38,11 @@ class ClassSets(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class RandomSets(ClassSets):
-    """As many sets of equal size as ``number``, drawn anew for each generalist."""
+    """As many sets of equal size as ``number``, drawn anew for each generalist.
+
+    Raises:
+        ValueError: If ``number`` is no integer >= 1.
+    """
 
     number: int
 
@@ -57,6 +61,9 @@ class ConfusableSets(ClassSets):
 
     Attributes:
         number: Of clusters, and so the most sets there can be.
+
+    Raises:
+        ValueError: If ``number`` is no integer >= 1, or there are no such ``columns``.
     """
 
     number: int
@@ -74,7 +81,11 @@ class ConfusableSets(ClassSets):
         return confusable_sets(logits.softmax(1), self.number, drawn, columns=self.columns)
 
     def check(self, setting: Setting) -> None:
-        """Refuse synthetic patches, whose classes are all alike, and have no validation samples."""
+        """Refuse synthetic patches, whose classes are all alike, and have no validation samples.
+
+        Raises:
+            ValueError: If the setting is one of synthetic patches.
+        """
         if not isinstance(setting, ModuleSetting):
             raise ValueError(
                 "classes of synthetic patches are confused with no class rather than another: use "
@@ -96,5 +107,9 @@ class ShuffledSets(ClassSets):
         return sets_of(group[drawn].tolist())
 
     def check(self, setting: Setting) -> None:
-        """Refuse what the others refuse."""
+        """Refuse what the others refuse.
+
+        Raises:
+            ValueError: If they refuse the setting.
+        """
         self.like.check(setting)

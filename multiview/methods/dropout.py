@@ -26,6 +26,10 @@ class Dropout(Method):
         kind: Which units are dropped: hidden "neuron"s, or whole "patch"es of the input.
         rate: Probability of each to be dropped; None: those of the networks' own layers.
         number: None: one network, (n, k); else as many of the members' starts, (n, number, k).
+
+    Raises:
+        ValueError: If there is no such ``kind``, ``rate`` is not in [0, 1), or ``number`` is no
+            integer >= 1.
     """
 
     kind: DropoutKind = "neuron"
@@ -43,7 +47,11 @@ class Dropout(Method):
         return self.number or 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse dropout that the networks cannot have."""
+        """Refuse dropout that the networks cannot have.
+
+        Raises:
+            ValueError: If the networks cannot have it, or are trained without minibatches.
+        """
         setting.check_sgd("Dropout")
         setting.check_dropout(self.kind, self.rate)
 
@@ -60,6 +68,9 @@ class Masks(Method):
     Attributes:
         of: Of several networks the first is taken.
         number: Of masks, for each input.
+
+    Raises:
+        ValueError: If ``number`` is no integer >= 1.
     """
 
     trains = False
@@ -91,6 +102,9 @@ class MaskStudent(Method):
         hidden: Fraction of the patches, or pixels, that are 0 in what it is taught on.
         optim: None: that of all students.
         draw: Students of other draws see the inputs in another order, with other masks.
+
+    Raises:
+        ValueError: If ``hidden`` is not in [0, 1), or there is no such ``course``.
     """
 
     of: Dropout

@@ -32,6 +32,10 @@ class Gates(Method):
         weight: Of ``kd_loss``.
         label_weight: Of cross-entropy with the labels, where there is a teacher.
         start: Name of the initial weights, or the method whose network is given gates.
+
+    Raises:
+        ValueError: If ``penalty`` is no ``L0Spec``, a rate of ``dropout`` is not in (0, 1), or a
+            weight is negative or not finite.
     """
 
     penalty: L0Spec = L0Spec(strength=0.2, delay=0.5)
@@ -51,7 +55,12 @@ class Gates(Method):
         checks.not_negative("label_weight", self.label_weight)
 
     def check(self, setting: Setting) -> None:
-        """Refuse a trainer without minibatches, and networks that cannot have these gates."""
+        """Refuse a trainer without minibatches, and networks that cannot have these gates.
+
+        Raises:
+            ValueError: If the setting has either, or ``teacher`` or ``start`` leaves several
+                networks.
+        """
         setting.check_sgd("Gates")
         setting.check_gates(self.dropout)
         single("teacher", self.teacher, setting)

@@ -55,6 +55,10 @@ class Kernels(Method):
             patch net carry the kernel, and a larger ``sigma_init`` spreads it.
         ridge: Relative to each kernel's mean diagonal.
         features: Of "all" layers, or of the "last" linear layer alone.
+
+    Raises:
+        ValueError: If ``number`` or ``width`` is no integer >= 1, ``sigma_init`` is not positive
+            and finite, ``ridge`` is negative or not finite, or there are no such ``features``.
     """
 
     trains = False
@@ -77,7 +81,11 @@ class Kernels(Method):
         return self.number or setting.members
 
     def check(self, setting: Setting) -> None:
-        """Refuse kernels that would not fit."""
+        """Refuse kernels that would not fit.
+
+        Raises:
+            ValueError: If the setting has too many samples for them, or does not say how many.
+        """
         setting.check_kernels()
 
     def train(self, bench: Bench) -> Classifier:
@@ -101,6 +109,9 @@ class KernelModel(Method):
     Attributes:
         student_ridge: Of students, whose targets the members' ridge has shrunk already; None: as
             of the members.
+
+    Raises:
+        ValueError: If there is no such ``kind``, or ``student_ridge`` is negative or not finite.
     """
 
     trains = False

@@ -24,6 +24,10 @@ class Linearised(Method):
         of: Kernel models of the same features.
         steps: Of each descent.
         relative_rate: Of the learning rate to the safe one of ``descend``.
+
+    Raises:
+        ValueError: If ``steps`` is no integer >= 1, or ``relative_rate`` is not positive and
+            finite.
     """
 
     trains = False
@@ -58,6 +62,10 @@ class LinearisedModel(Method):
     Attributes:
         student_steps: Of the student, whose targets are smoother.
         temperature: Of Hinton's loss.
+
+    Raises:
+        ValueError: If there is no such ``kind``, ``student_steps`` is no integer >= 1, or
+            ``temperature`` is not from 1e-6 to 1e6.
     """
 
     trains = False

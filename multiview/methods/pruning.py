@@ -25,6 +25,9 @@ class Baseline(Method):
         dropout: In front of linear layers that read the inputs, and of all others.
         averaging: Decay of the average over steps, as of networks with gates; None: no average.
         start: Name of the initial weights.
+
+    Raises:
+        ValueError: If a rate of ``dropout``, or ``averaging``, is not in [0, 1).
     """
 
     dropout: tuple[float, float] = (0.0, 0.0)
@@ -41,7 +44,11 @@ class Baseline(Method):
         return 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse networks of patches, in which the places of dropout are others."""
+        """Refuse networks of patches, in which the places of dropout are others.
+
+        Raises:
+            ValueError: If the setting has such networks.
+        """
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
@@ -57,6 +64,9 @@ class MagnitudePruned(Method):
         of: What is pruned.
         like: The network with gates.
         tuning: Epochs of the training after pruning, as a share of those of ``of``.
+
+    Raises:
+        ValueError: If ``tuning`` is not in (0, 1].
     """
 
     of: Baseline
@@ -72,7 +82,11 @@ class MagnitudePruned(Method):
         return 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse networks of patches."""
+        """Refuse networks of patches.
+
+        Raises:
+            ValueError: If the setting has such networks.
+        """
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:
@@ -90,6 +104,9 @@ class Reinitialised(Method):
     Attributes:
         dropout: Of hidden units.
         averaging: As of ``Baseline``.
+
+    Raises:
+        ValueError: If ``dropout`` or ``averaging`` is not in [0, 1).
     """
 
     like: Gates
@@ -105,7 +122,11 @@ class Reinitialised(Method):
         return 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse networks of patches."""
+        """Refuse networks of patches.
+
+        Raises:
+            ValueError: If the setting has such networks.
+        """
         refuse_patches(type(self).__name__, setting)
 
     def train(self, bench: Bench) -> Classifier:

@@ -35,6 +35,10 @@ class Rocket(Method):
         joint: Whether both learn at once; else the boosters first, and then the light network.
         delay: Fraction of the steps before the hint acts.
         teacher: A method that teaches the light network too, by ``kd_loss``.
+
+    Raises:
+        ValueError: If a field is out of range, or there is a ``delay`` or no ``block`` where
+            ``joint`` is False.
     """
 
     shared: int = 0
@@ -67,7 +71,12 @@ class Rocket(Method):
             )
 
     def check(self, setting: Setting) -> None:
-        """Refuse what networks here cannot share."""
+        """Refuse what networks here cannot share.
+
+        Raises:
+            ValueError: If they cannot share so much, are trained without minibatches, or
+                ``teacher`` leaves several networks.
+        """
         setting.check_sgd("Rocket")
         setting.check_shared(self.shared)
         single("teacher", self.teacher, setting)

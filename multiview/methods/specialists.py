@@ -87,6 +87,9 @@ class Specialists(Method):
         smallest: Sets of fewer classes have no specialist.
         fresh: Whether they start anew, and are then trained as generalists are; else they start
             from the generalist and take the steps of students.
+
+    Raises:
+        ValueError: If ``smallest`` is no integer >= 0, or ``fresh`` neither True nor False.
     """
 
     of: Member = Member()
@@ -103,7 +106,11 @@ class Specialists(Method):
         return 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse sets of classes that the setting does not have."""
+        """Refuse sets of classes that the setting does not have.
+
+        Raises:
+            ValueError: If the setting does not have them.
+        """
         self.sets.check(setting)
 
     def chosen(self, bench: Bench) -> list[list[int]]:
@@ -151,6 +158,9 @@ class WithSpecialists(Method):
 
     Attributes:
         top: Consulted are those whose classes hold one of the generalist's so many best; None: all.
+
+    Raises:
+        ValueError: If ``top`` is no integer >= 1.
     """
 
     trains = False

@@ -29,6 +29,10 @@ class Student(Method):
         strays: Whether neurons of a class may come to respond to features of other classes, as the
             loss makes them do. If not, the part of its gradient that lies along them is left out:
             a control that tells what they do. On synthetic patches, along the flow.
+
+    Raises:
+        ValueError: If ``teacher`` is no method, ``kd_loss`` no function or ``start`` neither a text
+            nor a method; if another field is out of range.
     """
 
     teacher: Method = Ensemble()
@@ -58,6 +62,10 @@ class Student(Method):
         """Refuse more teachers than one, if they are not as many as the students.
 
         And a student without strays where no features are known.
+
+        Raises:
+            ValueError: If teachers are several and not as many as students, or no features are
+                known where ``strays`` is False.
         """
         if not self.strays:
             setting.check_features("Student(strays=False)")

@@ -22,6 +22,9 @@ class UnlabelledStudent(Method):
     Attributes:
         teacher: Leaves logits (n, k); it sees what the student sees.
         hidden: Fraction of the patches, or pixels, that are 0 in what both see.
+
+    Raises:
+        ValueError: If ``hidden`` is not in [0, 1).
     """
 
     teacher: Method
@@ -37,7 +40,11 @@ class UnlabelledStudent(Method):
         return 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse a trainer without minibatches."""
+        """Refuse a trainer without minibatches.
+
+        Raises:
+            ValueError: If the setting has one, or ``teacher`` leaves several networks.
+        """
         setting.check_sgd("UnlabelledStudent")
         single("teacher", self.teacher, setting)
 

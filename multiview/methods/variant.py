@@ -80,6 +80,9 @@ class Bootstrap:
 
     Attributes:
         draw: Number of the draw; another number gives other samples.
+
+    Raises:
+        ValueError: If ``draw`` is no integer >= 0.
     """
 
     draw: int
@@ -118,7 +121,11 @@ class Variant(Method):
         return self.of.networks(setting)
 
     def check(self, setting: Setting) -> None:
-        """Refuse networks that the setting cannot have, and what the other method refuses."""
+        """Refuse networks that the setting cannot have, and what the other method refuses.
+
+        Raises:
+            ValueError: If the setting cannot have them, or the other method refuses it.
+        """
         self.of.check(setting if self.net is None else setting.with_net(self.net))
 
     def beside(self, other: Method) -> bool:
@@ -174,7 +181,11 @@ class OnOwnSamples(Method):
         return 0
 
     def check(self, setting: Setting) -> None:
-        """Refuse samples of which there are no others."""
+        """Refuse samples of which there are no others.
+
+        Raises:
+            ValueError: If the setting is not one of synthetic patches.
+        """
         if not isinstance(setting, PatchSetting):
             raise ValueError(
                 f"OnOwnSamples draws synthetic patches, and a {type(setting).__name__} has none: "

@@ -30,6 +30,10 @@ class ConvNet(nn.Module):
         Args:
             image_shape: (channels, height, width); height and width at least 8.
             generator: Sole source of randomness; advanced in place.
+
+        Raises:
+            ValueError: If an argument is out of range; in the forward pass, if images are not of
+                ``image_shape``.
         """
         super().__init__()
         self.image_shape = image_sizes(image_shape, 8, "is pooled three times")

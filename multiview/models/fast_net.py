@@ -130,7 +130,12 @@ class FastNet(nn.Module):
     def channels(
         self, images: Float[Tensor, "n C H W"], blocks: int
     ) -> Float[Tensor, "n channels h w"]:
-        """What the layer after so many blocks holds: the inputs of a FastTop."""
+        """What the layer after so many blocks holds: the inputs of a FastTop.
+
+        Raises:
+            ValueError: If images are not such as the network takes, or ``blocks`` is not from 0 to
+                the number of blocks.
+        """
         check_images(images, self, self.least)
         blocks = checks.count("blocks", blocks, 0, len(self.top.blocks))
         return self.top.blocks[:blocks](functional.silu(self.first(images)))

@@ -23,7 +23,8 @@ class MLP(nn.Module):
         generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range; in the forward pass, if inputs are neither of
+            ``input_shape`` nor flattened.
     """
 
     def __init__(

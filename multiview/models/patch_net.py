@@ -116,7 +116,11 @@ class PatchNet(nn.Module):
         return smallest.with_weight(weight)
 
     def with_weight(self, weight: Float[Tensor, "e k m d"]) -> "PatchNet":
-        """The same kind of network with these weights (copied), any number of members."""
+        """The same kind of network with these weights (copied), any number of members.
+
+        Raises:
+            ValueError: If ``weight`` is no tensor of floating-point numbers (e, k, m, d).
+        """
         shapes.fit(weight=(weight, "float e k m d"))
         # All but the weights is copied as it is, so that nothing a subclass adds is lost.
         return copy.deepcopy(self, {id(self.weight): nn.Parameter(weight.detach().clone())})

@@ -18,6 +18,10 @@ class NeuronBlocks(nn.Module):
         blocks: Weights (k, m_i, d); a net of ``sum(m_i)`` neurons a class.
         q: Power of the smoothed ReLU below its knee.
         relu_knee: Where it turns linear.
+
+    Raises:
+        ValueError: If there is no block, they do not fit together, ``q`` is not above 1 or
+            ``relu_knee`` is not positive; in the forward pass, if patches are of another dimension.
     """
 
     def __init__(self, blocks: Iterable[nn.Parameter], *, q: float, relu_knee: float) -> None:

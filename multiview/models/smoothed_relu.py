@@ -11,6 +11,14 @@ def smoothed_relu(z: Float[Tensor, "..."], q: float, relu_knee: float) -> Float[
 
     Continuously differentiable for q > 1. Source: arXiv 2012.09816, Section 2 (sReLU, with the
     knee written as a script rho there).
+
+    Args:
+        q: The power below the knee, > 1.
+        relu_knee: R > 0, where it turns linear.
+
+    Raises:
+        ValueError: If ``z`` is no tensor of floating-point numbers, ``q`` is not above 1, or
+            ``relu_knee`` is not positive.
     """
     _check_arguments(z, q, relu_knee)
     bent = z.clamp(0, relu_knee)
@@ -21,7 +29,14 @@ def smoothed_relu(z: Float[Tensor, "..."], q: float, relu_knee: float) -> Float[
 def smoothed_relu_slope(
     z: Float[Tensor, "..."], q: float, relu_knee: float
 ) -> Float[Tensor, "..."]:
-    """Derivative of ``smoothed_relu``: min(z+, R)^(q-1) / R^(q-1), in [0, 1]."""
+    """Derivative of ``smoothed_relu``: min(z+, R)^(q-1) / R^(q-1), in [0, 1].
+
+    Args:
+        q, relu_knee: As of ``smoothed_relu``.
+
+    Raises:
+        ValueError: As ``smoothed_relu``.
+    """
     _check_arguments(z, q, relu_knee)
     return (z.clamp(0, relu_knee) / relu_knee) ** (q - 1)
 

@@ -153,7 +153,12 @@ def by_ridge(
 
 
 def soft_targets(outputs: Float[Tensor, "n k"], temperature: float) -> Float[Tensor, "n k"]:
-    """Softmax of a teacher's outputs at a temperature, centred to mean 0 like the hard targets."""
+    """Softmax of a teacher's outputs at a temperature, centred to mean 0 like the hard targets.
+
+    Raises:
+        ValueError: If ``outputs`` are no finite floating-point numbers or hold no class, or
+            ``temperature`` is not from 1e-6 to 1e6.
+    """
     check_tensor("outputs", outputs)
     temperature = checks.temperature("temperature", temperature)
     shapes.finite(outputs=outputs)

@@ -39,7 +39,11 @@ class TileError(ValueError):
 @dataclass(frozen=True)
 class TileStore:
     """One kernel in a directory; ``create`` or ``open`` it. Where a kernel is only multiplied by,
-    it stands for the kernel (``layout.Operator``)."""
+    it stands for the kernel (``layout.Operator``).
+
+    Raises:
+        ValueError: If ``directory`` is no path, or ``tiling`` no ``Tiling``.
+    """
 
     directory: Path
     tiling: Tiling

@@ -28,6 +28,10 @@ class Tiling:
         tile: Samples a tile has in rows and columns; those at the end may have fewer.
         dtype: Name of the entries' type.
         key: Says which kernel it is (``fingerprint``).
+
+    Raises:
+        ValueError: If a field is out of range, the files are of another ``version``, or a kernel of
+            another ``form`` than "rectangular" is not square.
     """
 
     form: Form

@@ -22,6 +22,9 @@ class Coverage:
     """What a classifier does on samples that show one view of their class and nothing else of it.
 
     With ``members`` classifiers every tensor has that axis first.
+
+    Raises:
+        ValueError: If the two are no floating-point numbers of one shape (*members, k, L).
     """
 
     accuracy: Float[Tensor, "*members k L"]
@@ -79,6 +82,10 @@ def coverage_of(logits: Float[Tensor, "n *members k"], probes: PatchBatch) -> Co
 
     A learned view is recognised whatever else is there; one that is not, only where no learned
     feature of another class happens to occur, (1 - s/k)^(k-1) of the time for one view a class.
+
+    Raises:
+        ValueError: If ``probes`` are no ``PatchBatch`` or hold multi-view samples, or ``logits``
+            are not finite or not of their number and classes.
     """
     checks.instance("probes", probes, PatchBatch)
     k, L = probes.strength.shape[1:]
@@ -113,6 +120,10 @@ def view_coverage(
         classifier: Logits (n, k), or (n, members, k) of many classifiers, from patches (n, P, d).
         generator: Draws the probes; advanced in place.
         probes_per_view: Mean number of probes for each class and view, at least 20.
+
+    Raises:
+        ValueError: If ``classifier`` is no function or gives no tensor; otherwise as
+            ``coverage_probes`` and ``coverage_of``.
     """
     checks.function("classifier", classifier)
     probes = coverage_probes(spec, features, generator, probes_per_view)

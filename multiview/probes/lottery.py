@@ -19,7 +19,16 @@ class Lottery(NamedTuple):
 
 
 def view_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor, "members k L"]:
-    """Lambda_{i,l} = max over neurons r of [<w_{i,r}, v_{i,l}>]^+ (arXiv 2012.09816, Section 4)."""
+    """Lambda_{i,l} = max over neurons r of [<w_{i,r}, v_{i,l}>]^+ (arXiv 2012.09816, Section 4).
+
+    Args:
+        net: The networks, before or after training.
+        features: Unit vectors of ``make_features``; ``features[i, l]`` is view l of class i.
+
+    Raises:
+        ValueError: If ``net`` is no ``PatchNet``, ``features`` are not of its classes and
+            dimension, or one of the two is not finite.
+    """
     _check_arguments(net, features)
     projection = torch.einsum("ekmd,kvd->ekvm", net.weight.detach(), features.to(net.weight))
     return projection.amax(-1).clamp(min=0)
@@ -29,6 +38,12 @@ def stray_norms(net: PatchNet, features: Float[Tensor, "k L d"]) -> Float[Tensor
     """Largest [<w_{i,r}, v_{j,l}>]^+ over neurons r and features of other classes j != i.
 
     The theory keeps these at the size of the start, O(sigma_init), throughout training.
+
+    Args:
+        net, features: As of ``view_norms``.
+
+    Raises:
+        ValueError: As ``view_norms``.
     """
     _check_arguments(net, features)
     projection = torch.einsum("ekmd,jvd->ekmvj", net.weight.detach(), features.to(net.weight))

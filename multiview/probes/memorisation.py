@@ -33,7 +33,12 @@ class LogitParts(NamedTuple):
 
 
 def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P"]:
-    """What each patch adds to the label's logit: sum over r of sReLU(<w_{y,r}, x_p>)."""
+    """What each patch adds to the label's logit: sum over r of sReLU(<w_{y,r}, x_p>).
+
+    Raises:
+        ValueError: If ``net`` is no ``PatchNet``, ``batch`` no ``PatchBatch``, or the patches or
+            labels are not those of such a net.
+    """
     checks.instance("net", net, PatchNet)
     checks.instance("batch", batch, PatchBatch)
     check_patches(batch.patches, net.weight)
@@ -49,7 +54,11 @@ def patch_logits(net: PatchNet, batch: PatchBatch) -> Float[Tensor, "n members P
 
 
 def logit_parts(net: PatchNet, batch: PatchBatch) -> LogitParts:
-    """Split the label's logit by what the patches carry."""
+    """Split the label's logit by what the patches carry.
+
+    Raises:
+        ValueError: As ``patch_logits``.
+    """
     checks.instance("batch", batch, PatchBatch)
     L = batch.strength.shape[-1]
     carried = batch.placement.div(L, rounding_mode="floor")  # class of the feature, -1: none
@@ -70,7 +79,12 @@ def logit_parts(net: PatchNet, batch: PatchBatch) -> LogitParts:
 
 
 def without_noise(batch: PatchBatch, features: Float[Tensor, "k L d"]) -> PatchBatch:
-    """The same samples with x_p = z_p v, and 0 where there is no feature."""
+    """The same samples with x_p = z_p v, and 0 where there is no feature.
+
+    Raises:
+        ValueError: If ``batch`` is no ``PatchBatch``, or ``features`` are not of its classes, views
+            and dimension or not finite.
+    """
     _check_features(batch, features)
     # Placement -1 takes the row of zeros put last.
     frame = torch.nn.functional.pad(features.flatten(0, 1), (0, 0, 0, 1)).to(batch.patches)
@@ -88,6 +102,10 @@ def with_fresh_noise(
     Args:
         spec: The distribution they were drawn from; says how large the noise is.
         generator: Sole source of randomness; advanced in place.
+
+    Raises:
+        ValueError: As ``without_noise``; or if ``spec`` is no ``MultiViewSpec`` or has other
+            features, or ``generator`` is no generator of torch.
     """
     checks.instance("spec", spec, MultiViewSpec)
     _check_features(batch, features)
@@ -117,6 +135,9 @@ def noise_share(own: Float[Tensor, "*pairs"], fresh: Float[Tensor, "*pairs"]) ->
     Args:
         own: F_y of the samples as they were trained on.
         fresh: The same without noise, or the mean over fresh noise.
+
+    Raises:
+        ValueError: If the two are not floating-point numbers of one shape, or not finite.
     """
     shapes.fit(own=(own, "float *pairs"), fresh=(fresh, "float *pairs"))
     shapes.finite(own=own, fresh=fresh)

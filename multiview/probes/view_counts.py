@@ -33,6 +33,9 @@ def view_counts(correct: Bool[Tensor, "groups n"]) -> Int[Tensor, " n"]:
 
     Args:
         correct: Whether the network that sees group g alone is right.
+
+    Raises:
+        ValueError: If ``correct`` is no Boolean tensor (groups, n), or there is no group.
     """
     shapes.fit(correct=(correct, "bool groups n?"))
     return correct.sum(0)

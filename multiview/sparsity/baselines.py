@@ -107,6 +107,9 @@ def reinitialised(net: nn.Module, generator: torch.Generator) -> nn.Module:
 
     Args:
         generator: Sole source of randomness; advanced in place.
+
+    Raises:
+        ValueError: If ``net`` is no module, or ``generator`` no generator of torch.
     """
     checks.generator("generator", generator)
     copied = copy.deepcopy(checks.module("net", net))

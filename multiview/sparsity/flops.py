@@ -79,6 +79,9 @@ def units_left(module: nn.Module) -> list[int]:
 
     Inputs of linear layers, filters of convolutions, neurons of PatchNets; those that nobody makes
     or listens to are gone though their own gate may be open.
+
+    Raises:
+        ValueError: If ``module`` is no module.
     """
     found = _survivals(checks.module("module", module), is_open)
     left = []

@@ -30,6 +30,10 @@ def sampled_gates(
 
     Args:
         u: One number a gate, or with further axes in front, several.
+
+    Raises:
+        ValueError: If one is no tensor of floating-point numbers, or the last axes of ``u`` are not
+            those of ``log_alpha``.
     """
     shapes.fit(log_alpha=(log_alpha, "float *groups"), u=(u, "float *draws"))
     if u.shape[u.dim() - log_alpha.dim() :] != log_alpha.shape or u.dim() < log_alpha.dim():
@@ -47,6 +51,9 @@ def eval_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
 
     0 for log a <= -log 11 = -2.398 and 1 from 2.398 on. Not 0 wherever ``open_probability`` is
     above 0.31: the expected L0 norm is not the number of units that are left.
+
+    Raises:
+        ValueError: If ``log_alpha`` is no tensor of floating-point numbers.
     """
     _check_kind(log_alpha)
     return _cut(log_alpha.sigmoid())
@@ -57,25 +64,40 @@ def median_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"
 
     It is 0 from ``open_probability`` 1/2 down (log a <= -1.599), where the paper's test gate is
     still up to 0.10.
+
+    Raises:
+        ValueError: If ``log_alpha`` is no tensor of floating-point numbers.
     """
     _check_kind(log_alpha)
     return _cut((log_alpha / BETA).sigmoid())
 
 
 def open_probability(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
-    """pi = P(z != 0) = sigmoid(log a - BETA log(-GAMMA / ZETA)), the gate's expected L0 norm."""
+    """pi = P(z != 0) = sigmoid(log a - BETA log(-GAMMA / ZETA)), the gate's expected L0 norm.
+
+    Raises:
+        ValueError: If ``log_alpha`` is no tensor of floating-point numbers.
+    """
     _check_kind(log_alpha)
     return (log_alpha - BETA * math.log(-GAMMA / ZETA)).sigmoid()
 
 
 def full_probability(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
-    """P(z = 1) = sigmoid(log a - BETA log((1 - GAMMA) / (ZETA - 1)))."""
+    """P(z = 1) = sigmoid(log a - BETA log((1 - GAMMA) / (ZETA - 1))).
+
+    Raises:
+        ValueError: If ``log_alpha`` is no tensor of floating-point numbers.
+    """
     _check_kind(log_alpha)
     return (log_alpha - BETA * math.log((1 - GAMMA) / (ZETA - 1))).sigmoid()
 
 
 def mean_gates(log_alpha: Float[Tensor, "*groups"]) -> Float[Tensor, "*groups"]:
-    """E z, the integral of P(z > t) over t in [0, 1], by Gauss-Legendre quadrature."""
+    """E z, the integral of P(z > t) over t in [0, 1], by Gauss-Legendre quadrature.
+
+    Raises:
+        ValueError: If ``log_alpha`` is no tensor of floating-point numbers.
+    """
     _check_kind(log_alpha)
     nodes, weights = np.polynomial.legendre.leggauss(64)
     t = torch.as_tensor((nodes + 1) / 2).to(log_alpha)
@@ -132,7 +154,11 @@ class HardConcrete(nn.Module):
         self.per_sample = per_sample
 
     def forward(self, samples: int = 1) -> Float[Tensor, "_ *groups"]:
-        """The gates with an axis of samples in front, of length 1 where all share them."""
+        """The gates with an axis of samples in front, of length 1 where all share them.
+
+        Raises:
+            ValueError: If ``samples`` is no integer >= 0.
+        """
         samples = checks.count("samples", samples, 0)
         with torch.autocast(self.log_alpha.device.type, enabled=False):
             log_alpha = self.log_alpha.float()

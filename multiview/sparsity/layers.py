@@ -90,7 +90,8 @@ class GatedConv2d(Gated):
         dropout, per_sample, generator: As of ``HardConcrete``.
 
     Raises:
-        ValueError: If convolution or norm is of another kind.
+        ValueError: If convolution or norm is of another kind; in the forward pass, if inputs are
+            not (n, c, h, w).
     """
 
     def __init__(
@@ -142,6 +143,10 @@ class GatedPatchNet(Gated):
     Args:
         net: Networks to begin with (weights copied).
         dropout, generator: As of ``HardConcrete``.
+
+    Raises:
+        ValueError: If ``net`` is no ``PatchNet``, or an argument is out of range; in the forward
+            pass, if patches are of another dimension.
     """
 
     def __init__(self, net: PatchNet, *, dropout: float = 0.5, generator: torch.Generator) -> None:
@@ -165,7 +170,11 @@ class GatedPatchNet(Gated):
 
 
 def gated_layers(module: nn.Module) -> dict[str, Gated]:
-    """All layers with gates by name, in the order of the module."""
+    """All layers with gates by name, in the order of the module.
+
+    Raises:
+        ValueError: If ``module`` is no module.
+    """
     checks.module("module", module)
     return {name: each for name, each in module.named_modules() if isinstance(each, Gated)}
 
@@ -196,5 +205,9 @@ def initial_dropout(dropout: float | tuple[float, ...], layers: int) -> tuple[fl
 
 
 def number_of_gates(module: nn.Module) -> int:
-    """Number of gates in all layers with gates."""
+    """Number of gates in all layers with gates.
+
+    Raises:
+        ValueError: If ``module`` is no module.
+    """
     return sum(math.prod(each.gates.log_alpha.shape) for each in gated_layers(module).values())

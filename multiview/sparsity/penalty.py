@@ -31,6 +31,10 @@ class L0Spec:
     where m grows at each of T steps by ``ascent`` |e| / T: an augmented Lagrangian, on the expected
     share, not the sampled one. With ``signed`` it is m e, and m grows by ``ascent`` e / T: it may
     overshoot, and comes back.
+
+    Raises:
+        ValueError: If a field is out of range, ``strength`` is empty, or ``delay`` and ``warmup``
+            add up to more than 1.
     """
 
     strength: float | tuple[float, ...] = (
@@ -94,7 +98,11 @@ class L0Spec:
 
 
 def expected_l0(layers: Iterable[Gated]) -> list[Float[Tensor, ""]]:
-    """Expected number of weights behind open gates, of each layer: sum of pi_g |g|."""
+    """Expected number of weights behind open gates, of each layer: sum of pi_g |g|.
+
+    Raises:
+        ValueError: If ``layers`` is no sequence of layers with gates.
+    """
     every = checks.items("layers", layers)
     for i, each in enumerate(every):
         checks.instance(f"layers[{i}]", each, Gated, "give those of gated_layers(module).values()")
@@ -102,7 +110,11 @@ def expected_l0(layers: Iterable[Gated]) -> list[Float[Tensor, ""]]:
 
 
 def expected_share(module: nn.Module) -> Float[Tensor, ""]:
-    """Expected share of the gated weights that are behind open gates."""
+    """Expected share of the gated weights that are behind open gates.
+
+    Raises:
+        ValueError: If ``module`` has no gates.
+    """
     layers = layers_with_gates(module)
     everything = sum(each.gates.log_alpha.numel() * each.weights_per_gate for each in layers)
     return torch.stack(expected_l0(layers)).sum() / everything

@@ -18,7 +18,12 @@ from multiview.train.source import Loader, LoaderTargets, check_source, source_o
 
 
 class Sparsifying(Averaged):
-    """A network with gates in training, with all that changes from step to step in its state."""
+    """A network with gates in training, with all that changes from step to step in its state.
+
+    Raises:
+        ValueError: If ``net`` has no gates, ``spec`` is no ``L0Spec`` or has strengths for another
+            number of layers, or ``num_samples`` is no integer >= 1.
+    """
 
     share: Tensor  # of the penalty that acts now
     multiplier: Tensor  # of the Lagrangian

@@ -17,6 +17,9 @@ class ComputeSpec:
     """Choices that make a network faster and change its outputs by rounding alone.
 
     On a processor that has no products in bfloat16 the choice of it leaves all in float32.
+
+    Raises:
+        ValueError: If a choice is neither True nor False.
     """
 
     channels_last: bool = False  # pixels before channels in memory
@@ -68,7 +71,12 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def frozen(module: nn.Module, compute: ComputeSpec | None = None) -> Callable[[Tensor], Tensor]:
-    """The module as a function in eval mode, without gradient: a teacher, or what is tested."""
+    """The module as a function in eval mode, without gradient: a teacher, or what is tested.
+
+    Raises:
+        ValueError: If ``module`` is no module, or ``compute`` no ``ComputeSpec``; when called, if
+            the inputs are no tensor.
+    """
     checks.module("module", module)
     function = chosen(compute).prepared(module)
 
@@ -92,6 +100,14 @@ def outputs_of(
     Always in float32: rounded to bfloat16 the two best of 100 logits are equal in 2% of images, and
     a tie counts as an error. Never compiled: a net is asked a few times, with batches of several
     sizes.
+
+    Args:
+        compute: How the arithmetic is done, but for the two choices above; None: as the module is.
+        batch_size: Number of inputs that go through the module at a time.
+
+    Raises:
+        ValueError: If ``inputs`` are no tensor with an axis of samples, or ``batch_size`` is no
+            integer >= 1; otherwise as ``frozen``.
     """
     shapes.fit(inputs=(inputs, "any n? *axes"))
     batch_size = checks.count("batch_size", batch_size)

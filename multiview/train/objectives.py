@@ -61,6 +61,9 @@ def rescaled(objective: Objective, factor: float) -> Objective:
     """The loss of ``factor`` times the logits.
 
     With ``TrainSpec(summed=True)`` and 1/E for E members it trains their mean.
+
+    Raises:
+        ValueError: If ``objective`` is no function, or ``factor`` is not finite.
     """
     checks.function("objective", objective)
     factor = checks.number("factor", factor, "(-inf, inf)", meaning="multiplies the logits")

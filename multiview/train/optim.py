@@ -24,7 +24,12 @@ class NoDecay(torch.nn.Parameter):
 
 @dataclass(frozen=True, kw_only=True)
 class OptimSpec:
-    """How ``fit`` trains: the rate rises linearly to its peak, then falls to 0 or in steps."""
+    """How ``fit`` trains: the rate rises linearly to its peak, then falls to 0 or in steps.
+
+    Raises:
+        ValueError: If a field is out of range, there is no such ``algorithm`` or ``schedule``, or
+            the milestones do not rise.
+    """
 
     epochs: int = 40
     batch_size: int = 50
@@ -68,7 +73,11 @@ class OptimSpec:
         return self.learning_rate * min(1.0, rising, falling)
 
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser, its rate not yet set; it keeps weights within ``max_norm`` itself."""
+        """The optimiser, its rate not yet set; it keeps weights within ``max_norm`` itself.
+
+        Raises:
+            ValueError: If no parameter requires a gradient.
+        """
         every = list(parameters)
         if not any(each.requires_grad for each in every):
             raise ValueError(

@@ -39,6 +39,9 @@ class TrainSpec:
     over the samples, or when ``max_steps`` gradients are spent. But for ``sgd`` a sweep is the
     gradient before a step and the step that would follow the last is not taken, so the trained net
     is the one that was found right.
+
+    Raises:
+        ValueError: If a field is out of range, or there is no such ``method``.
     """
 
     method: Literal["flow", "adaptive", "gd", "sgd"] = "flow"
