@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import torch
+from closeness import close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import stored
@@ -36,11 +37,6 @@ HERE = Path(__file__).parent
 
 def randn(*shape):
     return torch.randn(*shape, generator=stream(0, *shape)).double()
-
-
-def close(actual, expected, tolerance=1e-9):
-    size = expected.abs().max().item()
-    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance * size)
 
 
 @st.composite

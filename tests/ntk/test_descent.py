@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from closeness import close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import ByProducts, as_full, kernels_with_targets, randomised
@@ -14,11 +15,6 @@ from multiview.ntk import centred_one_hot, descend, gradient_flow, predict
 from multiview.train import Diverged
 
 LOSSES = ("cross_entropy", "squared")
-
-
-def close(actual, expected, tolerance=1e-9):
-    size = max(expected.abs().max().item(), 1e-300)
-    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance * size)
 
 
 def network(*names):

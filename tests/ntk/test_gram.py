@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 import torch
+from closeness import close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import OUTPUTS, Reuse, modules_with_data
@@ -18,10 +19,6 @@ from multiview.ntk import gram
 MODULE = import_module("multiview.ntk.features")
 methods = st.sampled_from(["auto", "jacobian"])
 chunks = st.none() | st.integers(1, 7)
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())
 
 
 @given(modules_with_data(), st.sampled_from(OUTPUTS), methods, chunks, st.integers(1, 4))

@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 import torch
+from closeness import close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import OUTPUTS, Net, layered_modules_with_data, randomised
@@ -19,10 +20,6 @@ from multiview import stream
 from multiview.ntk import contract, features, gram, plan_gram
 
 MODULE = import_module("multiview.ntk.gram")  # the package's name "gram" is the function
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")

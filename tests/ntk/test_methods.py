@@ -1,9 +1,11 @@
 """The four methods on kernels of known features."""
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from closeness import close as as_close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import features_with_targets, randomised
@@ -24,10 +26,7 @@ from multiview.ntk import (
 )
 from multiview.ntk.methods import descent_methods
 
-
-def close(actual, expected):
-    size = expected.abs().max().item()
-    torch.testing.assert_close(actual, expected, rtol=1e-8, atol=1e-8 * size)
+close = partial(as_close, tolerance=1e-8)
 
 
 def members_of(train, test, members):

@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 import torch
+from closeness import close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import patch_weights_with_data
@@ -35,10 +36,6 @@ def small_tiles(tile, pairs):
             stack.enter_context(mock.patch.object(MODULE, name, value))
         stack.enter_context(mock.patch.object(contract, "PAIRS", pairs))
         yield
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())
 
 
 @given(patch_weights_with_data(), orders, st.integers(1, 5), st.sampled_from([1, 30, 200]))

@@ -5,6 +5,7 @@ from unittest import mock
 
 import pytest
 import torch
+from closeness import close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import modules_with_data
@@ -18,10 +19,6 @@ from multiview.ntk import gram, predict, sketch, solve
 
 MODULE = import_module("multiview.ntk.sketch")  # the package's name "sketch" is the function
 widths = st.integers(1, 9)
-
-
-def close(actual, expected):
-    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())
 
 
 def mlp(num_outputs=2, seed=0):

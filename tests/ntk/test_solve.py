@@ -1,8 +1,11 @@
 """Ridge regression against numpy, against its primal form, and when kernels are nearly singular."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from closeness import close as as_close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import as_full, features_with_targets, kernels_with_targets
@@ -12,10 +15,7 @@ from multiview import stream
 from multiview.ntk import centred_one_hot, predict, solve
 from multiview.ntk.solve import FIRST_JITTER, LAST_JITTER
 
-
-def close(actual, expected, tolerance=1e-8):
-    size = expected.abs().max().item()
-    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance * size)
+close = partial(as_close, tolerance=1e-8)
 
 
 def randn(*shape):
@@ -44,7 +44,7 @@ def test_predictions_are_those_of_the_primal_ridge_regression(drawn):
     for i, phi in enumerate(train):
         penalty = ridge * solution.scale[i] * torch.eye(phi.shape[1], dtype=torch.float64)
         weights = torch.linalg.solve(phi.T @ phi + penalty, phi.T @ targets[:, i])
-        close(outputs[:, i], test[i] @ weights, 1e-7)
+        close(outputs[:, i], test[i] @ weights, tolerance=1e-7)
 
 
 @given(features_with_targets(), st.floats(1e-20, 1e20))
@@ -85,7 +85,9 @@ def test_no_ridge_interpolates_and_a_large_ridge_predicts_zero():
     features, targets = randn(2, 5, 8), randn(5, 2)
     kernel = features @ features.mT
     close(predict(kernel, solve(kernel, targets, 0.0)), targets)
-    close(1e9 * predict(kernel, solve(kernel, targets, 1e9)), _times(kernel, targets), 1e-6)
+    close(
+        1e9 * predict(kernel, solve(kernel, targets, 1e9)), _times(kernel, targets), tolerance=1e-6
+    )
 
 
 def _times(kernel, targets):
@@ -105,7 +107,7 @@ def test_a_nearly_singular_kernel_gets_the_jitter_it_needs_and_reports_it():
     assert 1e-7 < solution.jitter[1] <= 1.01e-6
     i, scale = 1, solution.scale[1]
     shifted = kernel[i] + solution.jitter[i] * scale * torch.eye(40)
-    close(shifted @ solution.dual[:, i], randn(40, 3)[:, i], 1e-6)
+    close(shifted @ solution.dual[:, i], randn(40, 3)[:, i], tolerance=1e-6)
     assert solve(kernel, randn(40, 3), ridge=1e-3).jitter.max() == 0
 
 
@@ -190,12 +192,12 @@ def test_a_coupled_kernel_is_one_system_of_all_outputs(drawn, exponent):
     )
     several = torch.stack([targets, targets.roll(1, 0), -2 * targets])
     solution = solve(full, several, ridge)
-    close(solution.dual.flatten(1), several.flatten(1) @ system, 1e-6)
+    close(solution.dual.flatten(1), several.flatten(1) @ system, tolerance=1e-6)
     expected = torch.einsum("ijab,sjb->sia", full_cross, solution.dual)
     close(predict(full_cross, solution), expected)
     close(solution.scale, torch.einsum("iiaa", full)[None] / (n * k))
     if kernel.dim() == 2:  # one mean diagonal for all, so the ridge is the same
-        close(solve(kernel, several, ridge).dual, solution.dual, 1e-6)
+        close(solve(kernel, several, ridge).dual, solution.dual, tolerance=1e-6)
 
 
 def test_a_coupled_kernel_is_predicted_with_by_a_coupled_kernel_only():

@@ -1,11 +1,13 @@
 """Ridges and times from one eigendecomposition: against solve, the parameters' flow, and limits."""
 
+from functools import partial
 from itertools import pairwise
 from math import inf, nan
 
 import numpy as np
 import pytest
 import torch
+from closeness import close as as_close
 from hypothesis import given
 from hypothesis import strategies as st
 from ntk_strategies import ByProducts, as_full, kernel_of, kernels_with_targets, randomised
@@ -23,9 +25,7 @@ from multiview.ntk.layout import Layout, product_with
 TIMES = [0.0, 0.3, 4.0, 50.0]
 
 
-def close(actual, expected, tolerance=1e-8):
-    size = max(expected.abs().max().item(), 1e-300)
-    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance * size)
+close = partial(as_close, tolerance=1e-8)
 
 
 def randn(*shape):
@@ -72,9 +72,9 @@ def test_no_ridge_is_the_pseudo_inverse(drawn):
     m = targets.numel()
     inverse = np.linalg.pinv(full.permute(0, 2, 1, 3).reshape(m, m).numpy(), 1e-12, hermitian=True)
     expected = torch.from_numpy(inverse @ targets.flatten().numpy()).view(-1, k)
-    close(ridge_path(spectrum, targets, [0.0]).dual[0], expected, 1e-6)
+    close(ridge_path(spectrum, targets, [0.0]).dual[0], expected, tolerance=1e-6)
     # And so is the end of gradient flow.
-    close(gradient_flow(spectrum, targets, [inf]).dual[0], expected, 1e-6)
+    close(gradient_flow(spectrum, targets, [inf]).dual[0], expected, tolerance=1e-6)
 
 
 # Flow
@@ -88,8 +88,8 @@ def test_flow_is_that_of_the_linearised_networks_parameters():
     flow = gradient_flow(kernel, targets, TIMES, start=model[2])
     for i, time in enumerate(TIMES):
         train, test = flowed_linearised(model, targets, time)
-        close(model[2] + predict(kernel, flow)[i], train, 1e-9)
-        close(model[3] + predict(cross, flow)[i], test, 1e-9)
+        close(model[2] + predict(kernel, flow)[i], train, tolerance=1e-9)
+        close(model[3] + predict(cross, flow)[i], test, tolerance=1e-9)
     assert flow.times == tuple(TIMES)
 
 
@@ -130,9 +130,9 @@ def test_flow_begins_at_rest_and_ends_at_the_targets(drawn):
     tiny = 1e-9
     flow = gradient_flow(kernel, targets, [0.0, tiny, inf], start=0.5 * targets)
     assert (flow.dual[0] == 0).all()
-    close(flow.dual[1] / tiny, 0.5 * targets / len(targets), 1e-6)
+    close(flow.dual[1] / tiny, 0.5 * targets / len(targets), tolerance=1e-6)
     # full_rank lets the trace kernel be well conditioned too: n <= features.
-    close(0.5 * targets + predict(kernel, flow)[2], targets, 1e-6)
+    close(0.5 * targets + predict(kernel, flow)[2], targets, tolerance=1e-6)
 
 
 def test_flow_leaves_directions_without_signal():
@@ -143,7 +143,7 @@ def test_flow_leaves_directions_without_signal():
     signal = torch.linalg.eigh(kernel)[1][:, 2:]
     # At the end the targets' part along the signal is fitted.
     for i in (1, 2):
-        close(predict(kernel, flow)[i], signal @ signal.T @ targets, 1e-6)
+        close(predict(kernel, flow)[i], signal @ signal.T @ targets, tolerance=1e-6)
     close(flow.dual[0], targets * 1e-12 / 5)
     # The pseudo-inverse is the smallest dual: nothing of it lies along the null directions.
     close(signal @ signal.T @ flow.dual[2], flow.dual[2])
@@ -202,7 +202,7 @@ def test_negative_eigenvalues_are_clipped_and_reported():
     assert spectrum.noise[0].item() == pytest.approx(2e-6, rel=1e-6)
     # What is no larger than the negative one counts as 0 where it would be divided by.
     dual = gradient_flow(spectrum, torch.ones(4, 2).double(), [inf]).dual[0, :, 0]
-    close(dual, with_eigenvalues([0, 0, 1, 1 / 3]) @ torch.ones(4).double(), 1e-6)
+    close(dual, with_eigenvalues([0, 0, 1, 1 / 3]) @ torch.ones(4).double(), tolerance=1e-6)
 
 
 def test_an_indefinite_kernel_is_refused():
@@ -222,9 +222,9 @@ def test_products_alone_agree_with_the_closed_form(drawn):
         patch.setattr(spectrum_file, "EIGH_LIMIT", targets.numel() - 1 if kernel.dim() == 4 else 0)
         patch.setattr(spectrum_file, "decompose", None)
         expanded = gradient_flow(kernel, several, TIMES, start=0.5 * targets)
-    close(predict(kernel, expanded), predict(kernel, closed), 1e-8)
-    close(predict(cross, expanded), predict(cross, closed), 1e-6)
-    close(expanded.dual, closed.dual, 1e-6)
+    close(predict(kernel, expanded), predict(kernel, closed), tolerance=1e-8)
+    close(predict(cross, expanded), predict(cross, closed), tolerance=1e-6)
+    close(expanded.dual, closed.dual, tolerance=1e-6)
     if kernel.dim() < 4:
         offered = gradient_flow(ByProducts(kernel), several, TIMES, start=0.5 * targets)
         close(offered.dual, expanded.dual)
@@ -237,8 +237,8 @@ def test_products_alone_agree_over_many_scales_and_long_times():
     offered = ByProducts(kernel)
     expanded, closed = (gradient_flow(k, targets, times) for k in (offered, kernel))
     for i in range(3):
-        close(predict(kernel, expanded)[i], predict(kernel, closed)[i], 1e-8)
-        close(expanded.dual[i], closed.dual[i], 1e-6)
+        close(predict(kernel, expanded)[i], predict(kernel, closed)[i], tolerance=1e-8)
+        close(expanded.dual[i], closed.dual[i], tolerance=1e-6)
     # About 5.8 sqrt(lambda_max t / n) products serve all the times.
     assert 2000 < offered.products < 3300
 
@@ -277,7 +277,7 @@ def test_kernels_of_any_size_share_their_products():
     expanded, closed = (gradient_flow(k, targets, times).dual for k in (ByProducts(kernel), kernel))
     for t in range(3):  # each kernel to its own accuracy at each time, not to that of the largest
         for b in range(6):
-            close(expanded[t, :, b], closed[t, :, b], 1e-9)
+            close(expanded[t, :, b], closed[t, :, b], tolerance=1e-9)
 
 
 @given(kernels_with_targets(), st.floats(-30, 30))

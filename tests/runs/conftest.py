@@ -44,10 +44,15 @@ def multiview(tmp_path, monkeypatch, capfd):
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
+def committed(monkeypatch):
+    """Rows are made by code that is in a commit."""
+    monkeypatch.setattr("multiview.runs.runner.commit", lambda: COMMIT)
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch, committed):
     """The folder of published rows, of code that is in a commit."""
     folder = tmp_path / "published"
     for user in ("multiview.runs.cli", "multiview.runs.pages", "figures.make"):
         monkeypatch.setattr(f"{user}.rows_folder", lambda: folder)
-    monkeypatch.setattr("multiview.runs.runner.commit", lambda: COMMIT)
     return folder

@@ -26,10 +26,7 @@ from multiview.runs.publish import (
 from multiview.runs.store import Run
 from multiview.runs.verdicts import judgements
 
-
-@pytest.fixture(autouse=True)
-def committed(monkeypatch):
-    monkeypatch.setattr("multiview.runs.runner.commit", lambda: COMMIT)
+pytestmark = pytest.mark.usefixtures("committed")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from toy_experiment import EXPERIMENT, Options
-from toy_runs import COMMIT, contents, run_toy, stored_toy, toy_claim
+from toy_runs import contents, run_toy, stored_toy, toy_claim
 
 from multiview.runs import script
 from multiview.runs.leases import claim
@@ -17,10 +17,7 @@ from multiview.runs.store import RUN_SUFFIX, stored_runs
 from multiview.runs.unpack import unpack
 from multiview.runs.work import stored
 
-
-@pytest.fixture(autouse=True)
-def committed(monkeypatch):
-    monkeypatch.setattr("multiview.runs.runner.commit", lambda: COMMIT)
+pytestmark = pytest.mark.usefixtures("committed")
 
 
 @pytest.fixture
