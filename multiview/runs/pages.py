@@ -116,6 +116,7 @@ def about(published: Published, label: str) -> str:
     threads = sorted({row["threads"] for row in rows})
     torch = sorted({row["torch_version"] for row in rows})
     minutes = sum(row["seconds"] for row in rows) / 60
+    processors = " or ".join(sorted({row.get("instructions", "") for row in rows} - {""}))
     older = "" if is_newest(find(run.experiment), run) else (
         " The code has changed since in what may change these numbers."
     )  # fmt: skip
@@ -124,7 +125,7 @@ def about(published: Published, label: str) -> str:
         f"{seeds[-1]}, commit {' and '.join(commits)}, finished "
         f"{max(row['finished'] for row in rows)[:10]}, {minutes:.0f} minutes of "
         f"{rows[0]['device']} with {' or '.join(map(str, threads))} thread(s), torch "
-        f"{' and '.join(torch)}.{older}"
+        f"{' and '.join(torch)}{f' ({processors})' if processors else ''}.{older}"
     )
 
 

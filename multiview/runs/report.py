@@ -22,7 +22,7 @@ def notes(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
 
 
 def about_rows(experiment: Experiment, run: Run, table: "DataFrame") -> list[str]:
-    """Rows that are missing, failed, or made by older code."""
+    """Rows that are missing, failed, made by older code, or made on processors of two kinds."""
     found, stored = [], _number_of(table)
     again = f"run `{run.command}`"
     if missing := len(run.keys) - stored:
@@ -37,7 +37,19 @@ def about_rows(experiment: Experiment, run: Run, table: "DataFrame") -> list[str
             )
             reasons = zip(left_out["seed"], left_out["failure"], strict=True)
             found += [f"  seed {seed}: {reason}" for seed, reason in reasons]
-    return found
+    return [*found, *about_processors(table)]
+
+
+def about_processors(table: "DataFrame") -> list[str]:
+    """That rows are rounded in two ways; rows that do not name their processor are passed over."""
+    known = set(table["instructions"].dropna()) if "instructions" in table else set()
+    with_bfloat16 = {each for each in known - {""} if "bf16" in each}
+    if not with_bfloat16 or not known - {""} - with_bfloat16:
+        return []
+    return [
+        "Some rows are of processors that multiply in bfloat16 and some of others, where networks "
+        "on images are trained in float32: compare their seeds with care."
+    ]
 
 
 def about_claims(experiment: Experiment, run: Run) -> list[str]:

@@ -31,6 +31,24 @@ def test_a_run_is_presented_as_its_tables_and_claims(tmp_path):
     assert text.splitlines()[0].strip() == "Heads, %"  # nothing to note
 
 
+@pytest.mark.parametrize(
+    ("instructions", "said"),
+    [
+        (("avx2", "avx2 avx512_f avx512_bf16"), True),
+        (("neon", "neon bf16"), True),
+        (("avx2", "avx2 avx512_f"), False),  # they sum in other orders, and round alike
+        (("avx2 avx512_bf16", ""), False),  # lost, or stored before it was asked
+        (("avx2", "avx2"), False),
+    ],
+)
+def test_rows_that_were_rounded_in_two_ways_are_named(tmp_path, instructions, said):
+    run = stored_toy(tmp_path, seeds=1)
+    table = run.table()
+    found = notes(EXPERIMENT, run, table.assign(instructions=[*instructions, *instructions]))
+    assert any("multiply in bfloat16" in note for note in found) == said
+    assert notes(EXPERIMENT, run, table.drop(columns="instructions")) == []
+
+
 def test_brackets_are_text(tmp_path):
     lines = [Line(label="line [k]", where={"method": "coin", "flips": 100})]
     listing = Listing(title="[k]", lines=lines, columns=[measure("error [l]", "error")])
