@@ -123,7 +123,7 @@ def test_what_is_installed_runs_outside_a_clone(call, tmp_path):
 
 
 def test_what_is_installed_holds_published_rows(call):
-    shown = json.loads(call("multiview", "show", "train_average", "--published", "--json"))
+    shown = json.loads(call("multiview", "show", "ensemble_vs_ntk", "--published", "--json"))
     (run,) = shown["runs"]
     assert run["rows"] == run["cells"]
     assert Path(run["paths"]["rows"]).is_file()
@@ -199,7 +199,7 @@ def test_figures_of_somebody_else_do_not_hide_those_that_are_installed(call, tmp
     code = "from multiview.runs.publish import rows_folder; print(rows_folder())"
     found = Path(call("python", "-c", code).strip())
     assert found.parts[-3:] == ("_bundled", "figures", "rows")
-    assert "train_average" in call("multiview", "show", "train_average", "--published")
+    assert "ensemble_vs_ntk" in call("multiview", "show", "ensemble_vs_ntk", "--published")
 
 
 def test_a_folder_of_the_same_name_is_not_taken_for_ours(call, tmp_path):
