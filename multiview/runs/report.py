@@ -42,9 +42,8 @@ def about_rows(experiment: Experiment, run: Run, table: "DataFrame") -> list[str
 
 def about_processors(table: "DataFrame") -> list[str]:
     """That rows are rounded in two ways; rows that do not name their processor are passed over."""
-    known = set(table["instructions"].dropna()) if "instructions" in table else set()
-    with_bfloat16 = {each for each in known - {""} if "bf16" in each}
-    if not with_bfloat16 or not known - {""} - with_bfloat16:
+    named = table["instructions"].dropna() if "instructions" in table else ()
+    if len({"bf16" in each for each in named if each}) < 2:
         return []
     return [
         "Some rows are of processors that multiply in bfloat16 and some of others, where networks "

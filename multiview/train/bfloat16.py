@@ -1,7 +1,7 @@
 """Products in bfloat16: by the processor where it has them, and elsewhere to the same numbers.
 
-Where a processor has none, torch takes some thirty times as long for a product in bfloat16 as for
-one in float32.
+Where a processor has none, torch takes tens of times as long for a product in bfloat16 as for one
+in float32: 27 times for two square matrices of 1,500 on an AVX2 processor.
 """
 
 from functools import cache
