@@ -17,6 +17,9 @@ them, and that one network can be taught these. What to look for, and where:
 - use samples of your own in an experiment: `multiview.data`
 - add an experiment: `multiview.runs`
 
+Wherever a ``generator`` is asked for, an integer will do: the seed of a stream of its own for that
+purpose, so that features and samples, say, are drawn independently from one seed.
+
 **What there is**
 
 - samples and networks: `multiview.data`, `multiview.models`

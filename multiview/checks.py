@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from multiview.rng import stream
+
 
 def count(
     name: str, value: Any, least: int = 1, most: int | None = None, *, meaning: str = "is a count"
@@ -109,9 +111,11 @@ def instance(name: str, value: Any, kind: Any, remedy: str = "") -> Any:
     return value
 
 
-def generator(name: str, value: Any) -> torch.Generator:
-    """A source of randomness."""
-    remedy = "make one by multiview.stream(seed, name)"
+def generator(name: str, value: Any, purpose: str) -> torch.Generator:
+    """A source of randomness: a generator, or the stream ``purpose`` of an integer seed."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return stream(int(value), purpose)
+    remedy = "use an integer, or make one by multiview.stream(seed, name)"
     return instance(name, value, torch.Generator, remedy)
 
 

@@ -106,9 +106,10 @@ TRAININGS: list[BadInput] = [
         loss="cross entropy",
     ),
     fitted(
-        "a seed for a generator",
-        "generator=0 is no Generator: make one by multiview.stream(seed, name).",
-        generator=0,
+        "a word for a seed",
+        "generator='seed' is no Generator: use an integer, or make one by "
+        "multiview.stream(seed, name).",
+        generator="seed",
     ),
     fitted("settings by name", "spec='sgd' is no OptimSpec: use an OptimSpec.", spec="sgd"),
     fitted(

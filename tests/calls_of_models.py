@@ -23,7 +23,7 @@ from multiview.models import (
     PatchNet,
     QuickNet,
     ResNet,
-    Rocket,
+    RocketNets,
     SideBySide,
     SingleMember,
     SummedMembers,
@@ -283,8 +283,8 @@ CALLS = {
             found, (double(a["z"]).clamp(0, a["relu_knee"]) / a["relu_knee"]) ** (a["q"] - 1)
         ),
     ),
-    "Rocket": Call(
-        function=lambda light, booster, delay: Rocket(light, booster, delay=delay),
+    "RocketNets": Call(
+        function=lambda light, booster, delay: RocketNets(light, booster, delay=delay),
         arguments=lambda: {"light": mlp(), "booster": [mlp(1)], "delay": 0.2},
         right=lambda found, a: (
             found.light is a["light"]

@@ -95,7 +95,7 @@ def _decomposed(found: ntk.Spectrum, a: dict[str, Any]) -> bool:
     return near(built, kernel if kernel.dim() == 3 else wanted) and finite(built)
 
 
-def _flowed(found: ntk.Flow, a: dict[str, Any]) -> bool:
+def _flowed(found: ntk.GradientFlow, a: dict[str, Any]) -> bool:
     given = KERNEL if isinstance(a["kernel"], ntk.TileStore | ntk.Spectrum) else a["kernel"]
     gap = double(a["targets"]) - (0 if a.get("start") is None else double(a["start"]))
     kernel = _block(given, gap.shape[-1])
@@ -138,7 +138,7 @@ def _fits_as_kernel_methods(found: ntk.FittedKernels, a: dict[str, Any]) -> bool
 
 
 def _compared(
-    fit: Callable[[dict[str, Any], Tensor, Tensor, bool], ntk.KernelModel],
+    fit: Callable[[dict[str, Any], Tensor, Tensor, bool], ntk.DualModel],
     teach: Callable[[dict[str, Any], Tensor], Tensor],
 ) -> Callable[[Any, dict[str, Any]], bool]:
     """The four methods, put together from single fits."""
@@ -161,7 +161,7 @@ def _compared(
     return right
 
 
-def _ridge_fit(a: dict[str, Any], kernel: Tensor, y: Tensor, student: bool) -> ntk.KernelModel:
+def _ridge_fit(a: dict[str, Any], kernel: Tensor, y: Tensor, student: bool) -> ntk.DualModel:
     own = student and a["student_ridge"] is not None
     return ntk.solve(kernel, y, a["student_ridge" if own else "ridge"])
 
@@ -170,12 +170,12 @@ def _ridge_teach(a: dict[str, Any], outputs: Tensor) -> Tensor:
     return outputs if a["temperature"] is None else ntk.soft_targets(outputs, a["temperature"])
 
 
-def _descent_fit(a: dict[str, Any], kernel: Tensor, y: Tensor, student: bool) -> ntk.KernelModel:
+def _descent_fit(a: dict[str, Any], kernel: Tensor, y: Tensor, student: bool) -> ntk.DualModel:
     steps = a["student_steps"] if student and a["student_steps"] is not None else a["steps"]
     rate = ntk.descend(kernel, y, steps=0).learning_rate * a["relative_rate"]
     end = ntk.descend(kernel, y, steps=steps, learning_rate=rate)
     scale = a["temperature"] if student else 1.0
-    return ntk.KernelModel(dual=scale * end.dual[-1], layout=end.layout)
+    return ntk.DualModel(dual=scale * end.dual[-1], layout=end.layout)
 
 
 def _descent_teach(a: dict[str, Any], outputs: Tensor) -> Tensor:
@@ -273,8 +273,8 @@ def _pairs() -> list[tuple[Tensor, Tensor]]:
 KERNELS = {"kernel": ("kernel", "targets"), "kernels": ("kernel", "k_test_train", "targets")}
 CALLS = {
     # What functions return.
-    "KernelModel": Call(
-        function=ntk.KernelModel, arguments=lambda: {"dual": _y(), "layout": TRACE}, right=holds
+    "DualModel": Call(
+        function=ntk.DualModel, arguments=lambda: {"dual": _y(), "layout": TRACE}, right=holds
     ),
     "Descent": Call(
         function=ntk.Descent,
@@ -284,8 +284,8 @@ CALLS = {
         },
         right=holds,
     ),
-    "Flow": Call(
-        function=ntk.Flow,
+    "GradientFlow": Call(
+        function=ntk.GradientFlow,
         arguments=lambda: {"dual": _y()[None], "layout": TRACE, "times": (1.0,)},
         right=holds,
     ),
@@ -315,7 +315,7 @@ CALLS = {
     ),
     "FittedKernels": Call(
         function=ntk.FittedKernels,
-        arguments=lambda: {"kind": "single", "models": (ntk.KernelModel(dual=_y(), layout=TRACE),)},
+        arguments=lambda: {"kind": "single", "models": (ntk.DualModel(dual=_y(), layout=TRACE),)},
         right=holds,
     ),
     "KernelOutputs": Call(

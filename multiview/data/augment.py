@@ -12,7 +12,7 @@ AT_ONCE = 2000  # images: what is made on the way takes memory for as many
 
 def flip_and_crop(
     images: Float[Tensor, "n C H W"],
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     *,
     flip: bool = True,
     padding: int = 4,
@@ -26,7 +26,7 @@ def flip_and_crop(
         padding: Largest shift along each axis, in pixels; what comes in is 0.
     """
     shapes.fit(images=(images, "float n? C H W"))
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "augmentation")
     padding = checks.count("padding", padding, 0)
     n, channels, height, width = images.shape
     mirrored = shifts = None
@@ -67,7 +67,7 @@ def _shifted(
 
 
 def cutout(
-    images: Float[Tensor, "n C H W"], generator: torch.Generator, *, size: int = 16
+    images: Float[Tensor, "n C H W"], generator: torch.Generator | int, *, size: int = 16
 ) -> Float[Tensor, "n C H W"]:
     """Set a square of ``size`` x ``size`` pixels of each image to 0, what of it lies inside.
 
@@ -77,7 +77,7 @@ def cutout(
         size: Side of the square; 0 changes nothing, and draws nothing.
     """
     shapes.fit(images=(images, "float n? C H W"))
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "augmentation")
     if checks.count("size", size, 0) == 0:
         return images
     n, _, height, width = images.shape
@@ -93,7 +93,7 @@ def cutout(
 
 
 def hide(
-    inputs: Shaped[Tensor, "n ..."], generator: torch.Generator, *, fraction: float
+    inputs: Shaped[Tensor, "n ..."], generator: torch.Generator | int, *, fraction: float
 ) -> Shaped[Tensor, "n ..."]:
     """Set patches of (n, P, d), or pixels in all channels of (n, C, H, W), to 0 at random.
 
@@ -103,7 +103,7 @@ def hide(
     Raises:
         ValueError: If inputs are of neither shape, or ``fraction`` is out of range.
     """
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "augmentation")
     fraction = checks.drop_probability("fraction", fraction)
     if inputs.dim() not in (3, 4):
         raise ValueError(

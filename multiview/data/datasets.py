@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any, get_args
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -58,8 +57,7 @@ class MultiViewDataset(Dataset[Sample]):
     ) -> None:
         n = checks.count("n", n, meaning="counts samples")
         self.fields = _fields(fields)
-        given = _seed(seed)
-        generator = stream(given, "samples") if isinstance(given, int) else given
+        generator = checks.generator("seed", seed, "samples")
         self.batch = sample_patches(spec, features, n, generator, kind)
 
     def __len__(self) -> int:
@@ -103,10 +101,8 @@ class MultiViewStream(IterableDataset[Sample]):
         self.kind: Kind = checks.choice("kind", kind, get_args(Kind))
         self.fields = _fields(fields)
         self.n = None if n is None else checks.count("n", n, meaning="counts samples")
-        given = _seed(seed)
-        if isinstance(given, torch.Generator):
-            given = int(torch.randint(2**62, (), generator=given))
-        self.seed = given
+        generator = checks.generator("seed", seed, "samples")
+        self.seed = int(torch.randint(2**62, (), generator=generator))
 
     def __len__(self) -> int:
         if self.n is None:
@@ -133,15 +129,3 @@ def _fields(fields: Any) -> tuple[str, ...]:
             f"fields={checks.shown(fields)} do not name what a sample has: use some of {FIELDS}."
         )
     return tuple(names)
-
-
-def _seed(seed: Any) -> int | torch.Generator:
-    """A generator, or an integer of Python."""
-    if isinstance(seed, torch.Generator):
-        return seed
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
-        raise ValueError(
-            f"seed={checks.shown(seed)} is no source of randomness: use an integer, or a generator "
-            "such as multiview.stream(seed, name)."
-        )
-    return int(seed)

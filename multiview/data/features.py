@@ -8,7 +8,7 @@ from multiview import checks
 from multiview.data.spec import MultiViewSpec
 
 
-def make_features(spec: MultiViewSpec, generator: torch.Generator) -> Float[Tensor, "k L d"]:
+def make_features(spec: MultiViewSpec, generator: torch.Generator | int) -> Float[Tensor, "k L d"]:
     """Draw one unit vector per class and view, all orthogonal, uniformly among such frames.
 
     Args:
@@ -21,7 +21,7 @@ def make_features(spec: MultiViewSpec, generator: torch.Generator) -> Float[Tens
         ValueError: If ``spec`` is no ``MultiViewSpec``, or ``generator`` no generator of torch.
     """
     checks.instance("spec", spec, MultiViewSpec)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "features")
     num_features = spec.num_classes * spec.num_views
     gaussian = torch.randn(spec.patch_dim, num_features, generator=generator, dtype=torch.float64)
     frame, triangle = torch.linalg.qr(gaussian)

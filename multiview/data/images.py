@@ -16,6 +16,7 @@ from multiview.data import cifar, mnist
 from multiview.data.files import DamagedData, DataFile
 
 ImageName = Literal["cifar10", "cifar100", "mnist"]
+AT_ONCE = 1000  # images that are standardised at a time
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -46,7 +47,7 @@ class ImageData:
         return len(self.class_names)
 
     def subset(
-        self, n_train: int | None, n_test: int | None, generator: torch.Generator
+        self, n_train: int | None, n_test: int | None, generator: torch.Generator | int
     ) -> "ImageData":
         """``n_train`` training and ``n_test`` test images, as many of each class, at random.
 
@@ -58,6 +59,7 @@ class ImageData:
         Raises:
             ValueError: If the classes cannot have equal shares or hold too few images.
         """
+        generator = checks.generator("generator", generator, "images")
         train = self._balanced("n_train", self.train_labels, n_train, generator)
         test = self._balanced("n_test", self.test_labels, n_test, generator)
         return replace(
@@ -68,11 +70,12 @@ class ImageData:
             test_labels=self.test_labels[test],
         )
 
-    def hold_out(self, n: int, generator: torch.Generator) -> "ImageData":
+    def hold_out(self, n: int, generator: torch.Generator | int) -> "ImageData":
         """``n`` training images, as many of each class, in the place of the test images.
 
         Settings are chosen on the result: it holds no test image, and no image twice.
         """
+        generator = checks.generator("generator", generator, "held-out images")
         held_out = self._balanced("n", self.train_labels, n, generator)
         kept = torch.ones(len(self.train_labels), dtype=torch.bool)
         kept[held_out] = False
@@ -95,7 +98,6 @@ class ImageData:
         self, field: str, labels: Tensor, n: int | None, generator: torch.Generator
     ) -> Int[Tensor, " n"]:
         """Indices of ``n`` random samples in random order, as many of each class; None: of all."""
-        checks.generator("generator", generator)
         if n is None:
             return torch.randperm(len(labels), generator=generator)
         share, rest = divmod(checks.count(field, n, 0, meaning="counts images"), self.num_classes)
@@ -126,11 +128,34 @@ def standardise(
         shapes.fit(
             {"C": train.shape[1]} if name != "train" else {}, **{name: (images, "uint8 n C H W")}
         )
-    pixels = train.double()
-    mean = pixels.mean((0, 2, 3), keepdim=True)
-    deviation = pixels.std((0, 2, 3), correction=0, keepdim=True)
-    deviation[deviation == 0] = 1
-    return [((images.double() - mean) / deviation).float() for images in (train, *others)]
+    mean, deviation = moments(train)
+    return [less_moments(images, mean, deviation) for images in (train, *others)]
+
+
+def moments(images: UInt8[Tensor, "n C H W"]) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel, (C, 1, 1); a constant channel has the deviation 1.
+
+    They are taken from how often each of the 256 values occurs: in float64 the training images of
+    CIFAR would fill more than a gigabyte.
+    """
+    values = torch.arange(256, dtype=torch.float64)
+    found = []
+    for channel in images.unbind(1):
+        shares = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        mean = shares @ values
+        found.append(torch.stack([mean, (shares @ (values - mean).square()).sqrt()]))
+    mean, deviation = torch.stack(found, 1)[..., None, None]
+    return mean, torch.where(deviation == 0, 1.0, deviation)
+
+
+def less_moments(
+    images: UInt8[Tensor, "n C H W"],
+    mean: Float[Tensor, "C 1 1"],
+    deviation: Float[Tensor, "C 1 1"],
+) -> Float[Tensor, "n C H W"]:
+    """Images in float32 with these taken out, computed in float64 for some images at a time."""
+    parts = images.split(AT_ONCE)
+    return torch.cat([((part.double() - mean) / deviation).float() for part in parts])
 
 
 class Reader(NamedTuple):

@@ -59,7 +59,7 @@ def sample_patches(
     spec: MultiViewSpec,
     features: Float[Tensor, "k L d"],
     n: int,
-    generator: Generator,
+    generator: Generator | int,
     kind: Kind = "mixed",
 ) -> PatchBatch:
     """Draw ``n`` labelled samples of D ("mixed"), D_m ("multi") or D_s ("single").
@@ -81,7 +81,7 @@ def sample_patches(
     """
     check_features(spec, features)
     n = checks.count("n", n, 0, meaning="must be a number of samples")
-    _check_draw(generator, kind)
+    generator = _checked_draw(generator, kind)
     frame = features.detach().flatten(0, 1).float()
     block_size = _block_size(spec)
     num_blocks = max(1, -(-n // block_size))
@@ -110,7 +110,7 @@ def stream_patches(
     spec: MultiViewSpec,
     features: Float[Tensor, "k L d"],
     n: int,
-    generator: Generator,
+    generator: Generator | int,
     kind: Kind = "mixed",
     at_once: int = 2000,
 ) -> Iterator[PatchBatch]:
@@ -125,7 +125,7 @@ def stream_patches(
     check_features(spec, features)
     at_once = checks.count("at_once", at_once, meaning="counts samples")
     n = checks.count("n", n, 0, meaning="must be a number of samples")
-    _check_draw(generator, kind)
+    generator = _checked_draw(generator, kind)
     sizes = (min(at_once, n - begin) for begin in range(0, n, at_once))
     return (sample_patches(spec, features, size, generator, kind) for size in sizes)
 
@@ -143,10 +143,11 @@ def check_features(spec: MultiViewSpec, features: Any) -> None:
     shapes.finite(features=features)
 
 
-def _check_draw(generator: Any, kind: Any) -> None:
-    checks.generator("generator", generator)
+def _checked_draw(generator: Any, kind: Any) -> Generator:
+    generator = checks.generator("generator", generator, "samples")
     if kind not in get_args(Kind):
         raise ValueError(f'kind={kind!r} is unknown: use "mixed", "multi" or "single".')
+    return generator
 
 
 def _block_size(spec: MultiViewSpec) -> int:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from multiview import checks
 from multiview.data.images import ImageData, standardise
 from multiview.data.whitening import whitening_filters
 
@@ -51,7 +52,7 @@ def split(
     n_train: int | None,
     n_validation: int,
     n_test: int | None,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     device: str | torch.device = "cpu",
 ) -> Splits:
     """Draw three disjoint splits; the same generator state draws the same.
@@ -68,6 +69,7 @@ def split(
     Raises:
         ValueError: If the classes cannot have equal shares or hold too few images.
     """
+    generator = checks.generator("generator", generator, "split")
     n_chosen = None if n_train is None else n_train + n_validation
     chosen = data.subset(n_chosen, n_test, generator)
     none = replace(chosen, test_images=chosen.test_images[:0], test_labels=chosen.test_labels[:0])

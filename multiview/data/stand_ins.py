@@ -18,7 +18,7 @@ STRENGTH = (0.8, 1.2)  # of a view in an image, relative to the contrast
 def gaussian_images(
     n_train: int,
     n_test: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     *,
     num_classes: int = 10,
     image_shape: tuple[int, int, int] = (3, 32, 32),
@@ -45,7 +45,8 @@ def gaussian_images(
     noise = checks.positive("noise", noise)
     num_classes = checks.count("num_classes", num_classes)
     image_shape = checks.counts("image_shape", image_shape, length=3)
-    _check_sizes(num_classes, generator, n_train=n_train, n_test=n_test)
+    generator = checks.generator("generator", generator, "images")
+    _check_sizes(num_classes, n_train=n_train, n_test=n_test)
     means = torch.randn(num_classes, *image_shape, generator=generator)
     # The squared distance of two such means is 2 C H W.
     means *= separation / (2 * means[0].numel()) ** 0.5
@@ -58,12 +59,12 @@ def gaussian_images(
 
 
 def view_textures(
-    num_classes: int, generator: torch.Generator, *, channels: int = 3, side: int = 8
+    num_classes: int, generator: torch.Generator | int, *, channels: int = 3, side: int = 8
 ) -> Float[Tensor, "k 2 C side side"]:
     """Two small coloured textures a class, its views: random signs of each channel in blocks."""
     num_classes = checks.count("num_classes", num_classes)
     channels = checks.count("channels", channels)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "textures")
     if checks.count("side", side) % BLOCK:
         raise ValueError(f"side={side} is in blocks of {BLOCK} pixels: use a multiple of {BLOCK}.")
     coarse = (num_classes, NUM_VIEWS, channels, side // BLOCK, side // BLOCK)
@@ -75,7 +76,7 @@ def multi_view_images(
     textures: Float[Tensor, "k 2 C side side"],
     n_train: int,
     n_test: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     *,
     image_size: tuple[int, int] = (32, 32),
     mu: float = 0.2,
@@ -108,7 +109,8 @@ def multi_view_images(
     noise = checks.positive("noise", noise)
     shapes.fit(textures=(textures, f"float k {NUM_VIEWS} C side side"))
     shapes.finite(textures=textures)
-    _check_sizes(len(textures), generator, n_train=n_train, n_test=n_test)
+    generator = checks.generator("generator", generator, "images")
+    _check_sizes(len(textures), n_train=n_train, n_test=n_test)
 
     def draw(labels: Int[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:
         n = len(labels)
@@ -128,7 +130,7 @@ def show_views(
     labels: Int[Tensor, " n"],
     shown: Bool[Tensor, "n 2"],
     image_size: tuple[int, int],
-    generator: torch.Generator,
+    generator: torch.Generator | int,
 ) -> Float[Tensor, "n C H W"]:
     """The views of each label where ``shown``, in different random cells of a grid; 0 elsewhere.
 
@@ -141,7 +143,7 @@ def show_views(
         shown=(shown, f"bool n? {NUM_VIEWS}"),
     )
     shapes.indices("labels", labels, 0, len(textures))
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "shown views")
     image_size = checks.counts("image_size", image_size, length=2)  # type: ignore[assignment]
     n, channels, side = len(labels), sizes["C"], sizes["side"]
     rows, columns = (length // side for length in image_size)
@@ -176,8 +178,7 @@ def _image_data(
     return ImageData(name=name, class_names=names, **splits)
 
 
-def _check_sizes(num_classes: int, generator: torch.Generator, **sizes: int) -> None:
-    checks.generator("generator", generator)
+def _check_sizes(num_classes: int, **sizes: int) -> None:
     for name, n in sizes.items():
         if checks.count(name, n, meaning="counts images") % num_classes:
             raise ValueError(

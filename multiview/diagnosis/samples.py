@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from multiview import checks
-from multiview.data.images import load_images
+from multiview.data.images import less_moments, load_images, moments
 from multiview.rng import stream
 
 Samples = tuple[Float[Tensor, "n ..."], Int[Tensor, " n"]]
@@ -63,23 +63,7 @@ def images_of(name: str, data_dir: Path, number: int | None, seed: int) -> Sampl
         drawn = torch.randperm(len(images), generator=stream(seed, "diagnose", "images"))[:number]
         images, labels = images[drawn], labels[drawn]
     mean, deviation = moments(data.train_images)
-    return ((images.double() - mean) / deviation).float(), labels.long()
-
-
-def moments(images: UInt8[Tensor, "n C H W"]) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel, (C, 1, 1); a constant channel has the deviation 1.
-
-    They are taken from how often each of the 256 values occurs: in float64 the training images of
-    CIFAR would fill more than a gigabyte.
-    """
-    values = torch.arange(256, dtype=torch.float64)
-    found = []
-    for channel in images.unbind(1):
-        shares = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
-        mean = shares @ values
-        found.append(torch.stack([mean, (shares @ (values - mean).square()).sqrt()]))
-    mean, deviation = torch.stack(found, 1)[..., None, None]
-    return mean, torch.where(deviation == 0, 1.0, deviation)
+    return less_moments(images, mean, deviation), labels.long()
 
 
 def read_samples(path: Path) -> Samples:

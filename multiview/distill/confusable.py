@@ -22,7 +22,7 @@ Columns = Literal["covariance", "correlation"]
 def confusable_sets(
     probabilities: Float[Tensor, "n k"],
     num_sets: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     *,
     columns: Columns = "covariance",
     restarts: int = 20,
@@ -58,7 +58,7 @@ def confusable_sets(
     )
     checks.choice("columns", columns, get_args(Columns))
     restarts = checks.count("restarts", restarts)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "restarts")
     shapes.finite(probabilities=probabilities)
     points = _columns(probabilities, columns)
     fits = []

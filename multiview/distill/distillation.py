@@ -23,7 +23,7 @@ def knowledge_distillation(
     labels: Int[Tensor, " n"] | Float[Tensor, "n k"] | None = None,
     *,
     spec: OptimSpec,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     kd_loss: KDLoss = Hinton(),
     weight: float = 0.9,
     label_weight: float = 0.1,

@@ -83,7 +83,7 @@ def monte_carlo(
     masks: int = 100,
     average: Average = "probabilities",
     *,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | int | None = None,
     compute: ComputeSpec | None = None,
     batch_size: int = 500,
 ) -> Callable[[Tensor], Float[Tensor, "n k"]]:
@@ -108,7 +108,7 @@ def monte_carlo(
     batch_size = checks.count("batch_size", batch_size)
     checks.choice("average", average, get_args(Average))
     if generator is not None:
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "masks")
     function = stochastic(module, compute)
 
     def averaged(inputs: Shaped[Tensor, "b ..."]) -> Float[Tensor, "b k"]:
@@ -141,7 +141,7 @@ def dropout_distillation(
     inputs: Shaped[Tensor, "n ..."] | Loader,
     *,
     spec: OptimSpec,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     divergence: Divergence = "kl",
     masks: int = 1,
     **settings: Unpack[FitSettings],

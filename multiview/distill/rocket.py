@@ -21,7 +21,7 @@ from multiview.distill.rocket_loss import (
 )
 from multiview.distill.teachers import share_weights
 from multiview.models.groups import SideBySide
-from multiview.models.rocket import Rocket
+from multiview.models.rocket import RocketNets
 from multiview.train import FitResult, OptimSpec, fit, frozen, target_loss
 from multiview.train.loop import FitSettings, in_turn
 from multiview.train.source import Loader, LoaderTargets
@@ -46,7 +46,7 @@ def rocket_launching(
     labels: Int[Tensor, " n"] | Float[Tensor, "n k"] | None = None,
     *,
     spec: OptimSpec,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     hint: Hint | KDLoss = "logits",
     weight: float = HINT_WEIGHT,
     block: bool = True,
@@ -74,7 +74,7 @@ def rocket_launching(
         Diverged, ValueError: As ``fit``; if labels are missing or too few, a setting is out of
             range, or the teacher holds weights that are trained.
     """
-    rocket = Rocket(light, booster, delay=delay)
+    rocket = RocketNets(light, booster, delay=delay)
     _check_arguments(rocket, inputs, labels, teacher)
     loss = rocket_loss(
         labels,
@@ -99,7 +99,7 @@ def sequential_rocket_launching(
     labels: Int[Tensor, " n"] | Float[Tensor, "n k"] | None = None,
     *,
     spec: OptimSpec,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     hint: Hint | KDLoss = "logits",
     weight: float = HINT_WEIGHT,
     teacher: TrainedTeacher | None = None,
@@ -125,7 +125,7 @@ def sequential_rocket_launching(
     Raises:
         Diverged, ValueError: As ``rocket_launching``.
     """
-    rocket = Rocket(light, booster)
+    rocket = RocketNets(light, booster)
     _check_arguments(rocket, inputs, labels, teacher)
     boosters = SideBySide(rocket.boosters)
     outputs = frozen(boosters, settings.get("compute"))
@@ -156,7 +156,7 @@ def _of_boosters(settings: FitSettings) -> FitSettings:
 
 
 def _check_arguments(
-    rocket: Rocket,
+    rocket: RocketNets,
     inputs: Tensor | Loader,
     labels: Tensor | None,
     teacher: TrainedTeacher | None,

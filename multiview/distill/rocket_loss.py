@@ -1,4 +1,4 @@
-"""The loss of a rocket: labels for both nets, and the booster's hint to the light net."""
+"""The loss of rocket launching: labels for both nets, and the booster's hint to the light net."""
 
 from functools import partial
 from typing import Literal, get_args
@@ -11,7 +11,7 @@ from multiview import checks
 from multiview.distill.distillation_loss import Teacher, distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
 from multiview.distill.losses import check_logits
-from multiview.models.rocket import Rocket
+from multiview.models.rocket import RocketNets
 from multiview.train import target_loss
 from multiview.train.loop import Loss, numbered
 from multiview.train.source import LoaderTargets
@@ -85,9 +85,9 @@ def rocket_loss(
     teacher: Teacher | None = None,
     teacher_weight: float = 0.0,
     kd_loss: KDLoss = Hinton(),
-    rocket: Rocket | None = None,
+    rocket: RocketNets | None = None,
 ) -> Loss:
-    """H(y, light) + H(y, booster) + ``weight`` hint(light, z), of a ``Rocket``'s logits (n, 2, k).
+    """H(y, light) + H(y, booster) + ``weight`` hint(light, z), of logits (n, 2, k) of RocketNets.
 
     With ``block`` z is constant: the hint moves none of the booster's own weights, and shared ones
     through the light net alone. It is not stopped in what light net and booster share. Where there
@@ -111,7 +111,7 @@ def rocket_loss(
     weight = checks.not_negative("weight", weight)
     block = checks.flag("block", block)
     if rocket is not None:
-        checks.instance("rocket", rocket, Rocket)
+        checks.instance("rocket", rocket, RocketNets)
     distance, on_targets = distance_of(hint), target_loss(targets)
     on_teacher = teacher_loss(teacher, kd_loss, teacher_weight)
 
@@ -119,9 +119,7 @@ def rocket_loss(
         logits: Float[Tensor, "n nets k"], inputs: Tensor, rows: Tensor | LoaderTargets
     ) -> Tensor:
         if logits.dim() != 3 or logits.shape[1] < 2:
-            raise ValueError(
-                f"logits have shape {tuple(logits.shape)}: give (n, 1 + boosters, k), as a Rocket."
-            )
+            raise ValueError(f"logits have shape {tuple(logits.shape)}: give (n, 1 + boosters, k).")
         light, z = logits[:, 0], logits[:, 1:].mean(1)
         hinted = distance(light, z.detach() if block else z).mean()
         acts = 1.0 if rocket is None else rocket.hint_acts

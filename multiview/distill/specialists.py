@@ -43,7 +43,10 @@ def specialist_labels(
 
 
 def specialist_rows(
-    labels: Int[Tensor, " n"], classes: Sequence[int], num_classes: int, generator: torch.Generator
+    labels: Int[Tensor, " n"],
+    classes: Sequence[int],
+    num_classes: int,
+    generator: torch.Generator | int,
 ) -> SpecialistRows:
     """All samples of S and, drawn without repetition, as many of the others, or all if fewer.
 
@@ -53,7 +56,7 @@ def specialist_rows(
     Raises:
         ValueError: As ``specialist_labels``; or if there is no sample of S, or none of another.
     """
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "specialist")
     special = specialist_labels(labels, classes, num_classes).cpu() < len(classes)
     own, rest = (mask.nonzero().squeeze(1) for mask in (special, ~special))
     if not min(len(own), len(rest)):

@@ -18,7 +18,7 @@ from multiview.models.mlp import MLP
 from multiview.models.patch_net import PatchNet
 from multiview.models.quick_net import QuickNet
 from multiview.models.resnet import ResNet
-from multiview.models.rocket import Rocket
+from multiview.models.rocket import RocketNets
 from multiview.models.rocket_wide_resnet import light_convolutions, rocket_wide_resnets
 from multiview.models.shared_patch_nets import NeuronBlocks, shared_patch_nets
 from multiview.models.smoothed_relu import smoothed_relu, smoothed_relu_slope
@@ -37,7 +37,7 @@ __all__ = [
     "PatchNet",
     "QuickNet",
     "ResNet",
-    "Rocket",
+    "RocketNets",
     "SideBySide",
     "SingleMember",
     "SumOfNets",

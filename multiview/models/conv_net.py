@@ -23,7 +23,7 @@ class ConvNet(nn.Module):
         image_shape: tuple[int, int, int],
         num_classes: int,
         widths: tuple[int, int] = (16, 40),
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         """Draw the weights, by ``draw_weights``.
 
@@ -40,7 +40,7 @@ class ConvNet(nn.Module):
         channels, height, width = self.image_shape
         num_classes = checks.count("num_classes", num_classes)
         first, second = checks.counts("widths", widths, length=2)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         flat = second * (height // 8) * (width // 8)
         self.layers = nn.Sequential(
             nn.utils.skip_init(nn.Conv2d, channels, first, 4, stride=2, padding=1),

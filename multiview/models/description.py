@@ -27,7 +27,7 @@ from multiview.models.patch_net import PatchNet
 from multiview.models.quick_net import QuickNet
 from multiview.models.residual import STAGE_WIDTHS
 from multiview.models.resnet import ResNet, SubsampleAndPad
-from multiview.models.rocket import Rocket
+from multiview.models.rocket import RocketNets
 from multiview.models.shared_patch_nets import NeuronBlocks
 from multiview.models.wide_resnet import WideResNet
 
@@ -144,7 +144,7 @@ ARGUMENTS: Mapping[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     PatchNet: _patch_net,
     QuickNet: _quick_net,
     ResNet: _resnet,
-    Rocket: lambda net: {"light": net.light, "booster": net.boosters, "delay": net.delay},
+    RocketNets: lambda net: {"light": net.light, "booster": net.boosters, "delay": net.delay},
     SideBySide: lambda net: {"nets": [*net.nets]},
     SingleMember: lambda net: {"net": net.net},
     SummedMembers: lambda net: {"net": net.net},

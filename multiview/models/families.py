@@ -38,7 +38,7 @@ class FamilyNets(nn.Module):
         patch_dim: int,
         num_classes: int,
         width: int,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         members = checks.count("members", members)
@@ -47,7 +47,7 @@ class FamilyNets(nn.Module):
         num_classes = checks.count("num_classes", num_classes)
         width = checks.count("width", width)
         checks.choice("family", family, FAMILIES)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         flat = num_patches * patch_dim
         shapes = {
             "linear": [(flat, num_classes)],

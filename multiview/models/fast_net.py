@@ -34,12 +34,12 @@ class FastTop(nn.Module):
         widths: Sequence[int],
         num_classes: int,
         image_shape: tuple[int, int, int],
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         num_classes = checks.count("num_classes", num_classes)
         widths = checks.counts("widths", widths)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         if not widths:
             raise ValueError("widths=() has no block: give the channels of one or more.")
         self.image_shape = image_sizes(image_shape)
@@ -95,13 +95,13 @@ class FastNet(nn.Module):
         num_classes: int = 10,
         image_shape: tuple[int, int, int] = (3, 32, 32),
         whitening: Float[Tensor, "w C s s"] | None = None,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         self.image_shape = image_sizes(image_shape)
         channels, height, width = self.image_shape
         checks.counts("widths", widths, length=3)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         if whitening is not None:
             shapes.fit(whitening=(whitening, "float w C s s"))
             shapes.finite(whitening=whitening)

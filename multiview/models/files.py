@@ -29,7 +29,7 @@ def save(
 
     The file is a safetensors file, which other programs can read: parameters and buffers by name,
     with their types, and as metadata the class, its arguments, the version of this package and the
-    provenance. Tensors that are one and the same, as in a ``Rocket``, are written once. What is
+    provenance. Tensors that are one and the same, as in ``RocketNets``, are written once. What is
     there already is replaced, when the whole new file is written.
 
     Args:

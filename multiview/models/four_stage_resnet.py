@@ -36,14 +36,14 @@ class FourStageResNet(nn.Module):
         depth: int = 34,
         num_classes: int = 10,
         image_shape: tuple[int, int, int] = (3, 32, 32),
-        generator: torch.Generator,
+        generator: torch.Generator | int,
         norm: Norm = "batch",
     ) -> None:
         super().__init__()
         if checks.count("depth", depth) not in BLOCKS:
             raise ValueError(f"depth={depth} must be one of {', '.join(map(str, BLOCKS))}.")
         check_sizes(num_classes, image_shape, halvings=3)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         self.layers = nn.Sequential(
             conv(image_shape[0], WIDTHS[0]),
             norm_layer(norm, WIDTHS[0]),

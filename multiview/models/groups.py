@@ -13,7 +13,7 @@ class SideBySide(nn.Module):
     """The outputs of several nets on the same inputs, one beside the other.
 
     Trained on the sum of their losses, each learns as it would alone where no parameter is shared
-    (as in ``Rocket`` some are).
+    (as in ``RocketNets`` some are).
 
     Raises:
         ValueError: If there is no net; in the forward pass, if their outputs differ in shape.

@@ -32,14 +32,14 @@ class LeNet5(nn.Module):
         image_shape: tuple[int, int, int] = (1, 28, 28),
         num_classes: int = 10,
         widths: Sequence[int] = (20, 50, 500),
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         self.image_shape = image_sizes(image_shape, 16, "is too small for two 5x5 layers")
         channels, height, width = self.image_shape
         num_classes = checks.count("num_classes", num_classes)
         first, second, hidden = checks.counts("widths", widths, length=3)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         rows, columns = (((side - 4) // 2 - 4) // 2 for side in (height, width))
         self.layers = nn.Sequential(
             nn.utils.skip_init(nn.Conv2d, channels, first, 5),

@@ -35,7 +35,7 @@ class MLP(nn.Module):
         widths: Sequence[int],
         input_dropout: float = 0.0,
         dropout: float = 0.0,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         num_classes = checks.count("num_classes", num_classes)
@@ -47,7 +47,7 @@ class MLP(nn.Module):
         widths = checks.counts("widths", widths)
         input_dropout = checks.drop_probability("input_dropout", input_dropout)
         dropout = checks.drop_probability("dropout", dropout)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         layers: list[nn.Module] = [nn.Flatten()]
         if input_dropout:
             layers.append(nn.Dropout(input_dropout))

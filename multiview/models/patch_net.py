@@ -47,7 +47,7 @@ class PatchNet(nn.Module):
         q: float = 4,
         relu_knee: float = 3.0,
         sigma_init: float = 0.03,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         sizes = {"members": members, "num_classes": num_classes}
@@ -60,7 +60,7 @@ class PatchNet(nn.Module):
         self.sigma_init = checks.number(
             "sigma_init", sigma_init, "[0, inf)", meaning="is a standard deviation"
         )
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         # Drawn member by member, so a larger ensemble begins with the same nets.
         start = torch.stack(
             [

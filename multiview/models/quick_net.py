@@ -37,7 +37,7 @@ class QuickNet(nn.Module):
         widths: tuple[int, int, int] = (32, 32, 64),
         hidden: int = 64,
         dropout: float = 0.5,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         self.image_shape = image_sizes(image_shape, 8, "is pooled three times")
@@ -46,7 +46,7 @@ class QuickNet(nn.Module):
         hidden = checks.count("hidden", hidden)
         widths = checks.counts("widths", widths, length=3)  # type: ignore[assignment]
         dropout = checks.drop_probability("dropout", dropout)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         blocks: list[nn.Module] = []
         for narrow, wide in pairwise((channels, *widths)):
             convolution = nn.utils.skip_init(nn.Conv2d, narrow, wide, 5, padding=2)

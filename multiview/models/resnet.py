@@ -48,14 +48,14 @@ class ResNet(nn.Module):
         depth: int = 20,
         num_classes: int = 10,
         image_shape: tuple[int, int, int] = (3, 32, 32),
-        generator: torch.Generator,
+        generator: torch.Generator | int,
         norm: Norm = "batch",
         shortcut: Shortcut = "pad",
     ) -> None:
         super().__init__()
         n = blocks_per_stage(depth, outside=2)
         check_sizes(num_classes, image_shape)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         checks.choice("shortcut", shortcut, get_args(Shortcut))
         self.layers = nn.Sequential(
             conv(image_shape[0], STEM_WIDTH),

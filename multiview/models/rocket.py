@@ -1,4 +1,4 @@
-"""Rocket: a light net and its boosters side by side, which may hold the same weights."""
+"""A light net and its boosters side by side, which may hold the same weights."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from multiview import checks
 from multiview.models.groups import SideBySide
 
 
-class Rocket(SideBySide):
+class RocketNets(SideBySide):
     """Logits (n, 1 + boosters, k) of a light net, first, and of one booster or more.
 
     What the nets share they hold as the same objects, parameters or layers: each is then one

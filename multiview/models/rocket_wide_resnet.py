@@ -23,7 +23,7 @@ def rocket_wide_resnets(
     num_classes: int = 10,
     image_shape: tuple[int, int, int] = (3, 32, 32),
     booster_dropout: float = 0.0,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
 ) -> tuple[nn.Module, WideResNet]:
     """A light net and its booster, a WRN-``booster_depth``-``widen``.
 
@@ -49,6 +49,7 @@ def rocket_wide_resnets(
     checks.choice("variant", variant, get_args(Variant))
     n = blocks_per_stage(booster_depth, 4, "booster_depth")
     booster_dropout = checks.drop_probability("booster_dropout", booster_dropout)
+    generator = checks.generator("generator", generator, "initial weights")
     settings = {"num_classes": num_classes, "image_shape": image_shape, "generator": generator}
     booster = WideResNet(depth=booster_depth, widen=widen, dropout=booster_dropout, **settings)
     if variant == "interval":

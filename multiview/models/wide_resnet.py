@@ -46,14 +46,14 @@ class WideResNet(nn.Module):
         widen: int = 10,
         num_classes: int = 10,
         image_shape: tuple[int, int, int] = (3, 32, 32),
-        generator: torch.Generator,
+        generator: torch.Generator | int,
         norm: Norm = "batch",
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         n = blocks_per_stage(depth, outside=4)
         check_sizes(num_classes, image_shape)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "initial weights")
         widen = checks.count("widen", widen, meaning="multiplies the widths")
         dropout = checks.drop_probability("dropout", dropout)
         widths = [widen * width for width in STAGE_WIDTHS]

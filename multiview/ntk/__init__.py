@@ -30,19 +30,19 @@ from multiview.ntk.gram import gram, plan_gram
 from multiview.ntk.members import FittedKernels, fit_kernels, soft_targets
 from multiview.ntk.methods import KernelOutputs, descent_methods, kernel_methods
 from multiview.ntk.patch_net import patch_net_gram
-from multiview.ntk.predict import KernelModel, predict
+from multiview.ntk.predict import DualModel, predict
 from multiview.ntk.sketch import sketch
 from multiview.ntk.solve import Solution, centred_one_hot, solve
-from multiview.ntk.spectrum import Flow, Spectrum, decompose, gradient_flow, ridge_path
+from multiview.ntk.spectrum import GradientFlow, Spectrum, decompose, gradient_flow, ridge_path
 from multiview.ntk.store import TileError, TileStore
 from multiview.ntk.tiling import Tiling
 
 __all__ = [
     "Descent",
+    "DualModel",
     "Factor",
     "FittedKernels",
-    "Flow",
-    "KernelModel",
+    "GradientFlow",
     "KernelOutputs",
     "Solution",
     "Spectrum",

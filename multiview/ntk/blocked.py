@@ -15,7 +15,7 @@ from multiview.atomic import write_atomically
 from multiview.ntk.arguments import check_folder
 from multiview.ntk.fingerprint import CODE, KEY_DIGITS
 from multiview.ntk.layout import Layout, layout_of, square
-from multiview.ntk.predict import KernelModel, check_model
+from multiview.ntk.predict import DualModel, check_model
 from multiview.ntk.solve import (
     FIRST_JITTER,
     LAST_JITTER,
@@ -137,7 +137,7 @@ def solve_tiles(
     )
 
 
-def predict_tiles(k_test_train: TileStore, model: KernelModel) -> Float[Tensor, "*sets t k"]:
+def predict_tiles(k_test_train: TileStore, model: DualModel) -> Float[Tensor, "*sets t k"]:
     """``predict`` with a kernel between test rows and training columns on disk.
 
     Raises:

@@ -10,7 +10,7 @@ from torch import Tensor
 from multiview import checks
 from multiview.ntk.lanczos import largest_eigenvalue
 from multiview.ntk.layout import Kernel, Operator, product_with
-from multiview.ntk.predict import KernelModel
+from multiview.ntk.predict import DualModel
 from multiview.ntk.spectrum import checked_start
 from multiview.train import Diverged
 
@@ -21,7 +21,7 @@ CURVATURE = {"cross_entropy": 0.5, "squared": 1.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Descent(KernelModel):
+class Descent(DualModel):
     """Dual coefficients at the recorded steps, along their first axis, and how they were found."""
 
     steps: tuple[int, ...]

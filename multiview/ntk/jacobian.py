@@ -28,10 +28,6 @@ class PerSample:
     check_batches: bool = True  # whether each batch's outputs are held against the samples' own
     eps: float = 0.0  # rounding of the coarsest numbers on the way to its outputs, where known
 
-    @property
-    def num_parameters(self) -> int:
-        return sum(p.numel() for p in self.theta.values())
-
     def outputs(
         self, theta: dict[str, Tensor], x: Shaped[Tensor, "..."]
     ) -> Float[Tensor, " outputs"]:

@@ -13,11 +13,11 @@ from multiview import checks, shapes
 from multiview.ensemble import mean_logits
 from multiview.ntk.arguments import check_tensor
 from multiview.ntk.layout import CrossKernel, Kernel
-from multiview.ntk.predict import KernelModel, predict
+from multiview.ntk.predict import DualModel, predict
 from multiview.ntk.solve import Solution, check_ridge, solve
 
 Kind = Literal["single", "ensemble", "summed", "distilled"]
-Fit = Callable[[Tensor, Tensor], KernelModel]  # of a training kernel and targets
+Fit = Callable[[Tensor, Tensor], DualModel]  # of a training kernel and targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class FittedKernels:
     """
 
     kind: Kind
-    models: tuple[KernelModel, ...]
+    models: tuple[DualModel, ...]
 
     def __call__(self, kernels: Iterable[CrossKernel]) -> Float[Tensor, "t *members k"]:
         """Outputs on any inputs, given each member's kernel between them and the training samples.
@@ -99,7 +99,7 @@ def fit_kernels(
 
 
 def predict_each(
-    kernels: Iterable[CrossKernel], models: Iterable[KernelModel]
+    kernels: Iterable[CrossKernel], models: Iterable[DualModel]
 ) -> Float[Tensor, "t members k"]:
     """Outputs of each model, given its member's kernel between inputs and training samples.
 
@@ -167,7 +167,7 @@ def soft_targets(outputs: Float[Tensor, "n k"], temperature: float) -> Float[Ten
     return (outputs / temperature).softmax(-1) - 1 / outputs.shape[-1]
 
 
-def largest_jitter(models: Iterable[KernelModel]) -> float:
+def largest_jitter(models: Iterable[DualModel]) -> float:
     """The largest jitter of these models, 0 where nothing was solved."""
     solved = [model for model in models if isinstance(model, Solution)]
     return max((float(each.jitter.max()) for each in solved), default=0.0)

@@ -13,7 +13,7 @@ from multiview.ensemble import mean_logits
 from multiview.ntk.arguments import check_tensor
 from multiview.ntk.descent import descend
 from multiview.ntk.members import Fit, by_ridge, largest_jitter
-from multiview.ntk.predict import KernelModel, predict
+from multiview.ntk.predict import DualModel, predict
 
 Pairs = Iterable[tuple[Tensor, Tensor]]
 
@@ -107,7 +107,7 @@ def descent_methods(
 
 def descended(
     kernel: Tensor, targets: Tensor, *, steps: int, relative_rate: float, scale: float = 1.0
-) -> KernelModel:
+) -> DualModel:
     """The linearised network after a descent of the cross-entropy, its outputs times ``scale``.
 
     Args:
@@ -115,7 +115,7 @@ def descended(
     """
     safe = descend(kernel, targets, steps=0).learning_rate
     end = descend(kernel, targets, steps=steps, learning_rate=relative_rate * safe)
-    return KernelModel(dual=scale * end.dual[-1], layout=end.layout)
+    return DualModel(dual=scale * end.dual[-1], layout=end.layout)
 
 
 def _methods(

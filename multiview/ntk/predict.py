@@ -11,23 +11,23 @@ from multiview.ntk.layout import CrossKernel, Layout, finite, layout_of, matrice
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelModel:
+class DualModel:
     """Dual coefficients, f(x) = K(x, train) @ dual, however they were found."""
 
     dual: Float[Tensor, "*sets n k"]
     layout: Layout  # of the kernel they belong to
 
 
-def check_model(model: KernelModel) -> None:
+def check_model(model: DualModel) -> None:
     """Refuse what is no fitted model.
 
     Raises:
         ValueError: As said.
     """
-    checks.instance("model", model, KernelModel, "fit one by solve, descend or gradient_flow")
+    checks.instance("model", model, DualModel, "fit one by solve, descend or gradient_flow")
 
 
-def predict(k_test_train: CrossKernel, model: KernelModel) -> Float[Tensor, "*sets t k"]:
+def predict(k_test_train: CrossKernel, model: DualModel) -> Float[Tensor, "*sets t k"]:
     """f(x) = K(x, train) @ dual, one set of predictions for each leading index of ``dual``.
 
     A model that began at f_0 (``start`` of ``gradient_flow`` and ``descend``) predicts

@@ -32,7 +32,7 @@ def sketch(
     module: nn.Module,
     x: Shaped[Tensor, "n ..."],
     width: int,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     *,
     chunk_size: int | None = None,
     dtype: torch.dtype | None = None,
@@ -74,7 +74,7 @@ def sketch(
         chunk_size = checks.count("chunk_size", chunk_size)
     if dtype is not None:
         check_precision("dtype", dtype)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "sketch")
     check_samples(x=x)
     f = per_sample(module, dtype)
     x = as_type(x, dtype)

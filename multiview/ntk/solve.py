@@ -11,13 +11,13 @@ from torch import Tensor
 from multiview import checks
 from multiview.ntk.arguments import check_tensor
 from multiview.ntk.layout import Kernel, matrices, square, symmetric
-from multiview.ntk.predict import KernelModel
+from multiview.ntk.predict import DualModel
 
 FIRST_JITTER, LAST_JITTER = 1e-12, 1e-4  # relative to the mean diagonal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Solution(KernelModel):
+class Solution(DualModel):
     """Dual coefficients of ridge regressions, and how they were found."""
 
     scale: Float[Tensor, " kernels"]  # mean diagonal each kernel was divided by

@@ -13,7 +13,7 @@ from multiview import checks
 from multiview.ntk.arguments import check_numbers, check_tensor
 from multiview.ntk.chebyshev import flow_by_products
 from multiview.ntk.layout import Kernel, Layout, Operator, matrices, product_with, square, symmetric
-from multiview.ntk.predict import KernelModel
+from multiview.ntk.predict import DualModel
 from multiview.ntk.solve import LAST_JITTER, Solution, mean_diagonal
 
 EIGH_LIMIT = 32_766  # rows above which LAPACK's eigh with vectors overflows its 32-bit workspace
@@ -38,7 +38,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flow(KernelModel):
+class GradientFlow(DualModel):
     """Dual coefficients along gradient flow, their first axis running over the times."""
 
     times: tuple[float, ...]
@@ -116,7 +116,7 @@ def gradient_flow(
     targets: Float[Tensor, "*sets n k"],
     times: Sequence[float],
     start: Float[Tensor, "..."] | None = None,
-) -> Flow:
+) -> GradientFlow:
     """Gradient flow on the squared loss (1 / 2n) sum_i |f(x_i) - y_i|^2, at given times.
 
     The loss is a mean over samples and a sum over outputs, so that a time is learning rate times
@@ -136,7 +136,7 @@ def gradient_flow(
             if None. Predictions are then f_0 at the test samples plus ``predict``'s.
 
     Returns:
-        A Flow with ``dual`` (times, ..., n, k).
+        The flow, with ``dual`` (times, ..., n, k).
 
     Raises:
         ValueError: If a time is out of range or too long for products, shapes disagree, or the
@@ -159,7 +159,7 @@ def gradient_flow(
         layout, product = product_with(kernel)
         columns = flow_by_products(product, layout, layout.columns(residual), times)
         dual = torch.stack([layout.targets(c, targets.shape) for c in columns])
-    return Flow(dual=dual, layout=layout, times=times)
+    return GradientFlow(dual=dual, layout=layout, times=times)
 
 
 def checked_start(layout: Layout, start: Tensor, targets: Tensor) -> Tensor:

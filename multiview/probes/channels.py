@@ -21,7 +21,7 @@ def preferred_classes(
 
 
 def channel_groups(
-    preferred: Int[Tensor, " C"], groups: int, generator: torch.Generator
+    preferred: Int[Tensor, " C"], groups: int, generator: torch.Generator | int
 ) -> Int[Tensor, "groups members"]:
     """Split channels into groups of one size, at random but evenly over what they prefer.
 
@@ -38,7 +38,7 @@ def channel_groups(
         ValueError: If the groups cannot have one size.
     """
     number = shapes.fit(preferred=(preferred, "int C"))["C"]
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "groups")
     if number % checks.count("groups", groups):
         raise ValueError(f"groups={groups} cannot share {number} channels equally: use a divisor.")
     shuffled = torch.randperm(number, generator=generator)
@@ -59,7 +59,10 @@ def channel_masks(
 
 
 def tile_masks(
-    image_size: tuple[int, int], tiles: tuple[int, int], groups: int, generator: torch.Generator
+    image_size: tuple[int, int],
+    tiles: tuple[int, int],
+    groups: int,
+    generator: torch.Generator | int,
 ) -> Bool[Tensor, "groups 1 H W"]:
     """Masks that are True on each group's share of the image's tiles, dealt out at random.
 
@@ -72,7 +75,7 @@ def tile_masks(
     """
     height, width = checks.counts("image_size", image_size, length=2)
     down, across = checks.counts("tiles", tiles, length=2)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "groups")
     if height % down or width % across:
         raise ValueError(f"tiles={tiles} do not divide image_size={image_size}: use divisors.")
     if checks.count("groups", groups) and down * across % groups:

@@ -55,7 +55,7 @@ class Coverage:
 def coverage_probes(
     spec: MultiViewSpec,
     features: Float[Tensor, "k L d"],
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     probes_per_view: int = 100,
 ) -> PatchBatch:
     """Samples of class j that carry view v alone, for all j and v.
@@ -72,6 +72,7 @@ def coverage_probes(
         ValueError: If ``probes_per_view`` is below 20, too few to tell 0.9 from chance.
     """
     checks.count("probes_per_view", probes_per_view, 20, meaning="is too few")
+    generator = checks.generator("generator", generator, "probes")
     check_features(spec, features)
     number = probes_per_view * spec.num_classes * spec.num_views
     return sample_patches(replace(spec, rho=0.0), features, number, generator, kind="single")
@@ -111,7 +112,7 @@ def view_coverage(
     classifier: Callable[[Tensor], Tensor],
     spec: MultiViewSpec,
     features: Float[Tensor, "k L d"],
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     probes_per_view: int = 100,
 ) -> Coverage:
     """Which views a classifier has learned: ``coverage_of`` its logits on ``coverage_probes``.

@@ -95,7 +95,7 @@ def with_fresh_noise(
     batch: PatchBatch,
     features: Float[Tensor, "k L d"],
     spec: MultiViewSpec,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
 ) -> PatchBatch:
     """The same samples, features and coefficients, with other noise.
 
@@ -114,7 +114,7 @@ def with_fresh_noise(
             f"spec says features of {(spec.num_classes, spec.num_views, spec.patch_dim)}, and they "
             f"have shape {tuple(features.shape)}: give the spec that they were made by."
         )
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "noise")
     background = spec.sigma_p if spec.sigma_background is None else spec.sigma_background
     carries = batch.placement >= 0
     std = torch.where(carries, spec.sigma_p, background).to(batch.patches).unsqueeze(-1)

@@ -102,7 +102,7 @@ def _largest(values: Float[Tensor, " n"], number: int) -> Bool[Tensor, " n"]:
     return kept
 
 
-def reinitialised(net: nn.Module, generator: torch.Generator) -> nn.Module:
+def reinitialised(net: nn.Module, generator: torch.Generator | int) -> nn.Module:
     """A copy with new initial weights: the same layers and sizes, which read the same inputs.
 
     Args:
@@ -111,7 +111,7 @@ def reinitialised(net: nn.Module, generator: torch.Generator) -> nn.Module:
     Raises:
         ValueError: If ``net`` is no module, or ``generator`` no generator of torch.
     """
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "initial weights")
     copied = copy.deepcopy(checks.module("net", net))
     for layer in copied.modules():
         if isinstance(layer, nn.BatchNorm2d):

@@ -138,13 +138,13 @@ class HardConcrete(nn.Module):
         *,
         dropout: float = 0.5,
         per_sample: bool = False,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         meaning = "starts gates half open at 0.5 and small open"
         dropout = checks.number("dropout", dropout, "(0, 1)", meaning=meaning)
         per_sample = checks.flag("per_sample", per_sample)
-        checks.generator("generator", generator)
+        generator = checks.generator("generator", generator, "gates")
         several = isinstance(shape, tuple | list | torch.Size)
         sizes = checks.counts("shape", shape) if several else (checks.count("shape", shape),)
         if not sizes:

@@ -49,7 +49,7 @@ class GatedLinear(Gated):
         *,
         dropout: float = 0.5,
         per_sample: bool = False,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         if type(linear) is not nn.Linear:
@@ -101,7 +101,7 @@ class GatedConv2d(Gated):
         *,
         dropout: float = 0.5,
         per_sample: bool = False,
-        generator: torch.Generator,
+        generator: torch.Generator | int,
     ) -> None:
         super().__init__()
         if type(conv) is not nn.Conv2d or conv.groups != 1:
@@ -149,7 +149,9 @@ class GatedPatchNet(Gated):
             pass, if patches are of another dimension.
     """
 
-    def __init__(self, net: PatchNet, *, dropout: float = 0.5, generator: torch.Generator) -> None:
+    def __init__(
+        self, net: PatchNet, *, dropout: float = 0.5, generator: torch.Generator | int
+    ) -> None:
         super().__init__()
         checks.instance("net", net, PatchNet)
         self.net = net.member(slice(None))

@@ -68,7 +68,7 @@ def sparsify(
     *,
     spec: OptimSpec,
     penalty: L0Spec,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     loss: Loss | None = None,
     num_samples: int | None = None,
     **settings: Unpack[FitSettings],
@@ -94,6 +94,7 @@ def sparsify(
     checks.module("net", net)
     checks.instance("spec", spec, OptimSpec)
     checks.instance("penalty", penalty, L0Spec)
+    generator = checks.generator("generator", generator, "order")
     if labels is not None:
         shapes.targets("labels", labels)
     check_source(inputs)

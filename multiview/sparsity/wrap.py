@@ -19,7 +19,7 @@ def gate_layers(
     *,
     dropout: float | tuple[float, ...] = 0.5,
     per_sample: bool = False,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
 ) -> nn.Module:
     """Gate each layer of the network's ``nn.Sequential``s, in place: inputs of linear layers and
     filters of convolutions, behind the BatchNorm that follows one.
@@ -40,7 +40,7 @@ def gate_layers(
     """
     _check_ungated(net)
     checks.flag("per_sample", per_sample)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "gates")
     chains = [each for each in net.modules() if isinstance(each, nn.Sequential)]
     inner = {part for each in chains for part in each if isinstance(part, nn.Sequential)}
     sites = [_sites(each) for each in chains if each not in inner]
@@ -63,7 +63,7 @@ def gate_layers(
 
 
 def with_gates(
-    net: nn.Module, dropout: float | tuple[float, ...], generator: torch.Generator
+    net: nn.Module, dropout: float | tuple[float, ...], generator: torch.Generator | int
 ) -> nn.Module:
     """A copy with the gates of the paper: of a WideResNet in its blocks, else in all layers.
 
@@ -113,7 +113,7 @@ def gate_blocks(
     *,
     dropout: float | tuple[float, ...] = 0.3,
     per_sample: bool = False,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
 ) -> nn.Module:
     """Gate the filters of the first convolution of each block of a WideResNet, in place.
 
@@ -124,7 +124,7 @@ def gate_blocks(
     """
     _check_ungated(net)
     checks.flag("per_sample", per_sample)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "gates")
     blocks = [each for each in net.modules() if isinstance(each, Block)]
     if not blocks:
         raise ValueError("net has no block of a WideResNet to gate: use gate_layers.")

@@ -172,7 +172,7 @@ def fit(
     inputs: Shaped[Tensor, "n ..."] | Loader,
     loss: Loss,
     spec: OptimSpec,
-    generator: torch.Generator,
+    generator: torch.Generator | int,
     *,
     augment: Augment | None = None,
     progress: Callable[[str, float], None] | None = None,
@@ -216,7 +216,7 @@ def fit(
             If ``after`` is no such state, is of another module, or has done more epochs than there
             are or than ``until``; if the checkpoint has.
     """
-    _check_arguments(module, inputs, loss, spec, generator)
+    generator = _checked_arguments(module, inputs, loss, spec, generator)
     last = last_epoch(module, spec, until, after)
     for name, call in {"progress": progress, "score": score, "after_step": after_step}.items():
         checks.function(name, call, optional=True)
@@ -270,11 +270,13 @@ def fit(
     )
 
 
-def _check_arguments(module: Any, inputs: Any, loss: Any, spec: Any, generator: Any) -> None:
-    """Refuse what cannot be trained, before the first step."""
+def _checked_arguments(
+    module: Any, inputs: Any, loss: Any, spec: Any, generator: Any
+) -> torch.Generator:
+    """Refuse what cannot be trained, before the first step; gives the order's generator."""
     checks.module("module", module)
     checks.instance("spec", spec, OptimSpec)
-    checks.generator("generator", generator)
+    generator = checks.generator("generator", generator, "order")
     checks.function("loss", loss)
     samples = getattr(loss, "samples", None)
     several = isinstance(inputs, Tensor) and inputs.dim() and len(inputs)  # else refused elsewhere
@@ -287,3 +289,4 @@ def _check_arguments(module: Any, inputs: Any, loss: Any, spec: Any, generator: 
         shapes.finite(inputs=inputs)
     if several:
         check_lone_sample(module, inputs, spec.batch_size, generator)
+    return generator

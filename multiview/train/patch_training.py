@@ -87,7 +87,7 @@ def train_patch_net(
     spec: TrainSpec,
     *,
     objective: Objective | None = None,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | int | None = None,
     observe: Callable[[Tensor, PatchNet], None] | None = None,
     progress: Callable[[str, float], None] | None = None,
     constrain: Constraint | None = None,
@@ -112,6 +112,8 @@ def train_patch_net(
             or ``flow`` or ``adaptive`` a net that starts at 0, from where it never moves. If
             ``constrain`` gives gradients of another shape than it was given.
     """
+    if generator is not None:
+        generator = checks.generator("generator", generator, "order")
     _check_arguments(net, patches, labels, spec, generator, objective)
     checks.function("observe", observe, optional=True)
     checks.function("progress", progress, optional=True)
@@ -229,8 +231,6 @@ def _check_arguments(
             f"objective has targets of {samples} samples for {len(labels)} patches and labels: "
             "give it those of the same samples."
         )
-    if generator is not None:
-        checks.generator("generator", generator)
     if spec.method == "sgd" and generator is None:
         raise ValueError("method='sgd' shuffles the samples: pass generator=stream(seed, 'sgd').")
     if not bool(net.weight.isfinite().all()):

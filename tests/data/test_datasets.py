@@ -117,8 +117,8 @@ def test_a_generator_gives_one_number_to_a_stream():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seed": "x"}, "seed='x' is no source of randomness: use an integer"),
-        ({"seed": True}, "seed=True is no source"),
+        ({"seed": "x"}, "seed='x' is no Generator: use an integer"),
+        ({"seed": True}, "seed=True is no Generator"),
         ({"n": 0}, "n=0 counts samples: use n >= 1, an integer."),
         ({"kind": "other"}, "kind='other'"),
         ({"fields": ["patch"]}, r"fields=\['patch'\] do not name what a sample has"),

@@ -12,11 +12,11 @@ from saved_nets import asked, net, samples, saved
 from tiny_images import write_cifar10
 from torch import nn
 
-from multiview.data.images import load_images, standardise
+from multiview.data.images import load_images, moments, standardise
 from multiview.diagnosis import diagnose
 from multiview.diagnosis.folder import classifiers, nets_in
 from multiview.diagnosis.found import document
-from multiview.diagnosis.samples import images_of, moments, read_samples
+from multiview.diagnosis.samples import images_of, read_samples
 from multiview.models import PatchNet, SingleMember, save
 from multiview.rng import stream
 from multiview.runs.cli import command

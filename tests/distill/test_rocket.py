@@ -21,7 +21,7 @@ from multiview.distill import (
     sequential_rocket_launching,
 )
 from multiview.distill.rocket_loss import Hint
-from multiview.models import Rocket
+from multiview.models import RocketNets
 from multiview.train.checkpoint import Checkpoint
 from multiview.train.loop import error_score, fit, target_loss
 from multiview.train.optim import OptimSpec
@@ -59,7 +59,7 @@ def grads(value: Tensor, *modules: nn.Module) -> list[Tensor]:
     return found
 
 
-def hint_value(rocket: Rocket, hint: Hint, *, block: bool) -> Tensor:
+def hint_value(rocket: RocketNets, hint: Hint, *, block: bool) -> Tensor:
     """What the hint adds to the loss: that with weight 1 less that with weight 0."""
     with_hint, without = (
         rocket_loss(Y, hint=hint, weight=w, block=block)(rocket(X), X, ROWS) for w in (1.0, 0.0)
@@ -86,8 +86,8 @@ class TestGradientFlow:
 
     def test_none_reaches_the_boosters_own_weights(self, hint):
         light, booster = pair()
-        (blocked,) = grads(hint_value(Rocket(light, booster), hint, block=True), booster[1])
-        (free,) = grads(hint_value(Rocket(light, booster), hint, block=False), booster[1])
+        (blocked,) = grads(hint_value(RocketNets(light, booster), hint, block=True), booster[1])
+        (free,) = grads(hint_value(RocketNets(light, booster), hint, block=False), booster[1])
         assert blocked.abs().max() < 1e-6  # labels' gradients cancel to rounding
         (own,) = grads(hint_loss(hint)(light(X), booster(X)).mean(), booster[1])
         torch.testing.assert_close(free, own, atol=1e-6, rtol=1e-4)
@@ -96,8 +96,8 @@ class TestGradientFlow:
     def test_none_reaches_shared_weights_through_the_booster(self, hint):
         light, booster = pair()
         by_light, by_booster = by_path(light, booster, hint)
-        (blocked,) = grads(hint_value(Rocket(light, booster), hint, block=True), light[0])
-        (free,) = grads(hint_value(Rocket(light, booster), hint, block=False), light[0])
+        (blocked,) = grads(hint_value(RocketNets(light, booster), hint, block=True), light[0])
+        (free,) = grads(hint_value(RocketNets(light, booster), hint, block=False), light[0])
         torch.testing.assert_close(blocked, by_light, atol=1e-6, rtol=1e-4)
         torch.testing.assert_close(free, by_light + by_booster, atol=1e-6, rtol=1e-4)
         assert by_booster.abs().max() > 1e-3
@@ -105,7 +105,7 @@ class TestGradientFlow:
     @pytest.mark.parametrize("block", [True, False])
     def test_the_light_nets_own_weights_are_moved(self, hint, block):
         light, booster = pair()
-        (moved,) = grads(hint_value(Rocket(light, booster), hint, block=block), light[1])
+        (moved,) = grads(hint_value(RocketNets(light, booster), hint, block=block), light[1])
         (own,) = grads(hint_loss(hint)(light(X), booster(X).detach()).mean(), light[1])
         torch.testing.assert_close(moved, own, atol=1e-6, rtol=1e-4)
         assert own.abs().max() > 1e-3
@@ -114,19 +114,19 @@ class TestGradientFlow:
         light, booster = pair()
         by_light, _ = by_path(light, booster, hint)
         assert by_light.abs().max() > 1e-3
-        (blocked,) = grads(hint_value(Rocket(light, booster), hint, block=True), light[0])
+        (blocked,) = grads(hint_value(RocketNets(light, booster), hint, block=True), light[0])
         assert (blocked - by_light).abs().max() < 1e-5
 
     def test_nets_that_share_nothing_pass_nothing_on(self, hint):
         light, booster = pair(shared=False)
-        (blocked,) = grads(hint_value(Rocket(light, booster), hint, block=True), booster)
+        (blocked,) = grads(hint_value(RocketNets(light, booster), hint, block=True), booster)
         assert blocked.abs().max() < 1e-6
 
 
 def test_labels_move_shared_weights_through_both_nets():
     """The block stops the hint alone."""
     light, booster = pair()
-    loss = rocket_loss(Y, weight=0.0)(Rocket(light, booster)(X), X, ROWS)
+    loss = rocket_loss(Y, weight=0.0)(RocketNets(light, booster)(X), X, ROWS)
     (shared,) = grads(loss, light[0])
     each = [grads(nn.functional.cross_entropy(net(X), Y), light[0])[0] for net in (light, booster)]
     torch.testing.assert_close(shared, sum(each))
@@ -179,7 +179,7 @@ def test_a_blocked_tempered_hint_has_hinton_kds_gradient():
 @pytest.mark.parametrize("hint", HINTS)
 def test_a_partial_batch_weighs_no_less_per_sample(hint):
     """The published code divides a sum by a constant 128: its last batch counts less."""
-    rocket = Rocket(*pair())
+    rocket = RocketNets(*pair())
     loss, outputs = rocket_loss(Y, hint=hint, weight=0.7), rocket(X)
     whole = loss(outputs, X, ROWS)
     few, rest = ROWS[:7], ROWS[7:]
@@ -196,7 +196,7 @@ def test_the_loss_is_the_sum_of_its_terms():
     teacher = pair()[1]
     settings = {"weight": 0.3, "teacher": teacher, "teacher_weight": 0.6}
     loss = rocket_loss(Y, hint=hint_loss("tempered", 2.0), kd_loss=Hinton(3.0), **settings)
-    value = loss(Rocket(light, booster)(X), X, ROWS)
+    value = loss(RocketNets(light, booster)(X), X, ROWS)
     said, z = light(X), booster(X)
     expected = sum(nn.functional.cross_entropy(each, Y) for each in (said, z))
     expected += 0.3 * hint_loss("tempered", 2.0)(said, z).mean()
@@ -217,7 +217,7 @@ def test_several_boosters_hint_by_their_mean_and_learn_alone():
     light, one = pair(shared=False)
     other = head(5)
     other.insert(0, nn.Linear(6, 8))
-    rocket = Rocket(light, [one, other])
+    rocket = RocketNets(light, [one, other])
     value = rocket_loss(Y, weight=0.4)(rocket(X), X, ROWS)
     mean = (one(X) + other(X)) / 2
     expected = sum(nn.functional.cross_entropy(net(X), Y) for net in (light, one, other))
@@ -235,7 +235,7 @@ def equal(a: list[Tensor], b: list[Tensor]) -> bool:
 
 def test_what_is_shared_stays_shared_and_is_counted_once():
     light, booster = pair(norm=True)
-    rocket = Rocket(light, booster)
+    rocket = RocketNets(light, booster)
     assert sum(p.numel() for p in rocket.parameters()) == (6 + 1) * 8 + 2 * (16 + 27)
     before = states(booster[0])
     result = rocket_launching(light, booster, X, Y, spec=SPEC, generator=stream(1), weight=0.1)
@@ -406,7 +406,7 @@ def test_a_hint_may_be_any_function_of_both_logits():
     light, booster = pair(shared=False)
     value = rocket_loss(Y, hint=Squares(center=False), weight=2.0)
     named = rocket_loss(Y, hint="logits", weight=1 / 3)
-    outputs = Rocket(light, booster)(X)
+    outputs = RocketNets(light, booster)(X)
     torch.testing.assert_close(value(outputs, X, ROWS), named(outputs, X, ROWS))
 
 

@@ -28,7 +28,7 @@ from multiview.models import (
     PatchNet,
     QuickNet,
     ResNet,
-    Rocket,
+    RocketNets,
     SideBySide,
     SummedMembers,
     SumOfNets,
@@ -65,16 +65,18 @@ def conv(**changes: Any) -> ConvNet:
     return ConvNet(**settings | changes, generator=g())
 
 
-def rocket() -> Rocket:
-    return Rocket(*rocket_wide_resnets(booster_depth=16, light_depth=10, generator=g()), delay=0.25)
+def rocket() -> RocketNets:
+    return RocketNets(
+        *rocket_wide_resnets(booster_depth=16, light_depth=10, generator=g()), delay=0.25
+    )
 
 
-def same_layers() -> Rocket:
+def same_layers() -> RocketNets:
     """Two nets that hold one and the same layer, BatchNorm's statistics among it."""
     settings: dict[str, Any] = {"widths": (4,), "num_classes": 3, "image_shape": SMALL}
     light, booster = (FastTop(**settings, generator=g()) for _ in range(2))
     light.blocks = booster.blocks
-    return Rocket(light, booster)
+    return RocketNets(light, booster)
 
 
 # A network, and the shape of a sample.
@@ -122,10 +124,10 @@ CASES: Mapping[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         ),
         SMALL,
     ),
-    "Rocket": (rocket, IMAGE),
-    "Rocket, same layers": (same_layers, SMALL),
-    "Rocket, same neurons": (
-        lambda: Rocket(*shared_patch_nets(patch_net(1), patch_net(1), 2)),
+    "RocketNets": (rocket, IMAGE),
+    "RocketNets, same layers": (same_layers, SMALL),
+    "RocketNets, same neurons": (
+        lambda: RocketNets(*shared_patch_nets(patch_net(1), patch_net(1), 2)),
         PATCHES,
     ),
     "SideBySide": (lambda: SideBySide([mlp(), mlp(dropout=0.5)]), (2, 3)),
@@ -208,7 +210,7 @@ def test_a_network_comes_back_to_the_last_bit(name, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
-@pytest.mark.parametrize("name", ["ResNet", "NeuronBlocks", "Rocket"])
+@pytest.mark.parametrize("name", ["ResNet", "NeuronBlocks", "RocketNets"])
 def test_types_and_modes_are_kept(name, dtype, tmp_path):
     net = CASES[name][0]().to(dtype).train()
     frozen = next(iter(dict(net.named_parameters())))

@@ -11,7 +11,7 @@ from unchecked import unchecked
 from multiview import stream
 from multiview.models import (
     PatchNet,
-    Rocket,
+    RocketNets,
     WideResNet,
     light_convolutions,
     rocket_wide_resnets,
@@ -65,7 +65,7 @@ def test_the_published_light_net_has_two_of_six_blocks_in_each_group():
                 assert mine.branch[0].weight is theirs.branch[0].weight
                 assert mine.branch[-1].weight is theirs.branch[-1].weight
                 assert (mine.shortcut is None) == (theirs.shortcut is None)
-    both = sum(p.numel() for p in Rocket(light, booster).parameters())
+    both = sum(p.numel() for p in RocketNets(light, booster).parameters())
     norms = sum(p.numel() for p in light.parameters() if p.dim() == 1)  # and the last bias
     assert both == sum(p.numel() for p in booster.parameters()) + norms + 640
 
@@ -156,7 +156,7 @@ def test_patch_nets_are_those_of_their_neurons(number):
     weight[0, :, :number] = booster.weight.detach()[0, :, :number]
     torch.testing.assert_close(mine(PATCHES), light.with_weight(weight)(PATCHES)[:, 0])
     torch.testing.assert_close(theirs(PATCHES), booster(PATCHES)[:, 0])
-    both = Rocket(mine, theirs)
+    both = RocketNets(mine, theirs)
     assert both(PATCHES).shape == (5, 2, 3)
     assert sum(p.numel() for p in both.parameters()) == 3 * (4 + 6 - number) * 7
     common = {id(p) for p in mine.parameters()} & {id(p) for p in theirs.parameters()}
@@ -165,7 +165,7 @@ def test_patch_nets_are_those_of_their_neurons(number):
 
 def test_a_shared_neuron_gets_the_gradients_of_both():
     mine, theirs = shared_patch_nets(patch_net("light"), patch_net("booster"), 2)
-    both = Rocket(mine, theirs)(PATCHES)
+    both = RocketNets(mine, theirs)(PATCHES)
     (total,) = torch.autograd.grad(both.sum(), mine.blocks[0], retain_graph=True)
     each = [
         torch.autograd.grad(both[:, i].sum(), mine.blocks[0], retain_graph=True)[0] for i in (0, 1)
