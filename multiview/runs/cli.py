@@ -6,15 +6,18 @@ completes commands and their options.
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import tyro
 from rich.console import Console
 
+from multiview.runs.agreement import agreement
+from multiview.runs.agreement import record as keep
 from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
 from multiview.runs.documents import as_text, document
 from multiview.runs.every import run_all
-from multiview.runs.experiment import UnknownName
+from multiview.runs.experiment import Experiment, UnknownName
 from multiview.runs.find import drawing, find
 from multiview.runs.html_report import REPORT, check_report, reportable, write_report
 from multiview.runs.pages import write_pages
@@ -26,6 +29,7 @@ from multiview.runs.script import DONE, ERROR, USAGE, run_script
 from multiview.runs.signals import leave
 from multiview.runs.store import (
     RESULTS,
+    Run,
     check_export,
     concatenated,
     export,
@@ -96,17 +100,35 @@ def publish(name: Name, *, out: Out = RESULTS, preset: str | None = None) -> int
     Args:
         preset: Of which preset; the default one unless said otherwise.
     """
-    experiment = find(name)
-    chosen = preset or experiment.default_preset
-    experiment.preset(chosen)  # or it is refused
-    runs = [run for run in stored_runs(out, name) if run.preset == chosen]
-    if not runs:
-        raise FileNotFoundError(no_results(out, f"{name} --preset {chosen}", out / name))
-    if old := [run.label for run in runs if not is_newest(experiment, run)]:
-        raise ValueError(f"{', '.join(old)}: made by older code, run it again before publishing.")
-    path = pack(runs, rows_folder())
+    path = pack(_newest(find(name), out, preset), rows_folder())
     _console().print(f"{path}: {path.stat().st_size / 1e3:.0f} kB", soft_wrap=True)
     return DONE
+
+
+def check(
+    name: Name, *, out: Out = RESULTS, preset: str | None = None, record: bool = False
+) -> int:
+    """Compare published rows with the same cells computed again by today's code.
+
+    Compute some of them first: `multiview run NAME --seeds 1`. The exit code is 1 if they change
+    the verdict on a claim.
+
+    Args:
+        preset: Of which preset; the default one unless said otherwise.
+        record: Keep what is found in figures/rows/NAME.checks.json, to be committed: pages tell it.
+    """
+    experiment, folder = find(name), rows_folder()
+    runs = _newest(experiment, out, preset)
+    published = {run.label: run for run in published_runs(folder, name)}
+    known = [run for run in runs if run.label in published]
+    if not known:
+        raise FileNotFoundError(f"no run of these rows is published: {_labels(runs)}.")
+    found = [agreement(experiment, published[run.label], run) for run in known]
+    for each in found:
+        _console().print(f"{each.label}: {each}.", soft_wrap=True)
+    if record:
+        print(keep(found, folder, name))
+    return ERROR if any(each.changed for each in found) else DONE
 
 
 def figures(*, out: Out = RESULTS, published: Published = False) -> int:
@@ -217,6 +239,7 @@ COMMANDS = {
     "diagnose": diagnose,
     "show": show,
     "publish": publish,
+    "check": check,
     "figures": figures,
     "pages": pages,
     "report": report,
@@ -255,6 +278,23 @@ def command(arguments: Sequence[str]) -> int:
 def main() -> NoReturn:
     """The program ``multiview``."""
     leave(lambda: command(sys.argv[1:]))
+
+
+def _newest(experiment: Experiment, out: Path, preset: str | None) -> list[Run]:
+    """The stored runs of a preset, by default the usual one, all of today's code."""
+    chosen = preset or experiment.default_preset
+    experiment.preset(chosen)  # or it is refused
+    runs = [run for run in stored_runs(out, experiment.name) if run.preset == chosen]
+    if not runs:
+        wanted = f"{experiment.name} --preset {chosen}"
+        raise FileNotFoundError(no_results(out, wanted, out / experiment.name))
+    if old := [run for run in runs if not is_newest(experiment, run)]:
+        raise ValueError(f"{_labels(old)}: made by older code, run it again first.")
+    return runs
+
+
+def _labels(runs: Sequence[Run]) -> str:
+    return ", ".join(run.label for run in runs)
 
 
 def _console() -> Console:

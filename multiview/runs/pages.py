@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from multiview.atomic import write_atomically
+from multiview.runs.agreement import recorded
 from multiview.runs.claims import Judgement
 from multiview.runs.counts import Summary, benjamini_hochberg, in_words, summary_of
 from multiview.runs.find import find, names, package_folder
@@ -117,16 +118,24 @@ def about(published: Published, label: str) -> str:
     torch = sorted({row["torch_version"] for row in rows})
     minutes = sum(row["seconds"] for row in rows) / 60
     processors = " or ".join(sorted({row.get("instructions", "") for row in rows} - {""}))
-    older = "" if is_newest(find(run.experiment), run) else (
-        " The code has changed since in what may change these numbers."
-    )  # fmt: skip
     return (
         f"Numbers and picture are those of `{run.command}`: {len(rows)} rows, seeds {seeds[0]} to "
         f"{seeds[-1]}, commit {' and '.join(commits)}, finished "
         f"{max(row['finished'] for row in rows)[:10]}, {minutes:.0f} minutes of "
         f"{rows[0]['device']} with {' or '.join(map(str, threads))} thread(s), torch "
-        f"{' and '.join(torch)}{f' ({processors})' if processors else ''}.{older}"
+        f"{' and '.join(torch)}{f' ({processors})' if processors else ''}.{_changed_since(run)}"
     )
+
+
+def _changed_since(run: PublishedRun) -> str:
+    """That other code made the rows than today's, and how rows of today's agree with them."""
+    experiment = find(run.experiment)
+    if is_newest(experiment, run):
+        return ""
+    found = [each for each in recorded(rows_folder(), run.experiment) if each.label == run.label]
+    known = [each for each in found if each.code_version == experiment.code_version()]
+    text = " The code has changed since in what may change these numbers"
+    return f"{text}; {known[0]}." if known else f"{text}."
 
 
 def tables(published: Published, label: str) -> str:

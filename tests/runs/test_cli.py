@@ -480,7 +480,7 @@ def test_rows_of_older_or_uncommitted_code_are_not_published(multiview, publishe
     monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: "edited")
     code, _, err = multiview("publish", "heads", "--preset", "smoke")
     assert code == 1
-    assert err == "heads-smoke: made by older code, run it again before publishing.\n"
+    assert err == "heads-smoke: made by older code, run it again first.\n"
     monkeypatch.setattr("multiview.runs.runner.commit", lambda: "c0ffee-dirty")
     multiview("run", "heads", "--preset", "smoke")
     code, _, err = multiview("publish", "heads", "--preset", "smoke")
