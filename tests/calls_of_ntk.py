@@ -198,7 +198,8 @@ def _planned(plan: Any, a: dict[str, Any]) -> bool:
 
 def _sketched(found: Tensor, a: dict[str, Any]) -> bool:
     """The derivatives along the directions that the generator draws."""
-    generator, size = stream(0), sum(p.numel() for p in NET.parameters())
+    size = sum(p.numel() for p in NET.parameters())
+    generator = stream(0) if isinstance(a["generator"], torch.Generator) else stream(0, "sketch")
     drawn = [torch.randn(size, generator=generator) for _ in range(int(a["width"]))]
     directions = torch.stack(drawn).double() / len(drawn) ** 0.5
     wanted = explicit_jacobian(NET, a["x"].double()).transpose(0, 1) @ directions.T

@@ -25,7 +25,7 @@ def hostile(value: Any) -> list[Any]:
     if isinstance(value, str):
         return [None, 1, "", "nonsense", True, [value], value.upper()]
     if isinstance(value, torch.Generator):
-        return [None, 0, 1.5, "seed", np.random.default_rng(0), torch.Generator]
+        return [None, 0, True, 1.5, "seed", np.random.default_rng(0), torch.Generator]
     if isinstance(value, Tensor):
         return _tensors(value)
     if isinstance(value, nn.Module):
