@@ -15,6 +15,7 @@ PARTS = {  # label and colour of each setting
     "mixture": ("mixture of Gaussians", style.COLOURS["kernels"]),
     "digits": ("digits", style.COLOURS["sum"]),
     "images": ("CIFAR-10", style.COLOURS["one"]),
+    "hundred classes": ("CIFAR-100", style.COLOURS["gates"]),
     "made up": ("made-up images", style.COLOURS["rocket"]),
 }
 KNOWN = {2: "o", 3: "s"}  # networks that are diagnosed
