@@ -44,7 +44,7 @@ class Options:
     """Choice of samples."""
 
     real: Literal["yes", "no"] = "yes"
-    """Whether MNIST, CIFAR-10 and CIFAR-100 are among them, from --data-dir; in smoke they are not."""
+    """Whether real images are among them, from --data-dir; in smoke they are not."""
 
 
 ENTRIES = {
