@@ -17,8 +17,9 @@ them, and that one network can be taught these. What to look for, and where:
 - use samples of your own in an experiment: `multiview.data`
 - add an experiment: `multiview.runs`
 
-Wherever a ``generator`` is asked for, an integer will do: the seed of a stream of its own for that
-purpose, so that features and samples, say, are drawn independently from one seed.
+Wherever a ``generator`` is asked for, an integer will do: the seed of a stream for that purpose, so
+that features and samples, say, are drawn independently from one seed. A generator goes on from call
+to call; an integer draws the same again, so that training and test samples take two.
 
 **What there is**
 

@@ -95,7 +95,7 @@ def _decomposed(found: ntk.Spectrum, a: dict[str, Any]) -> bool:
     return near(built, kernel if kernel.dim() == 3 else wanted) and finite(built)
 
 
-def _flowed(found: ntk.GradientFlow, a: dict[str, Any]) -> bool:
+def _flowed(found: ntk.FlowModel, a: dict[str, Any]) -> bool:
     given = KERNEL if isinstance(a["kernel"], ntk.TileStore | ntk.Spectrum) else a["kernel"]
     gap = double(a["targets"]) - (0 if a.get("start") is None else double(a["start"]))
     kernel = _block(given, gap.shape[-1])
@@ -285,8 +285,8 @@ CALLS = {
         },
         right=holds,
     ),
-    "GradientFlow": Call(
-        function=ntk.GradientFlow,
+    "FlowModel": Call(
+        function=ntk.FlowModel,
         arguments=lambda: {"dual": _y()[None], "layout": TRACE, "times": (1.0,)},
         right=holds,
     ),

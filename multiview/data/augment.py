@@ -26,7 +26,7 @@ def flip_and_crop(
         padding: Largest shift along each axis, in pixels; what comes in is 0.
     """
     shapes.fit(images=(images, "float n? C H W"))
-    generator = checks.generator("generator", generator, "augmentation")
+    generator = checks.generator("generator", generator, "flip and crop")
     padding = checks.count("padding", padding, 0)
     n, channels, height, width = images.shape
     mirrored = shifts = None
@@ -77,7 +77,7 @@ def cutout(
         size: Side of the square; 0 changes nothing, and draws nothing.
     """
     shapes.fit(images=(images, "float n? C H W"))
-    generator = checks.generator("generator", generator, "augmentation")
+    generator = checks.generator("generator", generator, "cutout")
     if checks.count("size", size, 0) == 0:
         return images
     n, _, height, width = images.shape
@@ -103,7 +103,7 @@ def hide(
     Raises:
         ValueError: If inputs are of neither shape, or ``fraction`` is out of range.
     """
-    generator = checks.generator("generator", generator, "augmentation")
+    generator = checks.generator("generator", generator, "hide")
     fraction = checks.drop_probability("fraction", fraction)
     if inputs.dim() not in (3, 4):
         raise ValueError(

@@ -32,8 +32,7 @@ class MultiViewDataset(Dataset[Sample]):
     Args:
         features: Unit vectors of ``make_features``; ``features[j, v]`` is view v of class j.
         n: Number of samples, at least 1.
-        seed: A generator, which is advanced as by ``sample_patches``; or an integer, which stands
-            for ``stream(seed, "samples")``.
+        generator: Advanced as by ``sample_patches``; or a seed.
         kind: "mixed", "multi" or "single".
         fields: Of ``PatchBatch``, in the order in which an item has them.
 
@@ -50,14 +49,13 @@ class MultiViewDataset(Dataset[Sample]):
         spec: MultiViewSpec,
         features: Float[Tensor, "k L d"],
         n: int,
-        seed: int | torch.Generator,
+        generator: torch.Generator | int,
         kind: Kind = "mixed",
         *,
         fields: Sequence[str] = USUAL,
     ) -> None:
         n = checks.count("n", n, meaning="counts samples")
         self.fields = _fields(fields)
-        generator = checks.generator("seed", seed, "samples")
         self.batch = sample_patches(spec, features, n, generator, kind)
 
     def __len__(self) -> int:
@@ -78,7 +76,7 @@ class MultiViewStream(IterableDataset[Sample]):
 
     Args:
         features, kind, fields: As of ``MultiViewDataset``.
-        seed: An integer; or a generator, of which one number is taken.
+        generator: A generator, of which one number is taken; or a seed.
         n: Number of samples of a pass, at least 1; None never ends, and the stream has no length.
 
     Raises:
@@ -90,7 +88,7 @@ class MultiViewStream(IterableDataset[Sample]):
         self,
         spec: MultiViewSpec,
         features: Float[Tensor, "k L d"],
-        seed: int | torch.Generator,
+        generator: torch.Generator | int,
         kind: Kind = "mixed",
         *,
         n: int | None = None,
@@ -101,7 +99,7 @@ class MultiViewStream(IterableDataset[Sample]):
         self.kind: Kind = checks.choice("kind", kind, get_args(Kind))
         self.fields = _fields(fields)
         self.n = None if n is None else checks.count("n", n, meaning="counts samples")
-        generator = checks.generator("seed", seed, "samples")
+        generator = checks.generator("generator", generator, "samples")
         self.seed = int(torch.randint(2**62, (), generator=generator))
 
     def __len__(self) -> int:

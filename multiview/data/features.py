@@ -12,13 +12,13 @@ def make_features(spec: MultiViewSpec, generator: torch.Generator | int) -> Floa
     """Draw one unit vector per class and view, all orthogonal, uniformly among such frames.
 
     Args:
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Returns:
         ``features[j, v]`` (d,), float32, orthonormal to 1e-6: view ``v`` of class ``j``.
 
     Raises:
-        ValueError: If ``spec`` is no ``MultiViewSpec``, or ``generator`` no generator of torch.
+        ValueError: If ``spec`` is no ``MultiViewSpec``, or ``generator`` no generator or seed.
     """
     checks.instance("spec", spec, MultiViewSpec)
     generator = checks.generator("generator", generator, "features")

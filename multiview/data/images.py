@@ -54,12 +54,12 @@ class ImageData:
         Args:
             n_train: A multiple of the number of classes, as is ``n_test``; None: all of them,
                 whatever their shares, at random places.
-            generator: Sole source of randomness; advanced in place.
+            generator: Sole source of randomness, advanced in place; or a seed.
 
         Raises:
             ValueError: If the classes cannot have equal shares or hold too few images.
         """
-        generator = checks.generator("generator", generator, "images")
+        generator = checks.generator("generator", generator, "subset")
         train = self._balanced("n_train", self.train_labels, n_train, generator)
         test = self._balanced("n_test", self.test_labels, n_test, generator)
         return replace(
@@ -75,7 +75,7 @@ class ImageData:
 
         Settings are chosen on the result: it holds no test image, and no image twice.
         """
-        generator = checks.generator("generator", generator, "held-out images")
+        generator = checks.generator("generator", generator, "hold out")
         held_out = self._balanced("n", self.train_labels, n, generator)
         kept = torch.ones(len(self.train_labels), dtype=torch.bool)
         kept[held_out] = False
@@ -129,7 +129,7 @@ def standardise(
             {"C": train.shape[1]} if name != "train" else {}, **{name: (images, "uint8 n C H W")}
         )
     mean, deviation = moments(train)
-    return [less_moments(images, mean, deviation) for images in (train, *others)]
+    return [scaled(images, mean, deviation) for images in (train, *others)]
 
 
 def moments(images: UInt8[Tensor, "n C H W"]) -> tuple[Tensor, Tensor]:
@@ -148,12 +148,12 @@ def moments(images: UInt8[Tensor, "n C H W"]) -> tuple[Tensor, Tensor]:
     return mean, torch.where(deviation == 0, 1.0, deviation)
 
 
-def less_moments(
+def scaled(
     images: UInt8[Tensor, "n C H W"],
     mean: Float[Tensor, "C 1 1"],
     deviation: Float[Tensor, "C 1 1"],
 ) -> Float[Tensor, "n C H W"]:
-    """Images in float32 with these taken out, computed in float64 for some images at a time."""
+    """Images less the mean, over the deviation, in float32; computed in float64, some at a time."""
     parts = images.split(AT_ONCE)
     return torch.cat([((part.double() - mean) / deviation).float() for part in parts])
 

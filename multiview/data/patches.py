@@ -67,12 +67,12 @@ def sample_patches(
     Samples come in blocks, each from a generator of its own, on as many threads as torch uses.
     The stream contract: a call takes one number from ``generator``, whatever ``n``; from the same
     state, the first ``n`` samples of a longer draw are the draw of ``n``, bit by bit and on any
-    number of threads; a second call gives new samples.
+    number of threads; a second call gives new samples, but for a seed, which gives the same again.
 
     Args:
         features: Unit vectors of ``make_features``; ``features[j, v]`` is view v of class j.
         n: Number of samples, at least 0.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: If ``features`` has another shape than ``spec`` says or is not finite, ``n`` is

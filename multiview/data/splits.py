@@ -64,7 +64,7 @@ def split(
             None: all that are not for validation.
         n_validation: Further ones of the training images; 0 for none.
         n_test: Of the test images. None: all.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: If the classes cannot have equal shares or hold too few images.

@@ -29,7 +29,7 @@ def gaussian_images(
 
     Args:
         n_train: A multiple of the number of classes, as is ``n_test``.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
         image_shape: (channels, height, width).
         separation: Expected (root mean square) distance of two class means, in deviations of the
             noise: the best classifier of two such classes errs on Phi(-separation / 2).
@@ -45,7 +45,7 @@ def gaussian_images(
     noise = checks.positive("noise", noise)
     num_classes = checks.count("num_classes", num_classes)
     image_shape = checks.counts("image_shape", image_shape, length=3)
-    generator = checks.generator("generator", generator, "images")
+    generator = checks.generator("generator", generator, "Gaussian images")
     _check_sizes(num_classes, n_train=n_train, n_test=n_test)
     means = torch.randn(num_classes, *image_shape, generator=generator)
     # The squared distance of two such means is 2 C H W.
@@ -91,7 +91,7 @@ def multi_view_images(
     Args:
         textures: As from ``view_textures``; the channels are those of the images.
         n_train: A multiple of the number of classes, as is ``n_test``.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
         image_size: (height, width).
         mu: Of each split, rounded to whole images. Which view is left is random.
         contrast: Grey levels by which a texture departs from grey, up to the view's strength.
@@ -109,7 +109,7 @@ def multi_view_images(
     noise = checks.positive("noise", noise)
     shapes.fit(textures=(textures, f"float k {NUM_VIEWS} C side side"))
     shapes.finite(textures=textures)
-    generator = checks.generator("generator", generator, "images")
+    generator = checks.generator("generator", generator, "multi-view images")
     _check_sizes(len(textures), n_train=n_train, n_test=n_test)
 
     def draw(labels: Int[Tensor, " n"]) -> UInt8[Tensor, "n C H W"]:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from multiview import checks
-from multiview.data.images import less_moments, load_images, moments
+from multiview.data.images import load_images, moments, scaled
 from multiview.rng import stream
 
 Samples = tuple[Float[Tensor, "n ..."], Int[Tensor, " n"]]
@@ -63,7 +63,7 @@ def images_of(name: str, data_dir: Path, number: int | None, seed: int) -> Sampl
         drawn = torch.randperm(len(images), generator=stream(seed, "diagnose", "images"))[:number]
         images, labels = images[drawn], labels[drawn]
     mean, deviation = moments(data.train_images)
-    return less_moments(images, mean, deviation), labels.long()
+    return scaled(images, mean, deviation), labels.long()
 
 
 def read_samples(path: Path) -> Samples:

@@ -39,7 +39,7 @@ def confusable_sets(
         probabilities: The generalist's, on samples that it was not trained on or at least did not
             memorise.
         num_sets: K, from 1 to k.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
         restarts: K-means from so many starts, each at K random columns; the closest fit counts.
 
     Returns:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
+from multiview import checks
 from multiview.distill.distillation import check_labels
 from multiview.distill.distillation_loss import distillation_loss
 from multiview.distill.kd import Hinton, KDLoss
@@ -125,6 +126,7 @@ def sequential_rocket_launching(
     Raises:
         Diverged, ValueError: As ``rocket_launching``.
     """
+    generator = checks.generator("generator", generator, "order")
     rocket = RocketNets(light, booster)
     _check_arguments(rocket, inputs, labels, teacher)
     boosters = SideBySide(rocket.boosters)

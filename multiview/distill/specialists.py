@@ -51,7 +51,7 @@ def specialist_rows(
     """All samples of S and, drawn without repetition, as many of the others, or all if fewer.
 
     Args:
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: As ``specialist_labels``; or if there is no sample of S, or none of another.

@@ -29,7 +29,7 @@ class ConvNet(nn.Module):
 
         Args:
             image_shape: (channels, height, width); height and width at least 8.
-            generator: Sole source of randomness; advanced in place.
+            generator: Sole source of randomness, advanced in place; or a seed.
 
         Raises:
             ValueError: If an argument is out of range; in the forward pass, if images are not of

@@ -23,7 +23,7 @@ class FamilyNets(nn.Module):
     Args:
         family: One of ``FAMILIES``.
         width: ReLUs of a hidden layer.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -22,7 +22,7 @@ class FastTop(nn.Module):
     Args:
         widths: Channels of the blocks; each halves the image.
         image_shape: (channels, height, width) of the inputs.
-        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
+        generator: Sole source of randomness, advanced in place; or a seed. See ``draw_weights``.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -82,7 +82,7 @@ class FastNet(nn.Module):
         whitening: Filters (w, channels, s, s) of the first layer, as ``whitening_filters`` makes
             them, which stay as they are and have no bias; None draws 8 x channels filters of 2x2
             with a bias and trains them.
-        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
+        generator: Sole source of randomness, advanced in place; or a seed. See ``draw_weights``.
 
     Raises:
         ValueError: If an argument is out of range.

@@ -23,7 +23,7 @@ class FourStageResNet(nn.Module):
     Args:
         depth: 18 or 34.
         image_shape: (channels, height, width); height and width at least 8.
-        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
+        generator: Sole source of randomness, advanced in place; or a seed. See ``draw_weights``.
         norm: "batch", which mixes samples in train mode, or "group", which never does.
 
     Raises:

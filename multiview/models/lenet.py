@@ -20,7 +20,7 @@ class LeNet5(nn.Module):
     Args:
         image_shape: (channels, height, width); height and width at least 16.
         widths: Filters of both convolutions and hidden units.
-        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
+        generator: Sole source of randomness, advanced in place; or a seed. See ``draw_weights``.
 
     Raises:
         ValueError: If an argument is out of range.

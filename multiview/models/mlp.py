@@ -20,7 +20,7 @@ class MLP(nn.Module):
         widths: Units of each hidden layer; none makes it linear.
         input_dropout: Probability that an input is set to 0 while training.
         dropout: The same of hidden units; what stays is divided by 1 - dropout.
-        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
+        generator: Sole source of randomness, advanced in place; or a seed. See ``draw_weights``.
 
     Raises:
         ValueError: If an argument is out of range; in the forward pass, if inputs are neither of

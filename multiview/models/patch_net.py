@@ -29,7 +29,7 @@ class PatchNet(nn.Module):
         relu_knee: R > 0, where the smoothed ReLU turns linear. The paper's asymptotic
             1/polylog(k) lets losing views catch up at small k; 2 to 3 shows the theorem.
         sigma_init: Standard deviation of each initial weight, >= 0.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: If an argument is out of range.

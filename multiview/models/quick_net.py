@@ -23,7 +23,7 @@ class QuickNet(nn.Module):
         widths: Channels of the convolutions.
         hidden: Units of the hidden layer.
         dropout: Probability that an input of one of the last two layers is set to 0 while training.
-        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
+        generator: Sole source of randomness, advanced in place; or a seed. See ``draw_weights``.
 
     Raises:
         ValueError: If an argument is out of range.

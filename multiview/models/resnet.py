@@ -33,7 +33,7 @@ class ResNet(nn.Module):
     Args:
         depth: Layers with weights, shortcuts apart: 8, 14, 20, 32, 44, 56, 110, ...
         image_shape: (channels, height, width); height and width at least 4.
-        generator: Sole source of randomness; advanced in place. Drawn by ``draw_weights``.
+        generator: Sole source of randomness, advanced in place; or a seed. See ``draw_weights``.
         norm: "batch", which mixes samples in train mode, or "group", which never does.
         shortcut: Where the shape changes: "pad" takes every second pixel and adds channels of
             zeros (option A, no parameter); "conv" is a 1x1 convolution and a norm (option B).

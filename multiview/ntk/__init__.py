@@ -33,7 +33,7 @@ from multiview.ntk.patch_net import patch_net_gram
 from multiview.ntk.predict import DualModel, predict
 from multiview.ntk.sketch import sketch
 from multiview.ntk.solve import Solution, centred_one_hot, solve
-from multiview.ntk.spectrum import GradientFlow, Spectrum, decompose, gradient_flow, ridge_path
+from multiview.ntk.spectrum import FlowModel, Spectrum, decompose, gradient_flow, ridge_path
 from multiview.ntk.store import TileError, TileStore
 from multiview.ntk.tiling import Tiling
 
@@ -42,7 +42,7 @@ __all__ = [
     "DualModel",
     "Factor",
     "FittedKernels",
-    "GradientFlow",
+    "FlowModel",
     "KernelOutputs",
     "Solution",
     "Spectrum",

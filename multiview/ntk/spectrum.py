@@ -38,7 +38,7 @@ class Spectrum:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientFlow(DualModel):
+class FlowModel(DualModel):
     """Dual coefficients along gradient flow, their first axis running over the times."""
 
     times: tuple[float, ...]
@@ -116,7 +116,7 @@ def gradient_flow(
     targets: Float[Tensor, "*sets n k"],
     times: Sequence[float],
     start: Float[Tensor, "..."] | None = None,
-) -> GradientFlow:
+) -> FlowModel:
     """Gradient flow on the squared loss (1 / 2n) sum_i |f(x_i) - y_i|^2, at given times.
 
     The loss is a mean over samples and a sum over outputs, so that a time is learning rate times
@@ -159,7 +159,7 @@ def gradient_flow(
         layout, product = product_with(kernel)
         columns = flow_by_products(product, layout, layout.columns(residual), times)
         dual = torch.stack([layout.targets(c, targets.shape) for c in columns])
-    return GradientFlow(dual=dual, layout=layout, times=times)
+    return FlowModel(dual=dual, layout=layout, times=times)
 
 
 def checked_start(layout: Layout, start: Tensor, targets: Tensor) -> Tensor:

@@ -32,13 +32,13 @@ def channel_groups(
     Args:
         preferred: Of ``preferred_classes``; its order within a class is random.
         groups: A divisor of the number of channels.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: If the groups cannot have one size.
     """
     number = shapes.fit(preferred=(preferred, "int C"))["C"]
-    generator = checks.generator("generator", generator, "groups")
+    generator = checks.generator("generator", generator, "channel groups")
     if number % checks.count("groups", groups):
         raise ValueError(f"groups={groups} cannot share {number} channels equally: use a divisor.")
     shuffled = torch.randperm(number, generator=generator)
@@ -68,14 +68,14 @@ def tile_masks(
 
     Args:
         tiles: How many down and across; they divide the image, and the groups their number.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: If they do not.
     """
     height, width = checks.counts("image_size", image_size, length=2)
     down, across = checks.counts("tiles", tiles, length=2)
-    generator = checks.generator("generator", generator, "groups")
+    generator = checks.generator("generator", generator, "tile masks")
     if height % down or width % across:
         raise ValueError(f"tiles={tiles} do not divide image_size={image_size}: use divisors.")
     if checks.count("groups", groups) and down * across % groups:

@@ -64,7 +64,7 @@ def coverage_probes(
     full strength, other classes' features at the strength Gamma, and the usual noise.
 
     Args:
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
         probes_per_view: Mean number of probes for each class and view; they are drawn at random,
             so the number of one pair varies.
 

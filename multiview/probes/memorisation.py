@@ -101,11 +101,11 @@ def with_fresh_noise(
 
     Args:
         spec: The distribution they were drawn from; says how large the noise is.
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
         ValueError: As ``without_noise``; or if ``spec`` is no ``MultiViewSpec`` or has other
-            features, or ``generator`` is no generator of torch.
+            features, or ``generator`` is neither a generator nor a seed.
     """
     checks.instance("spec", spec, MultiViewSpec)
     _check_features(batch, features)

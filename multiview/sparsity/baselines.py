@@ -106,12 +106,12 @@ def reinitialised(net: nn.Module, generator: torch.Generator | int) -> nn.Module
     """A copy with new initial weights: the same layers and sizes, which read the same inputs.
 
     Args:
-        generator: Sole source of randomness; advanced in place.
+        generator: Sole source of randomness, advanced in place; or a seed.
 
     Raises:
-        ValueError: If ``net`` is no module, or ``generator`` no generator of torch.
+        ValueError: If ``net`` is no module, or ``generator`` neither a generator nor a seed.
     """
-    generator = checks.generator("generator", generator, "initial weights")
+    generator = checks.generator("generator", generator, "new initial weights")
     copied = copy.deepcopy(checks.module("net", net))
     for layer in copied.modules():
         if isinstance(layer, nn.BatchNorm2d):

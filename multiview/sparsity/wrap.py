@@ -40,7 +40,7 @@ def gate_layers(
     """
     _check_ungated(net)
     checks.flag("per_sample", per_sample)
-    generator = checks.generator("generator", generator, "gates")
+    generator = checks.generator("generator", generator, "gated layers")
     chains = [each for each in net.modules() if isinstance(each, nn.Sequential)]
     inner = {part for each in chains for part in each if isinstance(part, nn.Sequential)}
     sites = [_sites(each) for each in chains if each not in inner]
@@ -124,7 +124,7 @@ def gate_blocks(
     """
     _check_ungated(net)
     checks.flag("per_sample", per_sample)
-    generator = checks.generator("generator", generator, "gates")
+    generator = checks.generator("generator", generator, "gated blocks")
     blocks = [each for each in net.modules() if isinstance(each, Block)]
     if not blocks:
         raise ValueError("net has no block of a WideResNet to gate: use gate_layers.")

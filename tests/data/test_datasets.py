@@ -117,8 +117,8 @@ def test_a_generator_gives_one_number_to_a_stream():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seed": "x"}, "seed='x' is no Generator: use an integer"),
-        ({"seed": True}, "seed=True is no Generator"),
+        ({"generator": "x"}, "generator='x' is no Generator: use an integer"),
+        ({"generator": True}, "generator=True is no Generator"),
         ({"n": 0}, "n=0 counts samples: use n >= 1, an integer."),
         ({"kind": "other"}, "kind='other'"),
         ({"fields": ["patch"]}, r"fields=\['patch'\] do not name what a sample has"),
@@ -127,7 +127,7 @@ def test_a_generator_gives_one_number_to_a_stream():
     ],
 )
 def test_bad_arguments_are_refused(changes, words):
-    arguments = {"spec": SPEC, "features": FEATURES, "n": 3, "seed": 0} | changes
+    arguments = {"spec": SPEC, "features": FEATURES, "n": 3, "generator": 0} | changes
     for kind in (MultiViewDataset, MultiViewStream):
         with unchecked(), pytest.raises(ValueError, match=words):
             kind(**arguments)
