@@ -7,14 +7,14 @@ VERBS: list[BadInput] = [
     usage(
         "no verb",
         "",
-        "Missing subcommand Expected one of {list, run, compare, diagnose, show, publish, check, "
+        "Missing subcommand Expected one of {list, run, compare, diagnose, show, publish, recheck, "
         "figures, pages, report, data}. For full helptext, run multiview --help",
     ),
     usage(
         "an unknown verb",
         "dance",
         "Unrecognized options Unrecognized options: dance Available subcommands: "
-        "list, run, compare, diagnose, show, publish, check, figures, pages, report, data For "
+        "list, run, compare, diagnose, show, publish, recheck, figures, pages, report, data For "
         "full helptext, run multiview --help",
     ),
     usage(
@@ -62,8 +62,8 @@ VERBS: list[BadInput] = [
         code=1,
     ),
     usage(
-        "check where there is nothing",
-        "check lottery",
+        "recheck where there is nothing",
+        "recheck lottery",
         "no results in results/lottery: make some with `multiview run lottery --preset laptop`.",
         code=1,
     ),

@@ -1,5 +1,7 @@
 """An integer where a generator is asked for: the seed of a stream of the function's own."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +9,15 @@ from torch import nn
 
 from multiview import checks, stream
 from multiview.data import MultiViewSpec, make_features, sample_patches
+from multiview.data.augment import cutout, flip_and_crop, hide
 from multiview.data.images import standardise
 from multiview.data.stand_ins import gaussian_images
-from multiview.distill import knowledge_distillation
+from multiview.distill import knowledge_distillation, sequential_rocket_launching
 from multiview.models import MLP, PatchNet, WideResNet
 from multiview.models.rocket_wide_resnet import rocket_wide_resnets
 from multiview.probes import view_coverage
 from multiview.sparsity import gate_layers
+from multiview.sparsity.baselines import reinitialised
 from multiview.train import OptimSpec
 
 SPEC = MultiViewSpec(num_classes=4, num_patches=12, patch_dim=24)
@@ -45,7 +49,8 @@ def test_a_data_set_draws_two_splits_that_differ():
     part = data.subset(10, 10, 1)
     assert part.train_images.equal(data.subset(10, 10, 1).train_images)
     kept = data.hold_out(10, 2)
-    assert len(kept.test_images) == len(kept.train_images) == 10
+    assert kept.test_images.equal(data.hold_out(10, stream(2, "hold out")).test_images)
+    assert not kept.test_images.equal(data.hold_out(10, 3).test_images)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +99,39 @@ def test_a_training_of_one_seed_repeats():
 def test_probes_may_be_drawn_by_a_seed():
     features = make_features(SPEC, 0)
     net = PatchNet(members=1, num_classes=4, width=3, patch_dim=24, generator=0)
-    one, same = (view_coverage(net, SPEC, features, 7, 20) for _ in range(2))
-    assert one.accuracy.equal(same.accuracy)
+    found = [view_coverage(net, SPEC, features, g, 20) for g in (7, stream(7, "probes"), 8)]
+    assert found[0].margin.equal(found[1].margin)
+    assert not found[0].margin.equal(found[2].margin)
+
+
+@pytest.mark.parametrize(
+    ("change", "purpose"),
+    [(flip_and_crop, "flip and crop"), (cutout, "cutout"), (partial(hide, fraction=0.5), "hide")],
+)
+def test_images_are_changed_by_a_stream_for_each_kind_of_change(change, purpose):
+    images = torch.rand(30, 3, 24, 24, generator=stream(0, "x")) + 1
+    assert change(images, 4).equal(change(images, stream(4, purpose)))
+    assert not change(images, 4).equal(change(images, 5))
+
+
+def test_a_new_start_is_not_the_start_of_the_same_seed():
+    net = MLP(num_classes=3, input_shape=(1, 4, 4), widths=(5,), generator=0)
+    first, new = (next(each.parameters()) for each in (net, reinitialised(net, 0)))
+    assert not first.equal(new)
+    assert new.equal(next(reinitialised(net, stream(0, "new initial weights")).parameters()))
+
+
+def test_boosters_and_light_net_are_ordered_one_after_the_other():
+    x, y = torch.randn(40, 8, generator=stream(0, "x")), torch.arange(40) % 3
+    found = []
+    for seed in (5, stream(5, "order")):
+        light, booster = nn.Linear(8, 3), nn.Linear(8, 3)
+        for parameter in (*light.parameters(), *booster.parameters()):
+            nn.init.zeros_(parameter)
+        spec = OptimSpec(epochs=2, batch_size=8)
+        done = sequential_rocket_launching(light, booster, x, y, spec=spec, generator=seed)
+        found.append(torch.cat([done.light.weight, done.boosters[0].weight]))
+    assert found[0].equal(found[1])
 
 
 def test_standardised_channels_have_mean_0_and_deviation_1():

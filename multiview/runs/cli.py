@@ -12,8 +12,6 @@ from typing import Annotated, Literal, NoReturn
 import tyro
 from rich.console import Console
 
-from multiview.runs.agreement import agreement
-from multiview.runs.agreement import record as keep
 from multiview.runs.command_line import REGISTRY, Folder, OptionalFolder, in_words
 from multiview.runs.documents import as_text, document
 from multiview.runs.every import run_all
@@ -24,6 +22,8 @@ from multiview.runs.pages import write_pages
 from multiview.runs.publish import publish as pack
 from multiview.runs.publish import published_runs, rows_folder
 from multiview.runs.quick import list_experiments, quick
+from multiview.runs.recomputed import compare as compare_rows
+from multiview.runs.recomputed import record as keep
 from multiview.runs.report import is_newest, present
 from multiview.runs.script import DONE, ERROR, USAGE, run_script
 from multiview.runs.signals import leave
@@ -100,12 +100,15 @@ def publish(name: Name, *, out: Out = RESULTS, preset: str | None = None) -> int
     Args:
         preset: Of which preset; the default one unless said otherwise.
     """
-    path = pack(_newest(find(name), out, preset), rows_folder())
+    experiment = find(name)
+    runs = _stored(experiment, out, preset)
+    _check_newest(experiment, runs)
+    path = pack(runs, rows_folder())
     _console().print(f"{path}: {path.stat().st_size / 1e3:.0f} kB", soft_wrap=True)
     return DONE
 
 
-def check(
+def recheck(
     name: Name, *, out: Out = RESULTS, preset: str | None = None, record: bool = False
 ) -> int:
     """Compare published rows with the same cells computed again by today's code.
@@ -118,12 +121,13 @@ def check(
         record: Keep what is found in figures/rows/NAME.checks.json, to be committed: pages tell it.
     """
     experiment, folder = find(name), rows_folder()
-    runs = _newest(experiment, out, preset)
+    runs = _stored(experiment, out, preset)
     published = {run.label: run for run in published_runs(folder, name)}
     known = [run for run in runs if run.label in published]
     if not known:
-        raise FileNotFoundError(f"no run of these rows is published: {_labels(runs)}.")
-    found = [agreement(experiment, published[run.label], run) for run in known]
+        raise FileNotFoundError(f"none of these runs is published: {_labels(runs)}.")
+    _check_newest(experiment, known)
+    found = [compare_rows(experiment, published[run.label], run) for run in known]
     for each in found:
         _console().print(f"{each.label}: {each}.", soft_wrap=True)
     if record:
@@ -239,7 +243,7 @@ COMMANDS = {
     "diagnose": diagnose,
     "show": show,
     "publish": publish,
-    "check": check,
+    "recheck": recheck,
     "figures": figures,
     "pages": pages,
     "report": report,
@@ -280,17 +284,20 @@ def main() -> NoReturn:
     leave(lambda: command(sys.argv[1:]))
 
 
-def _newest(experiment: Experiment, out: Path, preset: str | None) -> list[Run]:
-    """The stored runs of a preset, by default the usual one, all of today's code."""
+def _stored(experiment: Experiment, out: Path, preset: str | None) -> list[Run]:
+    """The stored runs of a preset, by default the usual one."""
     chosen = preset or experiment.default_preset
     experiment.preset(chosen)  # or it is refused
     runs = [run for run in stored_runs(out, experiment.name) if run.preset == chosen]
     if not runs:
         wanted = f"{experiment.name} --preset {chosen}"
         raise FileNotFoundError(no_results(out, wanted, out / experiment.name))
+    return runs
+
+
+def _check_newest(experiment: Experiment, runs: Sequence[Run]) -> None:
     if old := [run for run in runs if not is_newest(experiment, run)]:
         raise ValueError(f"{_labels(old)}: made by older code, run it again first.")
-    return runs
 
 
 def _labels(runs: Sequence[Run]) -> str:

@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from multiview.atomic import write_atomically
-from multiview.runs.agreement import recorded
 from multiview.runs.claims import Judgement
 from multiview.runs.counts import Summary, benjamini_hochberg, in_words, summary_of
 from multiview.runs.find import find, names, package_folder
 from multiview.runs.grid import Grid
 from multiview.runs.publish import PublishedRun, published_runs, rows_folder
+from multiview.runs.recomputed import recorded
 from multiview.runs.report import grids, is_newest
 from multiview.runs.runner import label_of
 from multiview.runs.verdicts import cells, claims_grid, dropped, judgements, predicted

@@ -69,8 +69,8 @@ def publish(runs: Sequence[Run], folder: Path) -> Path:
         The path of the rows.
 
     Raises:
-        ValueError: If rows are missing or were made by code that is in no commit, or if what is
-            published already is damaged.
+        ValueError: If rows are missing or were made by code that is in no commit, if seeds would
+            be lost that are published, or if what is published already is damaged.
     """
     name = runs[0].experiment
     kept = {run.label: run for run in published_runs(folder, name)}
@@ -79,12 +79,11 @@ def publish(runs: Sequence[Run], folder: Path) -> Path:
     for label in sorted(every):
         run = every[label]
         rows = run.rows()
-        if missing := len(run.keys) - len(rows):
-            raise ValueError(f"{missing} rows of {label} are missing: run `{run.command}` first.")
-        if any(not row["commit"] or row["commit"].endswith("-dirty") for row in rows):
+        check_whole(run, rows)
+        if label in kept and (lost := _seeds(kept[label].rows()) - _seeds(rows)):
             raise ValueError(
-                f"rows of {label} were made by code that is in no commit: commit it, then run "
-                f"`{run.command} --fresh`."
+                f"seeds {sorted(lost)} of {label} are published and not stored: compute them as "
+                "well, or remove what is published first."
             )
         lines += [line(run, row) for row in rows]
         about[label] = description(run)
@@ -96,6 +95,21 @@ def publish(runs: Sequence[Run], folder: Path) -> Path:
     text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomically(folder / f"{name}{RUNS_SUFFIX}", f"{text}\n".encode())
     return path
+
+
+def check_whole(run: Run, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raise a ValueError unless every row of the run is there, made by code that is in a commit."""
+    if missing := len(run.keys) - len(rows):
+        raise ValueError(f"{missing} rows of {run.label} are missing: run `{run.command}` first.")
+    if any(not row["commit"] or row["commit"].endswith("-dirty") for row in rows):
+        raise ValueError(
+            f"rows of {run.label} were made by code that is in no commit: commit it, then run "
+            f"`{run.command} --fresh`."
+        )
+
+
+def _seeds(rows: Iterable[Mapping[str, Any]]) -> set[int]:
+    return {row["cell"]["seed"] for row in rows}
 
 
 def digest(packed: bytes) -> str:

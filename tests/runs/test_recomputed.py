@@ -9,8 +9,8 @@ import pytest
 from toy_experiment import EXPERIMENT
 from toy_runs import stored_toy
 
-from multiview.runs.agreement import agreement, record, recorded
 from multiview.runs.publish import publish, published_runs
+from multiview.runs.recomputed import compare, record, recorded
 from multiview.runs.store import as_table
 from multiview.runs.verdicts import judgements
 
@@ -41,13 +41,14 @@ def with_results(packed, change):
 
 
 def test_the_same_rows_agree_to_the_bit(packed, run):
-    found = agreement(EXPERIMENT, packed, run)
+    found = compare(EXPERIMENT, packed, run)
     assert (found.rows, found.of, found.values, found.same) == (4, 4, VALUES, VALUES)
     assert (found.moved, found.changed) == (0, ())
     assert str(found) == (
         f"4 of the 4 rows were computed again (commit c0ffee0000): 100% of their {VALUES} numbers "
         "are the same to the bit; with them in the place of the published ones no verdict changes, "
-        "and no estimate moves by more than 0.00 of the half width of its interval"
+        "and no estimate moves by more than 0.00 of the half width of its interval, which 1 of "
+        "1 have"
     )
 
 
@@ -57,7 +58,7 @@ def test_numbers_that_differ_are_counted(packed, run):
         arrays[name][:10] = ~arrays[name][:10]
         method["nested"] = [1, [2.5 + 1e-12, None]]
 
-    found = agreement(EXPERIMENT, with_results(packed, change), run)
+    found = compare(EXPERIMENT, with_results(packed, change), run)
     assert found.same == VALUES - 4 * 11
     assert f": 92.9% of their {VALUES} numbers" in str(found)  # rounded down
 
@@ -67,7 +68,7 @@ def test_numbers_that_are_gone_or_of_another_shape_do_not_agree(packed, run):
         arrays["coin/flips_made"] = np.append(arrays["coin/flips_made"], True)
         method["older"] = 1.0
 
-    found = agreement(EXPERIMENT, with_results(packed, change), run)
+    found = compare(EXPERIMENT, with_results(packed, change), run)
     more = VALUES + 4 * 2
     assert (found.values, found.same) == (more, VALUES - 600)
 
@@ -76,7 +77,7 @@ def test_wall_times_and_words_are_left_out(packed, run):
     def change(cell, method, arrays):
         method |= {"seconds": 3.0, "seconds_of_students": [1.0], "word": "left"}
 
-    found = agreement(EXPERIMENT, with_results(packed, change), run)
+    found = compare(EXPERIMENT, with_results(packed, change), run)
     assert found.values == found.same == VALUES
 
 
@@ -86,7 +87,7 @@ def test_claims_are_judged_with_the_rows_in_place(packed, run):
             method["error"] = 0.9 + 0.001 * cell["seed"]
 
     other = with_results(packed, change)
-    found = agreement(EXPERIMENT, other, run)
+    found = compare(EXPERIMENT, other, run)
     assert found.changed == ("fair",)
     assert "the verdict changes on: fair" in str(found)
     shares = [row["result"]["coin"]["error"] for row in run.rows() if row["cell"]["flips"] == 200]
@@ -96,36 +97,90 @@ def test_claims_are_judged_with_the_rows_in_place(packed, run):
     assert found.moved * half == pytest.approx(0.9005 - np.mean(shares))
 
 
+def test_infinite_numbers_are_numbers(packed, run):
+    def change(cell, method, arrays):
+        method |= {"error": np.inf if cell["flips"] == 100 else method["error"]}
+
+    other = with_results(packed, change)
+    assert compare(EXPERIMENT, other, run).values == VALUES
+    assert compare(EXPERIMENT, other, run).same == VALUES - 2
+
+
+def test_an_estimate_without_an_interval_moves_by_nothing_that_is_known(packed, run):
+    def change(cell, method, arrays):
+        method["error"] = np.nan
+
+    found = compare(EXPERIMENT, with_results(packed, change), run)
+    assert (found.claims, found.with_interval, found.moved) == (1, 0, None)
+    assert found.changed == ("fair",)
+    assert str(found).endswith("the verdict changes on: fair")
+
+
+def test_without_claims_only_numbers_are_told(packed, run):
+    mute = replace(EXPERIMENT, claims=lambda cells: [])
+    assert str(compare(mute, packed, run)).endswith("are the same to the bit")
+
+
+def test_another_processor_and_several_commits_are_named(packed, run):
+    first, *rest = packed.stored
+    older = replace(packed, stored=({**first, "instructions": "amx", "threads": 9}, *rest))
+    threads = run.rows()[0]["threads"]
+    text = str(compare(EXPERIMENT, older, run))
+    assert f"threads {threads} in place of " in text
+    assert "instructions " in text
+    assert " in place of amx" in text
+    silent = [{**row, "instructions": ""} for row in packed.stored]
+    text = str(compare(EXPERIMENT, replace(packed, stored=tuple(silent)), run))
+    assert "in place of" not in text.partition(")")[0]
+    both = replace(compare(EXPERIMENT, packed, run), commits=("a" * 40, "b" * 40))
+    assert "(commit aaaaaaaaaa and bbbbbbbbbb)" in str(both)
+
+
+def test_a_cell_that_now_fails_is_refused(packed, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY_SEED_1", "diverge")
+    failed = stored_toy(tmp_path / "failed")
+    with pytest.raises(
+        ValueError, match=r"2 cells of .* succeeded and now do not: failed, the loss"
+    ):
+        compare(EXPERIMENT, packed, failed)
+
+
+def test_a_run_of_fewer_seeds_does_not_replace_the_published_one(packed, tmp_path):
+    first = stored_toy(tmp_path / "one", seeds=1)
+    with pytest.raises(ValueError, match=r"seeds \[1\] of .* are published and not stored"):
+        publish([first], packed.directory)
+
+
 def test_some_seeds_are_enough(packed, tmp_path):
     first = stored_toy(tmp_path / "one", seeds=1)
-    found = agreement(EXPERIMENT, packed, first)
+    found = compare(EXPERIMENT, packed, first)
     assert (found.rows, found.of, found.values) == (2, 4, VALUES // 2)
     assert found.same == found.values
 
 
-def test_what_cannot_be_compared_is_refused(packed, run, tmp_path, monkeypatch):
+def test_what_cannot_be_compared_is_refused(packed, run, tmp_path):
     for row in list(run.directory.glob("*.json"))[:1]:
         row.rename(row.with_suffix(".gone"))
     with pytest.raises(ValueError, match=r"1 rows of toy_experiment-smoke are missing: run"):
-        agreement(EXPERIMENT, packed, run)
+        compare(EXPERIMENT, packed, run)
     fewer = replace(packed, stored=packed.stored[:3])
     whole = stored_toy(tmp_path / "again")
-    with pytest.raises(ValueError, match=r"seed 1 of .* has 2 cells today and had 1: it asks"):
-        agreement(EXPERIMENT, fewer, whole)
+    with pytest.raises(ValueError, match=r"seed 1 of .* has 2 cells today and had 1: compute"):
+        compare(EXPERIMENT, fewer, whole)
     other = [{**row, "cell": {**row["cell"], "seed": 7}} for row in packed.stored]
     with pytest.raises(ValueError, match=r"seeds \[0, 1\] of .* are not among those published"):
-        agreement(EXPERIMENT, replace(packed, stored=tuple(other)), whole)
+        compare(EXPERIMENT, replace(packed, stored=tuple(other)), whole)
 
 
 def test_code_in_no_commit_is_refused(packed, tmp_path, monkeypatch):
     monkeypatch.setattr("multiview.runs.runner.commit", lambda: "c0ffee-dirty")
     dirty = stored_toy(tmp_path / "dirty")
     with pytest.raises(ValueError, match="made by code that is in no commit"):
-        agreement(EXPERIMENT, packed, dirty)
+        compare(EXPERIMENT, packed, dirty)
 
 
-def test_agreements_are_kept_beside_the_rows(packed, run, tmp_path):
-    found = agreement(EXPERIMENT, packed, run)
+def test_what_was_found_is_kept_beside_the_rows(packed, run, tmp_path):
+    found = compare(EXPERIMENT, packed, run)
     other = replace(found, label="another")
     assert recorded(tmp_path, "toy_experiment") == []
     record([other, found], tmp_path, "toy_experiment")
@@ -150,11 +205,11 @@ def page(multiview, published):
 
 def test_the_command_tells_and_pages_repeat_it(multiview, tmp_path, page, monkeypatch):
     monkeypatch.setattr("multiview.runs.experiment.code_version", lambda *given: "edited")
-    code, _, err = multiview("check", "heads", "--preset", "smoke")
+    code, _, err = multiview("recheck", "heads", "--preset", "smoke")
     assert code == 1
     assert err == "heads-smoke: made by older code, run it again first.\n"
     multiview("run", "heads", "--preset", "smoke", "--seeds", "1")
-    code, out, _ = multiview("check", "heads", "--preset", "smoke", "--record")
+    code, out, _ = multiview("recheck", "heads", "--preset", "smoke", "--record")
     assert code == 0
     said = "2 of the 4 rows were computed again (commit c0ffee0000): 100% of their"
     assert out.startswith(f"heads-smoke: {said}")
@@ -174,14 +229,14 @@ def test_a_verdict_that_changes_is_an_error(multiview, page):
 
     importlib.reload(heads)
     multiview("run", "heads", "--preset", "smoke")
-    code, out, _ = multiview("check", "heads", "--preset", "smoke")
+    code, out, _ = multiview("recheck", "heads", "--preset", "smoke")
     assert code == 1
     assert "the verdict changes on: fair" in out
 
 
 def test_rows_that_are_not_published_have_nothing_to_agree_with(multiview, published):
-    assert multiview("check", "heads")[0] == 1
+    assert multiview("recheck", "heads")[0] == 1
     multiview("run", "heads", "--preset", "smoke")
-    code, _, err = multiview("check", "heads", "--preset", "smoke")
+    code, _, err = multiview("recheck", "heads", "--preset", "smoke")
     assert code == 1
-    assert err == "no run of these rows is published: heads-smoke.\n"
+    assert err == "none of these runs is published: heads-smoke.\n"
