@@ -168,7 +168,7 @@ def test_the_figure_shows_every_prediction_and_the_coverage_of_every_setting():
     assert sum(len(each.get_xdata()) for each in dots) == 4 * 3 * 2 * 2
     assert len(below.get_xticks()) == 6 + 4 + 4
     shares = [y for each in below.lines if each.get_marker() in "os" for y in each.get_ydata()]
-    assert shares == pytest.approx([0.95] * 22, abs=1e-3)
+    assert shares == pytest.approx([0.95] * 28, abs=1e-3)
 
 
 @pytest.mark.parametrize("preset", script.EXPERIMENT.presets)
