@@ -119,12 +119,16 @@ def about(published: Published, label: str) -> str:
     minutes = sum(row["seconds"] for row in rows) / 60
     processors = " or ".join(sorted({row.get("instructions", "") for row in rows} - {""}))
     return (
-        f"Numbers and picture are those of `{run.command}`: {len(rows)} rows, seeds {seeds[0]} to "
-        f"{seeds[-1]}, commit {' and '.join(commits)}, finished "
+        f"Numbers and picture are those of `{run.command}`: {len(rows)} rows, {_span(seeds)}, "
+        f"commit {' and '.join(commits)}, finished "
         f"{max(row['finished'] for row in rows)[:10]}, {minutes:.0f} minutes of "
         f"{rows[0]['device']} with {' or '.join(map(str, threads))} thread(s), torch "
         f"{' and '.join(torch)}{f' ({processors})' if processors else ''}.{_changed_since(run)}"
     )
+
+
+def _span(seeds: list[int]) -> str:
+    return f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
 
 
 def _changed_since(run: PublishedRun) -> str:
