@@ -205,6 +205,6 @@ def test_the_cost_is_what_the_published_rows_took():
     cells = script.EXPERIMENT.cells("laptop", OPTIONS)
     found = script.cost(cells, Context())
     assert found is not None
-    assert found.text.startswith("Expected for 30 cells: 84 minutes of one core")
+    assert found.text.startswith("Expected for 30 cells: 120 minutes of one core")
     assert script.cost(script.EXPERIMENT.cells("smoke", OPTIONS), Context()) is None
     assert script.cost(cells, Context(device="cuda")) is None
