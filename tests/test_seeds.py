@@ -130,7 +130,7 @@ def test_boosters_and_light_net_are_ordered_one_after_the_other():
             nn.init.zeros_(parameter)
         spec = OptimSpec(epochs=2, batch_size=8)
         done = sequential_rocket_launching(light, booster, x, y, spec=spec, generator=seed)
-        found.append(torch.cat([done.light.weight, done.boosters[0].weight]))
+        found.append(torch.cat([*done.light.parameters(), *done.boosters[0].parameters()][::2]))
     assert found[0].equal(found[1])
 
 

@@ -31,6 +31,7 @@ N = 2 * AT_ONCE + 40  # two whole blocks and a part of one
 
 def blocks(seed: int, n: int, kind: Kind = "mixed") -> list[PatchBatch]:
     """What a stream is made of."""
+    seed = int(torch.randint(2**62, (), generator=stream(seed, "samples")))
     sizes = [min(AT_ONCE, n - begin) for begin in range(0, n, AT_ONCE)]
     return [
         sample_patches(SPEC, FEATURES, size, stream(seed, "block", i), kind)
