@@ -94,6 +94,7 @@ def test_claims_are_judged_with_the_rows_in_place(packed, run):
     interval = judgements(EXPERIMENT, other, as_table(other.stored))[0].interval
     assert interval is not None
     half = (interval.high - interval.low) / 2
+    assert found.moved is not None
     assert found.moved * half == pytest.approx(0.9005 - np.mean(shares))
 
 
