@@ -56,3 +56,14 @@ def published(tmp_path, monkeypatch, committed):
     for user in ("multiview.runs.cli", "multiview.runs.pages", "figures.make"):
         monkeypatch.setattr(f"{user}.rows_folder", lambda: folder)
     return folder
+
+
+@pytest.fixture
+def heads(multiview, published):
+    """Where the page of heads is to lie, whose smoke rows are published."""
+    multiview("run", "heads", "--preset", "smoke")
+    multiview("publish", "heads", "--preset", "smoke")
+    Path("pyproject.toml").touch()
+    path = Path("toy_package/pages/heads.md")
+    path.parent.mkdir()
+    return path

@@ -23,15 +23,10 @@ OF_ALL = "<!-- findings: tails -->\n<!-- end -->\n<!-- all claims -->\n<!-- end 
 
 
 @pytest.fixture
-def page(multiview, published):
-    """The page of heads, whose smoke rows are published."""
-    multiview("run", "heads", "--preset", "smoke")
-    multiview("publish", "heads", "--preset", "smoke")
-    Path("pyproject.toml").touch()
-    path = Path("toy_package/pages/heads.md")
-    path.parent.mkdir()
-    path.write_text(OF_RUN)
-    return path
+def page(heads):
+    """A page with every kind of block."""
+    heads.write_text(OF_RUN)
+    return heads
 
 
 def test_blocks_are_written_from_the_published_rows(multiview, page):

@@ -193,15 +193,10 @@ def test_what_was_found_is_kept_beside_the_rows(packed, run, tmp_path):
 
 
 @pytest.fixture
-def page(multiview, published):
-    """The page of heads, whose smoke rows are published."""
-    multiview("run", "heads", "--preset", "smoke")
-    multiview("publish", "heads", "--preset", "smoke")
-    Path("pyproject.toml").touch()
-    path = Path("toy_package/pages/heads.md")
-    path.parent.mkdir()
-    path.write_text("<!-- about: heads-smoke -->\n<!-- end -->\n")
-    return path
+def page(heads):
+    """A page that says where the numbers come from."""
+    heads.write_text("<!-- about: heads-smoke -->\n<!-- end -->\n")
+    return heads
 
 
 def test_the_command_tells_and_pages_repeat_it(multiview, tmp_path, page, monkeypatch):
